@@ -1,0 +1,50 @@
+# Every command a person needs; `make help` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+PIP_EXTRA ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_DISABLE_TELEMETRY=true PYTHONPATH=.
+
+.DEFAULT_GOAL := help
+.PHONY: help install run ui test test-fast lint format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  VENV=DIR uses another environment than .venv; CAMPAIGN=NAME another campaign than demo."
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(PIP_EXTRA) --constraint constraints.txt --editable '.[test]'
+	touch $(STAMP)
+
+install: $(STAMP) ## Make the environment, if it is missing or out of date
+
+run: $(STAMP) ## Run the whole pipeline on the demo campaign and print the report's path
+	$(ENV) $(BIN)/twig run --campaign $(or $(CAMPAIGN),demo)
+
+ui: $(STAMP) ## Dagster on http://127.0.0.1:3000 and MLflow on http://127.0.0.1:5000
+	$(ENV) $(BIN)/twig ui --campaign $(or $(CAMPAIGN),demo)
+
+test: $(STAMP) lint ## The whole test suite
+	$(ENV) $(BIN)/python -m pytest
+
+test-fast: $(STAMP) ## Unit tests only
+	$(ENV) $(BIN)/python -m pytest tests/unit
+
+lint: $(STAMP) ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(ENV) $(BIN)/lint-imports
+
+format: $(STAMP) ## Let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure the embedded models
+	$(ENV) $(BIN)/twig bench model-zoo
+
+clean: ## Remove the state folder: catalog, images, runs and reports
+	rm -rf .twig .tmp_dagster_home_*

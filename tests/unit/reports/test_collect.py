@@ -1,0 +1,201 @@
+"""What a report takes from the catalog."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+from conftest import Filler, copied, drawing
+
+from twig_assets.catalog.models import Concept, ConceptEdit, PolicyRow, Prompt, Reference, Review
+from twig_assets.reports import ReportData, collect
+from twig_assets.similarity import Policy
+
+
+def report(filler: Filler) -> ReportData:
+    return collect(filler.session, filler.campaign, filler.store, now=datetime(2026, 5, 4, tzinfo=UTC))
+
+
+def copy_and_quarantine(filler: Filler, slug: str = "clock", attempts: int = 3) -> Prompt:
+    """A planted prompt all of whose images are copies."""
+    prompt = filler.prompt("salt clock at low tide")
+    first = filler.image(prompt, copied(slug))
+    filler.audit(first)
+    for attempt in range(attempts):
+        image = filler.image(prompt, copied(slug, 9, seed=attempt), "regenerated", attempt, first)
+        filler.audit(image)
+    return prompt
+
+
+def draw_and_release(filler: Filler, name: str = "owl") -> Prompt:
+    """An ordinary prompt whose second image is published."""
+    prompt = filler.prompt(f"an {name}")
+    pixels, mask = drawing(name)
+    first = filler.image(prompt, pixels)
+    filler.mask(first, mask)
+    second = filler.image(prompt, drawing(name, seed=1)[0], "regenerated", 0, first)
+    filler.release(second, filler.audit(second, mask))
+    return prompt
+
+
+def test_an_empty_catalog_gives_an_empty_report(filler: Filler) -> None:
+    data = report(filler)
+    assert data.counts.model_dump() == {
+        "prompts": 0, "images": 0, "audited": 0, "failed": 0, "released": 0, "quarantined": 0, "review": 0,
+        "released_unsafe": 0, "released_waived": 0, "worst_released_ssim": None, "earlier_rules": 0,
+    }  # fmt: skip
+    assert (data.model, data.corpus_sha256, data.policy, data.caught) == (None, None, {}, [])
+    assert data.made_at == datetime(2026, 5, 4, tzinfo=UTC)
+
+
+def test_copies_are_caught_and_drawings_released(filler: Filler) -> None:
+    copy_and_quarantine(filler)
+    draw_and_release(filler)
+    data = report(filler)
+    assert [line.outcome for line in data.prompts] == ["quarantined", "released"]
+    assert (data.counts.images, data.counts.audited, data.counts.failed) == (6, 5, 4)
+    assert (data.counts.released, data.counts.quarantined, data.counts.released_unsafe) == (1, 1, 0)
+    [caught] = data.caught
+    assert caught.nearest is not None
+    assert caught.nearest.title == caught.prompt == "salt clock at low tide"
+    assert [(one.stage, one.attempt) for one in caught.images] == [("generated", 0)] + [("regenerated", k) for k in range(3)]
+    assert all(one.ssim is not None and one.ssim >= 0.6 == one.ssim_threshold for one in caught.images)
+    [released] = data.released
+    assert released.safe
+    assert released.image.ssim == data.counts.worst_released_ssim
+    assert released.image.masked_ssim is not None
+    assert data.policy == filler.policy.model_dump()
+    assert data.corpus_sha256 == filler.version.sha256
+    assert len(data.references) == 8
+
+
+def test_a_prompt_with_attempts_left_is_failed_and_not_quarantined(filler: Filler) -> None:
+    copy_and_quarantine(filler, attempts=2)
+    data = report(filler)
+    assert data.prompts[0].outcome == "failed"
+    assert data.counts.quarantined == 0
+
+
+def test_the_attempt_that_passed_is_released_and_the_earlier_ones_stay_caught(filler: Filler) -> None:
+    prompt = copy_and_quarantine(filler, attempts=1)
+    image = filler.image(prompt, drawing("owl")[0], "regenerated", 1)
+    filler.release(image, filler.audit(image))
+    data = report(filler)
+    assert data.prompts[0].outcome == "released"
+    assert data.released[0].image.attempt == 1
+    assert [len(group.images) for group in data.caught] == [2]
+
+
+def test_a_withdrawn_release_is_not_shown(filler: Filler) -> None:
+    draw_and_release(filler)
+    prompt = filler.prompt("a fox")
+    image = filler.image(prompt, drawing("fox")[0], "regenerated")
+    row = filler.release(image, filler.audit(image))
+    row.withdrawn_at = datetime.now(UTC)
+    filler.session.flush()
+    data = report(filler)
+    assert [one.prompt for one in data.released] == ["an owl"]
+    assert data.prompts[1].outcome == "waiting"
+
+
+def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_it(filler: Filler) -> None:
+    draw_and_release(filler)
+    strict = Policy(ssim_threshold=0.05, review_margin=0.01)
+    row = PolicyRow(sha256=strict.sha256, body=strict.model_dump())
+    filler.session.add(row)
+    filler.session.flush()
+    image = filler.session.get_one(type(filler.image(filler.prompt("x"), drawing("fox")[0])), 2)
+    newest = filler.audit(image, policy=row)
+    data = report(filler)
+    assert data.released[0].image.verdict == "fail"
+    assert data.counts.released_unsafe == 1
+    assert data.policy_sha256 == strict.sha256
+    filler.session.add(Review(audit_id=newest.id, decision="waive", who="Ada", why="a plain owl"))
+    filler.session.flush()
+    filler.session.refresh(newest)
+    data = report(filler)
+    assert (data.counts.released_unsafe, data.counts.released_waived) == (0, 1)
+    assert data.released[0].image.waiver == "Ada: a plain owl"
+    filler.session.add(Review(audit_id=newest.id, decision="reject", who="Bob", why="no"))
+    filler.session.flush()
+    filler.session.refresh(newest)
+    assert report(filler).counts.released_unsafe == 1
+
+
+def test_released_images_come_worst_first(filler: Filler) -> None:
+    for name in ("owl", "fox", "pear", "koala"):
+        draw_and_release(filler, name)
+    scores = [one.image.ssim for one in report(filler).released]
+    assert scores == sorted(scores, reverse=True, key=lambda score: score or 0)
+
+
+def test_the_first_image_shown_is_the_one_the_candidate_was_made_from(filler: Filler) -> None:
+    prompt = filler.prompt("a fox")
+    old = filler.image(prompt, drawing("fox", seed=1)[0])
+    filler.image(prompt, drawing("fox", seed=2)[0], attempt=1)
+    filler.image(prompt, drawing("fox", seed=3)[0], "regenerated", 0, old)
+    first = report(filler).prompts[0].first
+    assert first is not None
+    assert first.picture.sha256 == old.sha256
+
+
+def test_images_audited_under_earlier_rules_are_counted(filler: Filler) -> None:
+    draw_and_release(filler)
+    other = Policy(ssim_threshold=0.7)
+    row = PolicyRow(sha256=other.sha256, body=other.model_dump())
+    filler.session.add(row)
+    filler.session.flush()
+    prompt = filler.prompt("a fox")
+    filler.audit(filler.image(prompt, drawing("fox")[0]), policy=row)
+    assert report(filler).counts.earlier_rules == 1
+
+
+def test_a_blank_image_waits_for_a_person(filler: Filler) -> None:
+    prompt = filler.prompt("nothing")
+    filler.audit(filler.image(prompt, np.full((64, 64, 3), 255, np.uint8), "regenerated"))
+    data = report(filler)
+    assert data.prompts[0].outcome == "review"
+    assert data.prompts[0].attempts[0].nearest is None
+
+
+def test_a_picture_that_is_gone_leaves_a_gap_and_no_error(filler: Filler) -> None:
+    draw_and_release(filler)
+    sha256 = report(filler).released[0].image.picture.sha256
+    filler.store.path(sha256, "png").unlink()
+    picture = report(filler).released[0].image.picture
+    assert picture.sha256 == sha256
+    assert picture.uri == ""
+
+
+def test_references_are_shown_from_their_files_and_withdrawn_ones_are_not_listed(filler: Filler) -> None:
+    row = filler.session.query(Reference).filter_by(file="clock.png").one()
+    row.status = "withdrawn"
+    filler.session.flush()
+    data = report(filler)
+    assert len(data.references) == 7
+    assert all(work.picture.uri.startswith("data:image/png;base64,") for work in data.references)
+
+
+def test_a_concept_shows_its_newest_edit_and_one_without_an_edit_says_so(filler: Filler) -> None:
+    concepts = [
+        Concept(campaign="demo", name=name, target=name, anchor="thing", kind="object", aliases=[], preserve=[])
+        for name in ("cat", "dog")
+    ]
+    filler.session.add_all(concepts)
+    filler.session.flush()
+    figure = {"prompt": "a cat", "role": "target", "score_before": 0.8, "score_after": 0.4, "accuracy_before": 1.0}
+    for after in (0.9, 0.1):
+        evaluation = {"samples": 8, "first_seed": 1, "figures": [figure | {"accuracy_after": after}]}
+        filler.session.add(
+            ConceptEdit(
+                concept_id=concepts[0].id, base_sha256="b" * 64, method="closed_form", settings={}, settings_sha256="s" * 64,
+                weights_sha256="w" * 64, evaluation=evaluation, accepted=after < 0.5, seconds=1.5,
+            )  # fmt: skip
+        )
+        filler.session.flush()
+    filler.model.edits = ["w" * 64]
+    draw_and_release(filler)
+    data = report(filler)
+    cat, dog = data.concepts
+    assert (cat.accepted, cat.samples, cat.figures[0].accuracy_after) == (True, 8, 0.1)
+    assert (dog.accepted, dog.figures) == (None, [])
+    assert data.model is not None
+    assert data.model.edits == ["cat"]

@@ -1,0 +1,144 @@
+"""The page."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Filler, copied, drawing
+
+from twig_assets.reports import collect, render
+from twig_assets.reports.render import bars, turn
+
+VOID = {"meta", "img", "br"}
+
+
+class Checker(HTMLParser):
+    """Follows the nesting of tags and gathers addresses and ids."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.images_without_words = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.addresses += [str(given[name]) for name in ("src", "href", "action", "data") if name in given]
+        self.ids += [str(given["id"])] if "id" in given else []
+        self.images_without_words += tag == "img" and not given.get("alt")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def page(filler: Filler, path: Path) -> str:
+    render(collect(filler.session, filler.campaign, filler.store), path)
+    return path.read_text(encoding="utf-8")
+
+
+def fill(filler: Filler) -> None:
+    prompt = filler.prompt("salt clock at <b>low</b> tide & more")
+    first = filler.image(prompt, copied("clock"))
+    filler.audit(first)
+    for attempt in range(3):
+        image = filler.image(prompt, copied("clock", 9, seed=attempt)[:, ::-1], "regenerated", attempt, first)
+        filler.audit(image)
+    prompt = filler.prompt("an owl")
+    pixels, mask = drawing("owl")
+    first = filler.image(prompt, pixels)
+    filler.mask(first, mask)
+    second = filler.image(prompt, drawing("owl", seed=1)[0], "regenerated", 0, first)
+    filler.release(second, filler.audit(second, mask))
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_is_well_formed(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    html = page(filler, tmp_path / "report.html")
+    checked = Checker(html)
+    assert checked.open == []
+    assert checked.images_without_words == 0
+    assert len(checked.ids) == len(set(checked.ids))
+    for address in checked.addresses:
+        assert address.startswith("data:image/") or address.removeprefix("#") in checked.ids
+    assert "@import" not in html
+    assert "url(" not in html
+    assert "<script" not in html
+
+
+def test_a_reader_sees_at_once_what_was_caught_and_that_the_rest_is_clean(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    html = page(filler, tmp_path / "report.html")
+    top = html[: html.index('id="caught"')]
+    assert "The released set is clean." in top
+    assert "4 images that were too similar to a protected work were caught" in top
+    assert html.count("Failed attempt") == 3
+    assert "work mirrored" in html
+    assert "not about infringement" in html
+
+
+def test_what_people_typed_cannot_become_markup(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    html = page(filler, tmp_path / "report.html")
+    assert "<b>low</b>" not in html
+    assert "&lt;b&gt;low&lt;/b&gt; tide &amp; more" in html
+    assert "<title>Stickers &amp; &lt;things&gt;: compliance report</title>" in html
+
+
+def test_a_published_image_that_fails_by_now_raises_the_alarm(filler: Filler, tmp_path: Path) -> None:
+    prompt = filler.prompt("salt clock at low tide")
+    image = filler.image(prompt, copied("clock"), "regenerated")
+    filler.release(image, filler.audit(image))
+    html = page(filler, tmp_path / "report.html")
+    assert "Withdraw 1 published image." in html
+    assert "The released set is clean" not in html
+
+
+def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:
+    html = page(filler, tmp_path / "new" / "report.html")
+    assert "Nothing is released yet." in html
+    assert Checker(html).open == []
+
+
+def test_a_big_image_travels_as_a_thumbnail(filler: Filler, tmp_path: Path) -> None:
+    big = np.random.default_rng(0).integers(0, 256, (512, 768, 3), dtype=np.uint8)
+    filler.image(filler.prompt("noise"), big)
+    html = page(filler, tmp_path / "report.html")
+    [uri] = re.findall(r"data:image/webp;base64,[^\"]+", html)
+    assert len(uri) < 200_000
+
+
+def test_the_json_beside_it_says_the_same_without_the_pictures(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    html = page(filler, tmp_path / "report.html")
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    data = json.loads(text)
+    assert data["counts"]["failed"] == 4
+    assert data["released"][0]["image"]["picture"]["sha256"] in html
+    assert "base64" not in text
+    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json"]
+
+
+def test_the_chart_counts_every_audited_image_once(filler: Filler) -> None:
+    fill(filler)
+    chart = bars(collect(filler.session, filler.campaign, filler.store))
+    assert [sum(getattr(bar, kind) for bar in chart) for kind in ("released", "held", "failed")] == [1, 0, 4]
+    assert all(bar.failed == 0 for bar in chart if bar.high <= 0.6)
+    assert all(bar.released == 0 for bar in chart if bar.low >= 0.6)
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        (None, "as it is"), ("identity", "as it is"), ("mirror", "mirrored"), ("rotate-90", "turned a quarter left"),
+        ("mirror-rotate-180", "mirrored and turned upside down"), ("rotate-270", "turned a quarter right"),
+    ],
+)  # fmt: skip
+def test_orientations_are_told_in_plain_words(transform: str | None, words: str) -> None:
+    assert turn(transform) == words

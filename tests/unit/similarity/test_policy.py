@@ -1,0 +1,58 @@
+"""Policies."""
+
+from pathlib import Path
+
+import pytest
+
+from twig_assets.similarity import Policy, PolicyError, read_policy
+
+DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
+
+
+def read(tmp_path: Path, text: str) -> Policy:
+    (tmp_path / "policy.yaml").write_text(text, encoding="utf-8")
+    return read_policy(tmp_path / "policy.yaml")
+
+
+def test_fields_left_out_take_their_defaults(tmp_path: Path) -> None:
+    assert read(tmp_path, "") == Policy()
+    assert read(tmp_path, "ssim_threshold: 0.8\n") == Policy(ssim_threshold=0.8)
+
+
+def test_the_hash_depends_on_what_the_policy_says_and_not_on_how_the_file_looks(tmp_path: Path) -> None:
+    one = read(tmp_path, "# strict\nssim_threshold: 0.5\nreview_margin: 0.1\n")
+    other = read(tmp_path, "{review_margin: 0.10, ssim_threshold: 5.0e-1}")
+    assert one.sha256 == other.sha256
+    assert len({one.sha256, Policy().sha256, Policy(min_contrast=5).sha256}) == 3
+
+
+def test_the_demo_policy_is_valid() -> None:
+    assert read_policy(DEMO / "policy.yaml").ssim_threshold == 0.6
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\nssim_treshold: 0.5\n", ":2: ssim_treshold: unknown field"),
+        ("ssim_threshold: 1.5\n", ":1: ssim_threshold: Input should be less than or equal to 1, found 1.5"),
+        ("ssim_threshold: 0\n", ":1: ssim_threshold: Input should be greater than 0"),
+        ("review_margin: wide\n", ":1: review_margin: Input should be a valid number"),
+        ("ssim_threshold: .nan\n", ":1: ssim_threshold: Input should be"),
+        ("ssim_threshold: 0.5\nssim_threshold: 0.6\n", ":2: ssim_threshold: is there twice"),
+        ("- 0.5\n", ":1: file: must hold fields"),
+        ("a: [\n", ":2: file: is not valid YAML"),
+        ("min_side: 4\n", ":1: min_side: Input should be greater than or equal to 11"),
+    ],
+)
+def test_a_bad_policy_is_told_with_line_and_field(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read(tmp_path, text)
+    assert f"policy.yaml{told}" in str(caught.value)
+
+
+def test_a_missing_or_unreadable_policy_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="policy.yaml: file: cannot be read"):
+        read_policy(tmp_path / "policy.yaml")
+    (tmp_path / "policy.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(PolicyError, match="policy.yaml: file: is not UTF-8"):
+        read_policy(tmp_path / "policy.yaml")

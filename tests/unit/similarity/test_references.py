@@ -1,0 +1,167 @@
+"""The corpus of protected works."""
+
+import io
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twig_assets.similarity import CorpusError, EmptyCorpusError, corpus_version, read_references
+from twig_assets.similarity.references import decode
+
+DEMO = Path(__file__).parents[3] / "campaigns" / "demo" / "references"
+HEADER = "file,title,rights_holder,licence\n"
+
+
+def save(path: Path, seed: int = 0, **options: object) -> np.ndarray:
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return pixels
+
+
+def png(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", **options)
+    return buffer.getvalue()
+
+
+def huge_png(side: int) -> bytes:
+    """A PNG that claims a size which would fill the memory, in a few bytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+
+
+def test_the_demo_corpus_holds_the_eight_planted_works_and_their_owners(works: np.ndarray) -> None:
+    references, unreadable = read_references(DEMO)
+    assert unreadable == []
+    assert len(references) == 8
+    assert {reference.rights_holder for reference in references} == {"twig-assets demo (invented)"}
+    assert {reference.pixels.tobytes() for reference in references} == {work.tobytes() for work in works}
+
+
+def test_the_table_gives_title_owner_and_licence_and_may_miss_a_picture(tmp_path: Path) -> None:
+    pixels = save(tmp_path / "a.png")
+    (tmp_path / "more").mkdir()
+    save(tmp_path / "more" / "b.png", seed=1)
+    (tmp_path / "references.csv").write_text(HEADER + 'a.png,"Dawn, no. 2",Ada,CC0\n', encoding="utf-8-sig")
+    (tmp_path / "README.md").write_text("notes")
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    (a, b), unreadable = read_references(tmp_path)
+    assert (a.title, a.rights_holder, a.licence) == ("Dawn, no. 2", "Ada", "CC0")
+    assert (b.title, b.rights_holder, b.licence) == ("b", "not stated", "not stated")
+    np.testing.assert_array_equal(a.pixels, pixels)
+    assert unreadable == []
+
+
+def test_broken_files_are_reported_with_their_reason_and_the_rest_is_read(tmp_path: Path) -> None:
+    shutil.copy(DEMO / "clock.png", tmp_path / "good.png")
+    shutil.copy(DEMO / "clock.png", tmp_path / "same.png")
+    whole = (DEMO / "engine.png").read_bytes()
+    (tmp_path / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "bomb.png").write_bytes(huge_png(60_000))
+    (tmp_path / "big.png").write_bytes(huge_png(11_000))
+    flipped = bytearray(whole)
+    flipped[len(flipped) // 2] ^= 0xFF
+    (tmp_path / "flipped.png").write_bytes(bytes(flipped))
+    (tmp_path / "layers.psd").write_bytes(b"8BPS" + bytes(40))
+    (tmp_path / "references.csv").write_text(HEADER + "gone.png,Gone,Ada,CC0\n")
+    references, unreadable = read_references(tmp_path)
+    assert [reference.path.name for reference in references] == ["good.png"]
+    reasons = {one.path.name: one.reason for one in unreadable}
+    assert set(reasons) == {
+        "same.png", "truncated.png", "empty.png", "text.jpg", "bomb.png", "big.png", "flipped.png", "layers.psd", "gone.png",
+    }  # fmt: skip
+    assert reasons["same.png"] == "is the same file as good.png, which is compared with"
+    assert reasons["truncated.png"].startswith("is damaged (")
+    assert reasons["flipped.png"].startswith("is damaged (")
+    assert reasons["gone.png"] == "No such file or directory"
+    assert all("too many pixels" in reasons[name] for name in ("bomb.png", "big.png"))
+    assert all("not an image of a known format" in reasons[name] for name in ("empty.png", "text.jpg", "layers.psd"))
+
+
+def test_an_empty_corpus_is_an_error_that_names_what_could_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(EmptyCorpusError, match="no readable reference image; put the protected works there"):
+        read_references(tmp_path / "nowhere")
+    (tmp_path / "bad.png").write_bytes(b"x")
+    with pytest.raises(EmptyCorpusError, match="bad.png: is not an image of a known format"):
+        read_references(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("name,title\n", "references.csv:1: header: must be file,title,rights_holder,licence, is name,title"),
+        ("", "references.csv:1: header: must be"),
+        (HEADER + "a.png,Dawn\n", "references.csv:2: row: does not have 4 cells"),
+        (HEADER + "a.png,Dawn, no. 2,Ada,CC0\n", "references.csv:2: row: does not have 4 cells"),
+        (HEADER + "../a.png,Dawn,Ada,CC0\n", "references.csv:2: file: '../a.png' is not a file below this folder"),
+        (HEADER + "/etc/passwd,Dawn,Ada,CC0\n", "references.csv:2: file: '/etc/passwd' is not a file below"),
+        (HEADER + "a.png,Dawn,Ada,CC0\na.png,Dusk,Ada,CC0\n", "references.csv:3: file: 'a.png' is there twice"),
+        (HEADER + ",Dawn,Ada,CC0\n", "references.csv:2: file: '' is not a file"),
+        (HEADER + '"a.png,Dawn\n', "references.csv: row: is not valid CSV"),
+    ],
+)
+def test_a_bad_table_is_told_with_its_line(tmp_path: Path, table: str, told: str) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "references.csv").write_text(table)
+    with pytest.raises(CorpusError) as caught:
+        read_references(tmp_path)
+    assert told in str(caught.value)
+
+
+def test_a_table_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "references.csv").write_bytes(HEADER.encode() + b"a.png,D\xe4mmerung,Ada,CC0\n")
+    with pytest.raises(CorpusError, match="is not UTF-8 text"):
+        read_references(tmp_path)
+
+
+def test_transparency_is_laid_on_white() -> None:
+    layer = np.zeros((12, 12, 4), np.uint8)
+    layer[:6] = (200, 0, 0, 255)
+    pixels = decode(png(Image.fromarray(layer)))
+    assert pixels[0, 0].tolist() == [200, 0, 0]
+    assert pixels[-1, -1].tolist() == [255, 255, 255]
+    palette = Image.new("P", (12, 12), 0)
+    palette.putpalette([10, 20, 30])
+    assert decode(png(palette, transparency=0))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_the_camera_orientation_is_applied() -> None:
+    pixels = np.zeros((12, 20, 3), np.uint8)
+    pixels[:, :10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = decode(png(Image.fromarray(pixels), exif=exif))
+    assert turned.shape == (20, 12, 3)
+    assert turned[0, 0, 0] == 255
+    assert turned[-1, 0, 0] == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGB"])
+def test_every_usual_kind_of_pixel_becomes_rgb(mode: str) -> None:
+    image = Image.new("RGB", (12, 12), (255, 255, 255)).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, format="TIFF")
+    assert (decode(buffer.getvalue()) == 255).all()
+    assert decode(buffer.getvalue()).shape == (12, 12, 3)
+
+
+def test_sixteen_bit_grey_keeps_its_brightness() -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    pixels = decode(png(Image.fromarray(ramp)))
+    assert np.abs(pixels[..., 0].astype(int) - np.arange(256).reshape(16, 16)).max() <= 1
+
+
+def test_a_corpus_version_depends_on_the_set_of_works_only() -> None:
+    assert corpus_version(["b", "a"]) == corpus_version(["a", "b", "a"])
+    assert len({corpus_version(x) for x in ([], ["a"], ["b"], ["a", "b"], ["ab"])}) == 5

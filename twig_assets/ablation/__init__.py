@@ -1,0 +1,21 @@
+"""Removing concepts from a text-to-image model."""
+
+from twig_assets.ablation.ablate import ablate
+from twig_assets.ablation.concept_edit import ConceptEdit, EditError, apply, compose, remove
+from twig_assets.ablation.evaluate import Evaluation, evaluate
+from twig_assets.ablation.settings import AblationSettings, ConceptTarget
+from twig_assets.ablation.token_pairs import IndistinctConceptError
+
+__all__ = [
+    "AblationSettings",
+    "ConceptEdit",
+    "ConceptTarget",
+    "Evaluation",
+    "EditError",
+    "IndistinctConceptError",
+    "ablate",
+    "apply",
+    "compose",
+    "evaluate",
+    "remove",
+]

@@ -1,0 +1,24 @@
+"""Computing the edit that removes a concept."""
+
+from twig_assets.ablation.concept_edit import ConceptEdit
+from twig_assets.ablation.settings import AblationSettings, ConceptTarget
+from twig_assets.ablation.token_pairs import token_pairs
+from twig_assets.generation import Pipeline, fingerprint
+
+
+def ablate(
+    pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings | None = None, base_sha256: str | None = None
+) -> ConceptEdit:
+    """Compute the edit that makes the target's prompts draw the anchor.
+
+    Args:
+        pipeline: The unedited base model; it is left as it is.
+        concept: Target, anchor and what to preserve.
+        settings: Method and weights; the defaults when None.
+        base_sha256: `fingerprint(pipeline)` if it is known already.
+
+    Raises:
+        IndistinctConceptError: If the text encoder reads target and anchor alike.
+    """
+    pairs = token_pairs(pipeline, concept)
+    return ConceptEdit((concept,), base_sha256 or fingerprint(pipeline), settings or AblationSettings(), (pairs,))

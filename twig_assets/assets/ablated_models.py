@@ -1,0 +1,122 @@
+"""The asset `ablated_models`: one concept edit per protected concept, with its own evaluation."""
+
+import time
+
+import dagster as dg
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
+from twig_assets.assets.partitions import concepts
+from twig_assets.assets.thumbnails import gallery, sheet
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Concept, ConceptEdit
+
+
+@dg.asset(
+    partitions_def=concepts,
+    deps=["protected_concepts"],
+    group_name="model",
+    owners=["team:ml"],
+    kinds={"pytorch", "mlflow"},
+    description="An edit of the cross-attention weights that makes a concept's prompts draw its anchor instead, with "
+    "figures from before and after. An edit that does not remove enough is kept but not accepted.",
+)
+def ablated_models(
+    context: dg.AssetExecutionContext,
+    campaign: CampaignResource,
+    catalog: CatalogResource,
+    store: StoreResource,
+    models: ModelResource,
+    tracker: TrackerResource,
+) -> dg.MaterializeResult:
+    """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
+    here = campaign.load()
+    with catalog.open().session() as session:
+        concept_id, target = _concept(session, here.name, context.partition_key)
+    pipeline, base_sha256 = models.base(here)
+    settings = {"ablation": here.ablation.model_dump(mode="json"), "concept": target.model_dump(mode="json"),
+                "generation": here.generation.model_dump(mode="json")}  # fmt: skip
+    with catalog.open().session() as session:
+        done = session.scalars(
+            select(ConceptEdit).where(
+                ConceptEdit.concept_id == concept_id,
+                ConceptEdit.base_sha256 == base_sha256,
+                ConceptEdit.settings_sha256 == sha256_of(settings),
+            )
+        ).first()
+    if done is not None and store.open().exists(done.weights_sha256, "safetensors"):
+        return dg.MaterializeResult(
+            metadata={"model_work": "none: this edit is in the catalog already", "accepted": done.accepted},
+            data_version=dg.DataVersion(done.weights_sha256),
+        )
+    started = time.monotonic()
+    edit = ablate(pipeline, target, here.ablation, base_sha256)
+    evaluation, before, after = evaluate(pipeline, edit, models.clip(), here.generation)
+    seconds = time.monotonic() - started
+    weights = store.open().put_bytes(edit.to_bytes(), "safetensors")
+    accepted = evaluation.target_share <= here.ablation.max_target_share
+    with catalog.open().session() as session:
+        session.add(ConceptEdit(
+            concept_id=concept_id, base_sha256=base_sha256, method=here.ablation.method, settings=settings,
+            settings_sha256=sha256_of(settings), weights_sha256=weights, evaluation=evaluation.model_dump(mode="json"),
+            accepted=accepted, seconds=seconds,
+        ))  # fmt: skip
+    figures = {"target_share": evaluation.target_share, "surrounding_drop": evaluation.surrounding_drop}
+    url = tracker.record(
+        context, f"twig-assets/{here.name}/ablation", {**figures, "seconds": seconds},
+        {"concept": target.name, "method": here.ablation.method, "target": target.target, "anchor": target.anchor},
+        {"before.png": sheet(before), "after.png": sheet(after)},
+    )  # fmt: skip
+    return dg.MaterializeResult(
+        metadata={
+            **figures, "accepted": accepted, "seconds": seconds, "mlflow": dg.MetadataValue.url(url),
+            "figures": _table(evaluation), "before": gallery([("before", list(before[:6]))]),
+            "after": gallery([("after", list(after[:6]))]),
+        },
+        data_version=dg.DataVersion(weights),
+    )  # fmt: skip
+
+
+@dg.asset_check(
+    asset=ablated_models,
+    partitions_def=concepts,
+    description="The target is gone: the newest edit of the concept passed its evaluation.",
+)
+def edit_accepted(
+    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+) -> dg.AssetCheckResult:
+    """Look up whether the newest edit of the partition's concept was accepted."""
+    here = campaign.load()
+    with catalog.open().session() as session:
+        concept_id, _ = _concept(session, here.name, context.partition_key)
+        edit = session.scalars(
+            select(ConceptEdit).where(ConceptEdit.concept_id == concept_id).order_by(ConceptEdit.id.desc()).limit(1)
+        ).one()
+        share = Evaluation.model_validate(edit.evaluation).target_share
+    limit = here.ablation.max_target_share
+    return dg.AssetCheckResult(
+        passed=edit.accepted,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"target still drawn in {share:.0%} of the images, allowed are {limit:.0%}",
+        metadata={"target_share": share, "max_target_share": limit},
+    )
+
+
+def _concept(session: Session, campaign: str, partition: str) -> tuple[int, ConceptTarget]:
+    name = partition.removeprefix(f"{campaign}.")
+    row = session.scalars(select(Concept).where(Concept.campaign == campaign, Concept.name == name)).first()
+    if row is None:
+        raise dg.Failure(f"campaign {campaign!r} has no concept {name!r}; materialize protected_concepts first")
+    fields = ("name", "target", "anchor", "kind", "aliases", "preserve")
+    return row.id, ConceptTarget.model_validate({field: getattr(row, field) for field in fields})
+
+
+def _table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
+    lines = [
+        f"| {f.role} | {f.prompt} | {f.accuracy_before:.0%} | {f.accuracy_after:.0%} | {f.score_before:.2f} | {f.score_after:.2f} |"
+        for f in evaluation.figures
+    ]
+    head = ["| role | prompt | CLIP accuracy before | after | CLIP score before | after |", "|---|---|---|---|---|---|"]
+    return dg.MetadataValue.md("\n".join([*head, *lines]))

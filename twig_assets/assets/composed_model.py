@@ -1,0 +1,46 @@
+"""The asset `composed_model`: the checkpoint with all accepted edits, which is the model that serves."""
+
+import dagster as dg
+from sqlalchemy import select
+
+from resources import CampaignResource, CatalogResource, ModelResource
+from twig_assets.assets.ablated_models import ablated_models
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.serving import accepted_edits, newest_edits
+
+
+@dg.asset(
+    deps=[ablated_models],
+    group_name="model",
+    owners=["team:ml"],
+    kinds={"pytorch"},
+    description="The checkpoint with the accepted edits of all protected concepts, solved together. Images name it by "
+    "the hash of its weights and edits.",
+)
+def composed_model(
+    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, models: ModelResource
+) -> dg.MaterializeResult:
+    """Name the combination of checkpoint and accepted edits; edits that were refused are left out and named."""
+    here = campaign.load()
+    _, base_sha256 = models.base(here)
+    with catalog.open().session() as session:
+        all_edits = newest_edits(session, here.name)
+        accepted = [edit for edit in accepted_edits(session, here.name) if edit.base_sha256 == base_sha256]
+        weights = sorted(edit.weights_sha256 for edit in accepted)
+        sha256 = sha256_of({"base": base_sha256, "edits": weights})
+        if session.scalars(select(Model).where(Model.sha256 == sha256)).first() is None:
+            session.add(Model(sha256=sha256, checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights))
+        used = [edit.concept.name for edit in accepted]
+        refused = sorted({edit.concept.name for edit in all_edits} - set(used))
+    for name in refused:
+        context.log.warning(f"the edit of {name!r} is not in the model: it was refused or belongs to another checkpoint")
+    return dg.MaterializeResult(
+        metadata={
+            "checkpoint": here.checkpoint,
+            "edits": dg.MetadataValue.md(", ".join(used) or "none"),
+            "refused": dg.MetadataValue.md(", ".join(refused) or "none"),
+            "sha256": sha256,
+        },
+        data_version=dg.DataVersion(sha256),
+    )

@@ -1,0 +1,65 @@
+"""The asset `masks`: the foreground of every first image."""
+
+import time
+
+import dagster as dg
+import numpy as np
+
+from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
+from twig_assets.assets.generated_images import generated_images
+from twig_assets.assets.mask_rows import segmenter_name, write_mask
+from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.thumbnails import gallery, outlined
+from twig_assets.catalog.attempts import mask_of, newest_image, prompt_states
+from twig_assets.catalog.serving import serving_model
+from twig_assets.segmentation import segment
+
+CHUNK = 16
+
+
+@dg.asset(
+    partitions_def=prompt_batches,
+    deps=[generated_images],
+    group_name="images",
+    owners=["team:ml"],
+    kinds={"pytorch", "mlflow"},
+    description="Segment Anything on every first image: the union of its foreground masks, and the ranked list they come "
+    "from. Where no object is found, or the mask covers nearly everything, the row says so.",
+)
+def masks(
+    context: dg.AssetExecutionContext,
+    campaign: CampaignResource,
+    catalog: CatalogResource,
+    store: StoreResource,
+    models: ModelResource,
+    tracker: TrackerResource,
+    progress: ProgressResource,
+) -> dg.MaterializeResult:
+    """Segment the first images that have no mask of this segmenter and these settings yet."""
+    here = campaign.load()
+    name = segmenter_name(here)
+    with catalog.open().session() as session:
+        model = serving_model(session, here.name, here.checkpoint)
+        states = prompt_states(session, context.partition_key, model.sha256, here.max_attempts)
+        images = [newest_image(session, s.prompt.id, "generated", s.attempt, model.sha256) for s in states]
+        due = [(s.prompt, i) for s, i in zip(states, images, strict=True) if i and not mask_of(session, i.id, name)]
+    if not due:
+        return dg.MaterializeResult(metadata={"masks": 0, "model_work": "none: every mask is there already"})
+    artifacts, sam = store.open(), models.segmenter(here)
+    shown, outcomes, started = [], [], time.monotonic()
+    for start in range(0, len(due), CHUNK):
+        chunk = due[start : start + CHUNK]
+        pictures = np.stack([artifacts.read_image(image.sha256) for _, image in chunk])
+        found = segment(pictures, sam, here.segmentation)
+        with catalog.open().session() as session:
+            for (prompt, image), picture, segmentation in zip(chunk, pictures, found, strict=True):
+                write_mask(session, artifacts, image.id, name, segmentation)
+                shown.append((f"{prompt.text}: {segmentation.outcome}", [picture, outlined(picture, segmentation.mask)]))
+                outcomes.append(segmentation.outcome)
+        progress.report(context, len(shown), len(due), "masks")
+    figures = {kind: float(outcomes.count(kind)) for kind in ("ok", "empty", "full")}
+    figures |= {"masks": float(len(due)), "seconds": time.monotonic() - started}
+    url = tracker.record(context, f"twig-assets/{here.name}/images", figures)
+    return dg.MaterializeResult(
+        metadata={**figures, "masks": len(due), "mlflow": dg.MetadataValue.url(url), "pictures": gallery(shown)}
+    )

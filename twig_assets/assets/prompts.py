@@ -1,0 +1,51 @@
+"""The asset `prompts`: one batch of the campaign's prompts, as rows."""
+
+import dagster as dg
+from sqlalchemy import select
+
+from resources import CampaignResource, CatalogResource
+from twig_assets.assets.partitions import prompt_batches
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Prompt, PromptBatch
+from twig_assets.prompts import batches, read_prompts
+
+
+@dg.asset(
+    partitions_def=prompt_batches,
+    group_name="inputs",
+    owners=["team:content"],
+    kinds={"yaml", "csv"},
+    description="A batch of up to 64 prompts, read from the campaign's prompts*.yaml and prompts*.csv files. Each has a "
+    "seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field.",
+)
+def prompts(
+    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+) -> dg.MaterializeResult:
+    """Read the batch's prompts and write those that are not in the catalog yet."""
+    here = campaign.load()
+    found = dict(batches(read_prompts(here.folder), here.name, here.batch_size))
+    key = context.partition_key
+    if key not in found:
+        raise dg.Failure(f"campaign {here.name!r} has no batch {key!r}; it has {', '.join(found)}", allow_retries=False)
+    rows = found[key]
+    with catalog.open().session() as session:
+        if session.get(PromptBatch, key) is None:
+            session.add(PromptBatch(key=key, campaign=here.name))
+            session.flush()
+        there = {p.position: p for p in session.scalars(select(Prompt).where(Prompt.batch_key == key))}
+        new = [(i, row) for i, row in enumerate(rows) if i not in there]
+        for i, row in enumerate(rows):
+            if i in there and (there[i].text, there[i].seed) != (row.text, row.seed):
+                raise dg.Failure(
+                    f"{row.file}:{row.line}: text: prompt {i} of batch {key} was {there[i].text!r} and has images; "
+                    f"put the new prompt at the end of the file and leave this one as it was",
+                    allow_retries=False,
+                )
+        for i, row in new:
+            digest = sha256_of({"text": row.text, "seed": row.seed})
+            session.add(Prompt(batch_key=key, position=i, text=row.text, seed=row.seed, sha256=digest))
+    table = "\n".join(["| # | prompt | seed |", "|---|---|---|", *(f"| {i} | {r.text} | {r.seed} |" for i, r in enumerate(rows))])
+    return dg.MaterializeResult(
+        metadata={"prompts": len(rows), "new": len(new), "table": dg.MetadataValue.md(table)},
+        data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),
+    )

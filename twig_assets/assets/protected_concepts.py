@@ -1,0 +1,41 @@
+"""The asset `protected_concepts`: what the model must no longer draw."""
+
+import dagster as dg
+from sqlalchemy import select
+
+from resources import CampaignResource, CatalogResource
+from twig_assets.assets.partitions import concepts
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Concept
+from twig_assets.prompts import read_concepts
+
+
+@dg.asset(
+    group_name="inputs",
+    owners=["team:legal"],
+    kinds={"yaml"},
+    description="The campaign's protected concepts from concepts.yaml: target, anchor, kind, aliases and what to preserve. "
+    "Each becomes a partition of ablated_models.",
+)
+def protected_concepts(
+    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+) -> dg.MaterializeResult:
+    """Bring the concept rows in line with the file; concepts that left it become inactive."""
+    here = campaign.load()
+    rows = read_concepts(here.folder / "concepts.yaml")
+    with catalog.open().session() as session:
+        there = {c.name: c for c in session.scalars(select(Concept).where(Concept.campaign == here.name))}
+        for name in there.keys() - {row.name for row in rows}:
+            there[name].active = False
+        for row in rows:
+            concept = there.get(row.name) or Concept(campaign=here.name, name=row.name)
+            concept.target, concept.anchor, concept.kind = row.target, row.anchor, row.kind
+            concept.aliases, concept.preserve, concept.active = list(row.aliases), list(row.preserve), True
+            session.add(concept)
+    context.instance.add_dynamic_partitions(str(concepts.name), [f"{here.name}.{row.name}" for row in rows])
+    lines = [f"| {r.name} | {r.kind} | {r.target} | {r.anchor or '(plain)'} |" for r in rows]
+    table = "\n".join(["| name | kind | target | anchor |", "|---|---|---|---|", *lines])
+    return dg.MaterializeResult(
+        metadata={"concepts": len(rows), "table": dg.MetadataValue.md(table)},
+        data_version=dg.DataVersion(sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])),
+    )

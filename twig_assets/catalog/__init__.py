@@ -1,0 +1,1 @@
+"""What was made, from what, and what was decided about it: tables, database, hashes and files."""

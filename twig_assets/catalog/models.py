@@ -1,0 +1,327 @@
+"""The tables of the catalog: what was asked for, what was made of it, what it was compared with and who decided."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; always aware in Python, also on SQLite, which itself knows no time zones.
+
+    Raises:
+        ValueError: When a naive datetime is stored; its time zone would be a guess.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware datetime into UTC on its way into the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; use datetime.now(UTC)")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give a stored moment its time zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Parent of all tables; names every constraint, so that migrations can refer to it on any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: UtcDateTime,
+        str: Text,
+        list[str]: JSON,
+        list[Any]: JSON,
+        dict[str, Any]: JSON,
+    }
+
+
+class PromptBatch(Base):
+    """One partition of the pipeline: up to 64 prompts of one campaign."""
+
+    __tablename__ = "prompt_batch"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    prompts: Mapped[list["Prompt"]] = relationship(back_populates="batch", order_by="Prompt.position")
+
+
+class Prompt(Base):
+    """One line of text to draw, with its first seed and the sha256 of text and seed."""
+
+    __tablename__ = "prompt"
+    __table_args__ = (UniqueConstraint("batch_key", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_key: Mapped[str] = mapped_column(ForeignKey("prompt_batch.key"))
+    position: Mapped[int]
+    text: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+    batch: Mapped[PromptBatch] = relationship(back_populates="prompts")
+
+
+class Concept(Base):
+    """Something the model must forget (`target`) and what it draws in its place (`anchor`)."""
+
+    __tablename__ = "concept"
+    __table_args__ = (
+        UniqueConstraint("campaign", "name"),
+        CheckConstraint("kind IN ('object', 'style', 'memorized')", name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255))
+    target: Mapped[str]
+    anchor: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(16))
+    aliases: Mapped[list[str]] = mapped_column(default=list)
+    preserve: Mapped[list[str]] = mapped_column(default=list)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class ConceptEdit(Base):
+    """Weights that remove one concept from one base checkpoint, and how well they do."""
+
+    __tablename__ = "concept_edit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    concept_id: Mapped[int] = mapped_column(ForeignKey("concept.id"), index=True)
+    base_sha256: Mapped[str] = mapped_column(String(64))
+    method: Mapped[str] = mapped_column(String(64))
+    settings: Mapped[dict[str, Any]]
+    settings_sha256: Mapped[str] = mapped_column(String(64))
+    weights_sha256: Mapped[str] = mapped_column(String(64))
+    evaluation: Mapped[dict[str, Any]]
+    accepted: Mapped[bool]
+    seconds: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    concept: Mapped[Concept] = relationship()
+
+
+class Model(Base):
+    """A base checkpoint with the edits applied to it; `sha256` is the fingerprint of both together."""
+
+    __tablename__ = "model"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    checkpoint: Mapped[str]
+    base_sha256: Mapped[str] = mapped_column(String(64))
+    edits: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Reference(Base):
+    """A protected work that images are compared with."""
+
+    __tablename__ = "reference"
+    __table_args__ = (
+        UniqueConstraint("campaign", "sha256"),
+        CheckConstraint("status IN ('active', 'withdrawn')", name="status"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str]
+    rights_holder: Mapped[str]
+    licence: Mapped[str]
+    file: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    added_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class CorpusVersion(Base):
+    """A set of references, named by the hash of its members' hashes."""
+
+    __tablename__ = "corpus_version"
+    __table_args__ = (UniqueConstraint("campaign", "sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64))
+    members: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Image(Base):
+    """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store."""
+
+    __tablename__ = "image"
+    __table_args__ = (
+        UniqueConstraint("prompt_id", "stage", "attempt", "model_id", "settings_sha256"),
+        CheckConstraint("stage IN ('generated', 'regenerated')", name="stage"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"))
+    stage: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
+    settings: Mapped[dict[str, Any]]
+    settings_sha256: Mapped[str] = mapped_column(String(64))
+    run_id: Mapped[str] = mapped_column(String(255), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    prompt: Mapped[Prompt] = relationship()
+    model: Mapped[Model] = relationship()
+    parent: Mapped["Image | None"] = relationship(remote_side=[id])
+
+
+class Mask(Base):
+    """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none."""
+
+    __tablename__ = "mask"
+    __table_args__ = (
+        UniqueConstraint("image_id", "segmenter"),
+        CheckConstraint("outcome IN ('ok', 'empty', 'full')", name="outcome"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    segmenter: Mapped[str] = mapped_column(String(255))
+    outcome: Mapped[str] = mapped_column(String(16))
+    area: Mapped[float]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    ranked: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+
+
+class PolicyRow(Base):
+    """The thresholds of one audit policy, named by the hash of their canonical JSON."""
+
+    __tablename__ = "policy"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Audit(Base):
+    """One comparison of an image with a corpus under a policy; append-only.
+
+    The verdict is an opinion about similarity, not about infringement.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        UniqueConstraint("image_id", "policy_id", "corpus_version_id"),
+        CheckConstraint("verdict IN ('pass', 'review', 'fail', 'inconclusive')", name="verdict"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    policy_id: Mapped[int] = mapped_column(ForeignKey("policy.id"))
+    corpus_version_id: Mapped[int] = mapped_column(ForeignKey("corpus_version.id"))
+    verdict: Mapped[str] = mapped_column(String(16))
+    reasons: Mapped[list[str]]
+    nearest_reference_id: Mapped[int | None] = mapped_column(ForeignKey("reference.id"))
+    scores: Mapped[dict[str, Any]]
+    thresholds: Mapped[dict[str, Any]]
+    versions: Mapped[dict[str, Any]]
+    run_id: Mapped[str] = mapped_column(String(255), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+    policy: Mapped[PolicyRow] = relationship()
+    corpus_version: Mapped[CorpusVersion] = relationship()
+    nearest_reference: Mapped[Reference | None] = relationship()
+    matches: Mapped[list["AuditMatch"]] = relationship(back_populates="audit", order_by="AuditMatch.rank")
+    reviews: Mapped[list["Review"]] = relationship(back_populates="audit", order_by="Review.id")
+
+
+class AuditMatch(Base):
+    """One of the references nearest to an audited image, the nearest at rank 1; append-only."""
+
+    __tablename__ = "audit_match"
+    __table_args__ = (UniqueConstraint("audit_id", "rank"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
+    reference_id: Mapped[int] = mapped_column(ForeignKey("reference.id"))
+    rank: Mapped[int]
+    scores: Mapped[dict[str, Any]]
+    transform: Mapped[str] = mapped_column(String(64))
+
+    audit: Mapped[Audit] = relationship(back_populates="matches")
+    reference: Mapped[Reference] = relationship()
+
+
+class Review(Base):
+    """A person's decision about an audit; append-only, so the newest one counts."""
+
+    __tablename__ = "review"
+    __table_args__ = (CheckConstraint("decision IN ('waive', 'reject')", name="decision"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    audit: Mapped[Audit] = relationship(back_populates="reviews")
+
+
+class Release(Base):
+    """An image published for a prompt on the strength of an audit, and perhaps its withdrawal."""
+
+    __tablename__ = "release"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
+    released_at: Mapped[datetime] = mapped_column(default=utc_now)
+    withdrawn_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+    prompt: Mapped[Prompt] = relationship()
+    image: Mapped[Image] = relationship()
+    audit: Mapped[Audit] = relationship()

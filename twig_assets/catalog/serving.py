@@ -1,0 +1,57 @@
+"""Which model serves a campaign: its checkpoint with the accepted edits of its active concepts."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from twig_assets.catalog.models import Concept, ConceptEdit, CorpusVersion, Model, Reference
+
+
+class NotMaterializedError(RuntimeError):
+    """Something upstream has not been made yet; the message names the asset to materialize."""
+
+
+def newest_edits(session: Session, campaign: str) -> list[ConceptEdit]:
+    """The newest edit of every active concept that has one, accepted or not, in order of concept name."""
+    rows = session.scalars(
+        select(ConceptEdit).join(Concept).where(Concept.campaign == campaign, Concept.active).order_by(ConceptEdit.id)
+    )
+    newest = {edit.concept_id: edit for edit in rows}
+    return sorted(newest.values(), key=lambda edit: edit.concept.name)
+
+
+def accepted_edits(session: Session, campaign: str) -> list[ConceptEdit]:
+    """Those of the newest edits that passed their evaluation."""
+    return [edit for edit in newest_edits(session, campaign) if edit.accepted]
+
+
+def serving_model(session: Session, campaign: str, checkpoint: str) -> Model:
+    """The composed model to draw with.
+
+    Raises:
+        NotMaterializedError: If `composed_model` has not been made from the present edits.
+    """
+    wanted = sorted(edit.weights_sha256 for edit in accepted_edits(session, campaign))
+    models = session.scalars(select(Model).where(Model.checkpoint == checkpoint).order_by(Model.id.desc()))
+    found = next((model for model in models if sorted(model.edits) == wanted), None)
+    if found is None:
+        raise NotMaterializedError(
+            f"campaign {campaign!r} has no composed model with its {len(wanted)} accepted edits; materialize "
+            f"composed_model"
+        )
+    return found
+
+
+def current_corpus(session: Session, campaign: str) -> CorpusVersion:
+    """The corpus version that holds exactly the active references.
+
+    Raises:
+        NotMaterializedError: If `reference_corpus` has never been made for the campaign.
+    """
+    active = set(
+        session.scalars(select(Reference.sha256).where(Reference.campaign == campaign, Reference.status == "active"))
+    )
+    versions = session.scalars(select(CorpusVersion).where(CorpusVersion.campaign == campaign))
+    found = next((version for version in versions if set(version.members) == active), None)
+    if found is None or not active:
+        raise NotMaterializedError(f"campaign {campaign!r} has no corpus yet; materialize reference_corpus")
+    return found

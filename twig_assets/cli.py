@@ -1,0 +1,165 @@
+"""The command `twig`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from twig_assets.home import MLFLOW_PORT, UI_PORT, catalog_url, home, quiet_libraries
+
+quiet_libraries()
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+db_app = typer.Typer(no_args_is_help=True, help="The catalog's schema.")
+app.add_typer(db_app, name="db")
+console = Console()
+errors = Console(stderr=True)
+
+CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
+CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
+
+
+@app.command()
+def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
+    """Run a whole campaign: ablate, generate, mask, regenerate, audit, release, report. Goes on where it stopped."""
+    import torch
+
+    from twig_assets.campaigns import load_campaign
+    from twig_assets.runner import CampaignRunner
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    here = load_campaign(campaign, root)
+    try:
+        CampaignRunner(here, console).run()
+    except KeyboardInterrupt:
+        errors.print("[yellow]Interrupted. What was finished is kept; the same command goes on from here.[/]")
+        raise typer.Exit(130) from None
+    _summary(campaign, root)
+
+
+@app.command()
+def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
+    """Write the compliance report anew from the catalog and print its path."""
+    from twig_assets.assets.compliance_report import report_path
+    from twig_assets.campaigns import load_campaign
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.catalog.store import ArtifactStore
+    from twig_assets.home import artifact_root
+    from twig_assets.reports import collect, render
+
+    here = load_campaign(campaign, root)
+    with open_catalog(catalog_url()).session() as session:
+        data = collect(session, here, ArtifactStore(artifact_root()))
+    path = report_path(here.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    render(data, path)
+    _summary(campaign, root)
+
+
+@app.command()
+def ui(campaign: CampaignName = "demo") -> None:
+    """Open Dagster and MLflow on loopback; Ctrl-C ends both."""
+    from twig_assets.servers import serve
+
+    raise typer.Exit(serve(campaign, console))
+
+
+@app.command()
+def generate(
+    prompt: Annotated[list[str], typer.Argument(help="One or more prompts.")],
+    out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("."),
+    checkpoint: Annotated[str, typer.Option(help="`embedded`, a folder or a hub id.")] = "embedded",
+    seed: Annotated[int, typer.Option(help="Seed of the first image; the others follow.")] = 0,
+) -> None:
+    """Draw prompts with a checkpoint, without a campaign."""
+    from PIL import Image
+
+    from twig_assets import generation
+
+    pipeline = generation.load_checkpoint(checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = generation.generate(pipeline, prompt, range(seed, seed + len(prompt)))
+    for k, picture in enumerate(pictures):
+        path = out / f"{seed + k}.png"
+        Image.fromarray(picture).save(path)
+        console.print(path)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure; `list` names them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller sample.")] = False,
+    grid: Annotated[Path | None, typer.Option(help="Also save a PNG of the images that were judged.")] = None,
+) -> None:
+    """Measure, in this run, a figure that the documentation states."""
+    import torch
+
+    from twig_assets import bench as benchmarks
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if name == "list":
+        console.print("\n".join(benchmarks.names()))
+        return
+    found = benchmarks.run(name, quick, grid)
+    if as_json:
+        sys.stdout.write(found.to_json() + "\n")
+    else:
+        console.print(found.to_table())
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the catalog's tables up to this version."""
+    from twig_assets.catalog.database import upgrade
+
+    upgrade(catalog_url())
+    console.print("The catalog is up to date.")
+
+
+@db_app.command("check")
+def db_check() -> None:
+    """Say whether the catalog fits this version; exit status 1 if it does not."""
+    from twig_assets.catalog.database import schema_state
+
+    state = schema_state(catalog_url())
+    console.print(state)
+    raise typer.Exit(0 if state in ("current", "empty") else 1)
+
+
+def _summary(campaign: str, root: Path) -> None:
+    from twig_assets.assets.compliance_report import report_path
+    from twig_assets.campaigns import load_campaign
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.catalog.store import ArtifactStore
+    from twig_assets.home import artifact_root
+    from twig_assets.reports import collect
+
+    with open_catalog(catalog_url()).session() as session:
+        counts = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root())).counts
+    table = Table("prompts", "images", "failed", "released", "quarantined", "worst released SSIM")
+    worst = "-" if counts.worst_released_ssim is None else f"{counts.worst_released_ssim:.3f}"
+    figures = (counts.prompts, counts.images, counts.failed, counts.released, counts.quarantined)
+    table.add_row(*map(str, figures), worst)
+    console.print(table)
+    console.print(f"Report: {report_path(campaign)}", soft_wrap=True)
+    console.print(f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{UI_PORT} and :{MLFLOW_PORT}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if not type(error).__module__.startswith("twig_assets."):
+            raise
+        errors.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

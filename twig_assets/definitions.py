@@ -1,0 +1,74 @@
+"""The one file that knows every room: assets, checks, resources and sensors of this Dagster location."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources import (
+    CampaignResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
+from twig_assets.assets import (
+    ablated_models,
+    compliance_report,
+    composed_model,
+    generated_images,
+    masks,
+    prompts,
+    protected_concepts,
+    reference_corpus,
+    regenerated_images,
+    released_images,
+    similarity_audits,
+)
+from twig_assets.home import MLFLOW_PORT, artifact_root, catalog_url, home, quiet_libraries, tracking_uri
+
+ASSET_MODULES = [
+    prompts,
+    protected_concepts,
+    reference_corpus,
+    ablated_models,
+    composed_model,
+    generated_images,
+    masks,
+    regenerated_images,
+    similarity_audits,
+    released_images,
+    compliance_report,
+]
+
+
+def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The location's definitions.
+
+    Args:
+        overrides: Resources to use instead of the default ones, by name.
+    """
+    resources: dict[str, Any] = {
+        "campaign": CampaignResource(
+            name=os.environ.get("TWIG_CAMPAIGN", "demo"), root=os.environ.get("TWIG_CAMPAIGNS", "campaigns")
+        ),
+        "catalog": CatalogResource(url=catalog_url()),
+        "store": StoreResource(root=artifact_root()),
+        "models": ModelResource(),
+        "tracker": TrackerResource(
+            uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=f"http://127.0.0.1:{MLFLOW_PORT}"
+        ),
+        "progress": ProgressResource(),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(ASSET_MODULES),
+        asset_checks=dg.load_asset_checks_from_modules(ASSET_MODULES),
+        resources={**resources, **(overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+quiet_libraries()
+defs = build_defs()

@@ -1,0 +1,38 @@
+"""Where the project keeps its state: everything below one folder, `.twig` unless TWIG_HOME names another."""
+
+import os
+from pathlib import Path
+
+UI_PORT = 3000
+MLFLOW_PORT = 5000
+
+
+def home() -> Path:
+    """The state folder, as an absolute path."""
+    return Path(os.environ.get("TWIG_HOME") or ".twig").absolute()
+
+
+def catalog_url() -> str:
+    """SQLAlchemy URL of the catalog: TWIG_CATALOG_URL, or an SQLite file in the state folder."""
+    return os.environ.get("TWIG_CATALOG_URL") or f"sqlite:///{home() / 'catalog.db'}"
+
+
+def artifact_root() -> str:
+    """Folder or fsspec URL of the artifact store: TWIG_ARTIFACTS, or a folder in the state folder."""
+    return os.environ.get("TWIG_ARTIFACTS") or str(home() / "artifacts")
+
+
+def tracking_uri() -> str:
+    """MLflow's tracking server or database: MLFLOW_TRACKING_URI, or an SQLite file in the state folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def quiet_libraries() -> None:
+    """Turn off what libraries send home or print unasked; call it before they are imported."""
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "true")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
+    # Spinning OpenMP threads make small models many times slower wherever another process wants a core.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")

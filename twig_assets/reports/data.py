@@ -1,0 +1,188 @@
+"""What a compliance report says, as data; the JSON beside the page is this without the pictures' bytes."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Outcome = Literal["released", "quarantined", "failed", "review", "waiting"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Picture(_Part):
+    """A picture to show.
+
+    Attributes:
+        sha256: Hash of its file.
+        uri: The picture as a `data:` URI; empty when the file could not be read.
+    """
+
+    sha256: str
+    uri: str = Field("", exclude=True, repr=False)
+
+
+class ModelLine(_Part):
+    """The model that made the newest images: its checkpoint, its fingerprint and the concepts edited out of it."""
+
+    checkpoint: str
+    sha256: str
+    edits: list[str]
+
+
+class ReferenceLine(_Part):
+    """A protected work as the report names it."""
+
+    title: str
+    rights_holder: str
+    licence: str
+    picture: Picture
+
+
+class Scored(_Part):
+    """An audited image.
+
+    Attributes:
+        picture: The image.
+        stage: `generated` (the first image) or `regenerated` (the one that avoids its shape).
+        attempt: 0 for the first try.
+        seed: The seed it was drawn with.
+        verdict: Of its newest audit; None when it has not been audited.
+        reasons: Of that audit.
+        ssim: Highest SSIM to any reference, whole picture; None if not judged.
+        masked_ssim: Highest SSIM inside the mask; None if not judged.
+        ssim_threshold: Of that audit; likewise `masked_ssim_threshold`.
+        transform: How the nearest work had to be turned to match.
+        nearest: The nearest protected work.
+        audited_at: When.
+        waiver: Who let it through in spite of the verdict, and why; None for most.
+        rejected: Whether a person's newest decision on that audit was to reject it.
+    """
+
+    picture: Picture
+    stage: str
+    attempt: int
+    seed: int
+    verdict: str | None = None
+    reasons: list[str] = []
+    ssim: float | None = None
+    masked_ssim: float | None = None
+    ssim_threshold: float | None = None
+    masked_ssim_threshold: float | None = None
+    transform: str | None = None
+    nearest: ReferenceLine | None = None
+    audited_at: datetime | None = None
+    waiver: str | None = None
+    rejected: bool = False
+
+
+class PromptLine(_Part):
+    """A prompt and what came of it: its first image, that image's mask, every further attempt and the outcome."""
+
+    batch: str
+    position: int
+    text: str
+    outcome: Outcome
+    first: Scored | None
+    mask: Picture | None
+    mask_outcome: str | None
+    mask_area: float | None
+    attempts: list[Scored]
+
+
+class Caught(_Part):
+    """The failed images of one prompt that resemble the same protected work."""
+
+    prompt: str
+    outcome: Outcome
+    nearest: ReferenceLine | None
+    images: list[Scored]
+
+
+class Released(_Part):
+    """An image that is published.
+
+    Attributes:
+        safe: Its newest verdict is `pass` or `review` and no person has rejected it, or a person has waived it.
+    """
+
+    prompt: str
+    image: Scored
+    safe: bool
+    released_at: datetime
+
+
+class Figure(_Part):
+    """What CLIP sees in the images of one prompt before and after an edit; see `twig_assets.ablation.evaluate`."""
+
+    prompt: str
+    role: str
+    score_before: float
+    score_after: float
+    accuracy_before: float
+    accuracy_after: float
+
+
+class ConceptLine(_Part):
+    """A protected concept and the edit that removes it; `accepted` is None when there is no edit yet."""
+
+    name: str
+    target: str
+    anchor: str
+    kind: str
+    method: str | None
+    accepted: bool | None
+    seconds: float | None
+    samples: int | None
+    figures: list[Figure]
+
+
+class Counts(_Part):
+    """The headline.
+
+    Attributes:
+        prompts: In the campaign.
+        images: Made so far, both stages, all attempts.
+        audited: Of these, how many have a verdict.
+        failed: Images of any stage whose newest verdict is `fail`.
+        released: Prompts with a published image.
+        quarantined: Prompts whose attempts are spent on failing images.
+        review: Prompts that wait for a person.
+        released_unsafe: Published images that are not safe any more; see `Released`.
+        released_waived: Published images that a person let through although their newest audit did not pass them.
+        worst_released_ssim: Highest SSIM of a published image to any protected work.
+        earlier_rules: Images whose newest audit used an earlier policy or corpus than the one named on the page.
+    """
+
+    prompts: int
+    images: int
+    audited: int
+    failed: int
+    released: int
+    quarantined: int
+    review: int
+    released_unsafe: int
+    released_waived: int
+    worst_released_ssim: float | None
+    earlier_rules: int
+
+
+class ReportData(_Part):
+    """Everything on the page."""
+
+    title: str
+    campaign: str
+    made_at: datetime
+    max_attempts: int
+    counts: Counts
+    model: ModelLine | None
+    corpus_sha256: str | None
+    references: list[ReferenceLine]
+    policy: dict[str, Any]
+    policy_sha256: str | None
+    caught: list[Caught]
+    released: list[Released]
+    prompts: list[PromptLine]
+    concepts: list[ConceptLine]

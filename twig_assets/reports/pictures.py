@@ -1,0 +1,55 @@
+"""Pictures small enough to travel inside a page."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from twig_assets.catalog.models import Reference
+from twig_assets.catalog.store import ArtifactError, ArtifactStore
+from twig_assets.reports.data import Picture
+from twig_assets.similarity.references import decode
+
+EXACT_SIDE = 128
+THUMBNAIL_SIDE = 320
+
+
+def stored_picture(store: ArtifactStore, sha256: str) -> Picture:
+    """A picture from the artifact store; without its bytes when the artifact is gone or damaged."""
+    try:
+        return Picture(sha256=sha256, uri=data_uri(store.read(sha256, "png")))
+    except (ArtifactError, ValueError):
+        return Picture(sha256=sha256)
+
+
+def reference_picture(store: ArtifactStore, reference: Reference, folder: Path) -> Picture:
+    """A protected work, from the artifact store or else from its file below `folder`, if that is still the same."""
+    if store.exists(reference.sha256, "png"):
+        return stored_picture(store, reference.sha256)
+    try:
+        return Picture(sha256=reference.sha256, uri=data_uri((folder / reference.file).read_bytes()))
+    except (OSError, ValueError):
+        return Picture(sha256=reference.sha256)
+
+
+def data_uri(content: bytes) -> str:
+    """An image file as a `data:` URI: exact up to 128 px, else a WebP thumbnail of at most 320 px.
+
+    Raises:
+        ValueError: If it is not an image or is damaged.
+    """
+    pixels = decode(content)
+    exact = max(pixels.shape[:2]) <= EXACT_SIDE
+    buffer = io.BytesIO()
+    _thumbnail(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=88)
+    kind = "png" if exact else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _thumbnail(pixels: np.ndarray) -> PillowImage.Image:
+    image = PillowImage.fromarray(pixels)
+    if max(pixels.shape[:2]) > EXACT_SIDE:
+        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), PillowImage.Resampling.LANCZOS)
+    return image

@@ -1,0 +1,136 @@
+"""Running a whole campaign in this process, the way the Dagster UI and its sensors would run it piece by piece."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+from pydantic import PrivateAttr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from resources import CampaignResource, ProgressResource
+from twig_assets.assets.partitions import concepts, prompt_batches
+from twig_assets.campaigns import Campaign
+from twig_assets.dagster_home import prepare_dagster_home
+from twig_assets.definitions import build_defs
+from twig_assets.prompts import batches, read_concepts, read_prompts
+
+GATE = "ssim_below_threshold"
+
+
+class RunFailedError(RuntimeError):
+    """A step died for another reason than images that copy too much; the message is the step's own."""
+
+
+class TerminalProgress(ProgressResource):
+    """Shows a bar for every asset that reports how far it is."""
+
+    _progress: Progress = PrivateAttr()
+    _tasks: dict[str, TaskID] = PrivateAttr(default_factory=dict)
+
+    def show_on(self, progress: Progress) -> "TerminalProgress":
+        """Draw on this progress display from now on."""
+        self._progress = progress
+        return self
+
+    def report(self, context: dg.AssetExecutionContext, done: int, total: int, what: str = "images") -> None:
+        """Move the asset's bar, starting a new one for each run."""
+        name = f"{context.run_id}:{context.asset_key.to_user_string()}"
+        if name not in self._tasks:
+            label = f"  {context.asset_key.to_user_string()} ({what})"
+            self._tasks[name] = self._progress.add_task(label, total=total)
+        self._progress.update(self._tasks[name], completed=done)
+
+
+@dataclass
+class CampaignRunner:
+    """Materializes a campaign's assets in lineage order; what is there already is not made again.
+
+    Attributes:
+        campaign: What to run.
+        console: Where progress is shown.
+    """
+
+    campaign: Campaign
+    console: Console
+
+    def run(self) -> None:
+        """Everything from the inputs to the report.
+
+        Raises:
+            RunFailedError: If a step fails for another reason than a failed gate.
+        """
+        prepare_dagster_home()
+        keys = [key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)]
+        names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.folder / "concepts.yaml")]
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
+            instance.add_dynamic_partitions(str(prompt_batches.name), keys)
+            instance.add_dynamic_partitions(str(concepts.name), names)
+            campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
+            terminal = TerminalProgress().show_on(progress)
+            defs = build_defs({"campaign": campaign, "progress": terminal})
+            location = _Location(defs, instance, progress)
+            location.materialize(["protected_concepts", "reference_corpus"])
+            for name in names:
+                location.materialize(["ablated_models"], name)
+            location.materialize(["composed_model"])
+            for key in keys:
+                self._run_batch(location, key)
+            location.materialize(["compliance_report"])
+
+    def _run_batch(self, location: "_Location", key: str) -> None:
+        steps = ["prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"]
+        for attempt in range(self.campaign.max_attempts):
+            failed = location.materialize(steps, key, note=f"attempt {attempt + 1} of {self.campaign.max_attempts}")
+            if failed is None:
+                return
+            location.say(f"[yellow]  {failed}[/]")
+        raise RunFailedError(f"batch {key} still fails its gate after {self.campaign.max_attempts} attempts")
+
+
+@dataclass
+class _Location:
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    progress: Progress
+
+    def say(self, text: str) -> None:
+        self.progress.console.print(text, highlight=False)
+
+    def materialize(self, names: list[str], partition: str | None = None, note: str = "") -> str | None:
+        """Materialize assets in one run; returns the gate's words if it failed, and None if all went well."""
+        self.say(f"[bold]{', '.join(names)}[/] {partition or ''} {note}".rstrip())
+        job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(name) for name in names}
+        )
+        result = job.execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        if result.success:
+            self._say_what_was_done(result)
+            return None
+        gate = [e for e in result.get_asset_check_evaluations() if e.check_name == GATE and not e.passed]
+        if gate:
+            return (gate[-1].description or "").splitlines()[0]
+        raise RunFailedError(_reason(result))
+
+    def _say_what_was_done(self, result: dg.ExecuteInProcessResult) -> None:
+        for event in result.get_asset_materialization_events():
+            made = event.materialization
+            idle = made.metadata.get("model_work") or made.metadata.get("work")
+            if idle is not None:
+                self.say(f"  {made.asset_key.to_user_string()}: no work; {str(idle.value).removeprefix('none: ')}")
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            error = event.step_failure_data.error
+            while error.cause is not None:
+                error = error.cause
+            said = event.step_failure_data.user_failure_data
+            return f"{event.step_key}: {(said.description if said else None) or error.message.strip()}"
+    return "the run failed; open it in the Dagster UI for its log"

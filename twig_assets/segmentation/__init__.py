@@ -1,0 +1,16 @@
+"""Masks of the objects in images, with Segment Anything."""
+
+from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
+from twig_assets.segmentation.segment import segment
+from twig_assets.segmentation.segmenter import SegmenterKind, load_segmenter
+from twig_assets.segmentation.settings import SegmentationSettings
+
+__all__ = [
+    "Outcome",
+    "RankedMask",
+    "Segmentation",
+    "SegmentationSettings",
+    "SegmenterKind",
+    "load_segmenter",
+    "segment",
+]

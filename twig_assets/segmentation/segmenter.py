@@ -1,0 +1,68 @@
+"""Open a segmenter: the embedded one or one of Meta AI's Segment Anything checkpoints."""
+
+import pickle
+from pathlib import Path
+from typing import Literal
+
+import torch
+from segment_anything import sam_model_registry
+from segment_anything.modeling import Sam
+
+from twig_assets.model_zoo.errors import ModelError
+from twig_assets.model_zoo.load_sam import load_sam
+
+SegmenterKind = Literal["embedded", "vit_b", "vit_l", "vit_h"]
+_WIDTHS = {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}
+_WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
+
+
+def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> Sam:
+    """Open a segmenter for `segment`.
+
+    Args:
+        kind: `embedded`, or the size of a Segment Anything checkpoint.
+        checkpoint: The `.pth` file of a `vit_*`; for `embedded` the folder of another one than the package's own.
+
+    Returns:
+        The model in evaluation mode on the CPU.
+
+    Raises:
+        ModelError: If the kind is unknown, or the file is missing, unreadable or of another kind.
+    """
+    if kind == "embedded":
+        return load_sam(checkpoint)
+    if kind not in _WIDTHS:
+        raise ModelError(f"segmenter kind {kind!r} is unknown; choose embedded, {', '.join(_WIDTHS)}.")
+    if checkpoint is None:
+        raise ModelError(f"segmenter {kind} needs a checkpoint; give the path of its .pth file.")
+    state = _read_state(Path(checkpoint))
+    _check_width(state, kind, Path(checkpoint))
+    sam = sam_model_registry[kind]()
+    try:
+        sam.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f"{checkpoint}: weights of a {kind} are missing or too many; download it again.") from error
+    return sam.eval()
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint; give the path of a Segment Anything .pth file.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ModelError(f"{path}: not a readable file of plain weights ({reason}); download it again.") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{path}: holds something else than named weights; give a Segment Anything .pth file.")
+    return state
+
+
+def _check_width(state: dict[str, torch.Tensor], kind: str, path: Path) -> None:
+    if _WIDTH_KEY not in state:
+        raise ModelError(f"{path}: not a Segment Anything checkpoint, {_WIDTH_KEY} is missing; give another file.")
+    width = state[_WIDTH_KEY].shape[0]
+    if width != _WIDTHS[kind]:
+        fits = [name for name, value in _WIDTHS.items() if value == width]
+        told = f"it is a {fits[0]}, set the segmenter's kind to that" if fits else "give another file"
+        raise ModelError(f"{path}: not a {kind} checkpoint; {told}.")

@@ -1,0 +1,33 @@
+"""How alike a picture is to protected works: structural similarity, a corpus of references, a policy and an audit."""
+
+from twig_assets.similarity.audit import AuditResult, Match, audit
+from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.policy import Policy, PolicyError, read_policy
+from twig_assets.similarity.references import (
+    CorpusError,
+    EmptyCorpusError,
+    ReferenceImage,
+    Unreadable,
+    corpus_version,
+    read_references,
+)
+from twig_assets.similarity.ssim import ssim_all_pairs, ssim_map, wang_ssim
+
+__all__ = [
+    "ORIENTATIONS",
+    "AuditResult",
+    "CorpusError",
+    "EmptyCorpusError",
+    "Match",
+    "Policy",
+    "PolicyError",
+    "ReferenceImage",
+    "Unreadable",
+    "audit",
+    "corpus_version",
+    "read_policy",
+    "read_references",
+    "ssim_all_pairs",
+    "ssim_map",
+    "wang_ssim",
+]

@@ -1,0 +1,55 @@
+"""The eight flips and quarter turns of a picture."""
+
+import numpy as np
+from PIL import Image
+
+ORIENTATIONS = (
+    "identity",
+    "rotate-90",
+    "rotate-180",
+    "rotate-270",
+    "mirror",
+    "mirror-rotate-90",
+    "mirror-rotate-180",
+    "mirror-rotate-270",
+)
+
+
+def oriented(pixels: np.ndarray, orientation: str) -> np.ndarray:
+    """A picture mirrored left to right if the orientation says so, then turned counter-clockwise.
+
+    Args:
+        pixels: Array of shape (H, W, ...).
+        orientation: One of ORIENTATIONS.
+
+    Returns:
+        Array of shape (H, W, ...), or (W, H, ...) after a quarter turn.
+    """
+    index = ORIENTATIONS.index(orientation)
+    mirrored = pixels[:, ::-1] if index >= 4 else pixels
+    return np.ascontiguousarray(np.rot90(mirrored, index % 4))
+
+
+def oriented_stack(pixels: np.ndarray, height: int, width: int, count: int) -> np.ndarray:
+    """The first `count` orientations of a picture, each at the same size.
+
+    A picture of another size is turned first and then resized with Pillow's Lanczos filter, so that a copy laid on
+    its side is compared upright; one of the right size is not resampled.
+
+    Args:
+        pixels: uint8 array of shape (h, w, 3).
+        height: Wanted height in pixels.
+        width: Wanted width in pixels.
+        count: How many of ORIENTATIONS, 1 or 8.
+
+    Returns:
+        uint8 array of shape (count, height, width, 3).
+    """
+    turned = (oriented(pixels, name) for name in ORIENTATIONS[:count])
+    return np.stack([_resized(one, height, width) for one in turned])
+
+
+def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
