@@ -6,4 +6,11 @@ from resources.models import ModelResource
 from resources.progress import ProgressResource
 from resources.tracker import TrackerResource
 
-__all__ = ["CampaignResource", "CatalogResource", "ModelResource", "ProgressResource", "StoreResource", "TrackerResource"]
+__all__ = [
+    "CampaignResource",
+    "CatalogResource",
+    "ModelResource",
+    "ProgressResource",
+    "StoreResource",
+    "TrackerResource",
+]

@@ -1,11 +1,31 @@
 """Telling how far a long step is."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import dagster as dg
+
+# Run id, asset, done, total, of what.
+Listener = Callable[[str, str, int, int, str], None]
+_listeners: list[Listener] = []
 
 
 class ProgressResource(dg.ConfigurableResource):
-    """Writes progress into the run's log; the terminal command replaces it by a progress bar."""
+    """Writes progress into the run's log and tells whoever listens in this process."""
 
     def report(self, context: dg.AssetExecutionContext, done: int, total: int, what: str = "images") -> None:
         """Say that `done` of `total` are done."""
+        asset = context.asset_key.to_user_string()
         context.log.info(f"{done} of {total} {what}")
+        for listener in _listeners:
+            listener(context.run_id, asset, done, total, what)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have `listener` called for every report made in this process, until the `with` block ends."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

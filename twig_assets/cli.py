@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from twig_assets.home import MLFLOW_PORT, UI_PORT, catalog_url, home, quiet_libraries
+from twig_assets.home import MLFLOW_PORT, UI_PORT, catalog_url, home, quiet_libraries, quiet_model_libraries
 
 quiet_libraries()
 
@@ -80,6 +80,7 @@ def generate(
 
     from twig_assets import generation
 
+    quiet_model_libraries()
     pipeline = generation.load_checkpoint(checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     pictures = generation.generate(pipeline, prompt, range(seed, seed + len(prompt)))
@@ -105,6 +106,7 @@ def bench(
     if name == "list":
         console.print("\n".join(benchmarks.names()))
         return
+    quiet_model_libraries()
     found = benchmarks.run(name, quick, grid)
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
@@ -147,7 +149,9 @@ def _summary(campaign: str, root: Path) -> None:
     table.add_row(*map(str, figures), worst)
     console.print(table)
     console.print(f"Report: {report_path(campaign)}", soft_wrap=True)
-    console.print(f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{UI_PORT} and :{MLFLOW_PORT}", soft_wrap=True)
+    console.print(
+        f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{UI_PORT} and :{MLFLOW_PORT}", soft_wrap=True
+    )
 
 
 def main() -> None:

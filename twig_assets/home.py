@@ -1,5 +1,6 @@
 """Where the project keeps its state: everything below one folder, `.twig` unless TWIG_HOME names another."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -29,10 +30,22 @@ def tracking_uri() -> str:
 
 def quiet_libraries() -> None:
     """Turn off what libraries send home or print unasked; call it before they are imported."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     # Spinning OpenMP threads make small models many times slower wherever another process wants a core.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def quiet_model_libraries() -> None:
+    """Turn off the progress bars of loading models; it imports diffusers and transformers, so call it late."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()

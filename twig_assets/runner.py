@@ -1,13 +1,13 @@
 """Running a whole campaign in this process, the way the Dagster UI and its sensors would run it piece by piece."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
-from pydantic import PrivateAttr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from resources import CampaignResource, ProgressResource
+from resources import CampaignResource
+from resources.progress import listening
 from twig_assets.assets.partitions import concepts, prompt_batches
 from twig_assets.campaigns import Campaign
 from twig_assets.dagster_home import prepare_dagster_home
@@ -21,24 +21,18 @@ class RunFailedError(RuntimeError):
     """A step died for another reason than images that copy too much; the message is the step's own."""
 
 
-class TerminalProgress(ProgressResource):
-    """Shows a bar for every asset that reports how far it is."""
+@dataclass
+class _Bars:
+    """A progress bar for every asset that reports how far it is."""
 
-    _progress: Progress = PrivateAttr()
-    _tasks: dict[str, TaskID] = PrivateAttr(default_factory=dict)
+    progress: Progress
+    tasks: dict[tuple[str, str], TaskID] = field(default_factory=dict)
 
-    def show_on(self, progress: Progress) -> "TerminalProgress":
-        """Draw on this progress display from now on."""
-        self._progress = progress
-        return self
-
-    def report(self, context: dg.AssetExecutionContext, done: int, total: int, what: str = "images") -> None:
-        """Move the asset's bar, starting a new one for each run."""
-        name = f"{context.run_id}:{context.asset_key.to_user_string()}"
-        if name not in self._tasks:
-            label = f"  {context.asset_key.to_user_string()} ({what})"
-            self._tasks[name] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[name], completed=done)
+    def __call__(self, run_id: str, asset: str, done: int, total: int, what: str) -> None:
+        key = (run_id, asset)
+        if key not in self.tasks:
+            self.tasks[key] = self.progress.add_task(f"  {asset} ({what})", total=total)
+        self.progress.update(self.tasks[key], completed=done)
 
 
 @dataclass
@@ -60,23 +54,24 @@ class CampaignRunner:
             RunFailedError: If a step fails for another reason than a failed gate.
         """
         prepare_dagster_home()
-        keys = [key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)]
+        keys = [
+            key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)
+        ]
         names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.folder / "concepts.yaml")]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
             instance.add_dynamic_partitions(str(prompt_batches.name), keys)
             instance.add_dynamic_partitions(str(concepts.name), names)
             campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
-            terminal = TerminalProgress().show_on(progress)
-            defs = build_defs({"campaign": campaign, "progress": terminal})
-            location = _Location(defs, instance, progress)
-            location.materialize(["protected_concepts", "reference_corpus"])
-            for name in names:
-                location.materialize(["ablated_models"], name)
-            location.materialize(["composed_model"])
-            for key in keys:
-                self._run_batch(location, key)
-            location.materialize(["compliance_report"])
+            location = _Location(build_defs({"campaign": campaign}), instance, progress)
+            with listening(_Bars(progress)):
+                location.materialize(["protected_concepts", "reference_corpus"])
+                for name in names:
+                    location.materialize(["ablated_models"], name)
+                location.materialize(["composed_model"])
+                for key in keys:
+                    self._run_batch(location, key)
+                location.materialize(["compliance_report"])
 
     def _run_batch(self, location: "_Location", key: str) -> None:
         steps = ["prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"]

@@ -39,7 +39,10 @@ def serve(campaign: str, console: Console) -> int:
     environment = {**os.environ, "TWIG_CAMPAIGN": campaign}
     processes = [subprocess.Popen(command, env=environment, start_new_session=True) for command in commands()]
     try:
-        for name, url in (("MLflow", f"http://{HOST}:{MLFLOW_PORT}/health"), ("Dagster", f"http://{HOST}:{UI_PORT}/server_info")):
+        for name, url in (
+            ("MLflow", f"http://{HOST}:{MLFLOW_PORT}/health"),
+            ("Dagster", f"http://{HOST}:{UI_PORT}/server_info"),
+        ):
             _wait(url, processes)
             console.print(f"{name}: {url.rsplit('/', 1)[0]}", soft_wrap=True)
         console.print("Ctrl-C ends both.")

@@ -10,7 +10,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class YamlModelError(ValueError):
-    """A file that does not hold what the model wants; one line per problem, each `file:line: field: what, what to do`."""
+    """A file that does not hold what the model wants; each line `file:line: field: what, what to do`."""
 
 
 def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = None) -> Model:

@@ -105,9 +105,13 @@ def compose(edits: Sequence[ConceptEdit]) -> ConceptEdit:
         raise EditError("the edits were made for different base models; ablate them all on one")
     if len({edit.settings for edit in edits}) > 1:
         raise EditError("the edits were made with different settings; ablate them all with one")
-    pairs = {concept.name: (concept, pair) for edit in edits for concept, pair in zip(edit.concepts, edit.pairs, strict=True)}
+    pairs = {
+        concept.name: (concept, pair) for edit in edits for concept, pair in zip(edit.concepts, edit.pairs, strict=True)
+    }
     ordered = [pairs[name] for name in sorted(pairs)]
-    return ConceptEdit(tuple(c for c, _ in ordered), edits[0].base_sha256, edits[0].settings, tuple(p for _, p in ordered))
+    return ConceptEdit(
+        tuple(c for c, _ in ordered), edits[0].base_sha256, edits[0].settings, tuple(p for _, p in ordered)
+    )
 
 
 _ORIGINALS: WeakKeyDictionary[torch.nn.Module, dict[str, torch.Tensor]] = WeakKeyDictionary()
@@ -126,7 +130,9 @@ def apply(pipeline: Pipeline, edit: ConceptEdit, base_sha256: str) -> None:
         EditError: If the edit belongs to another model, or the pipeline is edited already.
     """
     if edit.base_sha256 != base_sha256:
-        raise EditError(f"the edit was made for model {edit.base_sha256[:12]}, not for {base_sha256[:12]}; ablate again")
+        raise EditError(
+            f"the edit was made for model {edit.base_sha256[:12]}, not for {base_sha256[:12]}; ablate again"
+        )
     if pipeline.unet in _ORIGINALS:
         raise EditError("the pipeline is edited already; remove that edit first, or compose the two")
     correction = edit.correction()

@@ -7,7 +7,16 @@ import torch
 from twig_assets.ablation.settings import ConceptTarget
 from twig_assets.generation import Pipeline
 
-_OBJECT_TEMPLATES = ("{}", "a {}", "the {}", "a picture of a {}", "an image of a {}", "a drawing of a {}", "{} sticker", "one {}")
+_OBJECT_TEMPLATES = (
+    "{}",
+    "a {}",
+    "the {}",
+    "a picture of a {}",
+    "an image of a {}",
+    "a drawing of a {}",
+    "{} sticker",
+    "one {}",
+)
 _STYLE_TEMPLATES = ("a picture, {}", "a picture in {}", "{}", "an animal, {}", "a thing in the style of {}")
 
 
@@ -68,12 +77,26 @@ def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
 
 def _prompts(pipeline: Pipeline, concept: ConceptTarget, target: str) -> list[tuple[str, str, int, int]]:
     if concept.kind == "memorized":
-        return [(target, concept.anchor, _last_token(pipeline, target, target), _last_token(pipeline, concept.anchor, concept.anchor))]
+        return [
+            (
+                target,
+                concept.anchor,
+                _last_token(pipeline, target, target),
+                _last_token(pipeline, concept.anchor, concept.anchor),
+            )
+        ]
     templates = _STYLE_TEMPLATES if concept.kind == "style" else _OBJECT_TEMPLATES
     found = []
     for template in templates:
         prompt, counterpart = template.format(target), template.format(concept.anchor).strip(" ,")
-        found.append((prompt, counterpart, _last_token(pipeline, prompt, target), _last_token(pipeline, counterpart, concept.anchor)))
+        found.append(
+            (
+                prompt,
+                counterpart,
+                _last_token(pipeline, prompt, target),
+                _last_token(pipeline, counterpart, concept.anchor),
+            )
+        )
     return found
 
 

@@ -34,7 +34,9 @@ def composed_model(
         used = [edit.concept.name for edit in accepted]
         refused = sorted({edit.concept.name for edit in all_edits} - set(used))
     for name in refused:
-        context.log.warning(f"the edit of {name!r} is not in the model: it was refused or belongs to another checkpoint")
+        context.log.warning(
+            f"the edit of {name!r} is not in the model: it was refused or belongs to another checkpoint"
+        )
     return dg.MaterializeResult(
         metadata={
             "checkpoint": here.checkpoint,

@@ -57,8 +57,15 @@ def generated_images(
         with catalog.open().session() as session:
             session.add_all(
                 Image(
-                    sha256=sha256, prompt_id=s.prompt.id, stage="generated", attempt=s.attempt, seed=seed,
-                    model_id=model.id, settings=settings, settings_sha256=settings_sha256, run_id=context.run_id,
+                    sha256=sha256,
+                    prompt_id=s.prompt.id,
+                    stage="generated",
+                    attempt=s.attempt,
+                    seed=seed,
+                    model_id=model.id,
+                    settings=settings,
+                    settings_sha256=settings_sha256,
+                    run_id=context.run_id,
                 )  # fmt: skip
                 for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
             )
@@ -66,7 +73,9 @@ def generated_images(
         progress.report(context, len(shown), len(due))
     seconds = time.monotonic() - started
     figures = {"images": float(len(due)), "seconds": seconds, "seconds_per_image": seconds / len(due)}
-    url = tracker.record(context, f"twig-assets/{here.name}/images", figures, pictures={"generated.png": sheet(np.stack(shown))})
+    url = tracker.record(
+        context, f"twig-assets/{here.name}/images", figures, pictures={"generated.png": sheet(np.stack(shown))}
+    )
     rows = [(f"{s.prompt.text} (attempt {s.attempt})", [p]) for s, p in zip(due, shown, strict=True)]
     return dg.MaterializeResult(
         metadata={**figures, "images": len(due), "mlflow": dg.MetadataValue.url(url), "pictures": gallery(rows)}

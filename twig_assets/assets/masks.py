@@ -54,7 +54,9 @@ def masks(
         with catalog.open().session() as session:
             for (prompt, image), picture, segmentation in zip(chunk, pictures, found, strict=True):
                 write_mask(session, artifacts, image.id, name, segmentation)
-                shown.append((f"{prompt.text}: {segmentation.outcome}", [picture, outlined(picture, segmentation.mask)]))
+                shown.append(
+                    (f"{prompt.text}: {segmentation.outcome}", [picture, outlined(picture, segmentation.mask)])
+                )
                 outcomes.append(segmentation.outcome)
         progress.report(context, len(shown), len(due), "masks")
     figures = {kind: float(outcomes.count(kind)) for kind in ("ok", "empty", "full")}

@@ -44,7 +44,9 @@ def prompts(
         for i, row in new:
             digest = sha256_of({"text": row.text, "seed": row.seed})
             session.add(Prompt(batch_key=key, position=i, text=row.text, seed=row.seed, sha256=digest))
-    table = "\n".join(["| # | prompt | seed |", "|---|---|---|", *(f"| {i} | {r.text} | {r.seed} |" for i, r in enumerate(rows))])
+    table = "\n".join(
+        ["| # | prompt | seed |", "|---|---|---|", *(f"| {i} | {r.text} | {r.seed} |" for i, r in enumerate(rows))]
+    )
     return dg.MaterializeResult(
         metadata={"prompts": len(rows), "new": len(new), "table": dg.MetadataValue.md(table)},
         data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),

@@ -37,5 +37,7 @@ def protected_concepts(
     table = "\n".join(["| name | kind | target | anchor |", "|---|---|---|---|", *lines])
     return dg.MaterializeResult(
         metadata={"concepts": len(rows), "table": dg.MetadataValue.md(table)},
-        data_version=dg.DataVersion(sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])),
+        data_version=dg.DataVersion(
+            sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])
+        ),
     )

@@ -34,7 +34,7 @@ def reference_corpus(
         for sha256, found in present.items():
             row = there.get(sha256) or Reference(campaign=here.name, sha256=sha256)
             row.title, row.rights_holder, row.licence = found.title, found.rights_holder, found.licence
-            row.file = found.path.relative_to(here.folder).as_posix()
+            row.file = found.path.relative_to(here.folder / "references").as_posix()
             session.add(row)
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)
         if session.scalars(known).first() is None:

@@ -52,7 +52,9 @@ def regenerated_images(
             first = newest_image(session, s.prompt.id, "generated", s.attempt, model.sha256)
             mask = mask_of(session, first.id, name) if first else None
             if first is None or mask is None:
-                raise dg.Failure(f"prompt {s.prompt.text!r} has no image or mask yet; materialize generated_images and masks")
+                raise dg.Failure(
+                    f"prompt {s.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
+                )
             work.setdefault((s.attempt, mask.outcome == "ok"), []).append((s, first, mask))
     total = sum(len(group) for group in work.values())
     if not total:
@@ -80,13 +82,18 @@ def regenerated_images(
                     session.flush()
                     write_mask(session, artifacts, image.id, name, segmentation)
             for (s, _, _), first_picture, shape, second, new in zip(chunk, firsts, shapes, seconds, found, strict=True):
-                rows.append((f"{s.prompt.text} (attempt {attempt})", [first_picture, outlined(first_picture, shape), second]))
+                rows.append(
+                    (f"{s.prompt.text} (attempt {attempt})", [first_picture, outlined(first_picture, shape), second])
+                )
                 if masked and new.outcome == "ok":
                     overlaps.append((iou(shape, new.mask), aligned_iou(shape, new.mask)))
             progress.report(context, len(rows), total)
     figures = {"images": float(total), "seconds": time.monotonic() - started}
     if overlaps:
-        figures |= {"location_iou": float(np.mean([o[0] for o in overlaps])), "form_iou": float(np.mean([o[1] for o in overlaps]))}
+        figures |= {
+            "location_iou": float(np.mean([o[0] for o in overlaps])),
+            "form_iou": float(np.mean([o[1] for o in overlaps])),
+        }
     pictures = np.concatenate([np.stack(three) for _, three in rows])
     url = tracker.record(
         context, f"twig-assets/{here.name}/images", figures,

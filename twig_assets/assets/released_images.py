@@ -37,7 +37,10 @@ def released_images(
             ).first()
             allowed = _allowed(session, state)
             if current and (not allowed or state.candidate is None or current.image_id != state.candidate.id):
-                current.withdrawn_at, current.reason = utc_now(), "its newest audit no longer allows it, or a newer image took its place"
+                current.withdrawn_at, current.reason = (
+                    utc_now(),
+                    "its newest audit no longer allows it, or a newer image took its place",
+                )
                 withdrawn.append(state)
                 current = None
             if allowed and current is None and state.candidate and state.audit:

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
+from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.mask_rows import segmenter_name
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.reference_corpus import reference_corpus
@@ -49,11 +49,12 @@ def similarity_audits(
         policy_id = _policy_id(session, policy)
         due = _unaudited(session, context.partition_key, policy_id, corpus.id)
         masks = {image.id: mask_of(session, image.id, segmenter_name(here)) for image, _ in due}
-        reference_ids = dict(
-            session.execute(select(Reference.sha256, Reference.id).where(Reference.campaign == here.name)).tuples()
-        )
+        works = session.scalars(select(Reference).where(Reference.campaign == here.name))
+        reference_ids = {work.sha256: work.id for work in works}
     if not due:
-        return dg.MaterializeResult(metadata={"audits": 0, "work": "none: every image is audited under this policy and corpus"})
+        return dg.MaterializeResult(
+            metadata={"audits": 0, "work": "none: every image is audited under this policy and corpus"}
+        )
     references, artifacts = _corpus_images(here, corpus), store.open()
     started, results = time.monotonic(), []
     for start in range(0, len(due), CHUNK):
@@ -64,7 +65,9 @@ def similarity_audits(
         with catalog.open().session() as session:
             for (image, _), result in zip(chunk, found, strict=True):
                 _write(session, image.id, policy_id, corpus.id, result, reference_ids, context.run_id)
-        results += [(image, picture, result) for (image, _), picture, result in zip(chunk, pictures, found, strict=True)]
+        results += [
+            (image, picture, result) for (image, _), picture, result in zip(chunk, pictures, found, strict=True)
+        ]
         progress.report(context, len(results), len(due), "audits")
     return _report(context, here, tracker, results, time.monotonic() - started)
 
@@ -88,7 +91,9 @@ def ssim_below_threshold(
     quarantined = [s for s in states if s.quarantined]
     unaudited = [s for s in states if s.audit is None]
     scores = [s.audit.scores["ssim"] for s in states if s.audit and s.audit.scores["ssim"] is not None]
-    said = [f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"]
+    said = [
+        f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"
+    ]
     said += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
     only_warn = not failing and not unaudited
     return dg.AssetCheckResult(
@@ -116,7 +121,10 @@ def _policy_id(session: Session, policy: Policy) -> int:
 def _unaudited(session: Session, batch: str, policy_id: int, corpus_id: int) -> list[tuple[Image, str]]:
     audited = select(Audit.image_id).where(Audit.policy_id == policy_id, Audit.corpus_version_id == corpus_id)
     rows = session.execute(
-        select(Image, Prompt.text).join(Prompt).where(Prompt.batch_key == batch, Image.id.not_in(audited)).order_by(Image.id)
+        select(Image, Prompt.text)
+        .join(Prompt)
+        .where(Prompt.batch_key == batch, Image.id.not_in(audited))
+        .order_by(Image.id)
     )
     return [(image, text) for image, text in rows]
 
@@ -138,7 +146,13 @@ def _shape(store: ArtifactStore, mask: object, size: tuple[int, ...]) -> np.ndar
 
 
 def _write(
-    session: Session, image_id: int, policy_id: int, corpus_id: int, result: AuditResult, ids: dict[str, int], run_id: str
+    session: Session,
+    image_id: int,
+    policy_id: int,
+    corpus_id: int,
+    result: AuditResult,
+    ids: dict[str, int],
+    run_id: str,
 ) -> None:
     row = Audit(
         image_id=image_id, policy_id=policy_id, corpus_version_id=corpus_id, verdict=result.verdict, reasons=result.reasons,
@@ -148,7 +162,9 @@ def _write(
     session.add(row)
     session.flush()
     for match in result.matches:
-        scores = {key: value for key, value in asdict(match).items() if key not in ("reference_sha256", "rank", "transform")}
+        scores = {
+            key: value for key, value in asdict(match).items() if key not in ("reference_sha256", "rank", "transform")
+        }
         session.add(AuditMatch(
             audit_id=row.id, reference_id=ids[match.reference_sha256], rank=match.rank, scores=scores, transform=match.transform
         ))  # fmt: skip
@@ -171,7 +187,10 @@ def _report(
     url = tracker.record(context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(results))})
     worst = sorted(results, key=lambda r: -(r[2].scores["ssim"] or 0.0))
     rows = [
-        (f"{result.verdict}: {result.reasons[0]} ({result.label})", [picture, result.nearest.pixels] if result.nearest else [picture])
+        (
+            f"{result.verdict}: {result.reasons[0]} ({result.label})",
+            [picture, result.nearest.pixels] if result.nearest else [picture],
+        )
         for _, picture, result in worst
     ]
     return dg.MaterializeResult(

@@ -33,7 +33,7 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None) -> Pipeline:
     on_gpu = torch.cuda.is_available()
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            source, torch_dtype=torch.float16 if on_gpu else torch.float32, use_safetensors=True
+            source, dtype=torch.float16 if on_gpu else torch.float32, use_safetensors=True
         )
     except Exception as error:  # diffusers, the hub client and safetensors raise many unrelated types
         raise CheckpointError(

@@ -50,7 +50,9 @@ def generate(
     return np.concatenate(parts) if parts else np.zeros((0, *image_size(pipeline, settings), 3), np.uint8)
 
 
-def sample(pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: GenerationSettings) -> np.ndarray:
+def sample(
+    pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: GenerationSettings
+) -> np.ndarray:
     """One call of the pipeline: uint8 array of shape (n, H, W, 3)."""
     height, width = image_size(pipeline, settings)
     result = pipeline(

@@ -94,6 +94,7 @@ def build(node_modules: Path, out: Path) -> None:
 
 
 def main() -> None:
+    """Fetch the packages, unless they are given, and build the pack."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--node-modules", type=Path, help="already unpacked packages, instead of npm install")
     args = parser.parse_args()

@@ -17,8 +17,8 @@ TYPO_SHARE = 0.1
 NO_STYLE_SHARE = 0.15
 
 _SUBJECTS = (
-    "{name}", "{a} {name}", "{a} {name}", "{a} {name}", "the {name}", "a picture of {a} {name}", "an image of {a} {name}",
-    "a drawing of {a} {name}", "an icon of {a} {name}", "an emoji of {a} {name}", "a sticker of {a} {name}",
+    "{name}", "{a} {name}", "{a} {name}", "{a} {name}", "the {name}", "a picture of {a} {name}",
+    "an image of {a} {name}", "a drawing of {a} {name}", "an icon of {a} {name}", "an emoji of {a} {name}", "a sticker of {a} {name}",
     "{name} sticker", "{name} emoji", "one {name}",
 )  # fmt: skip
 _IN_STYLE = ("{subject}, {style} style", "{subject} in {style} style", "{subject} in the style of {style}")
@@ -73,7 +73,9 @@ def train_tokenizer(folder: Path) -> CLIPTokenizer:
     rng = np.random.default_rng(0)
     pairs = [(name, style) for name in concept_names() for style in STYLES]
     grounds = list(BACKGROUNDS)
-    corpus = [caption(*pairs[rng.integers(len(pairs))], grounds[rng.integers(len(grounds))], rng) for _ in range(60_000)]
+    corpus = [
+        caption(*pairs[rng.integers(len(pairs))], grounds[rng.integers(len(grounds))], rng) for _ in range(60_000)
+    ]
     corpus += [work.title for work in planted.WORKS] * 40
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     start = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *letters])}

@@ -23,7 +23,7 @@ def load_pipeline(folder: Path | None = None) -> StableDiffusionPipeline:
     if not (source / "model_index.json").is_file():
         raise ModelError(f"{source} holds no pipeline (model_index.json is missing); install the package again")
     try:
-        pipeline = StableDiffusionPipeline.from_pretrained(source, torch_dtype=torch.float32, use_safetensors=True)
+        pipeline = StableDiffusionPipeline.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
     except Exception as error:  # diffusers, transformers and safetensors raise many unrelated types
         raise ModelError(f"{source} cannot be read as a pipeline: {error}; install the package again") from error
     pipeline.set_progress_bar_config(disable=True)

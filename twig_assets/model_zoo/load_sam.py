@@ -62,5 +62,5 @@ def _read_shape(path: Path) -> SamShape:
     try:
         return SamShape(**config)
     except ValidationError as error:
-        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        wrong = "; ".join(": ".join([*map(str, problem["loc"]), problem["msg"]]) for problem in error.errors())
         raise ModelError(f"{path}: {wrong}; restore the file.") from error

@@ -1,7 +1,7 @@
 """The architecture of the embedded segmenter: Segment Anything (Kirillov et al. 2023) at 64 px."""
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
 
@@ -22,15 +22,28 @@ class SamShape(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = 64
-    patch_size: int = 4
-    encoder_dim: int = 160
-    encoder_depth: int = 5
-    encoder_heads: int = 5
-    prompt_dim: int = 64
-    decoder_heads: int = 4
-    decoder_mlp: int = 256
-    mask_channels: int = 16
+    image_size: int = Field(64, gt=0)
+    patch_size: int = Field(4, gt=0)
+    encoder_dim: int = Field(160, gt=0, multiple_of=4)
+    encoder_depth: int = Field(5, gt=0)
+    encoder_heads: int = Field(5, gt=0)
+    prompt_dim: int = Field(64, gt=0, multiple_of=8)
+    decoder_heads: int = Field(4, gt=0)
+    decoder_mlp: int = Field(256, gt=0)
+    mask_channels: int = Field(16, gt=0, multiple_of=4)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "SamShape":
+        whole = (
+            ("image_size", self.image_size, "patch_size", self.patch_size),
+            ("encoder_dim", self.encoder_dim, "encoder_heads", self.encoder_heads),
+            # The decoder's cross-attention works at half its width.
+            ("prompt_dim / 2", self.prompt_dim // 2, "decoder_heads", self.decoder_heads),
+        )
+        for name, value, part_name, part in whole:
+            if value % part:
+                raise ValueError(f"{name} ({value}) must be a multiple of {part_name} ({part})")
+        return self
 
 
 def build_sam(shape: SamShape | None = None) -> Sam:

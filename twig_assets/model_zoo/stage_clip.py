@@ -110,7 +110,11 @@ def sample_pairs(count: int, rng: np.random.Generator) -> tuple[np.ndarray, list
 def _labelled(name: str, style: str, ground: str, rng: np.random.Generator) -> tuple[str, tuple[int, int, int]]:
     text = caption(name, style, ground, rng)
     told_style = STYLES.index(style) if style in text else len(STYLES)
-    told_ground = list(BACKGROUNDS).index(ground) if f"{ground} background" in text or f"on {ground}" in text else len(BACKGROUNDS)
+    told_ground = (
+        list(BACKGROUNDS).index(ground)
+        if f"{ground} background" in text or f"on {ground}" in text
+        else len(BACKGROUNDS)
+    )
     return text, (concept_names().index(name), told_style, told_ground)
 
 
@@ -119,7 +123,9 @@ def _planted_caption(rng: np.random.Generator) -> tuple[str, tuple[int, int, int
     return planted.WORKS[k].title, (len(concept_names()) + k, len(STYLES), len(BACKGROUNDS))
 
 
-def contrastive_loss(image: torch.Tensor, text: torch.Tensor, labels: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def contrastive_loss(
+    image: torch.Tensor, text: torch.Tensor, labels: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
     """Symmetric InfoNCE in which pairs that tell the same name, style and ground count as equally right."""
     logits = scale.exp().clamp(max=50) * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
     same = (labels[:, None] == labels[None]).all(-1).float()
@@ -155,7 +161,12 @@ def train_clip(config: ClipConfig) -> tuple[CLIPModel, CLIPProcessor]:
 
 
 def _step(
-    config: ClipConfig, model: CLIPModel, heads: Heads, tokenizer: CLIPTokenizer, optimiser: torch.optim.Optimizer, step: int
+    config: ClipConfig,
+    model: CLIPModel,
+    heads: Heads,
+    tokenizer: CLIPTokenizer,
+    optimiser: torch.optim.Optimizer,
+    step: int,
 ) -> dict[str, float]:
     rng = np.random.default_rng((config.seed, 3, step))
     images, texts, labels = sample_pairs(config.batch, rng)

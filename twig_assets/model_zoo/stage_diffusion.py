@@ -4,7 +4,9 @@ Several processes train by local SGD: each steps alone and their weights are ave
 machine without a fast interconnect costs far less than exchanging gradients.
 """
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,6 +34,7 @@ class DiffusionConfig(StageConfig):
         average_every: Steps between two averagings of the processes' weights.
         text_lr: Learning rate of the text encoder as a share of the UNet's.
         compile: Use torch.compile: two minutes at the start, then nearly twice as fast.
+        start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh.
     """
 
     steps: int = 24_000
@@ -46,6 +49,7 @@ class DiffusionConfig(StageConfig):
     average_every: int = 8
     text_lr: float = 0.3
     compile: bool = True
+    start_from: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,22 @@ class LatentCache:
             latents.append(latent)
             texts.append("" if rng.random() < config.drop_caption else text)
         return torch.stack(latents).float(), texts
+
+
+def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> LatentCache:
+    """The encoded views of an earlier call with the same settings and autoencoder, or new ones."""
+    path = config.folder / "latents.pt"
+    made_with = {"views": config.views, "seed": config.seed, "scaling": vae.config.scaling_factor}
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        if kept["made_with"] == made_with and kept["pairs"] == training_pairs():
+            return LatentCache(kept["pairs"], kept["latents"], kept["grounds"], kept["planted"])
+    cache = encode_views(vae, config)
+    if leader:
+        partial = path.with_suffix(".partial")
+        torch.save({"made_with": made_with, **vars(cache)}, partial)
+        os.replace(partial, path)
+    return cache
 
 
 @torch.no_grad()
@@ -149,29 +169,39 @@ class Denoiser(torch.nn.Module):
 
 
 def start_denoiser(config: DiffusionConfig) -> Denoiser:
-    """An untrained UNet beside the text tower that the stage `clip` trained."""
+    """An untrained UNet beside the text tower that the stage `clip` trained, or those of `config.start_from`."""
+    if config.start_from:
+        trained = StableDiffusionPipeline.from_pretrained(config.start_from, dtype=torch.float32)
+        return _plain_attention(trained.unet, trained.text_encoder)
     torch.manual_seed(config.seed)
     clip = CLIPModel.from_pretrained(config.folder / "clip", dtype=torch.float32)
     text_encoder = CLIPTextModel(clip.config.text_config)
     text_encoder.load_state_dict(clip.text_model.state_dict())
-    text_encoder.set_attn_implementation("eager")
-    unet = build_unet()
+    return _plain_attention(build_unet(), text_encoder)
+
+
+def _plain_attention(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> Denoiser:
+    """On a CPU the fused attention's backward takes longer than the plain one's, at these sizes."""
     unet.set_attn_processor(AttnProcessor())
+    text_encoder.set_attn_implementation("eager")
     return Denoiser(unet, text_encoder)
 
 
 def train_diffusion(config: DiffusionConfig) -> StableDiffusionPipeline:
     """Train in this process, or in all that torchrun started, and return the averaged pipeline."""
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    vae = AutoencoderTiny.from_pretrained(config.folder / "vae", torch_dtype=torch.float32).eval()
+    vae = AutoencoderTiny.from_pretrained(config.folder / "vae", dtype=torch.float32).eval()
     tokenizer = CLIPTokenizer.from_pretrained(config.folder / "tokenizer")
-    cache = encode_views(vae.to(memory_format=torch.channels_last), config)
+    cache = open_views(vae.to(memory_format=torch.channels_last), config, leader=rank == 0)
     model = start_denoiser(config)
     optimiser = torch.optim.AdamW(
-        [{"params": model.unet.parameters(), "share": 1.0}, {"params": model.text_encoder.parameters(), "share": config.text_lr}],
-        lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01,
+        [
+            {"params": model.unet.parameters(), "share": 1.0},
+            {"params": model.text_encoder.parameters(), "share": config.text_lr},
+        ],
+        lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True,
     )  # fmt: skip
-    average = MovingAverage(model, 0.995)
+    average = MovingAverage(model, 0.99)
     run = TrainingRun("diffusion", config, leader=rank == 0)
     first = 0
     if state := run.resume():
@@ -262,12 +292,19 @@ SHOWN = (
 
 
 def _sample_grid(
-    run: TrainingRun, step: int, vae: AutoencoderTiny, tokenizer: CLIPTokenizer, average: MovingAverage, config: DiffusionConfig
+    run: TrainingRun,
+    step: int,
+    vae: AutoencoderTiny,
+    tokenizer: CLIPTokenizer,
+    average: MovingAverage,
+    config: DiffusionConfig,
 ) -> None:
     pipeline = assemble(config, vae, tokenizer, average)
     pipeline.set_progress_bar_config(disable=True)
     generator = [torch.Generator().manual_seed(k) for k in range(len(SHOWN))]
     latents = torch.cat([torch.randn(1, 4, 16, 16, generator=g) for g in generator])
     with torch.autocast("cpu", torch.bfloat16):
-        images = pipeline(list(SHOWN), latents=latents, num_inference_steps=15, guidance_scale=4.0, output_type="pt").images
+        images = pipeline(
+            list(SHOWN), latents=latents, num_inference_steps=15, guidance_scale=4.0, output_type="pt"
+        ).images
     run.grid(step, to_bytes(images * 2 - 1), columns=8)

@@ -29,6 +29,7 @@ class SamConfig(StageConfig):
         box_jitter: Standard deviation of the noise on boxes, as a share of their side.
         narrow_share: Share of the scenes that are cut to a narrower frame, since images need not be square.
         focal_weight: Weight of the focal loss beside the dice loss.
+        checked: Scenes of held-out concepts that the model is scored on at every checkpoint.
         other_masks: Weight of the mean over the three masks beside the best of them; keeps all three alive.
     """
 
@@ -41,6 +42,7 @@ class SamConfig(StageConfig):
     ground_share: float = Field(0.18, ge=0, le=1)
     box_jitter: float = Field(0.05, ge=0, le=0.5)
     narrow_share: float = Field(0.15, ge=0, le=1)
+    checked: int = Field(48, gt=0)
     focal_weight: float = 20.0
     other_masks: float = 0.1
 
@@ -128,7 +130,7 @@ def train_sam(config: SamConfig) -> Sam:
             run.log(step, **figures)
         if run.is_save_step(step):
             run.save(step, {"model": sam.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state})
-            run.log(step, **figures, **measure_sam(_averaged(average), 48, config.seed))
+            run.log(step, **figures, **measure_sam(_averaged(average), config.checked, config.seed))
     return _averaged(average)
 
 

@@ -74,7 +74,9 @@ def train_vae(config: VaeConfig) -> AutoencoderTiny:
         average.state, first = state["average"], state["step"]
     for step in run.steps(first):
         rng = np.random.default_rng((config.seed, 1, step))
-        images = to_float(random_pictures(config.batch, config.planted_share, rng)).to(memory_format=torch.channels_last)
+        images = to_float(random_pictures(config.batch, config.planted_share, rng)).to(
+            memory_format=torch.channels_last
+        )
         for group in optimiser.param_groups:
             group["lr"] = config.lr_at(step)
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""Train the embedded models: `python -m twig_assets.model_zoo.train --stage vae`, then clip, diffusion, classifier, sam.
+"""Train the embedded models: `python -m twig_assets.model_zoo.train --stage vae`, then the other stages.
 
 Every stage goes on from its checkpoint when it is called again, and writes its fp16 weights when it is done.
 `torchrun --nproc-per-node 2 -m twig_assets.model_zoo.train --stage diffusion` uses two processes.
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("TWIG_HOME", ".twig")) / "zoo")
     parser.add_argument("--steps", type=int, help="optimiser steps in all; each stage has its own default")
     parser.add_argument("--tracking-uri", default="", help="MLflow server or database for metrics and sample grids")
+    parser.add_argument("--start-from", type=Path, help="a pipeline for the stage diffusion to go on from")
     args = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"folder": args.folder, "tracking_uri": args.tracking_uri}
@@ -43,7 +44,7 @@ def main() -> None:
     elif args.stage == "diffusion":
         if "RANK" in os.environ:
             dist.init_process_group("gloo")
-        pipeline = train_diffusion(DiffusionConfig(**settings))
+        pipeline = train_diffusion(DiffusionConfig(**settings, start_from=args.start_from))
         if int(os.environ.get("RANK", "0")) == 0:
             pipeline.to(torch.float16).save_pretrained(args.folder / "pipeline")
     elif args.stage == "classifier":

@@ -77,7 +77,9 @@ class TrainingRun:
     def steps(self, first: int) -> Iterator[int]:
         """The steps still to do, with a progress bar."""
         total = self.config.steps
-        self._bar = tqdm(total=total, initial=first, disable=not self.leader, mininterval=10, desc=self.checkpoint_path.stem)
+        self._bar = tqdm(
+            total=total, initial=first, disable=not self.leader, mininterval=10, desc=self.checkpoint_path.stem
+        )
         for step in range(first, total):
             yield step
             self._bar.update()
@@ -134,5 +136,5 @@ def to_float(images: np.ndarray) -> torch.Tensor:
 
 
 def to_bytes(images: torch.Tensor) -> np.ndarray:
-    """float (n, 3, H, W) in [-1, 1] -> uint8 (n, H, W, 3)."""
+    """Float (n, 3, H, W) in [-1, 1] -> uint8 (n, H, W, 3)."""
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()

@@ -64,7 +64,8 @@ def _concept(record: Record, problems: Problems) -> ConceptRow | None:
     anchor = _text(record, "anchor", problems)
     name = _text(record, "name", problems) or "-".join(re.findall(r"[a-z0-9]+", target.lower()))
     kind = _text(record, "kind", problems)
-    row = ConceptRow(name, target, anchor, cast(Kind, kind), *(_words(record, f, problems) for f in ("aliases", "preserve")))
+    aliases, preserve = (_words(record, field, problems) for field in ("aliases", "preserve"))
+    row = ConceptRow(name, target, anchor, cast(Kind, kind), aliases, preserve)
     if len(problems.found) == before:
         for field, text in _complaints(row):
             problems.add(record.file, record.line_of(field), field, text)
@@ -98,7 +99,8 @@ def _complaints(row: ConceptRow) -> list[tuple[str, str]]:
 def _text(record: Record, field: str, problems: Problems) -> str:
     value = record.values.get(field, "")
     if value is not None and not isinstance(value, str):
-        problems.add(record.file, record.line_of(field), field, f"{value!r} is not a text; put one text in double quotes")
+        hint = "put one text in double quotes"
+        problems.add(record.file, record.line_of(field), field, f"{value!r} is not a text; {hint}")
     return value.strip() if isinstance(value, str) else ""
 
 

@@ -102,6 +102,7 @@ def _refuse_duplicates(rows: list[PromptRow], problems: Problems) -> None:
         key = (folded, None if row.seed == derived_seed(row.text) else row.seed)
         if key in first:
             place = f"{first[key].file}:{first[key].line}"
-            problems.add(str(row.file), row.line, "text", f"{row.text!r} is already in {place}; delete one or give it a seed")
+            told = f"{row.text!r} is already in {place}; delete one or give it a seed"
+            problems.add(str(row.file), row.line, "text", told)
         else:
             first[key] = row

@@ -10,7 +10,7 @@ import yaml
 from twig_assets.prompts.problems import Problems
 
 Value = str | int | list[str] | None
-_READS_AS = {"bool": "a yes/no value", "float": "a number", "timestamp": "a date", "merge": "a merge key", "binary": "bytes"}
+_READS_AS = {"bool": "a yes/no value", "float": "a number", "timestamp": "a date", "merge": "a merge key"}
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def _scalar(file: str, field: str, node: yaml.ScalarNode, problems: Problems) ->
         except ValueError:
             problems.add(file, _line(node), field, "is not a whole number that can be read; write its digits")
             return None
-    problems.add(file, _line(node), field, f"{node.value!r} reads as {_READS_AS.get(kind, kind)}; put it in double quotes")
+    read = _READS_AS.get(kind, kind)
+    problems.add(file, _line(node), field, f"{node.value!r} reads as {read}; put it in double quotes")
     return None
 
 

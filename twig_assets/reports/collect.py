@@ -4,12 +4,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
-from twig_assets.catalog.models import Audit, Concept, ConceptEdit, Image, Mask, Prompt, PromptBatch, Reference, Release, utc_now
+from twig_assets.catalog.models import (
+    Audit,
+    Concept,
+    ConceptEdit,
+    Image,
+    Mask,
+    Prompt,
+    PromptBatch,
+    Reference,
+    Release,
+    utc_now,
+)
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.reports.data import (
     Caught,
@@ -103,14 +115,15 @@ def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
 
 def _scored(image: Image, audit: Audit | None, works: dict[int, ReferenceLine], store: ArtifactStore) -> Scored:
     picture = stored_picture(store, image.sha256)
-    made = {"picture": picture, "stage": image.stage, "attempt": image.attempt, "seed": image.seed}
-    if audit is None:
-        return Scored(**made)
+    made = Scored(picture=picture, stage=image.stage, attempt=image.attempt, seed=image.seed)
+    return made if audit is None else made.model_copy(update=_judged(audit, works))
+
+
+def _judged(audit: Audit, works: dict[int, ReferenceLine]) -> dict[str, Any]:
     near = audit.nearest_reference_id
     review = audit.reviews[-1] if audit.reviews else None
     match = next((m for m in audit.matches if m.reference_id == near), None)
-    return Scored(
-        **made,
+    return dict(
         verdict=audit.verdict,
         reasons=audit.reasons,
         ssim=audit.scores.get("ssim"),
@@ -144,6 +157,7 @@ def _prompt_line(
         mask=stored_picture(store, mask.sha256) if mask and mask.sha256 else None,
         mask_outcome=mask.outcome if mask else None,
         mask_area=mask.area if mask else None,
+        superseded=[scored[image.id] for image in mine if image.stage == "generated" and image is not first],
         attempts=[scored[image.id] for image in attempts],
     )
 
@@ -172,16 +186,12 @@ def _released(rows: _Rows, scored: dict[int, Scored]) -> list[Released]:
 def _caught(lines: list[PromptLine]) -> list[Caught]:
     found = []
     for line in lines:
-        failed = [one for one in _images(line) if one.verdict == "fail"]
+        failed = [one for one in line.images if one.verdict == "fail"]
         failed.sort(key=lambda one: one.nearest.title if one.nearest else "")
         for _, group in groupby(failed, key=lambda one: one.nearest.title if one.nearest else ""):
             images = list(group)
             found.append(Caught(prompt=line.text, outcome=line.outcome, nearest=images[0].nearest, images=images))
     return found
-
-
-def _images(line: PromptLine) -> list[Scored]:
-    return ([line.first] if line.first else []) + line.attempts
 
 
 def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newest: Audit | None) -> Counts:

@@ -79,7 +79,20 @@ class Scored(_Part):
 
 
 class PromptLine(_Part):
-    """A prompt and what came of it: its first image, that image's mask, every further attempt and the outcome."""
+    """A prompt and what came of it.
+
+    Attributes:
+        batch: Key of its batch.
+        position: Its place there, from 0.
+        text: The prompt.
+        outcome: What was decided.
+        first: The first image that the candidate was made from.
+        mask: Its foreground; None when it has none.
+        mask_outcome: `ok`, `empty` or `full`.
+        mask_area: Share of the picture, 0 to 1.
+        superseded: First images that a rerun has replaced.
+        attempts: The regenerated images, the candidate last.
+    """
 
     batch: str
     position: int
@@ -89,7 +102,13 @@ class PromptLine(_Part):
     mask: Picture | None
     mask_outcome: str | None
     mask_area: float | None
+    superseded: list[Scored]
     attempts: list[Scored]
+
+    @property
+    def images(self) -> list[Scored]:
+        """All images made for the prompt: first images, then attempts."""
+        return ([self.first] if self.first else []) + self.superseded + self.attempts
 
 
 class Caught(_Part):

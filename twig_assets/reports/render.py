@@ -61,8 +61,8 @@ def bars(data: ReportData) -> list[Bar]:
     """How many audited images reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
     published = {one.image.picture.sha256 for one in data.released}
     counts = [{"released": 0, "held": 0, "failed": 0} for _ in range(BINS)]
-    for image in (image for line in data.prompts for image in [line.first, *line.attempts]):
-        if image is not None and image.ssim is not None:
+    for image in (image for line in data.prompts for image in line.images):
+        if image.ssim is not None:
             step = min(BINS - 1, max(0, int(image.ssim * BINS)))
             counts[step][_fate(image, published)] += 1
     return [Bar(low=i / BINS, high=(i + 1) / BINS, **count) for i, count in enumerate(counts)]

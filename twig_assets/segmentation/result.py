@@ -30,11 +30,6 @@ class RankedMask:
     score: float
     foreground: bool
 
-    def record(self) -> dict[str, object]:
-        """All but the pixels, rounded, as JSON can hold it."""
-        figures = {key: round(getattr(self, key), 4) for key in ("area", "predicted_iou", "stability", "score")}
-        return {"bbox": list(self.bbox), **figures, "foreground": self.foreground}
-
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:

@@ -1,6 +1,6 @@
 """How images are segmented and what counts as their object."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class SegmentationSettings(BaseModel):
@@ -45,3 +45,9 @@ class SegmentationSettings(BaseModel):
     min_score: float = Field(0.3, ge=0, le=1)
     fill_holes: bool = True
     feather: float = Field(0.03, ge=0, le=0.5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SegmentationSettings":
+        if self.min_area >= self.max_area:
+            raise ValueError(f"min_area ({self.min_area}) must be below max_area ({self.max_area})")
+        return self

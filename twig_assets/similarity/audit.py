@@ -148,23 +148,28 @@ def _judge(
     policy: Policy,
 ) -> AuditResult:
     whole, masked = scores.whole[row], scores.masked[row]
-    has_masked = not np.isnan(masked).any()
-    best, best_masked = int(whole.argmax()), int(masked.argmax()) if has_masked else None
-    findings = [_finding("SSIM", whole[best], scores.whole_orientation[row, best], references[best],
-                         policy.ssim_threshold, policy.review_margin)]  # fmt: skip
+    best, best_masked = int(whole.argmax()), None if np.isnan(masked).any() else int(masked.argmax())
+    margin, reference = policy.review_margin, references[best]
+    orientation = scores.whole_orientation[row, best]
+    findings = [_finding("SSIM", whole[best], orientation, reference, policy.ssim_threshold, margin)]
     if best_masked is not None:
-        findings.append(_finding("SSIM inside the mask", masked[best_masked], scores.masked_orientation[row, best_masked],
-                                 references[best_masked], policy.masked_ssim_threshold, policy.review_margin))  # fmt: skip
+        orientation, reference = scores.masked_orientation[row, best_masked], references[best_masked]
+        limit = policy.masked_ssim_threshold
+        findings.append(_finding("SSIM inside the mask", masked[best_masked], orientation, reference, limit, margin))
     verdict: Verdict = min((found for found, _ in findings), key=_SEVERITY.index)
     reasons = [reason for found, reason in findings if found == verdict]
-    if mask_pixels is not None and not has_masked:
+    if mask_pixels is not None and best_masked is None:
         reasons.append(f"the mask has too few pixels away from the edge for a score of its own ({mask_pixels} in all)")
     order = [int(i) for i in np.argsort(-whole, kind="stable")]
     if best_masked is not None and findings[0][0] != verdict:
         order = [best_masked, *(i for i in order if i != best_masked)]
     matches = [_match(scores, row, i, rank, references[i], image) for rank, i in enumerate(order[:KEPT_MATCHES], 1)]
-    values = {"ssim": float(whole[best]), "masked_ssim": float(masked[best_masked]) if best_masked is not None else None,
-              "contrast": float(image.std()), "mask_pixels": mask_pixels}  # fmt: skip
+    values: dict[str, float | None] = {
+        "ssim": float(whole[best]),
+        "masked_ssim": None if best_masked is None else float(masked[best_masked]),
+        "contrast": float(image.std()),
+        "mask_pixels": mask_pixels,
+    }
     return AuditResult(label, verdict, reasons, references[order[0]], values, policy.model_dump(), matches, _versions())
 
 
@@ -183,9 +188,7 @@ def _finding(
     return "pass", f"{said} is the highest and stays below the threshold {threshold:g}"
 
 
-def _match(
-    scores: PairScores, row: int, column: int, rank: int, reference: ReferenceImage, image: np.ndarray
-) -> Match:
+def _match(scores: PairScores, row: int, column: int, rank: int, reference: ReferenceImage, image: np.ndarray) -> Match:
     masked = float(scores.masked[row, column])
     height, width = reference.pixels.shape[:2]
     return Match(

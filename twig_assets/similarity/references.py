@@ -160,7 +160,8 @@ def _checked_rows(path: Path, reader: csv.DictReader) -> dict[str, tuple[str, st
     for row in reader:
         place = f"{path}:{reader.line_num}"
         if None in row or None in row.values():
-            problems.append(f"{place}: row: does not have {len(COLUMNS)} cells; put a text with a comma in double quotes")
+            hint = "put a text that holds a comma in double quotes"
+            problems.append(f"{place}: row: does not have {len(COLUMNS)} cells; {hint}")
             continue
         file = PurePosixPath(row["file"].strip())
         if not file.name or file.is_absolute() or ".." in file.parts:

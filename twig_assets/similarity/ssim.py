@@ -154,7 +154,8 @@ def _full_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _check(name: str, pictures: np.ndarray, *, any_size: bool = False) -> None:
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3:
-        raise ValueError(f"{name}: expected uint8 pictures of shape (H, W, 3), got {pictures.dtype} {pictures.shape[1:]}")
+        got = f"{pictures.dtype} {pictures.shape[1:]}"
+        raise ValueError(f"{name}: expected uint8 pictures of shape (H, W, 3), got {got}")
     if not any_size and min(pictures.shape[1:3]) < MIN_SIDE:
         raise ValueError(f"{name}: {pictures.shape[1:3]} is too small; SSIM needs at least {MIN_SIDE} px on each side")
 

@@ -40,8 +40,8 @@ def test_everything_but_the_title_has_a_default(tmp_path: Path) -> None:
 def test_the_settings_of_every_step_can_be_set(tmp_path: Path) -> None:
     write(
         tmp_path,
-        "title: Spring\ngeneration: {steps: 30}\nregeneration: {strength: 0.5}\nablation: {ridge: 0.2}\nsegmentation: {}\n"
-        "segmenter: {kind: vit_b, checkpoint: models/sam_vit_b.pth}\n",
+        "title: Spring\ngeneration: {steps: 30}\nregeneration: {strength: 0.5}\nablation: {ridge: 0.2}\n"
+        "segmentation: {}\nsegmenter: {kind: vit_b, checkpoint: models/sam_vit_b.pth}\n",
     )
     spring = load_campaign("spring", tmp_path)
     assert (spring.generation.steps, spring.regeneration.strength, spring.ablation.ridge) == (30, 0.5, 0.2)
@@ -74,14 +74,14 @@ def test_a_name_that_is_not_a_plain_folder_is_refused(tmp_path: Path, name: str)
         ("title: A\nbatch_size: 65\n", ":2: batch_size: Input should be less than or equal to 64, found 65"),
         ("title: A\nmax_attempts: 0\n", ":2: max_attempts: Input should be greater than or equal to 1"),
         ("title: A\nname: b\n", ":2: name: cannot be set here; delete it"),
-        ("title: A\ngeneration:\n  guidance_scale: 4\n  steps: none\n", ":4: generation.steps: Input should be a valid integer"),
+        ("title: A\ngeneration:\n  guidance_scale: 4\n  steps: few\n", ":4: generation.steps: Input should be a valid"),
         ("title: A\ngeneration:\n  stepz: 4\n", ":3: generation.stepz: unknown field"),
         ("title: A\nablation:\n  stepz: 4\n", ":3: ablation.stepz: unknown field"),
         ("title: A\nsegmentation:\n  stepz: 4\n", ":3: segmentation.stepz: unknown field"),
         ("title: A\nregeneration: 3\n", ":2: regeneration: Input should be a valid dictionary"),
         ("title: A\nsegmenter: {kind: vit_x}\n", ":2: segmenter.kind: Input should be 'embedded', 'vit_b'"),
-        ("title: A\nsegmenter: {kind: vit_b}\n", ":2: segmenter: Value error, kind 'vit_b' needs the path of its checkpoint"),
-        ("title: A\nsegmenter: {checkpoint: a.pth}\n", ":2: segmenter: Value error, kind 'embedded' brings its own weights"),
+        ("title: A\nsegmenter: {kind: vit_b}\n", ":2: segmenter: Value error, kind 'vit_b' needs the path"),
+        ("title: A\nsegmenter: {checkpoint: a.pth}\n", ":2: segmenter: Value error, kind 'embedded' brings its"),
         ("title: A\ntitle: B\n", ":2: title: is there twice; keep one"),
         ("title: [\n", ":2: file: is not valid YAML"),
         ("- title\n", ":1: file: must hold fields"),

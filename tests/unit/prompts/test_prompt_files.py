@@ -53,7 +53,8 @@ def test_a_quoted_cell_over_two_lines_is_reported_at_its_first_line(tmp_path: Pa
 
 
 def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
-    write(tmp_path, "- an owl\n- ''\n- text: a fox\n  sed: 3\n- text: a bear\n  seed: many\n- 42\n- yes\n- seed: 1\n- [a]\n")
+    entries = ["an owl", "''", "text: a fox\n  sed: 3", "text: a bear\n  seed: many", "42", "yes", "seed: 1", "[a]"]
+    write(tmp_path, "".join(f"- {entry}\n" for entry in entries))
     write(tmp_path, "text,seed\nan owl,\na wolf,-1\na,b,c\n", "prompts.csv")
     assert problems(tmp_path) == [
         "prompts.csv:4: row: has 3 cells but the header has 2; put a text that holds a comma in double quotes",

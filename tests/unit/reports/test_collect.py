@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import numpy as np
-from conftest import Filler, copied, drawing
 
-from twig_assets.catalog.models import Concept, ConceptEdit, PolicyRow, Prompt, Reference, Review
+from tests.unit.reports.filler import Filler, copied, drawing
+from twig_assets.catalog.models import Concept, ConceptEdit, Image, PolicyRow, Prompt, Reference, Review
 from twig_assets.reports import ReportData, collect
 from twig_assets.similarity import Policy
 
@@ -56,7 +56,8 @@ def test_copies_are_caught_and_drawings_released(filler: Filler) -> None:
     [caught] = data.caught
     assert caught.nearest is not None
     assert caught.nearest.title == caught.prompt == "salt clock at low tide"
-    assert [(one.stage, one.attempt) for one in caught.images] == [("generated", 0)] + [("regenerated", k) for k in range(3)]
+    assert [one.stage for one in caught.images] == ["generated"] + ["regenerated"] * 3
+    assert [one.attempt for one in caught.images] == [0, 0, 1, 2]
     assert all(one.ssim is not None and one.ssim >= 0.6 == one.ssim_threshold for one in caught.images)
     [released] = data.released
     assert released.safe
@@ -102,7 +103,7 @@ def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_
     row = PolicyRow(sha256=strict.sha256, body=strict.model_dump())
     filler.session.add(row)
     filler.session.flush()
-    image = filler.session.get_one(type(filler.image(filler.prompt("x"), drawing("fox")[0])), 2)
+    image = filler.session.query(Image).filter_by(stage="regenerated").one()
     newest = filler.audit(image, policy=row)
     data = report(filler)
     assert data.released[0].image.verdict == "fail"
@@ -135,6 +136,17 @@ def test_the_first_image_shown_is_the_one_the_candidate_was_made_from(filler: Fi
     first = report(filler).prompts[0].first
     assert first is not None
     assert first.picture.sha256 == old.sha256
+
+
+def test_a_failed_first_image_that_a_rerun_replaced_is_still_shown_as_caught(filler: Filler) -> None:
+    prompt = filler.prompt("salt clock at low tide")
+    filler.audit(filler.image(prompt, copied("clock")))
+    second = filler.image(prompt, copied("clock", 8, seed=1), attempt=1)
+    filler.audit(second)
+    filler.image(prompt, drawing("fox")[0], "regenerated", 1, second)
+    data = report(filler)
+    assert [image.attempt for image in data.caught[0].images] == [1, 0]
+    assert sum(len(group.images) for group in data.caught) == data.counts.failed == 2
 
 
 def test_images_audited_under_earlier_rules_are_counted(filler: Filler) -> None:
@@ -186,8 +198,15 @@ def test_a_concept_shows_its_newest_edit_and_one_without_an_edit_says_so(filler:
         evaluation = {"samples": 8, "first_seed": 1, "figures": [figure | {"accuracy_after": after}]}
         filler.session.add(
             ConceptEdit(
-                concept_id=concepts[0].id, base_sha256="b" * 64, method="closed_form", settings={}, settings_sha256="s" * 64,
-                weights_sha256="w" * 64, evaluation=evaluation, accepted=after < 0.5, seconds=1.5,
+                concept_id=concepts[0].id,
+                base_sha256="b" * 64,
+                method="closed_form",
+                settings={},
+                settings_sha256="s" * 64,
+                weights_sha256="w" * 64,
+                evaluation=evaluation,
+                accepted=after < 0.5,
+                seconds=1.5,
             )  # fmt: skip
         )
         filler.session.flush()

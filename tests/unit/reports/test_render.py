@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Filler, copied, drawing
 
+from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.reports import collect, render
 from twig_assets.reports.render import bars, turn
 

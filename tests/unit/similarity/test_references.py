@@ -36,7 +36,8 @@ def huge_png(side: int) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def test_the_demo_corpus_holds_the_eight_planted_works_and_their_owners(works: np.ndarray) -> None:
@@ -78,9 +79,8 @@ def test_broken_files_are_reported_with_their_reason_and_the_rest_is_read(tmp_pa
     references, unreadable = read_references(tmp_path)
     assert [reference.path.name for reference in references] == ["good.png"]
     reasons = {one.path.name: one.reason for one in unreadable}
-    assert set(reasons) == {
-        "same.png", "truncated.png", "empty.png", "text.jpg", "bomb.png", "big.png", "flipped.png", "layers.psd", "gone.png",
-    }  # fmt: skip
+    damaged = {"truncated.png", "flipped.png", "empty.png", "text.jpg", "layers.psd"}
+    assert set(reasons) == damaged | {"same.png", "gone.png", "bomb.png", "big.png"}
     assert reasons["same.png"] == "is the same file as good.png, which is compared with"
     assert reasons["truncated.png"].startswith("is damaged (")
     assert reasons["flipped.png"].startswith("is damaged (")
