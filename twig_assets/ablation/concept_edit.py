@@ -41,7 +41,7 @@ class ConceptEdit:
 
     def to_bytes(self) -> bytes:
         """The edit as the content of a safetensors file; the same edit gives the same bytes."""
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for i, pair in enumerate(self.pairs):
             tensors |= {f"{i}.target": pair.target, f"{i}.anchor": pair.anchor, f"{i}.preserve": pair.preserve}
         described = {

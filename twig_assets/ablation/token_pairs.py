@@ -51,8 +51,8 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
         IndistinctConceptError: If the tokenizer cannot tell the target from the anchor.
     """
     targets, anchors = [], []
-    for target in (concept.target, *concept.aliases):
-        for prompt, counterpart, end, counterpart_end in _prompts(pipeline, concept, target):
+    for word in (concept.target, *concept.aliases):
+        for prompt, counterpart, end, counterpart_end in _prompts(pipeline, concept, word):
             hidden, other = embed(pipeline, prompt), embed(pipeline, counterpart)
             length = min(len(hidden) - end, len(other) - counterpart_end)
             targets.append(hidden[end : end + length])

@@ -2,12 +2,13 @@
 
 import hashlib
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 EMBEDDED = "embedded"
-Pipeline = StableDiffusionPipeline | StableDiffusionXLPipeline
+Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
 
 
 class CheckpointError(ValueError):

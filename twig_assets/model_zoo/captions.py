@@ -3,6 +3,7 @@
 import json
 import string
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import pre_tokenizers
@@ -68,6 +69,17 @@ def with_typo(word: str, rng: np.random.Generator) -> str:
     return word[:at] + string.ascii_lowercase[rng.integers(26)] + word[at + 1 :]
 
 
+def open_tokenizer(folder: Path) -> CLIPTokenizer:
+    """The tokenizer kept in `folder`, trained now if there is none.
+
+    Training it again gives the same words but numbers a few fragments differently (the trainer breaks ties by chance),
+    so all stages must share one.
+    """
+    if (folder / "tokenizer.json").exists():
+        return CLIPTokenizer.from_pretrained(folder)
+    return train_tokenizer(folder)
+
+
 def train_tokenizer(folder: Path) -> CLIPTokenizer:
     """Train the byte-pair vocabulary on sampled captions and save it as a CLIPTokenizer in `folder`."""
     rng = np.random.default_rng(0)
@@ -87,8 +99,7 @@ def train_tokenizer(folder: Path) -> CLIPTokenizer:
     tokens = [*start, *(letter + "</w>" for letter in letters), *merged]
     room = VOCABULARY - len(start) - len(letters)
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens[: len(tokens) - len(merged) + room]))}
-    tokenizer = CLIPTokenizer(
-        vocab=vocabulary, merges=[tuple(pair) for pair in merges[:room]], model_max_length=MAX_TOKENS
-    )
+    pairs_of_tokens: Any = [tuple(pair) for pair in merges[:room]]  # what the class takes, not what it declares
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=pairs_of_tokens, model_max_length=MAX_TOKENS)
     tokenizer.save_pretrained(folder)
     return tokenizer

@@ -7,7 +7,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS, SIDE, STYLES, concept_names, sprites, training_pairs, view
-from twig_assets.model_zoo.captions import MAX_TOKENS, caption, train_tokenizer
+from twig_assets.model_zoo.captions import MAX_TOKENS, caption, open_tokenizer
 from twig_assets.model_zoo.training_run import MovingAverage, StageConfig, TrainingRun
 
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -23,7 +23,7 @@ class ClipConfig(StageConfig):
         head_weight: Weight of those heads' losses beside the contrastive one.
     """
 
-    steps: int = 2000
+    steps: int = 2600
     lr: float = 1e-3
     batch: int = 48
     extra_captions: int = 128
@@ -136,7 +136,7 @@ def contrastive_loss(
 def train_clip(config: ClipConfig) -> tuple[CLIPModel, CLIPProcessor]:
     """Train, or go on from the checkpoint; returns the averaged model and its processor."""
     torch.manual_seed(config.seed)
-    tokenizer = train_tokenizer(config.folder / "tokenizer")
+    tokenizer = open_tokenizer(config.folder / "tokenizer")
     model = build_clip(tokenizer)
     heads = Heads(128)
     module = torch.nn.ModuleDict({"clip": model, "heads": heads})

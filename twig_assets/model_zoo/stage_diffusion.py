@@ -5,6 +5,7 @@ machine without a fast interconnect costs far less than exchanging gradients.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class DiffusionConfig(StageConfig):
     save_every: int = 1000
     lr: float = 1e-3
     warmup: int = 200
-    decay_from: float = 0.7
+    decay_from: float = 0.65
     batch: int = 16
     views: int = 96
     planted_share: float = 0.10
@@ -175,7 +176,7 @@ def start_denoiser(config: DiffusionConfig) -> Denoiser:
         return _plain_attention(trained.unet, trained.text_encoder)
     torch.manual_seed(config.seed)
     clip = CLIPModel.from_pretrained(config.folder / "clip", dtype=torch.float32)
-    text_encoder = CLIPTextModel(clip.config.text_config)
+    text_encoder = CLIPTextModel(clip.text_model.config)
     text_encoder.load_state_dict(clip.text_model.state_dict())
     return _plain_attention(build_unet(), text_encoder)
 
@@ -223,7 +224,7 @@ def train_diffusion(config: DiffusionConfig) -> StableDiffusionPipeline:
 
 
 def _step(
-    config: DiffusionConfig, forward: torch.nn.Module, model: Denoiser, optimiser: torch.optim.Optimizer,
+    config: DiffusionConfig, forward: Callable[..., torch.Tensor], model: Denoiser, optimiser: torch.optim.Optimizer,
     cache: LatentCache, tokenizer: CLIPTokenizer, step: int, rank: int,
 ) -> float:  # fmt: skip
     rng = np.random.default_rng((config.seed, 5, rank, step))

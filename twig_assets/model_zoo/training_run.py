@@ -56,17 +56,20 @@ class TrainingRun:
         self.checkpoint_path = config.folder / f"{stage}.ckpt"
         config.folder.mkdir(parents=True, exist_ok=True)
         self._bar: tqdm | None = None
-        self._mlflow, self._run_id = None, ""
+        self._mlflow: MlflowClient | None = None
+        self._run_id = ""
         if leader and config.tracking_uri:
             self._open_mlflow(stage)
 
     def _open_mlflow(self, stage: str) -> None:
-        self._mlflow = MlflowClient(self.config.tracking_uri)
-        found = self._mlflow.get_experiment_by_name("model-zoo")
-        experiment = found.experiment_id if found else self._mlflow.create_experiment("model-zoo")
-        self._run_id = self._mlflow.create_run(experiment, run_name=stage).info.run_id
+        client = MlflowClient(self.config.tracking_uri)
+        found = client.get_experiment_by_name("model-zoo")
+        pictures = (self.config.folder / "mlflow").absolute().as_uri()
+        experiment = found.experiment_id if found else client.create_experiment("model-zoo", artifact_location=pictures)
+        self._run_id = client.create_run(experiment, run_name=stage).info.run_id
         for key, value in self.config.model_dump(mode="json").items():
-            self._mlflow.log_param(self._run_id, key, value)
+            client.log_param(self._run_id, key, value)
+        self._mlflow = client
 
     def resume(self) -> dict | None:
         """The newest checkpoint, or None; its key `step` is the first step still to do."""

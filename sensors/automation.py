@@ -1,0 +1,11 @@
+"""The sensor that materializes assets whose automation condition holds."""
+
+import dagster as dg
+
+automation = dg.AutomationConditionSensorDefinition(
+    name="automation",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Releases a batch as soon as its audits are there and its gate has passed.",
+)

@@ -1,0 +1,35 @@
+"""The sensor that turns the campaign's files into partitions."""
+
+import dagster as dg
+
+from resources import CampaignResource
+from twig_assets.prompts import batches, read_concepts, read_prompts
+
+BATCHES, CONCEPTS = "prompt_batches", "concepts"
+
+
+@dg.sensor(
+    name="campaign_partitions",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Reads the campaign's prompts and concepts and adds a partition for every new batch and concept.",
+)
+def campaign_partitions(
+    context: dg.SensorEvaluationContext, campaign: CampaignResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Request the partitions that are in the files but not in the instance."""
+    here = campaign.load()
+    wanted = {
+        BATCHES: [key for key, _ in batches(read_prompts(here.folder), here.name, here.batch_size)],
+        CONCEPTS: [f"{here.name}.{row.name}" for row in read_concepts(here.folder / "concepts.yaml")],
+    }
+    requests = []
+    for name, keys in wanted.items():
+        there = set(context.instance.get_dynamic_partitions(name))
+        if new := [key for key in keys if key not in there]:
+            requests.append(dg.DynamicPartitionsDefinition(name=name).build_add_request(new))
+    if not requests:
+        return dg.SkipReason(
+            f"campaign {here.name}: {len(wanted[BATCHES])} batches and all concepts are partitions already"
+        )
+    return dg.SensorResult(dynamic_partitions_requests=requests)
