@@ -18,7 +18,7 @@ class ProgressResource(dg.ConfigurableResource):
         asset = context.asset_key.to_user_string()
         context.log.info(f"{done} of {total} {what}")
         for listener in _listeners:
-            listener(context.run_id, asset, done, total, what)
+            listener(context.run.run_id, asset, done, total, what)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class TrackerResource(dg.ConfigurableResource):
         client = self._open()
         key = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_partition_key else ""
-        tags = {"dagster/run_id": context.run_id, "dagster/asset": key, "dagster/partition": partition}
+        tags = {"dagster/run_id": context.run.run_id, "dagster/asset": key, "dagster/partition": partition}
         name = f"{key} {partition}".strip()
         experiment_id = self._experiment(client, experiment)
         run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id

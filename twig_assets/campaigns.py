@@ -13,6 +13,7 @@ from twig_assets.segmentation.settings import SegmentationSettings
 from twig_assets.yaml_models import YamlModelError, read_model
 
 FILE = "campaign.yaml"
+MAX_ATTEMPTS = 10
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -67,7 +68,7 @@ class Campaign(BaseModel):
     checkpoint: str = Field("embedded", min_length=1)
     segmenter: SegmenterChoice = SegmenterChoice()
     batch_size: int = Field(64, ge=1, le=64)
-    max_attempts: int = Field(3, ge=1, le=10)
+    max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
     segmentation: SegmentationSettings = Field(default_factory=SegmentationSettings)
     regeneration: RegenerationSettings = Field(default_factory=RegenerationSettings)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.home import MLFLOW_PORT, UI_PORT, catalog_url, home, quiet_libraries, quiet_model_libraries
+from twig_assets.home import catalog_url, home, mlflow_port, quiet_libraries, quiet_model_libraries, ui_port
 
 quiet_libraries()
 
@@ -61,11 +62,12 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
 
 
 @app.command()
-def ui(campaign: CampaignName = "demo") -> None:
-    """Open Dagster and MLflow on loopback; Ctrl-C ends both."""
+def ui(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
+    """Open Dagster and MLflow on loopback; Ctrl-C ends both. TWIG_UI_PORT and TWIG_MLFLOW_PORT choose other ports."""
+    from twig_assets.campaigns import load_campaign
     from twig_assets.servers import serve
 
-    raise typer.Exit(serve(campaign, console))
+    raise typer.Exit(serve(load_campaign(campaign, root), console))
 
 
 @app.command()
@@ -150,7 +152,7 @@ def _summary(campaign: str, root: Path) -> None:
     console.print(table)
     console.print(f"Report: {report_path(campaign)}", soft_wrap=True)
     console.print(
-        f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{UI_PORT} and :{MLFLOW_PORT}", soft_wrap=True
+        f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{ui_port()} and :{mlflow_port()}", soft_wrap=True
     )
 
 
@@ -161,7 +163,7 @@ def main() -> None:
     except Exception as error:
         if not type(error).__module__.startswith("twig_assets."):
             raise
-        errors.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
 
 

@@ -16,6 +16,8 @@ from resources import (
     TrackerResource,
 )
 
+from sensors import automation, campaign_partitions
+
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
@@ -33,10 +35,10 @@ from twig_assets.assets import (  # noqa: E402
     similarity_audits,
 )
 from twig_assets.home import (  # noqa: E402
-    MLFLOW_PORT,
     artifact_root,
     catalog_url,
     home,
+    mlflow_port,
     quiet_libraries,
     tracking_uri,
 )
@@ -70,13 +72,14 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "store": StoreResource(root=artifact_root()),
         "models": ModelResource(),
         "tracker": TrackerResource(
-            uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=f"http://127.0.0.1:{MLFLOW_PORT}"
+            uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=f"http://127.0.0.1:{mlflow_port()}"
         ),
         "progress": ProgressResource(),
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSET_MODULES),
         asset_checks=dg.load_asset_checks_from_modules(ASSET_MODULES),
+        sensors=[automation, campaign_partitions],
         resources={**resources, **(overrides or {})},
         executor=dg.in_process_executor,
     )

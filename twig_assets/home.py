@@ -4,8 +4,9 @@ import logging
 import os
 from pathlib import Path
 
-UI_PORT = 3000
-MLFLOW_PORT = 5000
+
+class SettingError(ValueError):
+    """An environment variable that cannot be used."""
 
 
 def home() -> Path:
@@ -28,9 +29,28 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def ui_port() -> int:
+    """Port of Dagster's web server: TWIG_UI_PORT, or 3000; raises SettingError."""
+    return _port("TWIG_UI_PORT", 3000)
+
+
+def mlflow_port() -> int:
+    """Port of MLflow's server: TWIG_MLFLOW_PORT, or 5000; raises SettingError."""
+    return _port("TWIG_MLFLOW_PORT", 5000)
+
+
+def _port(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise SettingError(f"{variable}: {text!r} is not a port; give a number from 1 to 65535 or leave it out")
+    return int(text)
+
+
 def quiet_libraries() -> None:
     """Turn off what libraries send home or print unasked; call it before they are imported."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # It reports Ctrl-C as an error when that strikes while a connection is closed.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "true")

@@ -79,7 +79,7 @@ class CampaignRunner:
             failed = location.materialize(steps, key, note=f"attempt {attempt + 1} of {self.campaign.max_attempts}")
             if failed is None:
                 return
-            location.say(f"[yellow]  {failed}[/]")
+            location.say(f"  {failed}", "yellow")
         raise RunFailedError(f"batch {key} still fails its gate after {self.campaign.max_attempts} attempts")
 
 
@@ -89,43 +89,62 @@ class _Location:
     instance: dg.DagsterInstance
     progress: Progress
 
-    def say(self, text: str) -> None:
-        self.progress.console.print(text, highlight=False)
+    def say(self, text: str, style: str = "") -> None:
+        self.progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def materialize(self, names: list[str], partition: str | None = None, note: str = "") -> str | None:
         """Materialize assets in one run; returns the gate's words if it failed, and None if all went well."""
-        self.say(f"[bold]{', '.join(names)}[/] {partition or ''} {note}".rstrip())
+        self.say(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
         job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(name) for name in names}
         )
-        result = job.execute_in_process(
-            instance=self.instance,
-            partition_key=partition,
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        try:
+            result = job.execute_in_process(
+                instance=self.instance,
+                partition_key=partition,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        except dg.DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
         if result.success:
             self._say_what_was_done(result)
             return None
+        if _interrupted(result):
+            raise KeyboardInterrupt
         gate = [e for e in result.get_asset_check_evaluations() if e.check_name == GATE and not e.passed]
         if gate:
             return (gate[-1].description or "").splitlines()[0]
         raise RunFailedError(_reason(result))
 
     def _say_what_was_done(self, result: dg.ExecuteInProcessResult) -> None:
+        for check in result.get_asset_check_evaluations():
+            if not check.passed or check.metadata.get("quarantined", dg.IntMetadataValue(0)).value:
+                self.say(f"  {check.check_name}: {check.description}", "yellow")
         for event in result.get_asset_materialization_events():
             made = event.materialization
+            name = made.asset_key.to_user_string()
+            if "warning" in made.metadata:
+                self.say(f"  {name}: {made.metadata['warning'].value}", "yellow")
             idle = made.metadata.get("model_work") or made.metadata.get("work")
             if idle is not None:
-                self.say(f"  {made.asset_key.to_user_string()}: no work; {str(idle.value).removeprefix('none: ')}")
+                self.say(f"  {name}: no work; {str(idle.value).removeprefix('none: ')}")
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended a step; depending on where it strikes, Dagster reports that as a step's failure."""
+    errors = (e.step_failure_data.error for e in result.all_events if e.is_step_failure)
+    names = {one.cls_name for error in errors if error for one in (error, error.cause) if one}
+    return bool(names & {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__})
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """The words of the error that a step raised, without what Dagster wraps around it."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
-            error = event.step_failure_data.error
-            while error.cause is not None:
-                error = error.cause
             said = event.step_failure_data.user_failure_data
-            return f"{event.step_key}: {(said.description if said else None) or error.message.strip()}"
+            if said and said.description:
+                return f"{event.step_key}: {said.description}"
+            error = event.step_failure_data.error.cause or event.step_failure_data.error
+            return f"{event.step_key}: {error.cls_name}: {error.message.partition(': ')[2].strip()}"
     return "the run failed; open it in the Dagster UI for its log"

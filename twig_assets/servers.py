@@ -12,19 +12,20 @@ import urllib.request
 
 from rich.console import Console
 
+from twig_assets.campaigns import Campaign
 from twig_assets.dagster_home import prepare_dagster_home
-from twig_assets.home import MLFLOW_PORT, UI_PORT, home, tracking_uri
+from twig_assets.home import home, mlflow_port, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
-STOP_SECONDS = 20
+STOP_SECONDS = 30
 
 
 class PortInUseError(RuntimeError):
     """Another program listens where a server is to be started."""
 
 
-def serve(campaign: str, console: Console) -> int:
-    """Start both servers, wait until they answer, and stop them on Ctrl-C or when either ends.
+def serve(campaign: Campaign, console: Console) -> int:
+    """Start both servers, wait until they answer, and stop them on Ctrl-C, on SIGTERM or when either ends.
 
     Returns:
         0 after Ctrl-C, 1 if a server ended by itself.
@@ -33,15 +34,22 @@ def serve(campaign: str, console: Console) -> int:
         PortInUseError: If a port is taken.
     """
     prepare_dagster_home()
-    for port in (UI_PORT, MLFLOW_PORT):
+    for port in (ui_port(), mlflow_port()):
         _refuse_taken(port)
     home().mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TWIG_CAMPAIGN": campaign}
-    processes = [subprocess.Popen(command, env=environment, start_new_session=True) for command in commands()]
+    environment = {
+        **os.environ, "TWIG_CAMPAIGN": campaign.name, "TWIG_CAMPAIGNS": str(campaign.folder.parent.absolute())
+    }  # fmt: skip
+    # A shell's background job inherits an ignored SIGINT, and servers that ignore it too could not be stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        for command in commands():
+            processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         for name, url in (
-            ("MLflow", f"http://{HOST}:{MLFLOW_PORT}/health"),
-            ("Dagster", f"http://{HOST}:{UI_PORT}/server_info"),
+            ("MLflow", f"http://{HOST}:{mlflow_port()}/health"),
+            ("Dagster", f"http://{HOST}:{ui_port()}/server_info"),
         ):
             _wait(url, processes)
             console.print(f"{name}: {url.rsplit('/', 1)[0]}", soft_wrap=True)
@@ -52,18 +60,21 @@ def serve(campaign: str, console: Console) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
+        # A second Ctrl-C while the servers end would leave them behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         stop(processes)
 
 
 def commands() -> list[list[str]]:
     """The command lines of MLflow's and Dagster's servers."""
     mlflow = [
-        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(MLFLOW_PORT), "--workers", "1",
+        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port()), "--workers", "1",
         "--backend-store-uri", tracking_uri(), "--artifacts-destination", str(home() / "mlflow-artifacts"),
     ]  # fmt: skip
     dagster = [
         shutil.which("dagster", path=os.path.dirname(sys.executable)) or "dagster", "dev",
-        "--host", HOST, "--port", str(UI_PORT), "--module-name", "twig_assets.definitions",
+        "--host", HOST, "--port", str(ui_port()), "--module-name", "twig_assets.definitions",
     ]  # fmt: skip
     return [mlflow, dagster]
 
@@ -79,6 +90,8 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             _signal(process, signal.SIGKILL)
             process.wait()
+        # What a server started itself and did not end with it.
+        _signal(process, signal.SIGKILL)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

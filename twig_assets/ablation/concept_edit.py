@@ -15,6 +15,9 @@ from twig_assets.ablation.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 
 
+_METADATA = "concept_edit"
+
+
 class EditError(ValueError):
     """An edit that cannot be read, or does not belong to the model it is applied to."""
 
@@ -45,11 +48,13 @@ class ConceptEdit:
         for i, pair in enumerate(self.pairs):
             tensors |= {f"{i}.target": pair.target, f"{i}.anchor": pair.anchor, f"{i}.preserve": pair.preserve}
         described = {
-            "concepts": json.dumps([c.model_dump(mode="json") for c in self.concepts], sort_keys=True),
+            "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
             "base_sha256": self.base_sha256,
-            "settings": json.dumps(self.settings.model_dump(mode="json"), sort_keys=True),
+            "settings": self.settings.model_dump(mode="json"),
         }
-        return save({key: value.contiguous() for key, value in tensors.items()}, metadata=described)
+        # One key only: safetensors writes several in an order that changes from call to call.
+        metadata = {_METADATA: json.dumps(described, sort_keys=True)}
+        return save({key: value.contiguous() for key, value in tensors.items()}, metadata=metadata)
 
     def save(self, path: Path) -> None:
         """Write the edit to a safetensors file."""
@@ -81,9 +86,9 @@ class ConceptEdit:
         try:
             tensors = load(content)
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            described = header["__metadata__"]
-            concepts = tuple(ConceptTarget(**c) for c in json.loads(described["concepts"]))
-            settings = AblationSettings(**json.loads(described["settings"]))
+            described = json.loads(header["__metadata__"][_METADATA])
+            concepts = tuple(ConceptTarget(**c) for c in described["concepts"])
+            settings = AblationSettings(**described["settings"])
             pairs = tuple(
                 TokenPairs(*(tensors[f"{i}.{key}"] for key in ("target", "anchor", "preserve")))
                 for i in range(len(concepts))

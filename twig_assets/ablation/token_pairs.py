@@ -69,10 +69,11 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
-    """Hidden states that cross-attention sees for a prompt: float64 (tokens, d)."""
-    tokens = pipeline.tokenizer(prompt, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    device = pipeline.text_encoder.device
-    return pipeline.text_encoder(tokens.to(device)).last_hidden_state[0].double().cpu()
+    """What cross-attention sees of a prompt: float64 (tokens, d); both text encoders side by side for XL."""
+    embeddings = pipeline.encode_prompt(
+        prompt=prompt, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+    )[0]
+    return embeddings[0].double().cpu()
 
 
 def _prompts(pipeline: Pipeline, concept: ConceptTarget, target: str) -> list[tuple[str, str, int, int]]:

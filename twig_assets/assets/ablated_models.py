@@ -39,14 +39,10 @@ def ablated_models(
     settings = {"ablation": here.ablation.model_dump(mode="json"), "concept": target.model_dump(mode="json"),
                 "generation": here.generation.model_dump(mode="json")}  # fmt: skip
     with catalog.open().session() as session:
-        done = session.scalars(
-            select(ConceptEdit).where(
-                ConceptEdit.concept_id == concept_id,
-                ConceptEdit.base_sha256 == base_sha256,
-                ConceptEdit.settings_sha256 == sha256_of(settings),
-            )
-        ).first()
+        done = _finished(session, concept_id, base_sha256, sha256_of(settings))
     if done is not None and store.open().exists(done.weights_sha256, "safetensors"):
+        with catalog.open().session() as session:
+            _make_newest(session, done)
         return dg.MaterializeResult(
             metadata={"model_work": "none: this edit is in the catalog already", "accepted": done.accepted},
             data_version=dg.DataVersion(done.weights_sha256),
@@ -113,9 +109,32 @@ def _concept(session: Session, campaign: str, partition: str) -> tuple[int, Conc
     return row.id, ConceptTarget.model_validate({field: getattr(row, field) for field in fields})
 
 
+def _finished(session: Session, concept_id: int, base_sha256: str, settings_sha256: str) -> ConceptEdit | None:
+    return session.scalars(
+        select(ConceptEdit)
+        .where(
+            ConceptEdit.concept_id == concept_id,
+            ConceptEdit.base_sha256 == base_sha256,
+            ConceptEdit.settings_sha256 == settings_sha256,
+        )
+        .order_by(ConceptEdit.id.desc())
+        .limit(1)
+    ).first()
+
+
+def _make_newest(session: Session, edit: ConceptEdit) -> None:
+    """Add the edit's row again if it is not the newest, as after a change and back: a concept's newest edit serves."""
+    newest = select(ConceptEdit.id).where(ConceptEdit.concept_id == edit.concept_id).order_by(ConceptEdit.id.desc())
+    if session.scalars(newest.limit(1)).one() == edit.id:
+        return
+    kept = [c.key for c in ConceptEdit.__table__.columns if c.key not in ("id", "created_at")]
+    session.add(ConceptEdit(**{key: getattr(edit, key) for key in kept}))
+
+
 def _table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
     lines = [
-        f"| {f.role} | {f.prompt} | {f.accuracy_before:.0%} | {f.accuracy_after:.0%} | {f.score_before:.2f} | {f.score_after:.2f} |"
+        f"| {f.role} | {f.prompt} | {f.accuracy_before:.0%} | {f.accuracy_after:.0%} "
+        f"| {f.score_before:.2f} | {f.score_after:.2f} |"
         for f in evaluation.figures
     ]
     head = ["| role | prompt | CLIP accuracy before | after | CLIP score before | after |", "|---|---|---|---|---|---|"]

@@ -7,7 +7,7 @@ from resources import CampaignResource, CatalogResource, ModelResource
 from twig_assets.assets.ablated_models import ablated_models
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Model
-from twig_assets.catalog.serving import accepted_edits, newest_edits
+from twig_assets.catalog.serving import newest_edits, unedited_concepts
 
 
 @dg.asset(
@@ -25,20 +25,28 @@ def composed_model(
     here = campaign.load()
     _, base_sha256 = models.base(here)
     with catalog.open().session() as session:
-        all_edits = newest_edits(session, here.name)
-        accepted = [edit for edit in accepted_edits(session, here.name) if edit.base_sha256 == base_sha256]
+        edits = newest_edits(session, here.name)
+        stale = unedited_concepts(session, here.name) + [e.concept.name for e in edits if e.base_sha256 != base_sha256]
+        if stale:
+            partitions = ", ".join(f"{here.name}.{name}" for name in sorted(stale))
+            raise dg.Failure(
+                f"these concepts have no edit for checkpoint {here.checkpoint!r}; materialize ablated_models for "
+                f"{partitions}",
+                allow_retries=False,
+            )
+        accepted = [edit for edit in edits if edit.accepted]
         weights = sorted(edit.weights_sha256 for edit in accepted)
         sha256 = sha256_of({"base": base_sha256, "edits": weights})
         if session.scalars(select(Model).where(Model.sha256 == sha256)).first() is None:
             session.add(Model(sha256=sha256, checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights))
         used = [edit.concept.name for edit in accepted]
-        refused = sorted({edit.concept.name for edit in all_edits} - set(used))
-    for name in refused:
-        context.log.warning(
-            f"the edit of {name!r} is not in the model: it was refused or belongs to another checkpoint"
-        )
+        refused = [edit.concept.name for edit in edits if not edit.accepted]
+    warning = f"not in the model, as their edits were refused: {', '.join(refused)}"
+    if refused:
+        context.log.warning(warning)
     return dg.MaterializeResult(
         metadata={
+            **({"warning": warning} if refused else {}),
             "checkpoint": here.checkpoint,
             "edits": dg.MetadataValue.md(", ".join(used) or "none"),
             "refused": dg.MetadataValue.md(", ".join(refused) or "none"),

@@ -8,12 +8,11 @@ import numpy as np
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.present import generated_settings, present_rules
 from twig_assets.assets.prompts import prompts
 from twig_assets.assets.thumbnails import gallery, sheet
 from twig_assets.catalog.attempts import attempt_seed, missing_images, prompt_states
-from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image
-from twig_assets.catalog.serving import serving_model
 from twig_assets.generation import generate
 
 
@@ -37,13 +36,9 @@ def generated_images(
 ) -> dg.MaterializeResult:
     """Draw what the catalog says is missing, a chunk at a time, so that an interrupted run goes on where it was."""
     here = campaign.load()
-    settings = {"generation": here.generation.model_dump(mode="json")}
-    settings_sha256 = sha256_of(settings)
     with catalog.open().session() as session:
-        model = serving_model(session, here.name, here.checkpoint)
-        states = prompt_states(session, context.partition_key, model.sha256, here.max_attempts)
-        wanted = {s.attempt: settings_sha256 for s in states}
-        due = missing_images(session, states, "generated", model.sha256, wanted)
+        model, rules = present_rules(session, here)
+        due = missing_images(session, prompt_states(session, context.partition_key, rules), "generated", rules)
     if not due:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
     artifacts = store.open()
@@ -63,9 +58,9 @@ def generated_images(
                     attempt=s.attempt,
                     seed=seed,
                     model_id=model.id,
-                    settings=settings,
-                    settings_sha256=settings_sha256,
-                    run_id=context.run_id,
+                    settings=generated_settings(here),
+                    settings_sha256=rules.generated,
+                    run_id=context.run.run_id,
                 )  # fmt: skip
                 for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
             )

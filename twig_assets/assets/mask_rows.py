@@ -21,7 +21,18 @@ def segmenter_name(campaign: Campaign) -> str:
 def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str, segmentation: Segmentation) -> None:
     """Add the mask's row, and its artifact when there is a usable mask."""
     sha256 = store.put_image(segmentation.mask) if segmentation.outcome == "ok" else None
-    ranked = [mask.record() for mask in segmentation.ranked]
-    session.add(Mask(
-        image_id=image_id, segmenter=name, outcome=segmentation.outcome, area=segmentation.area, sha256=sha256, ranked=ranked
-    ))  # fmt: skip
+    figures = ("area", "predicted_iou", "stability", "score")
+    ranked = [
+        {"bbox": list(m.bbox), "foreground": m.foreground, **{key: round(getattr(m, key), 4) for key in figures}}
+        for m in segmentation.ranked
+    ]
+    session.add(
+        Mask(
+            image_id=image_id,
+            segmenter=name,
+            outcome=segmentation.outcome,
+            area=segmentation.area,
+            sha256=sha256,
+            ranked=ranked,
+        )
+    )

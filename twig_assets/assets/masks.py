@@ -9,9 +9,9 @@ from resources import CampaignResource, CatalogResource, ModelResource, Progress
 from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.mask_rows import segmenter_name, write_mask
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.present import present_rules
 from twig_assets.assets.thumbnails import gallery, outlined
-from twig_assets.catalog.attempts import mask_of, newest_image, prompt_states
-from twig_assets.catalog.serving import serving_model
+from twig_assets.catalog.attempts import image_of, mask_of, prompt_states
 from twig_assets.segmentation import segment
 
 CHUNK = 16
@@ -23,8 +23,8 @@ CHUNK = 16
     group_name="images",
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
-    description="Segment Anything on every first image: the union of its foreground masks, and the ranked list they come "
-    "from. Where no object is found, or the mask covers nearly everything, the row says so.",
+    description="Segment Anything on every first image: the union of its foreground masks, and the ranked list "
+    "they come from. Where no object is found, or the mask covers nearly everything, the row says so.",
 )
 def masks(
     context: dg.AssetExecutionContext,
@@ -39,9 +39,9 @@ def masks(
     here = campaign.load()
     name = segmenter_name(here)
     with catalog.open().session() as session:
-        model = serving_model(session, here.name, here.checkpoint)
-        states = prompt_states(session, context.partition_key, model.sha256, here.max_attempts)
-        images = [newest_image(session, s.prompt.id, "generated", s.attempt, model.sha256) for s in states]
+        _, rules = present_rules(session, here)
+        states = prompt_states(session, context.partition_key, rules)
+        images = [image_of(session, s.prompt.id, "generated", s.attempt, rules) for s in states]
         due = [(s.prompt, i) for s, i in zip(states, images, strict=True) if i and not mask_of(session, i.id, name)]
     if not due:
         return dg.MaterializeResult(metadata={"masks": 0, "model_work": "none: every mask is there already"})

@@ -7,7 +7,7 @@ from resources import CampaignResource, CatalogResource
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Prompt, PromptBatch
-from twig_assets.prompts import batches, read_prompts
+from twig_assets.prompts import PromptRow, batches, read_prompts
 
 
 @dg.asset(
@@ -15,8 +15,8 @@ from twig_assets.prompts import batches, read_prompts
     group_name="inputs",
     owners=["team:content"],
     kinds={"yaml", "csv"},
-    description="A batch of up to 64 prompts, read from the campaign's prompts*.yaml and prompts*.csv files. Each has a "
-    "seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field.",
+    description="A batch of up to 64 prompts, read from the campaign's prompts*.yaml and prompts*.csv files. "
+    "Each has a seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field.",
 )
 def prompts(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
@@ -33,14 +33,8 @@ def prompts(
             session.add(PromptBatch(key=key, campaign=here.name))
             session.flush()
         there = {p.position: p for p in session.scalars(select(Prompt).where(Prompt.batch_key == key))}
+        _refuse_changes(key, there, rows)
         new = [(i, row) for i, row in enumerate(rows) if i not in there]
-        for i, row in enumerate(rows):
-            if i in there and (there[i].text, there[i].seed) != (row.text, row.seed):
-                raise dg.Failure(
-                    f"{row.file}:{row.line}: text: prompt {i} of batch {key} was {there[i].text!r} and has images; "
-                    f"put the new prompt at the end of the file and leave this one as it was",
-                    allow_retries=False,
-                )
         for i, row in new:
             digest = sha256_of({"text": row.text, "seed": row.seed})
             session.add(Prompt(batch_key=key, position=i, text=row.text, seed=row.seed, sha256=digest))
@@ -51,3 +45,16 @@ def prompts(
         metadata={"prompts": len(rows), "new": len(new), "table": dg.MetadataValue.md(table)},
         data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),
     )
+
+
+def _refuse_changes(key: str, there: dict[int, Prompt], rows: list[PromptRow]) -> None:
+    for i, prompt in sorted(there.items()):
+        row = rows[i] if i < len(rows) else None
+        if row and (prompt.text, prompt.seed) == (row.text, row.seed):
+            continue
+        place = f"{row.file}:{row.line}: text" if row else "text"
+        raise dg.Failure(
+            f"{place}: prompt {i} of batch {key} was {prompt.text!r} with seed {prompt.seed} and may have images; "
+            f"leave the old prompts and batch_size as they were; put new ones at the end of the last file",
+            allow_retries=False,
+        )

@@ -14,13 +14,13 @@ from twig_assets.prompts import read_concepts
     group_name="inputs",
     owners=["team:legal"],
     kinds={"yaml"},
-    description="The campaign's protected concepts from concepts.yaml: target, anchor, kind, aliases and what to preserve. "
-    "Each becomes a partition of ablated_models.",
+    description="The campaign's protected concepts from concepts.yaml: target, anchor, kind, aliases and what to "
+    "preserve. Each becomes a partition of ablated_models.",
 )
 def protected_concepts(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:
-    """Bring the concept rows in line with the file; concepts that left it become inactive."""
+    """Bring the concept rows in line with the file; concepts that left it become inactive and lose their partition."""
     here = campaign.load()
     rows = read_concepts(here.folder / "concepts.yaml")
     with catalog.open().session() as session:
@@ -32,7 +32,12 @@ def protected_concepts(
             concept.target, concept.anchor, concept.kind = row.target, row.anchor, row.kind
             concept.aliases, concept.preserve, concept.active = list(row.aliases), list(row.preserve), True
             session.add(concept)
-    context.instance.add_dynamic_partitions(str(concepts.name), [f"{here.name}.{row.name}" for row in rows])
+    wanted = [f"{here.name}.{row.name}" for row in rows]
+    context.instance.add_dynamic_partitions(str(concepts.name), wanted)
+    # composed_model depends on all partitions: one without a concept would look forever unfinished.
+    for key in context.instance.get_dynamic_partitions(str(concepts.name)):
+        if key.startswith(f"{here.name}.") and key not in wanted:
+            context.instance.delete_dynamic_partition(str(concepts.name), key)
     lines = [f"| {r.name} | {r.kind} | {r.target} | {r.anchor or '(plain)'} |" for r in rows]
     table = "\n".join(["| name | kind | target | anchor |", "|---|---|---|---|", *lines])
     return dg.MaterializeResult(

@@ -39,11 +39,13 @@ def reference_corpus(
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)
         if session.scalars(known).first() is None:
             session.add(CorpusVersion(campaign=here.name, sha256=version, members=sorted(present)))
-    for problem in unreadable:
-        context.log.warning(f"{problem.path}: {problem.reason}")
+    warning = "; ".join(f"{problem.path.name} is not compared with: it {problem.reason}" for problem in unreadable)
+    if unreadable:
+        context.log.warning(warning)
     problems = "\n".join(f"- {problem.path.name}: {problem.reason}" for problem in unreadable) or "none"
     return dg.MaterializeResult(
         metadata={
+            **({"warning": warning} if unreadable else {}),
             "references": len(references),
             "unreadable": len(unreadable),
             "unreadable_files": dg.MetadataValue.md(problems),

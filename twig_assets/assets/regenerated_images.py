@@ -10,12 +10,11 @@ from resources import CampaignResource, CatalogResource, ModelResource, Progress
 from twig_assets.assets.mask_rows import segmenter_name, write_mask
 from twig_assets.assets.masks import masks
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.present import present_rules, regenerated_settings
 from twig_assets.assets.thumbnails import gallery, outlined, sheet
 from twig_assets.campaigns import Campaign
-from twig_assets.catalog.attempts import PromptState, attempt_seed, mask_of, missing_images, newest_image, prompt_states
-from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.attempts import PromptState, attempt_seed, image_of, mask_of, missing_images, prompt_states
 from twig_assets.catalog.models import Image, Mask
-from twig_assets.catalog.serving import serving_model
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.regeneration import aligned_iou, iou, regenerate
 from twig_assets.segmentation import segment
@@ -28,8 +27,8 @@ from twig_assets.segmentation import segment
     owners=["team:ml"],
     kinds={"diffusers", "mlflow"},
     description="TWIG's second step: the prompt again with another seed, while the first image's shape is kept clear. "
-    "Reports how far the two shapes overlap, in place and in form. Where the first image has no usable mask there is no "
-    "shape to avoid, and the image is a plain second draw that says so.",
+    "Reports how far the two shapes overlap, in place and in form. Where the first image has no usable mask there "
+    "is no shape to avoid, and the image is a plain second draw that says so.",
 )
 def regenerated_images(
     context: dg.AssetExecutionContext,
@@ -44,12 +43,11 @@ def regenerated_images(
     here = campaign.load()
     name = segmenter_name(here)
     with catalog.open().session() as session:
-        model = serving_model(session, here.name, here.checkpoint)
-        states = prompt_states(session, context.partition_key, model.sha256, here.max_attempts)
-        wanted = {s.attempt: sha256_of(_settings(here, s.attempt)) for s in states}
+        model, rules = present_rules(session, here)
+        states = prompt_states(session, context.partition_key, rules)
         work: dict[tuple[int, bool], list[tuple[PromptState, Image, Mask]]] = {}
-        for s in missing_images(session, states, "regenerated", model.sha256, wanted):
-            first = newest_image(session, s.prompt.id, "generated", s.attempt, model.sha256)
+        for s in missing_images(session, states, "regenerated", rules):
+            first = image_of(session, s.prompt.id, "generated", s.attempt, rules)
             mask = mask_of(session, first.id, name) if first else None
             if first is None or mask is None:
                 raise dg.Failure(
@@ -75,8 +73,8 @@ def regenerated_images(
                     image = Image(
                         sha256=sha256, prompt_id=s.prompt.id, stage="regenerated", attempt=attempt,
                         seed=attempt_seed(s.prompt.seed, "regenerated", attempt), model_id=model.id, parent_id=first.id,
-                        settings={**_settings(here, attempt), "avoided": masked}, settings_sha256=wanted[attempt],
-                        run_id=context.run_id,
+                        settings={**regenerated_settings(here, attempt), "avoided": masked},
+                        settings_sha256=rules.regenerated[attempt], run_id=context.run.run_id,
                     )  # fmt: skip
                     session.add(image)
                     session.flush()
@@ -103,14 +101,6 @@ def regenerated_images(
     return dg.MaterializeResult(
         metadata={**figures, "images": total, "mlflow": dg.MetadataValue.url(url), "pictures": gallery(rows)}
     )
-
-
-def _settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
-    return {
-        "generation": campaign.generation.model_dump(mode="json"),
-        "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
-        "segmenter": segmenter_name(campaign),
-    }
 
 
 def _draw(

@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 
 from resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.present import present_rules
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.catalog.attempts import PromptState, prompt_states
-from twig_assets.catalog.models import Release, Review, utc_now
-from twig_assets.catalog.serving import serving_model
+from twig_assets.catalog.models import Release, utc_now
 
 
 @dg.asset(
@@ -20,32 +20,25 @@ from twig_assets.catalog.serving import serving_model
     owners=["team:content"],
     kinds={"image"},
     automation_condition=dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed(),
-    description="The candidates whose newest audit passed, or was waived by a person. A release whose image no longer "
+    description="The candidates whose audit passed, or was waived by a person. A release whose image no longer "
     "complies is withdrawn.",
 )
 def released_images(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:
-    """Bring the release rows of the batch in line with the newest audits."""
+    """Bring the release rows of the batch in line with the present verdicts and a person's decisions."""
     here = campaign.load()
-    released, withdrawn, held = [], [], []
+    released: list[PromptState] = []
+    withdrawn: list[PromptState] = []
+    held: list[PromptState] = []
     with catalog.open().session() as session:
-        model = serving_model(session, here.name, here.checkpoint)
-        for state in prompt_states(session, context.partition_key, model.sha256, here.max_attempts):
-            current = session.scalars(
-                select(Release).where(Release.prompt_id == state.prompt.id, Release.withdrawn_at.is_(None))
-            ).first()
-            allowed = _allowed(session, state)
-            if current and (not allowed or state.candidate is None or current.image_id != state.candidate.id):
-                current.withdrawn_at, current.reason = (
-                    utc_now(),
-                    "its newest audit no longer allows it, or a newer image took its place",
-                )
+        _, rules = present_rules(session, here)
+        for state in prompt_states(session, context.partition_key, rules):
+            if _withdraw(session, state):
                 withdrawn.append(state)
-                current = None
-            if allowed and current is None and state.candidate and state.audit:
-                session.add(Release(prompt_id=state.prompt.id, image_id=state.candidate.id, audit_id=state.audit.id))
-            (released if allowed else held).append(state)
+            if state.releasable:
+                _release(session, state)
+            (released if state.releasable else held).append(state)
     artifacts = store.open()
     rows = [(s.prompt.text, [artifacts.read_image(s.candidate.sha256)]) for s in released if s.candidate]
     return dg.MaterializeResult(
@@ -53,23 +46,42 @@ def released_images(
             "released": len(released),
             "withdrawn": len(withdrawn),
             "held_back": len(held),
-            "held_back_prompts": dg.MetadataValue.md("\n".join(f"- {_why(s)}" for s in held) or "none"),
+            "held_back_prompts": dg.MetadataValue.md(
+                "\n".join(f"- {s.prompt.text}: {_why(s)}" for s in held) or "none"
+            ),
             "pictures": gallery(rows),
         }
     )
 
 
-def _allowed(session: Session, state: PromptState) -> bool:
-    if state.audit is None:
+def _withdraw(session: Session, state: PromptState) -> bool:
+    """End the prompt's release if another image or a verdict speaks against it; without a verdict it stands."""
+    current = _current(session, state)
+    if current is None or state.audit is None or state.candidate is None:
         return False
-    review = session.scalars(
-        select(Review).where(Review.audit_id == state.audit.id).order_by(Review.id.desc()).limit(1)
+    same = current.image_id == state.candidate.id
+    if same and state.releasable:
+        return False
+    current.withdrawn_at = utc_now()
+    current.reason = f"its image is now: {_why(state)}" if same else "another image took its place"
+    session.flush()
+    return True
+
+
+def _release(session: Session, state: PromptState) -> None:
+    if state.candidate and state.audit and _current(session, state) is None:
+        session.add(Release(prompt_id=state.prompt.id, image_id=state.candidate.id, audit_id=state.audit.id))
+
+
+def _current(session: Session, state: PromptState) -> Release | None:
+    return session.scalars(
+        select(Release).where(Release.prompt_id == state.prompt.id, Release.withdrawn_at.is_(None))
     ).first()
-    if review is not None:
-        return review.decision == "waive"
-    return state.audit.verdict == "pass"
 
 
 def _why(state: PromptState) -> str:
-    verdict = state.audit.verdict if state.audit else "not audited"
-    return f"{state.prompt.text}: {'quarantined' if state.quarantined else verdict}"
+    if state.quarantined:
+        return "quarantined"
+    if state.decision == "reject":
+        return "rejected by a person"
+    return state.audit.verdict if state.audit else "not audited"

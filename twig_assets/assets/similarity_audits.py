@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.mask_rows import segmenter_name
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.present import present_rules
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import PromptState, mask_of, prompt_states
 from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, PolicyRow, Prompt, Reference
-from twig_assets.catalog.serving import current_corpus, serving_model
+from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.similarity import AuditResult, Policy, ReferenceImage, audit, read_policy, read_references
 
@@ -64,7 +65,7 @@ def similarity_audits(
         found = audit(pictures, references, policy, masks=shapes, labels=[text for _, text in chunk])
         with catalog.open().session() as session:
             for (image, _), result in zip(chunk, found, strict=True):
-                _write(session, image.id, policy_id, corpus.id, result, reference_ids, context.run_id)
+                _write(session, image.id, policy_id, corpus.id, result, reference_ids, context.run.run_id)
         results += [
             (image, picture, result) for (image, _), picture, result in zip(chunk, pictures, found, strict=True)
         ]
@@ -76,17 +77,17 @@ def similarity_audits(
     asset=similarity_audits,
     partitions_def=prompt_batches,
     blocking=True,
-    description="No candidate for release fails the policy. Failing candidates are drawn anew; those whose attempts are "
-    "spent are quarantined, and then no longer hold the batch up.",
+    description="No candidate for release fails the policy. Failing candidates are drawn anew; those whose "
+    "attempts are spent are quarantined, and then no longer hold the batch up.",
 )
 def ssim_below_threshold(
     context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
-    """Compare the newest verdicts of the batch's candidates."""
+    """Look up the verdicts on the batch's candidates under the present policy and corpus."""
     here = campaign.load()
     with catalog.open().session() as session:
-        model = serving_model(session, here.name, here.checkpoint)
-        states = prompt_states(session, context.partition_key, model.sha256, here.max_attempts)
+        _, rules = present_rules(session, here)
+        states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]
     unaudited = [s for s in states if s.audit is None]
@@ -95,10 +96,8 @@ def ssim_below_threshold(
         f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"
     ]
     said += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
-    only_warn = not failing and not unaudited
     return dg.AssetCheckResult(
         passed=not failing and not unaudited,
-        severity=dg.AssetCheckSeverity.WARN if only_warn else dg.AssetCheckSeverity.ERROR,
         description="\n".join(said),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
     )
@@ -155,7 +154,8 @@ def _write(
     run_id: str,
 ) -> None:
     row = Audit(
-        image_id=image_id, policy_id=policy_id, corpus_version_id=corpus_id, verdict=result.verdict, reasons=result.reasons,
+        image_id=image_id, policy_id=policy_id, corpus_version_id=corpus_id,
+        verdict=result.verdict, reasons=result.reasons,
         nearest_reference_id=ids[result.nearest.sha256] if result.nearest else None, scores=result.scores,
         thresholds=result.thresholds, versions=result.versions, run_id=run_id,
     )  # fmt: skip
@@ -166,7 +166,8 @@ def _write(
             key: value for key, value in asdict(match).items() if key not in ("reference_sha256", "rank", "transform")
         }
         session.add(AuditMatch(
-            audit_id=row.id, reference_id=ids[match.reference_sha256], rank=match.rank, scores=scores, transform=match.transform
+            audit_id=row.id, reference_id=ids[match.reference_sha256], rank=match.rank, scores=scores,
+            transform=match.transform,
         ))  # fmt: skip
 
 

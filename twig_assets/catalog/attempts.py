@@ -1,7 +1,7 @@
 """Which attempt each prompt is at: the budget of reruns lives in the catalog, not in run tags.
 
-A prompt's candidate is its regenerated image of the highest attempt. When the candidate's newest audit fails, the
-next attempt is due, until the budget is spent; then the prompt is quarantined.
+A prompt's candidate is its regenerated image of the highest attempt. When the candidate fails its audit and nobody
+waives that, the next attempt is due, until the budget is spent; then the prompt is quarantined.
 """
 
 import hashlib
@@ -11,18 +11,46 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import Audit, Image, Mask, Model, Prompt
+from twig_assets.catalog.models import Audit, Image, Mask, Model, PolicyRow, Prompt, Review
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts at present. What was made or judged otherwise stays in the catalog and does not count.
+
+    So a state is the same again when a setting, the policy or the corpus is changed and changed back.
+
+    Attributes:
+        model_sha256: The model that serves.
+        generated: Hash of the settings of first images.
+        regenerated: Hash of the settings of second images, for every attempt that a campaign may allow.
+        max_attempts: How many attempts this campaign allows.
+        policy_sha256: The present policy.
+        corpus_id: The present corpus version; None before there is one.
+    """
+
+    model_sha256: str
+    generated: str
+    regenerated: tuple[str, ...]
+    max_attempts: int
+    policy_sha256: str
+    corpus_id: int | None
+
+    def settings_sha256(self, stage: str, attempt: int) -> str:
+        """Hash of the settings of the images of a stage and attempt."""
+        return self.generated if stage == "generated" else self.regenerated[attempt]
 
 
 @dataclass(frozen=True)
 class PromptState:
-    """Where a prompt stands under one model.
+    """Where a prompt stands under the present rules.
 
     Attributes:
         prompt: The prompt.
         attempt: The attempt to work on, from 0.
         candidate: The regenerated image of the highest attempt so far, if any.
-        audit: The candidate's newest audit, if any.
+        audit: The candidate's audit under the present policy and corpus, if any.
+        decision: A person's last word on that audit: `waive`, `reject` or None.
         quarantined: Whether the budget is spent and the last candidate failed.
     """
 
@@ -30,60 +58,84 @@ class PromptState:
     attempt: int
     candidate: Image | None
     audit: Audit | None
+    decision: str | None
     quarantined: bool
 
     @property
     def failing(self) -> bool:
         """Whether the candidate failed and another attempt is due."""
-        return self.audit is not None and self.audit.verdict == "fail" and not self.quarantined
+        return _failed(self.audit, self.decision) and not self.quarantined
+
+    @property
+    def releasable(self) -> bool:
+        """Whether the candidate may be published: it passed and nobody rejected it, or somebody waived its audit."""
+        if self.audit is None:
+            return False
+        return self.decision == "waive" or (self.decision is None and self.audit.verdict == "pass")
 
 
-def prompt_states(session: Session, batch_key: str, model_sha256: str, max_attempts: int) -> list[PromptState]:
+def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[PromptState]:
     """The state of every prompt of a batch, in order of position."""
     prompts = session.scalars(select(Prompt).where(Prompt.batch_key == batch_key).order_by(Prompt.position)).all()
-    images = session.scalars(
+    made = session.scalars(
         select(Image).join(Model).where(
-            Image.prompt_id.in_([p.id for p in prompts]), Model.sha256 == model_sha256, Image.stage == "regenerated"
-        ).order_by(Image.attempt, Image.id)
-    ).all()  # fmt: skip
-    candidates = {image.prompt_id: image for image in images}
-    audits = newest_audits(session, [image.id for image in candidates.values()])
-    states = []
-    for prompt in prompts:
-        candidate = candidates.get(prompt.id)
-        audit = audits.get(candidate.id) if candidate else None
-        failed = audit is not None and audit.verdict == "fail"
-        made = candidate.attempt if candidate else 0
-        spent = failed and made + 1 >= max_attempts
-        states.append(PromptState(prompt, made + 1 if failed and not spent else made, candidate, audit, spent))
-    return states
+            Image.prompt_id.in_([p.id for p in prompts]), Model.sha256 == rules.model_sha256,
+            Image.stage == "regenerated",
+        ).order_by(Image.attempt)
+    )  # fmt: skip
+    counting = (image for image in made if image.settings_sha256 == rules.regenerated[image.attempt])
+    candidates = {image.prompt_id: image for image in counting}
+    audits = present_audits(session, [image.id for image in candidates.values()], rules)
+    decisions = last_decisions(session, [audit.id for audit in audits.values()])
+    return [_state(prompt, candidates.get(prompt.id), audits, decisions, rules) for prompt in prompts]
 
 
-def newest_audits(session: Session, image_ids: Iterable[int]) -> dict[int, Audit]:
-    """Image id -> its newest audit, for those that have one."""
-    newest = select(func.max(Audit.id)).where(Audit.image_id.in_(list(image_ids))).group_by(Audit.image_id)
-    return {audit.image_id: audit for audit in session.scalars(select(Audit).where(Audit.id.in_(newest)))}
+def _state(
+    prompt: Prompt, candidate: Image | None, audits: dict[int, Audit], decisions: dict[int, str], rules: Rules
+) -> PromptState:
+    if candidate is None:
+        return PromptState(prompt, 0, None, None, None, quarantined=False)
+    audit = audits.get(candidate.id)
+    decision = decisions.get(audit.id) if audit else None
+    failed = _failed(audit, decision)
+    spent = failed and candidate.attempt + 1 >= rules.max_attempts
+    attempt = candidate.attempt + 1 if failed and not spent else candidate.attempt
+    return PromptState(prompt, attempt, candidate, audit, decision, quarantined=spent)
 
 
-def missing_images(
-    session: Session, states: list[PromptState], stage: str, model_sha256: str, settings_sha256: dict[int, str]
-) -> list[PromptState]:
-    """The states whose image of `stage` at their attempt is not there yet under the settings of that attempt."""
-    there = session.execute(
-        select(Image.prompt_id, Image.attempt, Image.settings_sha256).join(Model).where(
-            Image.prompt_id.in_([s.prompt.id for s in states]), Model.sha256 == model_sha256, Image.stage == stage
+def _failed(audit: Audit | None, decision: str | None) -> bool:
+    return audit is not None and audit.verdict == "fail" and decision != "waive"
+
+
+def present_audits(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Audit]:
+    """Image id -> its audit under the present policy and corpus, for those that have one."""
+    audits = session.scalars(
+        select(Audit).join(PolicyRow).where(
+            Audit.image_id.in_(list(image_ids)), PolicyRow.sha256 == rules.policy_sha256,
+            Audit.corpus_version_id == rules.corpus_id,
         )
-    ).all()  # fmt: skip
-    found = {tuple(row) for row in there}
-    return [s for s in states if (s.prompt.id, s.attempt, settings_sha256[s.attempt]) not in found]
+    )  # fmt: skip
+    return {audit.image_id: audit for audit in audits}
 
 
-def newest_image(session: Session, prompt_id: int, stage: str, attempt: int, model_sha256: str) -> Image | None:
-    """The image of a stage and attempt under a model; the newest where settings have changed in between."""
+def last_decisions(session: Session, audit_ids: Iterable[int]) -> dict[int, str]:
+    """Audit id -> the newest decision about it, for those that a person reviewed."""
+    newest = select(func.max(Review.id)).where(Review.audit_id.in_(list(audit_ids))).group_by(Review.audit_id)
+    return {review.audit_id: review.decision for review in session.scalars(select(Review).where(Review.id.in_(newest)))}
+
+
+def missing_images(session: Session, states: list[PromptState], stage: str, rules: Rules) -> list[PromptState]:
+    """The states whose image of `stage` at their attempt is not there yet."""
+    return [s for s in states if image_of(session, s.prompt.id, stage, s.attempt, rules) is None]
+
+
+def image_of(session: Session, prompt_id: int, stage: str, attempt: int, rules: Rules) -> Image | None:
+    """The image of a stage and attempt."""
     return session.scalars(
         select(Image).join(Model).where(
-            Image.prompt_id == prompt_id, Image.stage == stage, Image.attempt == attempt, Model.sha256 == model_sha256
-        ).order_by(Image.id.desc()).limit(1)
+            Image.prompt_id == prompt_id, Image.stage == stage, Image.attempt == attempt,
+            Model.sha256 == rules.model_sha256, Image.settings_sha256 == rules.settings_sha256(stage, attempt),
+        )
     ).first()  # fmt: skip
 
 

@@ -19,6 +19,13 @@ def newest_edits(session: Session, campaign: str) -> list[ConceptEdit]:
     return sorted(newest.values(), key=lambda edit: edit.concept.name)
 
 
+def unedited_concepts(session: Session, campaign: str) -> list[str]:
+    """The names of the active concepts that have no edit at all yet, accepted or not."""
+    edited = select(ConceptEdit.concept_id)
+    wanted = select(Concept.name).where(Concept.campaign == campaign, Concept.active, Concept.id.not_in(edited))
+    return list(session.scalars(wanted.order_by(Concept.name)))
+
+
 def accepted_edits(session: Session, campaign: str) -> list[ConceptEdit]:
     """Those of the newest edits that passed their evaluation."""
     return [edit for edit in newest_edits(session, campaign) if edit.accepted]
@@ -28,8 +35,14 @@ def serving_model(session: Session, campaign: str, checkpoint: str) -> Model:
     """The composed model to draw with.
 
     Raises:
-        NotMaterializedError: If `composed_model` has not been made from the present edits.
+        NotMaterializedError: If a protected concept has no edit yet, or `composed_model` has not been made from the
+            present edits.
     """
+    if unedited := unedited_concepts(session, campaign):
+        raise NotMaterializedError(
+            f"campaign {campaign!r}: {', '.join(unedited)} can still be drawn; materialize ablated_models, then "
+            f"composed_model"
+        )
     wanted = sorted(edit.weights_sha256 for edit in accepted_edits(session, campaign))
     models = session.scalars(select(Model).where(Model.checkpoint == checkpoint).order_by(Model.id.desc()))
     found = next((model for model in models if sorted(model.edits) == wanted), None)

@@ -80,12 +80,12 @@ def test_a_mask_of_another_size_is_refused(pipeline, firsts, left_half):
 
 
 def test_vacating_fills_the_mask_with_the_ground_and_leaves_the_rest_alone():
-    clean = torch.full((1, 4, 16, 16), 0.3)
+    clean = torch.full((1, 4, 16, 16), 0.25)
     clean[:, :, 4:8, 4:8] = 2.0
     mask = torch.zeros(1, 1, 16, 16)
     mask[:, :, 4:8, 4:8] = 1
     steer = vacate(mask, RegenerationSettings(strength=1.0, until=0.5))
-    assert torch.equal(steer(clean, 0.0), torch.full_like(clean, 0.3))
+    assert torch.equal(steer(clean, 0.0), torch.full_like(clean, 0.25))
     assert steer(clean, 0.5) is clean
 
 

@@ -67,12 +67,11 @@ def test_a_blank_image_is_empty(sam: Sam) -> None:
     assert found.area == 0
 
 
-def test_an_object_seen_from_very_close_is_full(sam: Sam) -> None:
-    rng = np.random.default_rng(2)
-    close_up = rng.integers(0, 255, size=(9, 9, 3), dtype=np.uint8)
-    image = np.asarray(Image.fromarray(close_up).resize((64, 64), Image.Resampling.NEAREST))
-    settings = SegmentationSettings(max_area=0.2, background_border=1.0)
-    (found,) = segment(image[None], sam, settings)
+def test_an_object_above_the_largest_area_is_full(sam: Sam) -> None:
+    image = view(
+        sprites()["red apple", "twemoji"], np.random.default_rng(2), scale=(0.9, 0.9), background="white"
+    ).image
+    (found,) = segment(image[None], sam, SegmentationSettings(max_area=0.3))
     assert found.outcome == "full"
     assert found.mask.all()
     assert found.area == 1

@@ -1,0 +1,199 @@
+"""A campaign of three prompts, run for real: once per test session from nothing, and on copies of that afterwards."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from twig_assets.catalog.database import open_catalog
+from twig_assets.catalog.models import Audit, Image, Release
+from twig_assets.model_zoo import planted
+
+ROOT = Path(__file__).parents[2]
+CAMPAIGN = {
+    "title": "Tiny",
+    "max_attempts": 2,
+    "batch_size": 3,
+    "generation": {"steps": 2},
+    "ablation": {"samples": 1},
+}
+PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]
+CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat face", "kind": "object"}]
+# The embedded generator may not know the prompts well; blank pictures are to be judged like all others.
+POLICY = {"ssim_threshold": 0.9, "masked_ssim_threshold": 0.99, "review_margin": 0.0, "min_contrast": 0.0}
+ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A campaign `tiny` and the state folder of its runs.
+
+    Attributes:
+        root: The folder of the campaign's folder.
+        home: The state folder.
+    """
+
+    root: Path
+    home: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "tiny"
+
+    def write(self, file: str, content: Any) -> None:
+        """Write one of the campaign's files."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs to work in this place."""
+        return {"TWIG_HOME": str(self.home), "DAGSTER_HOME": "", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Let this process work in this place until the `with` block ends."""
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in self.environment().items():
+                patch.setenv(key, value)
+            patch.chdir(ROOT)
+            yield
+
+    def twig(self, *arguments: str) -> Ended:
+        """The command `twig` in this process, which has the models open already."""
+        from twig_assets import cli
+
+        out = io.StringIO()
+        with self.entered(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
+            patch.setattr(sys, "argv", ["twig", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return Ended(int(ended.value.code or 0), out.getvalue())
+
+    def run(self) -> Ended:
+        return self.twig("run", "--campaign", "tiny", "--root", str(self.root))
+
+    def process(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """The command `twig` as a process of its own, which Ctrl-C reaches even where the tests' shell ignores it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "twig_assets.cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment(), **options.pop("environment", {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=_heed_interrupts,
+            **options,
+        )
+
+    @contextmanager
+    def catalog(self) -> Iterator[Session]:
+        catalog = open_catalog(f"sqlite:///{self.home / 'catalog.db'}")
+        with catalog.session() as session:
+            yield session
+        catalog.close()
+
+    def images(self) -> list[tuple[int, str, int, int, str]]:
+        """Prompt id, stage, attempt, seed and hash of every image, sorted."""
+        with self.catalog() as session:
+            rows = session.scalars(select(Image))
+            return sorted((i.prompt_id, i.stage, i.attempt, i.seed, i.sha256) for i in rows)
+
+    def verdicts(self) -> list[tuple[str, str, list[str], dict[str, Any]]]:
+        """Image hash, verdict, reasons and scores of every audit, sorted."""
+        with self.catalog() as session:
+            rows = [(a.image.sha256, a.verdict, a.reasons, a.scores) for a in session.scalars(select(Audit))]
+        return sorted(rows, key=lambda row: row[:2])
+
+    def released(self) -> dict[int, str]:
+        """Prompt id -> hash of its published image."""
+        with self.catalog() as session:
+            rows = session.scalars(select(Release).where(Release.withdrawn_at.is_(None)))
+            return {release.prompt_id: release.image.sha256 for release in rows}
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        from twig_assets.dagster_home import prepare_dagster_home
+
+        with self.entered():
+            prepare_dagster_home()
+            with dg.DagsterInstance.get() as instance:
+                yield instance
+
+
+def _heed_interrupts() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def idle_assets(text: str) -> set[str]:
+    """The assets that said that they had nothing to do."""
+    return set(re.findall(r"^  (\w+): no work;", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a run in it: making its tables takes many seconds, copying it none."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+def new_place(folder: Path, empty_mlflow: Path) -> Place:
+    """The campaign, in a place where nothing has run yet."""
+    place = Place(folder / "campaigns", folder / "home")
+    place.home.mkdir(parents=True)
+    shutil.copy(empty_mlflow, place.home / "mlflow.db")
+    place.write("campaign.yaml", CAMPAIGN)
+    place.write("prompts.yaml", PROMPTS)
+    place.write("concepts.yaml", CONCEPTS)
+    place.write("policy.yaml", POLICY)
+    references = place.folder / "references"
+    references.mkdir()
+    for work in planted.WORKS[:3]:
+        shutil.copy(ROOT / "campaigns" / "demo" / "references" / f"{work.slug}.png", references)
+    return place
+
+
+@pytest.fixture
+def place(tmp_path: Path, empty_mlflow: Path) -> Place:
+    return new_place(tmp_path, empty_mlflow)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> tuple[Place, Ended]:
+    """A place where the campaign was run from nothing, and how that ended. Not to be changed: see `finished`."""
+    place = new_place(tmp_path_factory.mktemp("first"), empty_mlflow)
+    return place, place.run()
+
+
+@pytest.fixture
+def finished(first_run: tuple[Place, Ended], tmp_path: Path) -> Place:
+    """A copy of the place where the campaign was run, to change and run again."""
+    place = Place(tmp_path / "campaigns", tmp_path / "home")
+    shutil.copytree(first_run[0].root, place.root)
+    shutil.copytree(first_run[0].home, place.home)
+    return place

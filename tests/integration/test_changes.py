@@ -1,0 +1,118 @@
+"""Running a campaign again after something changed: only what the change touches is made anew."""
+
+from sqlalchemy import select, update
+
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, CONCEPTS, POLICY, PROMPTS, Place, idle_assets
+from twig_assets.catalog.models import Audit, ConceptEdit, Image, Release, Review
+
+DRAWING = {"generated_images", "masks", "regenerated_images"}
+
+
+def test_new_prompts_become_a_new_batch_and_old_ones_are_left_alone(finished: Place) -> None:
+    before = finished.images()
+    finished.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    new = set(finished.images()) - set(before)
+    assert set(before) < set(finished.images())
+    assert sorted(stage for _, stage, *_ in new) == ["generated", "regenerated"]
+    with finished.instance() as instance:
+        assert sorted(instance.get_dynamic_partitions("prompt_batches")) == ["tiny-000", "tiny-001"]
+
+
+def test_prompts_that_have_images_can_be_neither_changed_nor_taken_away(finished: Place) -> None:
+    for prompts, lost in (([PROMPTS[0], "a dog", PROMPTS[2]], PROMPTS[1]), (PROMPTS[:2], PROMPTS[2])):
+        finished.write("prompts.yaml", prompts)
+        ended = finished.run()
+        assert ended.code == 2, ended.text
+        assert f"was {lost!r}" in ended.text
+        assert "put new ones at the end" in ended.text
+
+
+def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_releases(finished: Place) -> None:
+    images, released = finished.images(), finished.released()
+    finished.write("concepts.yaml", [])
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert len(finished.images()) == 2 * len(images), "another model draws every prompt anew"
+    with finished.catalog() as session:
+        models = {r.image.model_id for r in session.scalars(select(Release).where(Release.withdrawn_at.is_(None)))}
+        assert len(models) == 1
+        withdrawn = session.scalars(select(Release).where(Release.withdrawn_at.is_not(None))).all()
+        assert {(r.prompt_id, r.image.sha256) for r in withdrawn} == set(released.items())
+        assert {r.reason for r in withdrawn} == {"another image took its place"}
+        assert models.isdisjoint(r.image.model_id for r in withdrawn)
+    with finished.instance() as instance:
+        assert instance.get_dynamic_partitions("concepts") == []
+    finished.write("concepts.yaml", CONCEPTS)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert DRAWING | {"ablated_models", "similarity_audits"} <= idle_assets(ended.text)
+    assert finished.released() == released
+
+
+def test_settings_changed_and_changed_back_bring_back_the_first_images(finished: Place) -> None:
+    images, released = finished.images(), finished.released()
+    finished.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3}})
+    assert finished.run().code == 0
+    assert len(finished.images()) == 2 * len(images)
+    assert set(finished.released().values()).isdisjoint(released.values())
+    finished.write("campaign.yaml", CAMPAIGN)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert DRAWING | {"ablated_models"} <= idle_assets(ended.text)
+    assert len(finished.images()) == 2 * len(images)
+    assert finished.released() == released
+
+
+def test_a_refused_edit_is_named_and_the_model_without_it_draws(finished: Place) -> None:
+    with finished.catalog() as session:
+        session.execute(update(ConceptEdit).values(accepted=False))
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert "composed_model: not in the model, as their edits were refused: pouting-cat" in ended.text
+    with finished.catalog() as session:
+        newest = session.scalars(select(Image).order_by(Image.id.desc())).first()
+        assert newest is not None
+        assert newest.model.edits == []
+
+
+def test_a_stricter_policy_withdraws_a_waiver_releases_and_the_old_policy_restores(finished: Place) -> None:
+    images, released = finished.images(), finished.released()
+    finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
+    finished.write("policy.yaml", ALL_FAIL)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert finished.released() == {}
+    prompt, stage, *_, sha256 = images[1]
+    assert stage == "regenerated"
+    with finished.catalog() as session:
+        reasons = set(session.scalars(select(Release.reason)))
+        failed = select(Audit).join(Image).where(Image.sha256 == sha256, Audit.verdict == "fail")
+        audit = session.scalars(failed).one()
+        session.add(Review(audit_id=audit.id, decision="waive", who="Ann", why="our own drawing"))
+    assert reasons == {"its image is now: quarantined"}
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert finished.released() == {prompt: sha256}
+    assert "2 quarantined" in ended.text
+    finished.write("policy.yaml", POLICY)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert DRAWING | {"similarity_audits"} <= idle_assets(ended.text)
+    assert finished.images() == images
+    assert finished.released() == released
+
+
+def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_way(finished: Place) -> None:
+    images = finished.images()
+    finished.write("policy.yaml", {**POLICY, "ssim_threshold": 1.0, "review_margin": 0.999999})
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert "attempt 2" not in ended.text
+    assert finished.images() == images
+    with finished.catalog() as session:
+        newest = {a.image_id: a.verdict for a in session.scalars(select(Audit).order_by(Audit.id))}
+    held = [verdict for verdict in newest.values() if verdict == "review"]
+    assert held
+    assert len(finished.released()) < 3

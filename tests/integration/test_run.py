@@ -1,0 +1,220 @@
+"""`twig run`: from prompts to released images, undisturbed, again, interrupted, and with bad input."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, idle_assets
+from twig_assets.definitions import defs
+
+DRAWING = {"generated_images", "masks", "regenerated_images", "similarity_audits"}
+
+
+def test_a_run_ends_well_with_a_summary_and_a_report(first_run: tuple[Place, Ended]) -> None:
+    place, ended = first_run
+    assert ended.code == 0, ended.text
+    report = place.home / "reports" / "tiny" / "report.html"
+    assert f"Report: {report}" in ended.text
+    assert "worst released SSIM" in ended.text
+    page = report.read_text(encoding="utf-8")
+    assert all(prompt in page for prompt in PROMPTS)
+    assert not idle_assets(ended.text), "a first run has everything to do"
+
+
+def test_every_prompt_gets_two_images_and_each_image_a_verdict(first_run: tuple[Place, Ended]) -> None:
+    place, _ = first_run
+    images = place.images()
+    assert Counter(stage for _, stage, *_ in images) == {"generated": 3, "regenerated": 3}
+    assert {attempt for _, _, attempt, *_ in images} == {0}
+    assert len({seed for _, _, _, seed, _ in images}) == 6
+    verdicts = place.verdicts()
+    assert sorted(sha256 for sha256, *_ in verdicts) == sorted(sha256 for *_, sha256 in images)
+    passed = {sha256 for sha256, verdict, *_ in verdicts if verdict == "pass"}
+    candidates = {prompt: sha256 for prompt, stage, *_, sha256 in images if stage == "regenerated"}
+    assert place.released() == {prompt: sha256 for prompt, sha256 in candidates.items() if sha256 in passed}
+
+
+def test_every_asset_has_a_materialization_with_figures(first_run: tuple[Place, Ended]) -> None:
+    with first_run[0].instance() as instance:
+        events = {
+            spec.key.to_user_string(): instance.get_latest_materialization_event(spec.key)
+            for spec in defs.resolve_all_asset_specs()
+        }
+    assert len(events) == 11
+    for name, event in events.items():
+        assert event is not None, name
+        assert event.asset_materialization is not None
+        assert event.asset_materialization.metadata, name
+
+
+def test_the_gate_and_the_edits_check_are_on_record(first_run: tuple[Place, Ended]) -> None:
+    gate = dg.AssetCheckKey(dg.AssetKey("similarity_audits"), "ssim_below_threshold")
+    edit = dg.AssetCheckKey(dg.AssetKey("ablated_models"), "edit_accepted")
+    with first_run[0].instance() as instance:
+        history = {
+            key: instance.event_log_storage.get_asset_check_execution_history(key, limit=5) for key in (gate, edit)
+        }
+    assert [r.partition for r in history[gate]] == ["tiny-000"]
+    assert history[gate][0].status.value == "SUCCEEDED"
+    assert [r.partition for r in history[edit]] == ["tiny.pouting-cat"]
+
+
+def test_a_second_run_does_no_model_work_and_says_so(finished: Place) -> None:
+    images, verdicts, released = finished.images(), finished.verdicts(), finished.released()
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert idle_assets(ended.text) == {"ablated_models", *DRAWING}
+    assert (finished.images(), finished.verdicts(), finished.released()) == (images, verdicts, released)
+
+
+def test_another_process_starting_from_nothing_makes_the_same_images_and_verdicts(
+    first_run: tuple[Place, Ended], place: Place
+) -> None:
+    process = place.process("run", "--campaign", "tiny", "--root", str(place.root))
+    text, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, text
+    assert f"Report: {place.home / 'reports' / 'tiny' / 'report.html'}" in text
+    assert "worst released SSIM" in text
+    assert place.images() == first_run[0].images()
+    assert place.verdicts() == first_run[0].verdicts()
+
+
+def test_what_always_fails_is_quarantined_after_exactly_its_attempts(place: Place) -> None:
+    place.write("policy.yaml", ALL_FAIL)
+    place.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 3})
+    ended = place.run()
+    assert ended.code == 0, ended.text
+    images = place.images()
+    per_prompt = Counter((prompt, stage) for prompt, stage, *_ in images)
+    assert per_prompt == {(prompt, stage): 3 for prompt in (1, 2, 3) for stage in ("generated", "regenerated")}
+    assert len({seed for _, _, _, seed, _ in images}) == len(images), "every attempt has new seeds"
+    assert {verdict for _, verdict, *_ in place.verdicts()} == {"fail"}
+    assert place.released() == {}
+    assert "attempt 3 of 3" in ended.text
+    assert all(f"quarantined: {prompt}" in ended.text for prompt in PROMPTS)
+    again = place.run()
+    assert again.code == 0, again.text
+    assert "attempt 2 of 3" not in again.text
+    assert idle_assets(again.text) >= DRAWING
+    assert place.images() == images
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(place: Place, tmp_path: Path) -> None:
+    # Slow enough, and in chunks small enough, to be caught in the middle.
+    place.write("campaign.yaml", {**CAMPAIGN, "batch_size": 4, "generation": {"steps": 8, "batch_size": 1}})
+    place.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
+    place.write("concepts.yaml", [])
+    undisturbed = Place(place.root, tmp_path / "undisturbed")
+    shutil.copytree(place.home, undisturbed.home)
+    process = place.process("run", "--campaign", "tiny", "--root", str(place.root))
+    try:
+        _wait_for_images(process, place, 1)
+        os.kill(process.pid, signal.SIGINT)
+        text, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, text
+    assert "Interrupted." in text
+    assert "Traceback" not in text
+    there = place.images()
+    assert {stage for _, stage, *_ in there} == {"generated"}
+    assert 1 <= len(there) < 4
+    assert place.run().code == 0
+    assert undisturbed.run().code == 0
+    assert set(there) < set(place.images())
+    assert place.images() == undisturbed.images()
+    assert place.verdicts() == undisturbed.verdicts()
+
+
+def _wait_for_images(process: subprocess.Popen[str], place: Place, count: int) -> None:
+    catalog = place.home / "catalog.db"
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        if catalog.exists():
+            with sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=10) as connection:
+                tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'image'").fetchall()
+                if tables and connection.execute("SELECT count(*) FROM image").fetchone()[0] >= count:
+                    return
+        time.sleep(0.02)
+    raise AssertionError("no image was made")
+
+
+def test_artifacts_of_a_killed_run_without_rows_are_used_and_half_written_ones_mended(
+    first_run: tuple[Place, Ended], place: Place
+) -> None:
+    # All files of an earlier run, one of them cut short, and no catalog.
+    shutil.copytree(first_run[0].home / "artifacts", place.home / "artifacts")
+    *_, sha256 = first_run[0].images()[0]
+    half = place.home / "artifacts" / sha256[:2] / f"{sha256}.png"
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
+    ended = place.run()
+    assert ended.code == 0, ended.text
+    assert place.images() == first_run[0].images()
+    assert half.read_bytes() == whole
+
+
+def _corrupt(place: Place) -> None:
+    (place.folder / "references" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+
+
+def test_a_corrupt_reference_is_named_and_the_run_goes_on_with_the_others(finished: Place) -> None:
+    _corrupt(finished)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert "torn.png is not compared with" in ended.text
+    assert idle_assets(ended.text) >= DRAWING, "the corpus of readable works has not changed"
+
+
+BAD = {
+    "unknown campaign": (lambda p: shutil.move(p.folder, p.root / "other"), "there is no campaign 'tiny'"),
+    "empty corpus": (lambda p: shutil.rmtree(p.folder / "references"), "no readable reference image"),
+    "only corrupt references": (
+        lambda p: (shutil.rmtree(p.folder / "references"), (p.folder / "references").mkdir(), _corrupt(p)),
+        "torn.png: is ",
+    ),
+    "over-long prompt": (lambda p: p.write("prompts.yaml", ["owl " * 200]), "tokens and the text encoder reads"),
+    "missing checkpoint": (
+        lambda p: p.write("campaign.yaml", {**CAMPAIGN, "checkpoint": "./no-such-folder"}),
+        "checkpoint './no-such-folder' cannot be opened",
+    ),
+    "duplicate prompt": (lambda p: p.write("prompts.yaml", ["an owl", "a cat", "an owl"]), "prompts.yaml:3: text: "),
+    "unknown setting": (lambda p: p.write("campaign.yaml", {**CAMPAIGN, "bach_size": 3}), "bach_size"),
+    "bad policy": (lambda p: p.write("policy.yaml", {"ssim_threshold": 3}), "ssim_threshold"),
+    "bad concept": (lambda p: p.write("concepts.yaml", [{"target": "an owl", "kind": "bird"}]), "concepts.yaml:1: "),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_with_status_2_and_one_clear_message(place: Place, case: str) -> None:
+    spoil, message = BAD[case]
+    spoil(place)
+    ended = place.run()
+    assert ended.code == 2, ended.text
+    assert message in ended.text
+    assert "Traceback" not in ended.text
+    assert "Report:" not in ended.text
+    assert not (place.home / "reports").exists()
+
+
+def test_brackets_in_texts_are_printed_as_they_are(place: Place) -> None:
+    place.write("prompts.yaml", ["an owl [/] [red]", "an owl [/] [red]"])
+    ended = place.run()
+    assert ended.code == 2, ended.text
+    assert "[/] [red]" in ended.text
+
+
+def test_a_gate_that_failed_in_an_earlier_run_is_retried_with_what_is_left_of_the_budget(finished: Place) -> None:
+    finished.write("policy.yaml", ALL_FAIL)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert {attempt for _, _, attempt, *_ in finished.images()} == {0, 1}
+    assert finished.released() == {}

@@ -1,0 +1,83 @@
+"""Fills a catalog by hand with prompts, images and verdicts."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from twig_assets.catalog.attempts import PromptState, Rules, prompt_states
+from twig_assets.catalog.models import Audit, CorpusVersion, Image, Model, PolicyRow, Prompt, PromptBatch, Review
+
+BATCH = "demo-000"
+
+
+def digest(name: str) -> str:
+    return name.ljust(64, "0")
+
+
+class Filled:
+    """A batch of prompts and the present rules, which a test changes as a user would.
+
+    Attributes:
+        session: Open session of an empty catalog.
+        rules: The present rules.
+    """
+
+    def __init__(self, session: Session, prompts: int = 1, max_attempts: int = 3) -> None:
+        self.session = session
+        session.add(PromptBatch(key=BATCH, campaign="demo"))
+        session.flush()
+        self.prompts = [self._add(Prompt(batch_key=BATCH, position=i, text=f"thing {i}", seed=i, sha256=digest(str(i))))
+                        for i in range(prompts)]  # fmt: skip
+        self.rules = Rules(
+            model_sha256=digest("model"),
+            generated=digest("first"),
+            regenerated=tuple(digest(f"second{attempt}") for attempt in range(10)),
+            max_attempts=max_attempts,
+            policy_sha256=digest("policy"),
+            corpus_id=self.corpus("corpus"),
+        )
+
+    def _add(self, row):
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def _get_or_add(self, cls, sha256: str, **values: object):
+        return self.session.scalars(select(cls).where(cls.sha256 == sha256)).first() or self._add(
+            cls(sha256=sha256, **values)
+        )
+
+    def corpus(self, name: str) -> int:
+        return self._get_or_add(CorpusVersion, digest(name), campaign="demo", members=[digest(name)]).id
+
+    def image(self, attempt: int = 0, stage: str = "regenerated", prompt: int = 0) -> Image:
+        """An image as the pipeline would make it under the present rules."""
+        model = self._get_or_add(
+            Model, self.rules.model_sha256, checkpoint="embedded", base_sha256=digest("base"), edits=[]
+        )
+        count = len(self.session.scalars(select(Image.id)).all())
+        return self._add(Image(
+            sha256=digest(f"image{count}"), prompt_id=self.prompts[prompt].id, stage=stage, attempt=attempt, seed=1,
+            model_id=model.id, settings={}, settings_sha256=self.rules.settings_sha256(stage, attempt), run_id="run",
+        ))  # fmt: skip
+
+    def audit(self, image: Image, verdict: str) -> Audit:
+        """A verdict under the present policy and corpus."""
+        policy = self._get_or_add(PolicyRow, self.rules.policy_sha256, body={})
+        return self._add(Audit(
+            image_id=image.id, policy_id=policy.id, corpus_version_id=self.rules.corpus_id, verdict=verdict,
+            reasons=["said"], scores={}, thresholds={}, versions={}, run_id="run",
+        ))  # fmt: skip
+
+    def judged(self, verdict: str, attempt: int = 0) -> Audit:
+        """A candidate with a verdict."""
+        return self.audit(self.image(attempt), verdict)
+
+    def review(self, audit: Audit, decision: str) -> None:
+        self._add(Review(audit_id=audit.id, decision=decision, who="a person", why="a reason"))
+
+    def state(self) -> PromptState:
+        """The state of the first prompt."""
+        return self.states()[0]
+
+    def states(self) -> list[PromptState]:
+        return prompt_states(self.session, BATCH, self.rules)

@@ -1,0 +1,49 @@
+"""What counts now, from the campaign's files: the model, the settings of its images, the policy and the corpus."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from twig_assets.assets.mask_rows import segmenter_name
+from twig_assets.campaigns import MAX_ATTEMPTS, Campaign
+from twig_assets.catalog.attempts import Rules
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
+from twig_assets.similarity import read_policy
+
+
+def present_rules(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
+    """The model that serves and the rules by which images and audits count.
+
+    Raises:
+        NotMaterializedError: If `composed_model` has not been made from the present edits.
+        PolicyError: If the campaign's policy cannot be read.
+    """
+    model = serving_model(session, campaign.name, campaign.checkpoint)
+    try:
+        corpus_id = current_corpus(session, campaign.name).id
+    except NotMaterializedError:
+        corpus_id = None
+    return model, Rules(
+        model_sha256=model.sha256,
+        generated=sha256_of(generated_settings(campaign)),
+        regenerated=tuple(sha256_of(regenerated_settings(campaign, attempt)) for attempt in range(MAX_ATTEMPTS)),
+        max_attempts=campaign.max_attempts,
+        policy_sha256=read_policy(campaign.folder / "policy.yaml").sha256,
+        corpus_id=corpus_id,
+    )
+
+
+def generated_settings(campaign: Campaign) -> dict[str, Any]:
+    """All that decides over a first image besides model, prompt and seed."""
+    return {"generation": campaign.generation.model_dump(mode="json")}
+
+
+def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
+    """The same for a second image; attempt: from 0."""
+    return {
+        **generated_settings(campaign),
+        "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
+        "segmenter": segmenter_name(campaign),
+    }
