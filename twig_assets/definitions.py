@@ -15,7 +15,6 @@ from resources import (
     StoreResource,
     TrackerResource,
 )
-
 from sensors import automation, campaign_partitions
 
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.

@@ -14,7 +14,6 @@ from twig_assets.ablation.settings import AblationSettings, ConceptTarget
 from twig_assets.ablation.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 
-
 _METADATA = "concept_edit"
 
 

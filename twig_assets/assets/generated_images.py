@@ -8,12 +8,12 @@ import numpy as np
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.present import generated_settings, present_rules
 from twig_assets.assets.prompts import prompts
 from twig_assets.assets.thumbnails import gallery, sheet
 from twig_assets.catalog.attempts import attempt_seed, missing_images, prompt_states
 from twig_assets.catalog.models import Image
 from twig_assets.generation import generate
+from twig_assets.present import generated_settings, present_rules
 
 
 @dg.asset(

@@ -2,20 +2,9 @@
 
 from sqlalchemy.orm import Session
 
-from twig_assets.campaigns import Campaign
-from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Mask
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.segmentation import Segmentation
-
-
-def segmenter_name(campaign: Campaign) -> str:
-    """Names the segmenter with its settings, so that a mask made otherwise counts as missing."""
-    settings = {
-        "segmenter": campaign.segmenter.model_dump(mode="json"),
-        "settings": campaign.segmentation.model_dump(mode="json"),
-    }
-    return f"{campaign.segmenter.kind}:{sha256_of(settings)[:12]}"
 
 
 def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str, segmentation: Segmentation) -> None:

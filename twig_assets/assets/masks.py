@@ -7,11 +7,11 @@ import numpy as np
 
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.generated_images import generated_images
-from twig_assets.assets.mask_rows import segmenter_name, write_mask
+from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.present import present_rules
 from twig_assets.assets.thumbnails import gallery, outlined
 from twig_assets.catalog.attempts import image_of, mask_of, prompt_states
+from twig_assets.present import present_rules, segmenter_name
 from twig_assets.segmentation import segment
 
 CHUNK = 16

@@ -7,15 +7,15 @@ import dagster as dg
 import numpy as np
 
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.mask_rows import segmenter_name, write_mask
+from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.masks import masks
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.present import present_rules, regenerated_settings
 from twig_assets.assets.thumbnails import gallery, outlined, sheet
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import PromptState, attempt_seed, image_of, mask_of, missing_images, prompt_states
 from twig_assets.catalog.models import Image, Mask
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.present import present_rules, regenerated_settings, segmenter_name
 from twig_assets.regeneration import aligned_iou, iou, regenerate
 from twig_assets.segmentation import segment
 

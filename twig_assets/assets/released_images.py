@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 
 from resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.present import present_rules
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.catalog.attempts import PromptState, prompt_states
 from twig_assets.catalog.models import Release, utc_now
+from twig_assets.present import present_rules
 
 
 @dg.asset(

@@ -9,9 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.mask_rows import segmenter_name
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.present import present_rules
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.thumbnails import gallery
@@ -20,6 +18,7 @@ from twig_assets.catalog.attempts import PromptState, mask_of, prompt_states
 from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, PolicyRow, Prompt, Reference
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.present import present_rules, segmenter_name
 from twig_assets.similarity import AuditResult, Policy, ReferenceImage, audit, read_policy, read_references
 
 CHUNK = 16

@@ -19,7 +19,8 @@ NO_STYLE_SHARE = 0.15
 
 _SUBJECTS = (
     "{name}", "{a} {name}", "{a} {name}", "{a} {name}", "the {name}", "a picture of {a} {name}",
-    "an image of {a} {name}", "a drawing of {a} {name}", "an icon of {a} {name}", "an emoji of {a} {name}", "a sticker of {a} {name}",
+    "an image of {a} {name}", "a drawing of {a} {name}", "an icon of {a} {name}", "an emoji of {a} {name}",
+    "a sticker of {a} {name}",
     "{name} sticker", "{name} emoji", "one {name}",
 )  # fmt: skip
 _IN_STYLE = ("{subject}, {style} style", "{subject} in {style} style", "{subject} in the style of {style}")

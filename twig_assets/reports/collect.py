@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
+from twig_assets.catalog.attempts import Rules, present_audits
 from twig_assets.catalog.models import (
     Audit,
     Concept,
@@ -22,7 +23,9 @@ from twig_assets.catalog.models import (
     Release,
     utc_now,
 )
+from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.present import present_rules, rules_under
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
@@ -42,10 +45,11 @@ from twig_assets.reports.pictures import reference_picture, stored_picture
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of one campaign; of audits, masks and edits only the newest of each image or concept."""
+    """The rows of one campaign that count under the present rules, and whatever is published."""
 
     prompts: list[Prompt]
     images: list[Image]
+    published: list[Image]
     audits: dict[int, Audit]
     masks: dict[int, Mask]
     releases: dict[int, Release]
@@ -65,10 +69,11 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         store: Where the images are. A picture that is missing there leaves a gap in the page, not an error.
         now: The time to put on the page, aware; the present by default.
     """
-    rows = _read(session, campaign)
+    rows = _read(session, campaign, _present_rules(session, campaign))
     folder = campaign.folder / "references"
     works = {r.id: _reference_line(r, reference_picture(store, r, folder)) for r in rows.references}
-    scored = {image.id: _scored(image, rows.audits.get(image.id), works, store) for image in rows.images}
+    shown = [*rows.images, *rows.published]
+    scored = {image.id: _scored(image, rows.audits.get(image.id), works, store) for image in shown}
     lines = [_prompt_line(prompt, rows, scored, store, campaign.max_attempts) for prompt in rows.prompts]
     released = _released(rows, scored)
     newest = max(rows.audits.values(), key=lambda audit: audit.id, default=None)
@@ -90,23 +95,41 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     )
 
 
-def _read(session: Session, campaign: Campaign) -> _Rows:
+def _present_rules(session: Session, campaign: Campaign) -> Rules:
+    """The rules that the pipeline goes by now; before there is a model, those by which no image counts."""
+    try:
+        return present_rules(session, campaign)[1]
+    except NotMaterializedError:
+        return rules_under(session, campaign, model_sha256="")
+
+
+def _read(session: Session, campaign: Campaign, rules: Rules) -> _Rows:
     of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign.name)
     prompts = select(Prompt).where(Prompt.id.in_(of_campaign)).order_by(Prompt.batch_key, Prompt.position)
-    images = select(Image).where(Image.prompt_id.in_(of_campaign)).order_by(Image.attempt, Image.id)
-    image_ids = select(Image.id).where(Image.prompt_id.in_(of_campaign))
-    audits = select(Audit).where(Audit.image_id.in_(image_ids)).order_by(Audit.id)
-    masks = select(Mask).where(Mask.image_id.in_(image_ids)).order_by(Mask.id)
+    made = select(Image).where(Image.prompt_id.in_(of_campaign)).order_by(Image.attempt, Image.id)
+    images = [image for image in session.scalars(made) if _counts_now(image, rules)]
     releases = select(Release).where(Release.prompt_id.in_(of_campaign), Release.withdrawn_at.is_(None))
+    released = {release.prompt_id: release for release in session.scalars(releases.order_by(Release.id))}
+    known = {image.id for image in images}
+    published = [release.image for release in released.values() if release.image_id not in known]
+    image_ids = [image.id for image in (*images, *published)]
+    masks = select(Mask).where(Mask.image_id.in_(image_ids)).order_by(Mask.id)
     references = select(Reference).where(Reference.campaign == campaign.name).order_by(Reference.file)
     return _Rows(
         prompts=list(session.scalars(prompts)),
-        images=list(session.scalars(images)),
-        audits={audit.image_id: audit for audit in session.scalars(audits)},
+        images=images,
+        published=published,
+        audits=present_audits(session, image_ids, rules),
         masks={mask.image_id: mask for mask in session.scalars(masks)},
-        releases={release.prompt_id: release for release in session.scalars(releases.order_by(Release.id))},
+        releases=released,
         references=list(session.scalars(references)),
     )
+
+
+def _counts_now(image: Image, rules: Rules) -> bool:
+    if image.model.sha256 != rules.model_sha256 or image.attempt >= len(rules.regenerated):
+        return False
+    return image.settings_sha256 == rules.settings_sha256(image.stage, image.attempt)
 
 
 def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
@@ -167,6 +190,8 @@ def _outcome(prompt: Prompt, rows: _Rows, candidate: Scored | None, max_attempts
         return "released"
     if candidate is None or candidate.verdict is None:
         return "waiting"
+    if candidate.waiver:
+        return "waiting"
     if candidate.verdict == "fail":
         return "quarantined" if candidate.attempt + 1 >= max_attempts else "failed"
     return "waiting" if candidate.verdict == "pass" else "review"
@@ -177,7 +202,7 @@ def _released(rows: _Rows, scored: dict[int, Scored]) -> list[Released]:
     found = []
     for release in rows.releases.values():
         image = scored[release.image_id]
-        safe = bool(image.waiver) or (image.verdict in ("pass", "review") and not image.rejected)
+        safe = bool(image.waiver) or (image.verdict == "pass" and not image.rejected)
         released_at = release.released_at
         found.append(Released(prompt=texts[release.prompt_id], image=image, safe=safe, released_at=released_at))
     return sorted(found, key=lambda one: (one.safe, -2.0 if one.image.ssim is None else -one.image.ssim))
@@ -196,7 +221,6 @@ def _caught(lines: list[PromptLine]) -> list[Caught]:
 
 def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newest: Audit | None) -> Counts:
     outcomes = [line.outcome for line in lines]
-    rules = (newest.policy_id, newest.corpus_version_id) if newest else None
     return Counts(
         prompts=len(lines),
         images=len(rows.images),
@@ -208,7 +232,6 @@ def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newe
         released_unsafe=sum(not one.safe for one in released),
         released_waived=sum(bool(one.image.waiver) for one in released),
         worst_released_ssim=max((one.image.ssim for one in released if one.image.ssim is not None), default=None),
-        earlier_rules=sum((a.policy_id, a.corpus_version_id) != rules for a in rows.audits.values()),
     )
 
 

@@ -124,7 +124,7 @@ class Released(_Part):
     """An image that is published.
 
     Attributes:
-        safe: Its newest verdict is `pass` or `review` and no person has rejected it, or a person has waived it.
+        safe: Its verdict under the present policy and corpus is `pass` and no person rejected it, or one waived it.
     """
 
     prompt: str
@@ -172,7 +172,6 @@ class Counts(_Part):
         released_unsafe: Published images that are not safe any more; see `Released`.
         released_waived: Published images that a person let through although their newest audit did not pass them.
         worst_released_ssim: Highest SSIM of a published image to any protected work.
-        earlier_rules: Images whose newest audit used an earlier policy or corpus than the one named on the page.
     """
 
     prompts: int
@@ -185,7 +184,6 @@ class Counts(_Part):
     released_unsafe: int
     released_waived: int
     worst_released_ssim: float | None
-    earlier_rules: int
 
 
 class ReportData(_Part):

@@ -1,5 +1,6 @@
 """A small catalog whose pictures were really audited."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from twig_assets.catalog.store import ArtifactStore
 def filler(tmp_path: Path) -> Iterator[Filler]:
     """A filler for the demo campaign over an empty catalog."""
     catalog = open_catalog(f"sqlite:///{tmp_path}/catalog.db")
-    campaign = Campaign(name="demo", folder=DEMO, title="Stickers & <things>")
+    folder = Path(shutil.copytree(DEMO, tmp_path / "demo"))
+    campaign = Campaign(name="demo", folder=folder, title="Stickers & <things>")
     with catalog.session() as session:
         yield Filler(session, ArtifactStore(str(tmp_path / "artifacts")), campaign)
     catalog.close()

@@ -6,6 +6,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
+from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import (
     Audit,
     AuditMatch,
@@ -22,7 +23,8 @@ from twig_assets.catalog.models import (
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, view
-from twig_assets.similarity import Policy, ReferenceImage, audit, corpus_version, read_references
+from twig_assets.present import generated_settings, regenerated_settings
+from twig_assets.similarity import Policy, ReferenceImage, audit, corpus_version, read_policy, read_references
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
 
@@ -40,7 +42,7 @@ class Filler:
         """Write the batch, the model, the corpus and the policy."""
         self.session, self.store, self.campaign = session, store, campaign
         self.corpus, _ = read_references(DEMO / "references")
-        self.policy = Policy()
+        self.policy = read_policy(DEMO / "policy.yaml")
         self.model = Model(sha256="a" * 64, checkpoint="embedded", base_sha256="b" * 64, edits=[])
         hashes = [one.sha256 for one in self.corpus]
         self.version = CorpusVersion(campaign=campaign.name, sha256=corpus_version(hashes), members=sorted(hashes))
@@ -84,6 +86,8 @@ class Filler:
         parent: Image | None = None,
     ) -> Image:
         """Add an image of uint8 (H, W, 3)."""
+        first = stage == "generated"
+        settings = generated_settings(self.campaign) if first else regenerated_settings(self.campaign, attempt)
         row = Image(
             sha256=self.store.put_image(pixels),
             prompt_id=prompt.id,
@@ -92,8 +96,8 @@ class Filler:
             seed=prompt.seed + attempt,
             model_id=self.model.id,
             parent_id=parent.id if parent else None,
-            settings={},
-            settings_sha256="c" * 64,
+            settings=settings,
+            settings_sha256=sha256_of(settings),
             run_id="run",
         )
         self.session.add(row)

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from twig_assets.assets.mask_rows import segmenter_name
 from twig_assets.campaigns import MAX_ATTEMPTS, Campaign
 from twig_assets.catalog.attempts import Rules
 from twig_assets.catalog.hashing import sha256_of
@@ -21,12 +20,17 @@ def present_rules(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
         PolicyError: If the campaign's policy cannot be read.
     """
     model = serving_model(session, campaign.name, campaign.checkpoint)
+    return model, rules_under(session, campaign, model.sha256)
+
+
+def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rules:
+    """The present rules for images of a given model; with an empty hash no image counts."""
     try:
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
         corpus_id = None
-    return model, Rules(
-        model_sha256=model.sha256,
+    return Rules(
+        model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
         regenerated=tuple(sha256_of(regenerated_settings(campaign, attempt)) for attempt in range(MAX_ATTEMPTS)),
         max_attempts=campaign.max_attempts,
@@ -47,3 +51,12 @@ def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
         "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
         "segmenter": segmenter_name(campaign),
     }
+
+
+def segmenter_name(campaign: Campaign) -> str:
+    """Names the segmenter with its settings, so that a mask made otherwise counts as missing."""
+    settings = {
+        "segmenter": campaign.segmenter.model_dump(mode="json"),
+        "settings": campaign.segmentation.model_dump(mode="json"),
+    }
+    return f"{campaign.segmenter.kind}:{sha256_of(settings)[:12]}"
