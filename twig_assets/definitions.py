@@ -37,7 +37,7 @@ from twig_assets.home import (  # noqa: E402
     artifact_root,
     catalog_url,
     home,
-    mlflow_port,
+    mlflow_url,
     quiet_libraries,
     tracking_uri,
 )
@@ -70,9 +70,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "catalog": CatalogResource(url=catalog_url()),
         "store": StoreResource(root=artifact_root()),
         "models": ModelResource(),
-        "tracker": TrackerResource(
-            uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=f"http://127.0.0.1:{mlflow_port()}"
-        ),
+        "tracker": TrackerResource(uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=mlflow_url()),
         "progress": ProgressResource(),
     }
     return dg.Definitions(

@@ -46,6 +46,12 @@ def _port(variable: str, default: int) -> int:
     return int(text)
 
 
+def mlflow_url() -> str:
+    """Where people open MLflow: the server that MLFLOW_TRACKING_URI names, or the one that `twig ui` starts."""
+    uri = tracking_uri()
+    return uri if uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{mlflow_port()}"
+
+
 def quiet_libraries() -> None:
     """Turn off what libraries send home or print unasked; call it before they are imported."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)

@@ -34,7 +34,10 @@ def serve(campaign: Campaign, console: Console) -> int:
         PortInUseError: If a port is taken.
     """
     prepare_dagster_home()
-    for port in (ui_port(), mlflow_port()):
+    addresses = {"Dagster": (ui_port(), "server_info")}
+    if not has_own_mlflow():
+        addresses = {"MLflow": (mlflow_port(), "health"), **addresses}
+    for port, _ in addresses.values():
         _refuse_taken(port)
     home().mkdir(parents=True, exist_ok=True)
     environment = {
@@ -47,12 +50,11 @@ def serve(campaign: Campaign, console: Console) -> int:
     try:
         for command in commands():
             processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
-        for name, url in (
-            ("MLflow", f"http://{HOST}:{mlflow_port()}/health"),
-            ("Dagster", f"http://{HOST}:{ui_port()}/server_info"),
-        ):
-            _wait(url, processes)
-            console.print(f"{name}: {url.rsplit('/', 1)[0]}", soft_wrap=True)
+        for name, (port, page) in addresses.items():
+            _wait(f"http://{HOST}:{port}/{page}", processes)
+            console.print(f"{name}: http://{HOST}:{port}", soft_wrap=True)
+        if has_own_mlflow():
+            console.print(f"MLflow: {tracking_uri()} (not started here)", soft_wrap=True)
         console.print("Ctrl-C ends both.")
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
@@ -67,7 +69,7 @@ def serve(campaign: Campaign, console: Console) -> int:
 
 
 def commands() -> list[list[str]]:
-    """The command lines of MLflow's and Dagster's servers."""
+    """The command lines of Dagster's server and, unless a server is named already, of MLflow's."""
     mlflow = [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port()), "--workers", "1",
         "--backend-store-uri", tracking_uri(), "--artifacts-destination", str(home() / "mlflow-artifacts"),
@@ -76,7 +78,12 @@ def commands() -> list[list[str]]:
         shutil.which("dagster", path=os.path.dirname(sys.executable)) or "dagster", "dev",
         "--host", HOST, "--port", str(ui_port()), "--module-name", "twig_assets.definitions",
     ]  # fmt: skip
-    return [mlflow, dagster]
+    return [dagster] if has_own_mlflow() else [mlflow, dagster]
+
+
+def has_own_mlflow() -> bool:
+    """Whether MLFLOW_TRACKING_URI names a running server rather than a database."""
+    return tracking_uri().startswith(("http://", "https://"))
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

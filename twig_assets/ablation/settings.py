@@ -45,8 +45,9 @@ class AblationSettings(BaseModel):
     Attributes:
         method: `closed_form` solves for all key and value projections at once (Gandikota et al. 2024, UCE).
         erase_scale: Weight of the target's tokens. Larger removes more and harms neighbours more.
-        preserve_scale: Weight of the preserved prompts' tokens.
-        ridge: Weight of staying near the original weights, everywhere. Below 0.01 the solution turns unstable.
+        preserve_scale: Weight of the preserved prompts' tokens. At 1 and below, unrelated memorised pictures suffer.
+        ridge: Weight of staying near the original weights, everywhere. Larger
+            protects what no preserved prompt covers, and from 0.1 on removes less.
         samples: Images per prompt in the evaluation, before and after.
         max_target_share: An edit is accepted if at most this share of the target's images still shows the target
             more than the anchor.
@@ -56,7 +57,7 @@ class AblationSettings(BaseModel):
 
     method: Literal["closed_form"] = "closed_form"
     erase_scale: float = Field(1.0, gt=0)
-    preserve_scale: float = Field(1.0, ge=0)
-    ridge: float = Field(0.1, gt=0)
+    preserve_scale: float = Field(3.0, ge=0)
+    ridge: float = Field(0.003, gt=0)
     samples: int = Field(8, ge=1)
     max_target_share: float = Field(0.5, ge=0, le=1)

@@ -17,7 +17,17 @@ _OBJECT_TEMPLATES = (
     "{} sticker",
     "one {}",
 )
-_STYLE_TEMPLATES = ("a picture, {}", "a picture in {}", "{}", "an animal, {}", "a thing in the style of {}")
+_STYLE_TEMPLATES = (
+    "a picture, {}", "a picture in {}", "{}", "an animal in the style of {}", "a bicycle in {}", "a boat, {}",
+    "a cat, {}", "a flower in {}", "a house, {}", "a key in the style of {}", "a tree, {}",
+)  # fmt: skip
+# What every model should go on drawing: everyday things, preserved beside the concept's own surroundings.
+_ORDINARY = (
+    "apple", "banana", "bear", "bicycle", "bird", "boat", "book", "bread", "bus", "cake", "camera", "car", "cat",
+    "chair", "child", "city", "clock", "cup", "dog", "elephant", "fire", "fish", "flower", "forest", "guitar", "hat",
+    "horse", "house", "key", "lamp", "lion", "man", "moon", "mountain", "pizza", "plane", "rose", "sea", "shoe", "star",
+    "table", "train", "tree", "umbrella", "woman",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,14 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
             f"an anchor in other words"
         )
     kept = [embed(pipeline, template.format(word)) for word in concept.preserve for template in ("{}", "a {}")]
-    kept += [embed(pipeline, text) for text in ("", concept.anchor)]
+    kept += [embed(pipeline, text) for text in ("", concept.anchor, *_ordinary(concept))]
     return TokenPairs(target, anchor, torch.cat(kept))
+
+
+def _ordinary(concept: ConceptTarget) -> list[str]:
+    """Prompts of everyday things, without those the concept itself is made of."""
+    removed = " ".join((concept.target, *concept.aliases)).lower().split()
+    return [f"a {word}" for word in _ORDINARY if word not in removed]
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
