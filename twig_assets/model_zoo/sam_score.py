@@ -6,6 +6,7 @@ from segment_anything.modeling import Sam
 
 from twig_assets.model_zoo.sam_prompts import box_around, centre_point
 from twig_assets.model_zoo.scenes import held_out_concepts, scene
+from twig_assets.segmentation.settings import SegmentationSettings
 
 HIT_IOU = 0.75
 
@@ -53,8 +54,14 @@ def measure_sam(sam: Sam, count: int, seed: int) -> dict[str, float]:
 
 
 def automatic_generator(sam: Sam) -> SamAutomaticMaskGenerator:
-    """The automatic generator on a grid of 8 x 8 points, which suits one to three objects in the frame."""
-    return SamAutomaticMaskGenerator(sam, points_per_side=8, pred_iou_thresh=0.7, stability_score_thresh=0.7)
+    """The automatic generator with the settings that the pipeline uses by default."""
+    settings = SegmentationSettings()
+    return SamAutomaticMaskGenerator(
+        sam,
+        points_per_side=settings.points_per_side,
+        pred_iou_thresh=settings.pred_iou_thresh,
+        stability_score_thresh=settings.stability_score_thresh,
+    )
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -34,8 +34,8 @@ class SegmentationSettings(BaseModel):
 
     points_per_side: int = Field(8, ge=1, le=64)
     points_per_batch: int = Field(64, ge=1)
-    pred_iou_thresh: float = Field(0.7, ge=0, le=1)
-    stability_score_thresh: float = Field(0.7, ge=0, le=1)
+    pred_iou_thresh: float = Field(0.55, ge=0, le=1)
+    stability_score_thresh: float = Field(0.4, ge=0, le=1)
     box_nms_thresh: float = Field(0.9, gt=0, le=1)
     duplicate_iou: float = Field(0.7, gt=0, le=1)
     min_area: float = Field(0.01, gt=0, lt=1)
