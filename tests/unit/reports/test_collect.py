@@ -59,7 +59,7 @@ def test_copies_are_caught_and_drawings_released(filler: Filler) -> None:
     assert caught.nearest.title == caught.prompt == "salt clock at low tide"
     assert [one.stage for one in caught.images] == ["generated"] + ["regenerated"] * 3
     assert [one.attempt for one in caught.images] == [0, 0, 1, 2]
-    assert all(one.ssim is not None and one.ssim >= 0.6 == one.ssim_threshold for one in caught.images)
+    assert all(one.ssim is not None and one.ssim >= 0.5 == one.ssim_threshold for one in caught.images)
     [released] = data.released
     assert released.safe
     assert released.image.ssim == data.counts.worst_released_ssim
