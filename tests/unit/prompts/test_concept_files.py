@@ -36,8 +36,8 @@ def test_a_campaign_may_protect_nothing(tmp_path: Path) -> None:
     assert read_concepts(tmp_path / "concepts.yaml") == []
 
 
-def test_the_demo_protects_one_concept_of_each_kind() -> None:
-    assert sorted(row.kind for row in read_concepts(DEMO / "concepts.yaml")) == ["memorized", "object", "style"]
+def test_the_demo_protects_objects_and_a_memorised_work() -> None:
+    assert {row.kind for row in read_concepts(DEMO / "concepts.yaml")} == {"memorized", "object"}
 
 
 @pytest.mark.parametrize(
