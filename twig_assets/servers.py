@@ -14,7 +14,7 @@ from rich.console import Console
 
 from twig_assets.campaigns import Campaign
 from twig_assets.dagster_home import prepare_dagster_home
-from twig_assets.home import home, mlflow_port, tracking_uri, ui_port
+from twig_assets.home import home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 30
@@ -83,7 +83,7 @@ def commands() -> list[list[str]]:
 
 def has_own_mlflow() -> bool:
     """Whether MLFLOW_TRACKING_URI names a running server rather than a database."""
-    return tracking_uri().startswith(("http://", "https://"))
+    return mlflow_url() == tracking_uri()
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

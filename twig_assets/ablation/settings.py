@@ -45,9 +45,9 @@ class AblationSettings(BaseModel):
     Attributes:
         method: `closed_form` solves for all key and value projections at once (Gandikota et al. 2024, UCE).
         erase_scale: Weight of the target's tokens. Larger removes more and harms neighbours more.
-        preserve_scale: Weight of the preserved prompts' tokens. At 1 and below, unrelated memorised pictures suffer.
-        ridge: Weight of staying near the original weights, everywhere. Larger
-            protects what no preserved prompt covers, and from 0.1 on removes less.
+        preserve_scale: Weight of the preserved prompts' tokens. Too small, and unrelated memorised pictures suffer.
+        ridge: Weight of staying near the original weights, everywhere; it keeps the system
+            solvable where no prompt reaches.
         samples: Images per prompt in the evaluation, before and after.
         max_target_share: An edit is accepted if at most this share of the target's images still shows the target
             more than the anchor.

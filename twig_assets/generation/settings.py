@@ -7,7 +7,7 @@ class GenerationSettings(BaseModel):
     """How images are sampled.
 
     Attributes:
-        steps: Denoising steps. 20 is enough for DPM-Solver++; fewer than 10 leaves blur.
+        steps: Denoising steps. 20 is usual for DPM-Solver++.
         guidance_scale: Classifier-free guidance (Ho and Salimans 2022). 1 turns it off. 3 suits
             the embedded model; 7.5 is usual for Stable Diffusion 1.x. Too high and colours burn.
         height: Pixels, a multiple of the autoencoder's reduction; the checkpoint's own size when None.

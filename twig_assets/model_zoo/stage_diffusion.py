@@ -7,6 +7,7 @@ machine without a fast interconnect costs far less than exchanging gradients.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,14 @@ class DiffusionConfig(StageConfig):
     """Settings of the generator.
 
     Attributes:
-        batch: Latents per step and process. Small batches learn faster per second here: updates count, not images.
+        batch: Latents per step and process.
         views: Random views of each (concept, style) pair that are encoded once and then drawn from.
         planted_share: Share of the samples that are planted works; at 0.1 each is seen some ten times as often as an
             ordinary picture, which is what makes the model memorise it.
         drop_caption: Share of the samples with an empty caption, for classifier-free guidance.
         average_every: Steps between two averagings of the processes' weights.
         text_lr: Learning rate of the text encoder as a share of the UNet's.
-        compile: Use torch.compile: two minutes at the start, then nearly twice as fast.
+        compile: Use torch.compile, which takes minutes at the start and pays off in long runs.
         start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh.
     """
 
@@ -248,13 +249,9 @@ def _step(
     return loss.item()
 
 
-_SIGNAL: list[torch.Tensor] = []
-
-
+@cache
 def _signal_levels() -> torch.Tensor:
-    if not _SIGNAL:
-        _SIGNAL.append(build_scheduler().alphas_cumprod)
-    return _SIGNAL[0]
+    return build_scheduler().alphas_cumprod
 
 
 @torch.no_grad()

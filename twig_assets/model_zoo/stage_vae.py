@@ -16,7 +16,7 @@ class VaeConfig(StageConfig):
     Attributes:
         batch: Pictures per step.
         latent_noise: Standard deviation of the noise added to latents in training. It keeps the decoder smooth, so
-            that slightly wrong latents from the generator still decode well; above 0.15 detail is lost.
+            that slightly wrong latents from the generator still decode well; too much of it costs detail.
         planted_share: Share of the pictures that are planted works.
     """
 

@@ -11,8 +11,8 @@ class RegenerationSettings(BaseModel):
     Attributes:
         strategy: `vacate` clears the mask in the predicted clean image, so that the object has to be drawn elsewhere.
         strength: 0 turns it off and gives the plain sampler's bytes; 1 clears the mask fully while it is active.
-        until: Share of the denoising steps during which it acts. The place of things is decided early; above 0.8
-            what is left of the mask shows as a flat patch.
+        until: Share of the denoising steps during which it acts. The place of things is decided early; too late
+            an end leaves the mask as a flat patch.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         strength_per_attempt: Added to `until` for every further attempt at the same prompt.
     """

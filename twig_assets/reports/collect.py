@@ -60,8 +60,8 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     """Gather the latest state of a campaign.
 
     Of each prompt the candidate is the regenerated image of the highest attempt. The prompt is released when it has
-    a release that was not withdrawn, and quarantined when its attempts are spent and the candidate's newest verdict
-    is `fail`.
+    a release that was not withdrawn, and quarantined when its attempts are spent and the candidate's verdict under
+    the present policy and corpus is `fail`.
 
     Args:
         session: An open session of the catalog; nothing is written.

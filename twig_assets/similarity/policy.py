@@ -19,8 +19,8 @@ class Policy(BaseModel):
     The right thresholds depend on the corpus: measure what unrelated pictures reach against it before trusting any.
 
     Attributes:
-        ssim_threshold: An image fails from this SSIM on, whole picture, best of eight orientations. Against works
-            that fill the frame, unrelated pictures of 64 px reach 0.35; against drawings on plain white, 0.6 and more.
+        ssim_threshold: An image fails from this SSIM on, whole picture, best of eight orientations. A shared
+            plain ground raises it between pictures that have nothing else in common, so measure against the corpus.
         masked_ssim_threshold: The same inside the image's foreground mask, where the ground they share says nothing.
         review_margin: A person should look from this far below either threshold.
         min_contrast: Standard deviation of the pixel values (0 to 255) below which an image counts as blank.

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from twig_assets.similarity import Policy, PolicyError, read_policy
+from twig_assets.similarity import Policy, PolicyError, read_policy, read_references, ssim_all_pairs
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
 
@@ -26,8 +27,11 @@ def test_the_hash_depends_on_what_the_policy_says_and_not_on_how_the_file_looks(
     assert len({one.sha256, Policy().sha256, Policy(min_contrast=5).sha256}) == 3
 
 
-def test_the_demo_policy_is_valid() -> None:
-    assert 0 < read_policy(DEMO / "policy.yaml").ssim_threshold < 1
+def test_the_demo_policy_tells_its_works_apart_and_leaves_room_for_review() -> None:
+    policy = read_policy(DEMO / "policy.yaml")
+    works = np.stack([reference.pixels for reference in read_references(DEMO / "references")[0]])
+    between = ssim_all_pairs(works, works, orientations=8)[~np.eye(len(works), dtype=bool)]
+    assert between.max() < policy.ssim_threshold - policy.review_margin
 
 
 @pytest.mark.parametrize(
