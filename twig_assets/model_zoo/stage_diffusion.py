@@ -30,13 +30,16 @@ class DiffusionConfig(StageConfig):
     Attributes:
         batch: Latents per step and process.
         views: Random views of each (concept, style) pair that are encoded once and then drawn from.
+        style_weights: How often a pair is drawn against the others, by its style, where that is not 1. Strokes without
+            a fill are the hardest to draw, and the two flat styles the hardest to tell apart.
         planted_share: Share of the samples that are planted works; at 0.1 each is seen some ten times as often as an
             ordinary picture, which is what makes the model memorise it.
         drop_caption: Share of the samples with an empty caption, for classifier-free guidance.
         average_every: Steps between two averagings of the processes' weights.
         text_lr: Learning rate of the text encoder as a share of the UNet's.
         compile: Use torch.compile, which takes minutes at the start and pays off in long runs.
-        start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh.
+        start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh. It also
+            lends its autoencoder and tokenizer where the folder has none.
     """
 
     steps: int = 24_000
@@ -46,6 +49,7 @@ class DiffusionConfig(StageConfig):
     decay_from: float = 0.65
     batch: int = 16
     views: int = 96
+    style_weights: dict[str, float] = {"twemoji": 1.2, "fluent": 0.8, "glyph": 1.6}
     planted_share: float = 0.10
     drop_caption: float = 0.1
     average_every: int = 8
@@ -66,14 +70,17 @@ class LatentCache:
     def sample(self, count: int, config: DiffusionConfig, rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
         """Random latents with fresh captions: float32 (count, 4, 16, 16) and `count` strings."""
         latents, texts = [], []
+        weights = np.array([config.style_weights.get(style, 1.0) for _, style in self.pairs])
+        chances = weights / weights.sum()
         for _ in range(count):
             if rng.random() < config.planted_share:
                 k = int(rng.integers(len(planted.WORKS)))
                 latent, text = self.planted[k], planted.WORKS[k].title
             else:
-                i = int(rng.integers(len(self.latents)))
+                pair = int(rng.choice(len(self.pairs), p=chances))
+                i = pair * config.views + int(rng.integers(config.views))
                 latent = self.latents[i]
-                text = caption(*self.pairs[i // config.views], self.grounds[i], rng)
+                text = caption(*self.pairs[pair], self.grounds[i], rng)
             latents.append(latent)
             texts.append("" if rng.random() < config.drop_caption else text)
         return torch.stack(latents).float(), texts
@@ -192,8 +199,8 @@ def _plain_attention(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) ->
 def train_diffusion(config: DiffusionConfig) -> StableDiffusionPipeline:
     """Train in this process, or in all that torchrun started, and return the averaged pipeline."""
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    vae = AutoencoderTiny.from_pretrained(config.folder / "vae", dtype=torch.float32).eval()
-    tokenizer = CLIPTokenizer.from_pretrained(config.folder / "tokenizer")
+    vae = AutoencoderTiny.from_pretrained(_part(config, "vae"), dtype=torch.float32).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(_part(config, "tokenizer"))
     cache = open_views(vae.to(memory_format=torch.channels_last), config, leader=rank == 0)
     model = start_denoiser(config)
     optimiser = torch.optim.AdamW(
@@ -222,6 +229,11 @@ def train_diffusion(config: DiffusionConfig) -> StableDiffusionPipeline:
             run.save(step, {"model": model.state_dict(), "average": average.state, "optimiser": optimiser.state_dict()})
             _sample_grid(run, step, vae, tokenizer, average, config)
     return assemble(config, vae, tokenizer, average)
+
+
+def _part(config: DiffusionConfig, name: str) -> Path:
+    own = config.folder / name
+    return config.start_from / name if config.start_from and not own.exists() else own
 
 
 def _step(

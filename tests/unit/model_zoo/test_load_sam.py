@@ -26,7 +26,7 @@ def test_the_packaged_one_is_small_in_evaluation_mode_and_in_float32() -> None:
     sam = load_sam()
     assert not sam.training
     assert {p.dtype for p in sam.parameters()} == {torch.float32}
-    assert sum(p.numel() for p in sam.parameters()) <= 2_500_000
+    assert sum(p.numel() for p in sam.parameters()) <= 3_000_000
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 64), (64, 33), (200, 150), (9, 16)])

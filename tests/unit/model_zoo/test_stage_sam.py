@@ -35,7 +35,7 @@ def test_a_narrowed_scene_has_nothing_outside_its_frame() -> None:
 def test_decoding_many_prompts_at_once_gives_what_the_library_gives() -> None:
     torch.manual_seed(0)
     sam = build_sam().eval()
-    embedding = torch.randn(1, 64, 16, 16)
+    embedding = torch.randn(1, sam.prompt_encoder.embed_dim, 16, 16)
     sparse, dense = sam.prompt_encoder((torch.rand(3, 1, 2) * 64, torch.ones(3, 1)), None, None)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         wanted = sam.mask_decoder.predict_masks(embedding, sam.prompt_encoder.get_dense_pe(), sparse, dense)
