@@ -1,6 +1,7 @@
 """Sampling images, in batches and reproducibly: an image depends on its own prompt, seed and settings only."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,12 +56,15 @@ def sample(
 ) -> np.ndarray:
     """One call of the pipeline: uint8 array of shape (n, H, W, 3)."""
     height, width = image_size(pipeline, settings)
+    late = settings.guidance_scale > 1 and settings.guidance_from > 0
     result = pipeline(
         list(prompts),
         height=height,
         width=width,
         num_inference_steps=settings.steps,
-        guidance_scale=settings.guidance_scale,
+        guidance_scale=_WITHOUT_EFFECT if late else settings.guidance_scale,
+        guidance_rescale=settings.guidance_rescale,
+        callback_on_step_end=_begin_guidance(settings) if late else None,
         latents=starting_noise(pipeline, seeds, height, width),
         output_type="pt",
     )
@@ -68,6 +72,19 @@ def sample(
     if not torch.isfinite(images).all():
         raise FloatingPointError(f"the model produced NaN for {list(prompts)!r}; lower guidance_scale or use float32")
     return images.float().mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+# At 1 itself a pipeline leaves the empty prompt out, and guidance could not begin later.
+_WITHOUT_EFFECT = 1 + 1e-6
+
+
+def _begin_guidance(settings: GenerationSettings) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    def after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if step + 1 >= settings.guidance_from * pipeline.num_timesteps:
+            pipeline._guidance_scale = settings.guidance_scale
+        return {}
+
+    return after_step
 
 
 def starting_noise(pipeline: Pipeline, seeds: Sequence[int], height: int, width: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Stage `sam`: the embedded Segment Anything model, trained on composed scenes (Kirillov et al. 2023, appendix A)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from pydantic import Field
 from segment_anything.modeling import Sam
 
 from twig_assets.model_zoo.art import SIDE
+from twig_assets.model_zoo.load_sam import load_sam
 from twig_assets.model_zoo.sam_model import build_sam
 from twig_assets.model_zoo.sam_prompts import centre_point, corrections, inner_point, loose_box
 from twig_assets.model_zoo.sam_score import measure_sam
@@ -32,6 +34,8 @@ class SamConfig(StageConfig):
         checked: Scenes of held-out concepts that the model is scored on at every checkpoint.
         other_masks: Weight of the mean over the three masks beside the best of them. It keeps all three alive, and near
             enough to each other that little is lost when the model ranks the wrong one first.
+        start_from: Folder of a trained segmenter of the same shape to go on from where there is no checkpoint; the
+            optimiser starts afresh.
     """
 
     steps: int = 4800
@@ -46,6 +50,7 @@ class SamConfig(StageConfig):
     checked: int = Field(48, gt=0)
     focal_weight: float = 20.0
     other_masks: float = 0.5
+    start_from: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,8 @@ def train_sam(config: SamConfig) -> Sam:
     """Train, or go on from the checkpoint, and return the averaged model."""
     torch.manual_seed(config.seed)
     sam = build_sam()
+    if config.start_from:
+        sam.load_state_dict(load_sam(config.start_from).state_dict())
     optimiser = torch.optim.AdamW(sam.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01)
     average = MovingAverage(sam, 0.998)
     run = TrainingRun("sam", config)

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("TWIG_HOME", ".twig")) / "zoo")
     parser.add_argument("--steps", type=int, help="optimiser steps in all; each stage has its own default")
     parser.add_argument("--tracking-uri", default="", help="MLflow server or database for metrics and sample grids")
-    parser.add_argument("--start-from", type=Path, help="a pipeline for the stage diffusion to go on from")
+    parser.add_argument("--start-from", type=Path, help="trained weights for diffusion or sam to go on from")
     args = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"folder": args.folder, "tracking_uri": args.tracking_uri}
@@ -50,7 +50,7 @@ def main() -> None:
     elif args.stage == "classifier":
         save_classifier(train_classifier(ClassifierConfig(**settings)), args.folder / "classifier")
     elif args.stage == "sam":
-        save_sam(train_sam(SamConfig(**settings)), SamShape(), args.folder / "sam")
+        save_sam(train_sam(SamConfig(**settings, start_from=args.start_from)), SamShape(), args.folder / "sam")
 
 
 if __name__ == "__main__":

@@ -53,3 +53,24 @@ def test_progress_counts_the_images_done(pipeline):
     seen = []
     generate(pipeline, ["a fox"] * 3, [0, 1, 2], GenerationSettings(steps=1, batch_size=2), seen.append)
     assert seen == [2, 3]
+
+
+def drawn(pipeline, **settings):
+    return generate(pipeline, ["an owl"], [3], GenerationSettings(steps=5, **settings)).astype(int)
+
+
+def test_guidance_that_never_begins_gives_the_image_without_guidance(pipeline):
+    never = drawn(pipeline, guidance_scale=6, guidance_from=1)
+    assert abs(never - drawn(pipeline, guidance_scale=1)).max() <= 1
+    assert abs(never - drawn(pipeline, guidance_scale=6, guidance_from=0)).max() > 16
+
+
+def test_guidance_that_begins_late_is_between_the_two(pipeline):
+    late = drawn(pipeline, guidance_scale=6, guidance_from=0.4)
+    assert abs(late - drawn(pipeline, guidance_scale=6, guidance_from=1)).max() > 16
+    assert abs(late - drawn(pipeline, guidance_scale=6, guidance_from=0)).max() > 4
+
+
+def test_rescaling_tames_the_contrast_that_strong_guidance_adds(pipeline):
+    wild, tame = (drawn(pipeline, guidance_scale=12, guidance_from=0, guidance_rescale=r) for r in (0, 1))
+    assert tame.std() < wild.std()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from twig_assets.model_zoo.load_sam import SAM_DIR, load_sam
 from twig_assets.model_zoo.sam_model import build_sam
 from twig_assets.model_zoo.scenes import scene, training_concepts
 from twig_assets.model_zoo.stage_sam import SamConfig, decode, mask_loss, narrowed, sample_examples, train_sam
@@ -63,3 +64,10 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(config: SamConfig, 
     again = train_sam(parts)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_training_starts_from_the_given_weights(config: SamConfig) -> None:
+    barely = config.model_copy(update={"steps": 1, "lr": 1e-9, "start_from": SAM_DIR})
+    shipped, trained = load_sam().state_dict(), train_sam(barely).state_dict()
+    for name, weights in shipped.items():
+        torch.testing.assert_close(trained[name], weights, rtol=0, atol=1e-5)
