@@ -7,6 +7,7 @@ from resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.catalog.models import CorpusVersion, Reference
 from twig_assets.similarity import corpus_version, read_references
+from twig_assets.similarity.files import shown
 
 
 @dg.asset(
@@ -34,15 +35,17 @@ def reference_corpus(
         for sha256, found in present.items():
             row = there.get(sha256) or Reference(campaign=here.name, sha256=sha256)
             row.title, row.rights_holder, row.licence = found.title, found.rights_holder, found.licence
-            row.file = found.path.relative_to(here.folder / "references").as_posix()
+            row.file = shown(found.path.relative_to(here.folder / "references").as_posix())
             session.add(row)
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)
         if session.scalars(known).first() is None:
             session.add(CorpusVersion(campaign=here.name, sha256=version, members=sorted(present)))
-    warning = "; ".join(f"{problem.path.name} is not compared with: it {problem.reason}" for problem in unreadable)
+    warning = "; ".join(
+        f"{shown(problem.path.name)} is not compared with: it {problem.reason}" for problem in unreadable
+    )
     if unreadable:
         context.log.warning(warning)
-    problems = "\n".join(f"- {problem.path.name}: {problem.reason}" for problem in unreadable) or "none"
+    problems = "\n".join(f"- {shown(problem.path.name)}: {problem.reason}" for problem in unreadable) or "none"
     return dg.MaterializeResult(
         metadata={
             **({"warning": warning} if unreadable else {}),

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from twig_assets.catalog.models import Reference
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.reports.data import Picture
-from twig_assets.similarity.references import decode
+from twig_assets.similarity.decode import decode
 
 EXACT_SIDE = 128
 THUMBNAIL_SIDE = 320
@@ -40,7 +40,7 @@ def data_uri(content: bytes) -> str:
     Raises:
         ValueError: If it is not an image or is damaged.
     """
-    pixels = decode(content)
+    pixels = decode(content).pixels
     exact = max(pixels.shape[:2]) <= EXACT_SIDE
     buffer = io.BytesIO()
     _thumbnail(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=88)

@@ -3,18 +3,19 @@
 import csv
 import hashlib
 import io
-import warnings
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps
+
+from twig_assets.similarity.decode import DecodeError, decode, read_file
+from twig_assets.similarity.files import files_below, shown
 
 TABLE = "references.csv"
 COLUMNS = ("file", "title", "rights_holder", "licence")
 NOT_STATED = "not stated"
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _IGNORED_SUFFIXES = {".md", ".txt", ".csv"}
 
 
@@ -55,6 +56,43 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class CorpusFile:
+    """A file of the corpus that has not been read yet.
+
+    Attributes:
+        path: Where it is.
+        title: What the work is called; the file's name when the table does not say.
+        rights_holder: Whose it is, or "not stated".
+        licence: Under which licence, if any, it may be used, or "not stated".
+        problem: Why there is nothing to read; None for most.
+    """
+
+    path: Path
+    title: str
+    rights_holder: str
+    licence: str
+    problem: str | None = None
+
+
+def corpus_files(folder: Path) -> list[CorpusFile]:
+    """What is below a folder of protected works or named by its table, in order of path; hidden files and notes not.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
+        EmptyCorpusError: If the folder cannot be listed.
+    """
+    rows = _table(folder / TABLE)
+    try:
+        found = {one.path: one.problem for one in files_below(folder) if not is_note(one.path.relative_to(folder))}
+    except OSError as error:
+        hint = "no readable reference image; put the protected works there"
+        raise EmptyCorpusError(f"{folder}: {error.strerror}: {hint}") from error
+    for file in rows:
+        found.setdefault(folder / file, None)
+    return [_file(path, problem, rows, folder) for path, problem in sorted(found.items(), key=_path_bytes)]
+
+
 def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
     """Read every picture below a folder.
 
@@ -68,27 +106,35 @@ def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable
         CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
         EmptyCorpusError: If no picture could be read.
     """
-    rows = _table(folder / TABLE)
-    listed = {folder / file for file in rows}
-    found = {path for path in folder.rglob("*") if path.is_file() and not _is_note(path.relative_to(folder))}
     references: dict[str, ReferenceImage] = {}
     unreadable = []
-    for path in sorted(listed | found):
+    for file in corpus_files(folder):
         try:
-            content = path.read_bytes()
+            if file.problem:
+                raise DecodeError("unreadable", file.problem)
+            content = read_file(file.path)
             sha256 = hashlib.sha256(content).hexdigest()
             if sha256 in references:
-                raise ValueError(f"is the same file as {references[sha256].path.name}, which is compared with")
-            title, holder, licence = rows.get(path.relative_to(folder).as_posix(), ("", "", ""))
-            details = (title or path.stem, holder or NOT_STATED, licence or NOT_STATED)
-            references[sha256] = ReferenceImage(path, *details, sha256, decode(content))
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            unreadable.append(Unreadable(path, reason))
+                raise ValueError(same_file(references[sha256].path))
+            pixels = decode(content).pixels
+            details = (file.title, file.rights_holder, file.licence)
+            references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)
+        except ValueError as error:
+            unreadable.append(Unreadable(file.path, str(error)))
     if not references:
-        told = "".join(f"\n{one.path}: {one.reason}" for one in unreadable)
+        told = "".join(f"\n{shown(one.path)}: {one.reason}" for one in unreadable)
         raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{told}")
     return list(references.values()), unreadable
+
+
+def same_file(path: Path) -> str:
+    """What is said of a second file with the same content."""
+    return f"is the same file as {shown(path.name)}, which is compared with"
+
+
+def is_note(path: Path) -> bool:
+    """Whether a file of the corpus is hidden or a note, and so no protected work; path: below the corpus' folder."""
+    return any(part.startswith(".") for part in path.parts) or path.suffix.lower() in _IGNORED_SUFFIXES
 
 
 def corpus_version(sha256s: Iterable[str]) -> str:
@@ -96,46 +142,13 @@ def corpus_version(sha256s: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(sha256s))).encode()).hexdigest()
 
 
-def decode(content: bytes) -> np.ndarray:
-    """Decode an image file as a person would see it on white paper.
-
-    The EXIF orientation is applied, transparency laid on white, 16-bit grey reduced to 8 bits.
-
-    Returns:
-        uint8 array of shape (h, w, 3).
-
-    Raises:
-        ValueError: If the file is not an image of a known format, is damaged, or has more pixels than Pillow
-            considers safe to unpack (about 89 million).
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
-                opened.load()
-                return np.asarray(_on_white(ImageOps.exif_transpose(opened)))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"has too many pixels to unpack safely ({error}); reduce its size") from error
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(f"is not an image of a known format; convert it to one of {', '.join(_FORMATS)}") from error
-    except Exception as error:  # a decoder raises whatever it trips over in a damaged file
-        raise ValueError(f"is damaged ({error}); get the file again") from error
+def _file(path: Path, problem: str | None, rows: dict[str, tuple[str, str, str]], folder: Path) -> CorpusFile:
+    title, holder, licence = rows.get(path.relative_to(folder).as_posix(), ("", "", ""))
+    return CorpusFile(path, title or shown(path.stem), holder or NOT_STATED, licence or NOT_STATED, problem)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257 + 0.5).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("holds floating point values, whose white is not known; convert it to PNG")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _is_note(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts) or path.suffix.lower() in _IGNORED_SUFFIXES
+def _path_bytes(found: tuple[Path, str | None]) -> bytes:
+    return os.fsencode(found[0])
 
 
 def _table(path: Path) -> dict[str, tuple[str, str, str]]:

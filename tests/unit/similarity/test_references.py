@@ -1,6 +1,7 @@
 """The corpus of protected works."""
 
 import io
+import os
 import shutil
 import struct
 import zlib
@@ -11,7 +12,6 @@ import pytest
 from PIL import Image
 
 from twig_assets.similarity import CorpusError, EmptyCorpusError, corpus_version, read_references
-from twig_assets.similarity.references import decode
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo" / "references"
 HEADER = "file,title,rights_holder,licence\n"
@@ -125,43 +125,18 @@ def test_a_table_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         read_references(tmp_path)
 
 
-def test_transparency_is_laid_on_white() -> None:
-    layer = np.zeros((12, 12, 4), np.uint8)
-    layer[:6] = (200, 0, 0, 255)
-    pixels = decode(png(Image.fromarray(layer)))
-    assert pixels[0, 0].tolist() == [200, 0, 0]
-    assert pixels[-1, -1].tolist() == [255, 255, 255]
-    palette = Image.new("P", (12, 12), 0)
-    palette.putpalette([10, 20, 30])
-    assert decode(png(palette, transparency=0))[0, 0].tolist() == [255, 255, 255]
-
-
-def test_the_camera_orientation_is_applied() -> None:
-    pixels = np.zeros((12, 20, 3), np.uint8)
-    pixels[:, :10] = 255
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = decode(png(Image.fromarray(pixels), exif=exif))
-    assert turned.shape == (20, 12, 3)
-    assert turned[0, 0, 0] == 255
-    assert turned[-1, 0, 0] == 0
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "RGB"])
-def test_every_usual_kind_of_pixel_becomes_rgb(mode: str) -> None:
-    image = Image.new("RGB", (12, 12), (255, 255, 255)).convert(mode)
-    buffer = io.BytesIO()
-    image.save(buffer, format="TIFF")
-    assert (decode(buffer.getvalue()) == 255).all()
-    assert decode(buffer.getvalue()).shape == (12, 12, 3)
-
-
-def test_sixteen_bit_grey_keeps_its_brightness() -> None:
-    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-    pixels = decode(png(Image.fromarray(ramp)))
-    assert np.abs(pixels[..., 0].astype(int) - np.arange(256).reshape(16, 16)).max() <= 1
-
-
 def test_a_corpus_version_depends_on_the_set_of_works_only() -> None:
     assert corpus_version(["b", "a"]) == corpus_version(["a", "b", "a"])
     assert len({corpus_version(x) for x in ([], ["a"], ["b"], ["a", "b"], ["ab"])}) == 5
+
+
+def test_odd_names_links_and_pipes_in_the_corpus_are_read_or_said(tmp_path: Path) -> None:
+    save(Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9j\xe0\nvu.png")))
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    [reference], unreadable = read_references(tmp_path)
+    assert reference.title == "d\\xe9j\\xe0\\x0avu"
+    assert {one.path.name: one.reason for one in unreadable} == {
+        "loop": "is a link to a folder that is read already; not read twice",
+        "pipe.png": "is not a regular file",
+    }
