@@ -11,7 +11,8 @@ from twig_assets.similarity.references import (
     corpus_version,
     read_references,
 )
-from twig_assets.similarity.ssim import ssim_all_pairs, ssim_map, wang_ssim
+from twig_assets.similarity.scan import Pair, ssim_above, ssim_all_pairs
+from twig_assets.similarity.ssim import ssim_map, wang_ssim
 
 __all__ = [
     "ORIENTATIONS",
@@ -19,6 +20,7 @@ __all__ = [
     "CorpusError",
     "EmptyCorpusError",
     "Match",
+    "Pair",
     "Policy",
     "PolicyError",
     "ReferenceImage",
@@ -27,6 +29,7 @@ __all__ = [
     "corpus_version",
     "read_policy",
     "read_references",
+    "ssim_above",
     "ssim_all_pairs",
     "ssim_map",
     "wang_ssim",

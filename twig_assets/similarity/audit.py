@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.pair_scores import PairScores, pair_scores
+from twig_assets.similarity.pictures import BORDER
 from twig_assets.similarity.policy import Policy
 from twig_assets.similarity.references import EmptyCorpusError, ReferenceImage
-from twig_assets.similarity.ssim import BORDER, PairScores, pair_scores
 
 Verdict = Literal["pass", "review", "fail", "inconclusive"]
 KEPT_MATCHES = 5
@@ -109,7 +110,9 @@ def audit(
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
     if kept:
         pixels = [reference.pixels for reference in references]
-        scores = pair_scores(images[kept], pixels, masks=usable[kept], orientations=len(ORIENTATIONS))
+        scores = pair_scores(
+            images[kept], pixels, masks=usable[kept], orientations=len(ORIENTATIONS), listed=KEPT_MATCHES
+        )
         for row, i in enumerate(kept):
             mask_pixels = None if masks is None else int(masks[i].sum())
             results[i] = _judge(names[i], images[i], mask_pixels, scores, row, references, policy)

@@ -37,13 +37,14 @@ def oriented_stack(pixels: np.ndarray, height: int, width: int, count: int) -> n
     its side is compared upright; one of the right size is not resampled.
 
     Args:
-        pixels: uint8 array of shape (h, w, 3).
+        pixels: uint8 array of shape (h, w, 3) or (h, w, 1); or a mask, bool of shape (h, w), of which the nearest
+            pixel is taken.
         height: Wanted height in pixels.
         width: Wanted width in pixels.
         count: How many of ORIENTATIONS, 1 or 8.
 
     Returns:
-        uint8 array of shape (count, height, width, 3).
+        Array of shape (count, height, width, ...).
     """
     turned = (oriented(pixels, name) for name in ORIENTATIONS[:count])
     return np.stack([_resized(one, height, width) for one in turned])
@@ -52,4 +53,9 @@ def oriented_stack(pixels: np.ndarray, height: int, width: int, count: int) -> n
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    if pixels.dtype == np.bool_:
+        small = Image.fromarray(pixels.astype(np.uint8))
+        return np.asarray(small.resize((width, height), Image.Resampling.NEAREST)).astype(bool)
+    flat = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
+    resized = Image.fromarray(flat).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(resized).reshape(height, width, *pixels.shape[2:])
