@@ -89,7 +89,7 @@ def _exact(
         found = ssim_map(query, stack[turn])
         whole[turn] = found.mean()
         if inside is not None:
-            masked[turn] = found[inside].mean()
+            masked[turn] = (found * inside).sum() / inside.sum()
     return whole, masked
 
 
