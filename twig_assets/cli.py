@@ -93,6 +93,38 @@ def generate(
 
 
 @app.command()
+def audit(
+    images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
+    references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],
+    policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results; the same one again goes on.")] = Path("audit"),
+    sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest of the corpus.")] = 16,
+    gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
+) -> None:
+    """Audit a folder of images without a campaign. Exit status 1 if an image fails, 2 if it could not be done."""
+    from twig_assets.similarity import Policy, read_policy
+    from twig_assets.standalone import audit_folder
+
+    rules = read_policy(policy) if policy else Policy()
+    try:
+        outcome = audit_folder(images, references, rules, out, sample=sample, shown=gallery, bars=True)
+    except KeyboardInterrupt:
+        errors.print("[yellow]Interrupted. What was compared is kept; the same command goes on from here.[/]")
+        raise typer.Exit(130) from None
+    counts = outcome.summary["images"]
+    table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
+    highest = outcome.summary["ssim"]["maximum"]
+    verdicts = [str(counts[name]) for name in ("files", "fail", "review", "inconclusive", "pass")]
+    table.add_row(*verdicts, "-" if highest is None else f"{highest:.3f}")
+    console.print(table)
+    for one in outcome.summary["references"]["not_compared"]:
+        errors.print(f"[yellow]not compared with[/] {escape(one['file'])}: {escape(one['reason'])}", soft_wrap=True)
+    console.print(f"Gallery: {out / 'gallery.html'}", soft_wrap=True, markup=False)
+    raise typer.Exit(1 if counts["fail"] or (strict and counts["pass"] < counts["files"]) else 0)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `list` names them.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

@@ -54,18 +54,11 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def read_picture(path: Path) -> tuple[bytes, Decoded]:
-    """The content of a file and what it shows; a suffix that says another format than the content gives a note.
-
-    Raises:
-        DecodeError: If it cannot be read or decoded.
-    """
-    content = read_file(path)
-    decoded = decode(content)
-    if path.suffix.lower() in _SUFFIXES[decoded.format]:
-        return content, decoded
-    note = f"is a {decoded.format} file, though its name ends with {path.suffix or 'no suffix'}"
-    return content, Decoded(decoded.pixels, decoded.format, (note, *decoded.notes))
+def suffix_note(suffix: str, format: str) -> tuple[str, ...]:
+    """A note if a file's suffix (such as `.png`, or none) promises another format than its content has."""
+    if suffix.lower() in _SUFFIXES[format]:
+        return ()
+    return (f"is a {format} file, though its name ends with {suffix or 'no suffix'}",)
 
 
 def read_file(path: Path) -> bytes:

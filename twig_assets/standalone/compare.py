@@ -1,0 +1,162 @@
+"""Compare images with a corpus: with all of it squeezed, and with what is most alike there at the image's own size."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import numpy as np
+
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.similarity import ORIENTATIONS, AuditResult, Policy, audit, ssim_all_pairs
+from twig_assets.similarity.audit import LIBRARIES
+from twig_assets.standalone.corpus import Corpus
+from twig_assets.standalone.images import MAX_SIDE, reduced, squeezed
+from twig_assets.standalone.work import SIDE, Scan, WorkFolder
+
+CANDIDATES = 16
+"""So many works, the most alike at SIDE x SIDE pixels, are compared with an image at its own size."""
+
+SHARD = 32
+"""Images that are compared together."""
+
+BLOCK = 512
+"""References that a shard is compared with between two savings."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture to be audited.
+
+    Attributes:
+        name: What it is called in reasons.
+        key: What it is remembered by.
+        pixels: Gives uint8 (h, w, 3); called only when there is something to compare.
+        excluded: Hash of a reference that it is not compared with; None for most.
+    """
+
+    name: str
+    key: str
+    pixels: Callable[[], np.ndarray]
+    excluded: str | None = None
+
+
+class Progress(Protocol):
+    """Told how an audit gets on."""
+
+    def expect(self, queries: int, pairs: int) -> None:
+        """So many queries, and pairs of a query and a work, lie ahead."""
+
+    def compared(self, pairs: int) -> None:
+        """So many more pairs are done, or were done before."""
+
+    def judged(self) -> None:
+        """One more query has its verdict."""
+
+
+Result = dict[str, Any]
+"""An AuditResult as JSON: all its fields, with `nearest` the hash of that reference."""
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that scores depend on."""
+    return {library: version(library) for library in LIBRARIES}
+
+
+def compare(
+    queries: Sequence[Query], corpus: Corpus, policy: Policy, work: WorkFolder, progress: Progress
+) -> list[Result]:
+    """Audit pictures, doing only what the work folder says is missing.
+
+    Args:
+        queries: The pictures.
+        corpus: The works, prepared in `work`.
+        policy: Thresholds.
+        work: What was done before; what is done now is saved there shard by shard.
+        progress: Told how it gets on.
+
+    Returns:
+        A result for each query, in order.
+    """
+    progress.expect(len(queries), len(queries) * work.rows())
+    return [
+        result
+        for start in range(0, len(queries), SHARD)
+        for result in _Shard(queries[start : start + SHARD], corpus, work).results(policy, progress)
+    ]
+
+
+class _Shard:
+    def __init__(self, queries: Sequence[Query], corpus: Corpus, work: WorkFolder) -> None:
+        self._queries, self._corpus, self._work = queries, corpus, work
+        self._key = sha256_of({"side": SIDE, "candidates": CANDIDATES, "versions": library_versions()})
+        self._pixels: dict[str, np.ndarray] = {}
+
+    def results(self, policy: Policy, progress: Progress) -> list[Result]:
+        scans = {query.key: self._start(query) for query in self._queries}
+        progress.compared(sum(scan.compared for scan in scans.values()))
+        for compared in sorted({scan.compared for scan in scans.values()}):
+            self._scan([query for query in self._queries if scans[query.key].compared == compared], compared, progress)
+        results = []
+        for query in self._queries:
+            results.append(self._judge(query, policy))
+            progress.judged()
+        return results
+
+    def _start(self, query: Query) -> Scan:
+        """Where to go on; from the beginning if too many of the candidates were withdrawn."""
+        scan = self._work.scan(query.key, self._key)
+        kept = [(row, score) for row, score in scan.candidates if row in self._corpus.by_row]
+        enough = len(kept) > CANDIDATES // 2 or len(kept) == len(scan.candidates)
+        return Scan(scan.compared, kept) if enough else Scan(0, [])
+
+    def _scan(self, queries: list[Query], compared: int, progress: Progress) -> None:
+        rows = self._work.rows()
+        if compared >= rows:
+            return
+        small = np.stack([squeezed(self._picture(query), SIDE) for query in queries])
+        scans = [self._start(query) for query in queries]
+        for start in range(compared, rows, BLOCK):
+            stop = min(start + BLOCK, rows)
+            scores = ssim_all_pairs(small, self._work.block(start, stop), orientations=len(ORIENTATIONS))
+            scans = [self._merged(scan, row, start) for scan, row in zip(scans, scores, strict=True)]
+            with self._work.transaction():
+                for query, scan in zip(queries, scans, strict=True):
+                    self._work.put_scan(query.key, self._key, scan)
+            progress.compared(len(queries) * (stop - start))
+
+    def _merged(self, scan: Scan, scores: np.ndarray, start: int) -> Scan:
+        works = self._corpus.by_row
+        best = np.argsort(-scores, kind="stable")
+        fresh = [(start + int(i), float(scores[i])) for i in best if start + int(i) in works][: CANDIDATES + 1]
+        # Equal scores in order of hash, so that the order in which references came does not matter.
+        ranked = sorted(scan.candidates + fresh, key=lambda one: (-one[1], works[one[0]].stored.sha256))
+        return Scan(start + len(scores), ranked[: CANDIDATES + 1])
+
+    def _judge(self, query: Query, policy: Policy) -> Result:
+        rows = [row for row, _ in self._start(query).candidates]
+        hashes = [self._corpus.by_row[row].stored.sha256 for row in rows]
+        hashes = [sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES]
+        key = sha256_of({"candidates": hashes, "policy": policy.sha256, "scan": self._key, "longest": MAX_SIDE})
+        known = self._work.result(query.key, key)
+        if known is not None:
+            return known
+        references = [self._corpus.picture(sha256) for sha256 in sorted(hashes)]
+        image = reduced(self._picture(query), MAX_SIDE)
+        [found] = audit(image[None], references, policy, labels=[query.name])
+        body = _as_json(found)
+        with self._work.transaction():
+            self._work.put_result(query.key, key, body)
+        return body
+
+    def _picture(self, query: Query) -> np.ndarray:
+        if query.key not in self._pixels:
+            self._pixels[query.key] = reduced(query.pixels(), MAX_SIDE)
+        return self._pixels[query.key]
+
+
+def _as_json(found: AuditResult) -> Result:
+    nearest = found.nearest.sha256 if found.nearest else None
+    body: Result = json.loads(json.dumps(asdict(replace(found, nearest=None)) | {"nearest": nearest}))
+    return body

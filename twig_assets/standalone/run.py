@@ -1,0 +1,175 @@
+"""Audit a folder of images against a folder of protected works, and write down what was found."""
+
+import hashlib
+import json
+import os
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from twig_assets.similarity import Policy
+from twig_assets.standalone.compare import Query, Result, compare
+from twig_assets.standalone.corpus import Corpus, prepare_corpus
+from twig_assets.standalone.gallery import write_gallery
+from twig_assets.standalone.images import image_files
+from twig_assets.standalone.summary import summarize
+from twig_assets.standalone.tables import write_tables
+from twig_assets.standalone.verdicts import Judged, judge
+from twig_assets.standalone.work import WorkError, WorkFolder
+
+
+class StandaloneError(ValueError):
+    """An audit that cannot begin; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an audit found.
+
+    Attributes:
+        judged: Every file with its verdict, in order of path.
+        summary: The content of `summary.json`.
+        out: The folder that holds `gallery.html`, `summary.json`, `audit.parquet` and `audit.csv`.
+    """
+
+    judged: list[Judged]
+    summary: dict[str, Any]
+    out: Path
+
+
+def audit_folder(
+    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 16, shown: int = 200, bars: bool = False
+) -> Outcome:
+    """Audit all images; what an earlier run into the same folder has done is not done again.
+
+    Args:
+        images: A folder of images, or one image.
+        references: The folder of protected works, perhaps with a `references.csv`.
+        policy: Thresholds.
+        out: Where results go. Its subfolder `work` holds what a further run goes on from.
+        sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are.
+        shown: How many images, the worst first, the gallery shows.
+        bars: Whether to show progress on standard error.
+
+    Raises:
+        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        CorpusError: If the references cannot be used.
+        WorkError: If `out` cannot be used, or a file changes while it is read.
+    """
+    _check_apart(out, images, references)
+    try:
+        files, hidden = image_files(images)
+    except OSError as error:
+        raise StandaloneError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
+    if not files:
+        raise StandaloneError(f"{images}: there is no file to audit; put the images there")
+    with closing(WorkFolder(out / "work")) as work:
+        with _Bar("reading references", "files", bars) as bar:
+            corpus = prepare_corpus(references, work, bar.reach)
+        with _Bar("reading images", "files", bars) as bar, _Comparing("images", bars) as progress:
+            judged = judge(files, corpus, policy, work, bar.reach, progress)
+        with _Comparing("corpus against itself", bars) as progress:
+            queries = _sampled(corpus, sample) if len(corpus.works) > 1 else []
+            baseline = compare(queries, corpus, policy, work, progress)
+    return _written(judged, hidden, corpus, policy, baseline, out, shown)
+
+
+def _written(
+    judged: list[Judged],
+    hidden: list[str],
+    corpus: Corpus,
+    policy: Policy,
+    baseline: list[Result],
+    out: Path,
+    shown: int,
+) -> Outcome:
+    summary = summarize(judged, hidden, corpus, policy, baseline)
+    try:
+        write_tables(judged, corpus, policy, out)
+        partial = out / ".summary.json.partial"
+        partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial, out / "summary.json")
+        write_gallery(judged, summary, corpus, baseline, out / "gallery.html", shown)
+    except OSError as error:
+        raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
+    return Outcome(judged, summary, out)
+
+
+def _sampled(corpus: Corpus, count: int) -> list[Query]:
+    """Works in the order of a hash of their hash: the same ones every time, and mostly so when the corpus grows."""
+    order = sorted(corpus.works, key=lambda sha256: hashlib.sha256(f"baseline:{sha256}".encode()).digest())
+    return [_as_query(corpus, sha256) for sha256 in order[:count]]
+
+
+def _as_query(corpus: Corpus, sha256: str) -> Query:
+    title = corpus.works[sha256].file.title
+    return Query(title, f"baseline:{sha256}", lambda: corpus.picture(sha256).pixels, excluded=sha256)
+
+
+def _check_apart(out: Path, *read: Path) -> None:
+    for folder in read:
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise StandaloneError(f"{out}: lies within {folder}, which is read; choose another --out")
+
+
+class _Bar:
+    """Progress with rate and time left; nothing is shown before something is expected."""
+
+    def __init__(self, what: str, unit: str, on: bool) -> None:
+        self._what, self._unit, self._on = what, unit, on
+        self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def reach(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=total,
+                desc=self._what,
+                unit=f" {self._unit}",
+                unit_scale=True,
+                dynamic_ncols=True,
+                disable=not self._on,
+                mininterval=0.1 if sys.stderr.isatty() else 10,
+            )
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._bar.close()
+
+
+class _Comparing:
+    """Two bars: pairs compared, and images judged."""
+
+    def __init__(self, what: str, on: bool) -> None:
+        self._bars = (_Bar(f"{what}: comparing", "pairs", on), _Bar(f"{what}: judging", "", on))
+        self._done, self._total = [0, 0], [0, 0]
+
+    def __enter__(self) -> "_Comparing":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for bar in self._bars:
+            bar.__exit__(*error)
+
+    def expect(self, queries: int, pairs: int) -> None:
+        self._total = [pairs, queries]
+
+    def compared(self, pairs: int) -> None:
+        self._advance(0, pairs)
+
+    def judged(self) -> None:
+        self._advance(1, 1)
+
+    def _advance(self, which: int, count: int) -> None:
+        self._done[which] += count
+        self._bars[which].reach(self._done[which], self._total[which])

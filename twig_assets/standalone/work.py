@@ -1,0 +1,168 @@
+"""What an audit has done so far, kept beside its output, so that a run that was ended goes on from there."""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SIDE = 64
+"""References and images are squeezed to SIDE x SIDE pixels to find candidates."""
+
+_BYTES = SIDE * SIDE * 3
+_TABLES = """
+CREATE TABLE IF NOT EXISTS reference (row INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, width INTEGER, height INTEGER,
+    notes TEXT);
+CREATE TABLE IF NOT EXISTS image (sha256 TEXT PRIMARY KEY, format TEXT, width INTEGER, height INTEGER, notes TEXT,
+    problem TEXT);
+CREATE TABLE IF NOT EXISTS scan (query TEXT, key TEXT, compared INTEGER, candidates TEXT, PRIMARY KEY (query, key));
+CREATE TABLE IF NOT EXISTS result (query TEXT PRIMARY KEY, key TEXT, body TEXT);
+"""
+
+
+class WorkError(RuntimeError):
+    """The folder of an audit cannot be worked in; the message names it and says what to do."""
+
+
+class ReferenceRow(NamedTuple):
+    """A reference that is stored at SIDE x SIDE pixels; width and height are the picture's own."""
+
+    row: int
+    sha256: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+
+
+class ImageRow(NamedTuple):
+    """What decoding an image gave; `problem` when it gave nothing."""
+
+    format: str | None
+    width: int | None
+    height: int | None
+    notes: tuple[str, ...]
+    problem: str | None
+
+
+class Scan(NamedTuple):
+    """How far a query was compared: with the first so many rows, and the best of them as (row, SSIM)."""
+
+    compared: int
+    candidates: list[tuple[int, float]]
+
+
+class WorkFolder:
+    """The folder `work` of an audit's output.
+
+    References are rows of raw pixels in one file that only grows, and in an SQLite table. A row whose reference left
+    the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever, and
+    a reference that comes later is compared with every image, but nothing else is again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make it, for one process at a time.
+
+        Raises:
+            WorkError: If another process works in it, or it cannot be written.
+        """
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._pixels = (folder / f"references-{SIDE}.rgb").open("a+b")
+        except BlockingIOError as error:
+            raise WorkError(f"{folder}: another audit is at work here; wait for it or choose another --out") from error
+        except OSError as error:
+            raise WorkError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+        try:
+            self._db = sqlite3.connect(folder / "work.db", isolation_level=None)
+            self._db.executescript(_TABLES)
+            self._cut_unfinished_pixels()
+        except sqlite3.Error as error:
+            raise WorkError(f"{folder}: cannot be used ({error}); delete it to begin anew") from error
+
+    def close(self) -> None:
+        """Let others in."""
+        self._db.close()
+        self._pixels.close()
+        self._lock.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes within are kept, or none."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._pixels.flush()
+        os.fsync(self._pixels.fileno())
+        self._db.execute("COMMIT")
+
+    def rows(self) -> int:
+        """How many rows of pixels there are, those of withdrawn references included."""
+        return int(self._db.execute("SELECT coalesce(max(row) + 1, 0) FROM reference").fetchone()[0])
+
+    def references(self) -> dict[str, ReferenceRow]:
+        """Hash -> reference, of all that are in the corpus."""
+        found = self._db.execute("SELECT row, sha256, width, height, notes FROM reference WHERE sha256 IS NOT NULL")
+        return {sha256: ReferenceRow(row, sha256, w, h, tuple(json.loads(n))) for row, sha256, w, h, n in found}
+
+    def add_reference(self, small: np.ndarray, sha256: str, size: tuple[int, int], notes: tuple[str, ...]) -> None:
+        """Append a row, within a transaction; small: uint8 (SIDE, SIDE, 3); size: own width and height."""
+        self._pixels.write(np.ascontiguousarray(small).tobytes())
+        insert = "INSERT INTO reference VALUES (?, ?, ?, ?, ?)"
+        self._db.execute(insert, (self.rows(), sha256, *size, json.dumps(notes)))
+
+    def withdraw(self, sha256s: list[str]) -> None:
+        """Pass over the rows of references that are no longer in the corpus."""
+        self._db.executemany("UPDATE reference SET sha256 = NULL WHERE sha256 = ?", [(s,) for s in sha256s])
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Rows `start` to `stop` read from disk: uint8 (n, SIDE, SIDE, 3)."""
+        raw = os.pread(self._pixels.fileno(), (stop - start) * _BYTES, start * _BYTES)
+        return np.frombuffer(raw, np.uint8).reshape(-1, SIDE, SIDE, 3)
+
+    def image(self, sha256: str) -> ImageRow | None:
+        """What decoding gave, if it was tried before."""
+        found = self._db.execute("SELECT format, width, height, notes, problem FROM image WHERE sha256 = ?", (sha256,))
+        row = found.fetchone()
+        return row and ImageRow(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4])
+
+    def put_image(self, sha256: str, row: ImageRow) -> None:
+        """Keep what decoding gave."""
+        values = (sha256, row.format, row.width, row.height, json.dumps(row.notes), row.problem)
+        self._db.execute("INSERT OR REPLACE INTO image VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def scan(self, query: str, key: str) -> Scan:
+        """How far a query was compared under a key: versions of libraries and the like."""
+        found = self._db.execute("SELECT compared, candidates FROM scan WHERE query = ? AND key = ?", (query, key))
+        row = found.fetchone()
+        return Scan(row[0], [(r, s) for r, s in json.loads(row[1])]) if row else Scan(0, [])
+
+    def put_scan(self, query: str, key: str, scan: Scan) -> None:
+        """Keep how far a query was compared."""
+        values = (query, key, scan.compared, json.dumps(scan.candidates))
+        self._db.execute("INSERT OR REPLACE INTO scan VALUES (?, ?, ?, ?)", values)
+
+    def result(self, query: str, key: str) -> dict[str, Any] | None:
+        """A verdict with all it rests on, if it was given under this key: policy, versions and candidates."""
+        row = self._db.execute("SELECT body FROM result WHERE query = ? AND key = ?", (query, key)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put_result(self, query: str, key: str, body: dict[str, Any]) -> None:
+        """Keep a verdict; an older one of the same query goes."""
+        self._db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (query, key, json.dumps(body)))
+
+    def _cut_unfinished_pixels(self) -> None:
+        wanted = self.rows() * _BYTES
+        if os.fstat(self._pixels.fileno()).st_size < wanted:
+            raise WorkError(f"{self.folder}: its file of pixels was cut short; delete the folder to begin anew")
+        self._pixels.truncate(wanted)
