@@ -19,7 +19,15 @@ from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, 
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.present import present_rules, segmenter_name
-from twig_assets.similarity import AuditResult, Policy, ReferenceImage, audit, read_policy, read_references
+from twig_assets.similarity import (
+    AuditResult,
+    Policy,
+    ReferenceImage,
+    ReferenceIndex,
+    audit,
+    read_policy,
+    read_references,
+)
 
 CHUNK = 16
 
@@ -56,12 +64,13 @@ def similarity_audits(
             metadata={"audits": 0, "work": "none: every image is audited under this policy and corpus"}
         )
     references, artifacts = _corpus_images(here, corpus), store.open()
+    index = ReferenceIndex([reference.pixels for reference in references])
     started, results = time.monotonic(), []
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         pictures = np.stack([artifacts.read_image(image.sha256) for image, _ in chunk])
         shapes = np.stack([_shape(artifacts, masks[image.id], pictures.shape[1:3]) for image, _ in chunk])
-        found = audit(pictures, references, policy, masks=shapes, labels=[text for _, text in chunk])
+        found = audit(pictures, references, policy, masks=shapes, labels=[text for _, text in chunk], index=index)
         with catalog.open().session() as session:
             for (image, _), result in zip(chunk, found, strict=True):
                 _write(session, image.id, policy_id, corpus.id, result, reference_ids, context.run.run_id)

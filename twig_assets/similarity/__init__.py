@@ -1,6 +1,7 @@
 """How alike a picture is to protected works: structural similarity, a corpus of references, a policy and an audit."""
 
 from twig_assets.similarity.audit import AuditResult, Match, audit
+from twig_assets.similarity.detectors import ReferenceIndex
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.policy import Policy, PolicyError, read_policy
 from twig_assets.similarity.references import (
@@ -24,6 +25,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "ReferenceImage",
+    "ReferenceIndex",
     "Unreadable",
     "audit",
     "corpus_version",

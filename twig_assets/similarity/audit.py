@@ -10,15 +10,16 @@ from typing import Literal
 
 import numpy as np
 
+from twig_assets.similarity.detectors import Evidence, ReferenceIndex, aligned_score, fired, gather
 from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.pair_scores import PairScores, pair_scores
+from twig_assets.similarity.pair_scores import PairScores, make_exact, pair_scores
 from twig_assets.similarity.pictures import BORDER
 from twig_assets.similarity.policy import Policy
 from twig_assets.similarity.references import EmptyCorpusError, ReferenceImage
 
 Verdict = Literal["pass", "review", "fail", "inconclusive"]
 KEPT_MATCHES = 5
-LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow")
+LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Match:
         transform: The orientation of the reference that gave `ssim`.
         masked_transform: The orientation that gave `masked_ssim`.
         resized_from: Height and width of the reference if it had to be resized to the image's size, else None.
+        hog_cosine: See `Evidence`; likewise the four that follow.
+        fired: The detectors beside SSIM that take the image for a copy of this reference.
     """
 
     reference_sha256: str
@@ -42,6 +45,12 @@ class Match:
     transform: str
     masked_transform: str | None
     resized_from: tuple[int, int] | None
+    hog_cosine: float
+    pdq_distance: int
+    sift_inliers: int
+    aligned_ssim: float | None
+    copied: tuple[str, ...]
+    fired: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,14 +59,15 @@ class AuditResult:
 
     Attributes:
         label: The caller's name for the image.
-        verdict: `fail` from a threshold on, `review` from the margin below it on, else `pass`; `inconclusive` for an
-            image that cannot be judged.
+        verdict: `fail` from a threshold of SSIM on or when a detector fires, `review` from the margin below the
+            threshold on, else `pass`; `inconclusive` for an image that cannot be judged.
         reasons: Sentences for a person.
         nearest: The reference behind the verdict; None if inconclusive.
-        scores: `ssim` and `masked_ssim` (the highest against any reference, None if not computed), `contrast`
-            (standard deviation, 0 to 255) and `mask_pixels`.
+        scores: The highest against any reference of `ssim`, `masked_ssim`, `hog_cosine`, `sift_inliers` and
+            `aligned_ssim`, and the lowest `pdq_distance` (None if not computed); `contrast` (standard deviation, 0 to
+            255) and `mask_pixels`. The detectors' are those of the candidates that they looked at closely.
         thresholds: The policy's fields.
-        matches: The nearest references, by SSIM; the one behind a verdict that the masked score alone gives is first.
+        matches: The nearest references: first those behind a verdict that is not `pass`, then by SSIM.
         versions: Library name -> version.
     """
 
@@ -66,7 +76,7 @@ class AuditResult:
     reasons: list[str]
     nearest: ReferenceImage | None
     scores: dict[str, float | None]
-    thresholds: dict[str, float]
+    thresholds: dict[str, float | None]
     matches: list[Match]
     versions: dict[str, str]
 
@@ -78,8 +88,9 @@ def audit(
     *,
     masks: np.ndarray | None = None,
     labels: Sequence[str] | None = None,
+    index: ReferenceIndex | None = None,
 ) -> list[AuditResult]:
-    """Compare images with every reference in all eight orientations.
+    """Compare images with every reference in all eight orientations, and let the detectors look for other copies.
 
     Args:
         images: uint8 array of shape (n, H, W, 3). References of another size are resized to H x W.
@@ -87,6 +98,7 @@ def audit(
         policy: Thresholds and quality gate.
         masks: bool array of shape (n, H, W), True on the foreground of each image; all False where there is none.
         labels: A name for each image, `image 0` and so on by default.
+        index: Of these references, in this order; made here when it is not given.
 
     Returns:
         One result per image, in order.
@@ -110,12 +122,20 @@ def audit(
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
     if kept:
         pixels = [reference.pixels for reference in references]
+        searched = ReferenceIndex(pixels) if index is None else index
+        if len(searched) != len(references):
+            raise ValueError(f"index: holds {len(searched)} works, there are {len(references)} references")
         scores = pair_scores(
             images[kept], pixels, masks=usable[kept], orientations=len(ORIENTATIONS), listed=KEPT_MATCHES
         )
         for row, i in enumerate(kept):
             mask_pixels = None if masks is None else int(masks[i].sum())
-            results[i] = _judge(names[i], images[i], mask_pixels, scores, row, references, policy)
+            nearest = np.argsort(-scores.whole[row], kind="stable")[:KEPT_MATCHES]
+            looked_at = [*nearest.tolist(), int(scores.masked[row].argmax())]
+            evidence = gather(searched, pixels, images[i], policy.candidates, also=looked_at)
+            for reference in {one.reference for one in evidence if fired(one, policy)} - set(looked_at):
+                make_exact(scores, row, reference, images[i], pixels[reference], usable[i])
+            results[i] = _judge(names[i], images[i], mask_pixels, scores, row, evidence, references, policy)
     return [results[i] for i in range(len(images))]
 
 
@@ -135,10 +155,19 @@ def _usable_masks(images: np.ndarray, masks: np.ndarray | None, policy: Policy) 
     return masks & (inner >= policy.min_mask_pixels)[:, None, None]
 
 
+_SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", "aligned_ssim", "mask_pixels")
+
+
 def _inconclusive(label: str, image: np.ndarray, reason: str, policy: Policy) -> AuditResult:
-    scores: dict[str, float | None] = {"ssim": None, "masked_ssim": None, "contrast": float(image.std())}
-    scores["mask_pixels"] = None
+    scores: dict[str, float | None] = {**dict.fromkeys(_SCORES), "contrast": float(image.std())}
     return AuditResult(label, "inconclusive", [reason], None, scores, policy.model_dump(), [], _versions())
+
+
+@dataclass(frozen=True)
+class _Finding:
+    verdict: Verdict
+    said: str
+    reference: int
 
 
 def _judge(
@@ -147,29 +176,29 @@ def _judge(
     mask_pixels: int | None,
     scores: PairScores,
     row: int,
+    evidence: Sequence[Evidence],
     references: Sequence[ReferenceImage],
     policy: Policy,
 ) -> AuditResult:
-    whole, masked = scores.whole[row], scores.masked[row]
-    best, best_masked = int(whole.argmax()), None if np.isnan(masked).any() else int(masked.argmax())
-    margin, reference = policy.review_margin, references[best]
-    orientation = scores.whole_orientation[row, best]
-    findings = [_finding("SSIM", whole[best], orientation, reference, policy.ssim_threshold, margin)]
-    if best_masked is not None:
-        orientation, reference = scores.masked_orientation[row, best_masked], references[best_masked]
-        limit = policy.masked_ssim_threshold
-        findings.append(_finding("SSIM inside the mask", masked[best_masked], orientation, reference, limit, margin))
-    verdict: Verdict = min((found for found, _ in findings), key=_SEVERITY.index)
-    reasons = [reason for found, reason in findings if found == verdict]
-    if mask_pixels is not None and best_masked is None:
+    findings = [*_ssim_findings(scores, row, references, policy), *_detector_findings(evidence, references, policy)]
+    verdict: Verdict = min((one.verdict for one in findings), key=_SEVERITY.index)
+    reasons = [one.said for one in findings if one.verdict == verdict]
+    has_mask = not np.isnan(scores.masked[row]).any()
+    if mask_pixels is not None and not has_mask:
         reasons.append(f"the mask has too few pixels away from the edge for a score of its own ({mask_pixels} in all)")
-    order = [int(i) for i in np.argsort(-whole, kind="stable")]
-    if best_masked is not None and findings[0][0] != verdict:
-        order = [best_masked, *(i for i in order if i != best_masked)]
-    matches = [_match(scores, row, i, rank, references[i], image) for rank, i in enumerate(order[:KEPT_MATCHES], 1)]
+    behind = [one.reference for one in findings if one.verdict == verdict != "pass"]
+    order = list(dict.fromkeys([*behind, *np.argsort(-scores.whole[row], kind="stable").tolist()]))[:KEPT_MATCHES]
+    found = {one.reference: one for one in evidence}
+    matches = [
+        _match(scores, row, i, rank, references[i], image, found[i], policy) for rank, i in enumerate(order, start=1)
+    ]
     values: dict[str, float | None] = {
-        "ssim": float(whole[best]),
-        "masked_ssim": None if best_masked is None else float(masked[best_masked]),
+        "ssim": float(scores.whole[row].max()),
+        "masked_ssim": float(scores.masked[row].max()) if has_mask else None,
+        "hog_cosine": max(one.hog_cosine for one in evidence),
+        "pdq_distance": min(one.pdq_distance for one in evidence),
+        "sift_inliers": max(one.sift_inliers for one in evidence),
+        "aligned_ssim": max((s for one in evidence if (s := aligned_score(one, policy)) is not None), default=None),
         "contrast": float(image.std()),
         "mask_pixels": mask_pixels,
     }
@@ -179,19 +208,61 @@ def _judge(
 _SEVERITY: tuple[Verdict, ...] = ("fail", "review", "pass")
 
 
+def _ssim_findings(
+    scores: PairScores, row: int, references: Sequence[ReferenceImage], policy: Policy
+) -> list[_Finding]:
+    """What the nearest reference says, over the whole picture and, if there is a mask, inside it."""
+    kinds = [("SSIM", scores.whole[row], scores.whole_orientation[row], policy.ssim_threshold)]
+    if not np.isnan(scores.masked[row]).any():
+        masked = (scores.masked[row], scores.masked_orientation[row], policy.masked_ssim_threshold)
+        kinds.append(("SSIM inside the mask", *masked))
+    found = []
+    for what, values, orientations, threshold in kinds:
+        best = int(values.argmax())
+        title = references[best].title
+        found.append(_finding(what, values[best], orientations[best], title, threshold, policy.review_margin, best))
+    return found
+
+
 def _finding(
-    what: str, score: float, orientation: int, reference: ReferenceImage, threshold: float, margin: float
-) -> tuple[Verdict, str]:
+    what: str, score: float, orientation: int, title: str, threshold: float, margin: float, reference: int
+) -> _Finding:
     turned = "" if orientation == 0 else f" ({ORIENTATIONS[orientation]})"
-    said = f"{what} {score:.3f} to {reference.title!r}{turned}"
+    said = f"{what} {score:.3f} to {title!r}{turned}"
     if score >= threshold:
-        return "fail", f"{said} reaches the threshold {threshold:g}"
+        return _Finding("fail", f"{said} reaches the threshold {threshold:g}", reference)
     if score >= threshold - margin:
-        return "review", f"{said} is within {margin:g} of the threshold {threshold:g}"
-    return "pass", f"{said} is the highest and stays below the threshold {threshold:g}"
+        return _Finding("review", f"{said} is within {margin:g} of the threshold {threshold:g}", reference)
+    return _Finding("pass", f"{said} is the highest and stays below the threshold {threshold:g}", reference)
 
 
-def _match(scores: PairScores, row: int, column: int, rank: int, reference: ReferenceImage, image: np.ndarray) -> Match:
+def _detector_findings(
+    evidence: Sequence[Evidence], references: Sequence[ReferenceImage], policy: Policy
+) -> list[_Finding]:
+    """One finding per reference that a detector fires on; the one that most detectors agree on first."""
+    found = [(one, fired(one, policy)) for one in evidence]
+    found = sorted((pair for pair in found if pair[1]), key=lambda pair: (-len(pair[1]), -pair[0].sift_inliers))
+    return [
+        _Finding(
+            "fail",
+            f"a copy of {references[one.reference].title!r} ({', '.join(one.copied) or 'how is not known'}): "
+            + "; ".join(detector.said for detector in detectors),
+            one.reference,
+        )
+        for one, detectors in found
+    ]
+
+
+def _match(
+    scores: PairScores,
+    row: int,
+    column: int,
+    rank: int,
+    reference: ReferenceImage,
+    image: np.ndarray,
+    evidence: Evidence,
+    policy: Policy,
+) -> Match:
     masked = float(scores.masked[row, column])
     height, width = reference.pixels.shape[:2]
     return Match(
@@ -202,6 +273,12 @@ def _match(scores: PairScores, row: int, column: int, rank: int, reference: Refe
         transform=ORIENTATIONS[scores.whole_orientation[row, column]],
         masked_transform=None if np.isnan(masked) else ORIENTATIONS[scores.masked_orientation[row, column]],
         resized_from=None if (height, width) == image.shape[:2] else (height, width),
+        hog_cosine=evidence.hog_cosine,
+        pdq_distance=evidence.pdq_distance,
+        sift_inliers=evidence.sift_inliers,
+        aligned_ssim=aligned_score(evidence, policy),
+        copied=evidence.copied,
+        fired=tuple(detector.detector for detector in fired(evidence, policy)),
     )
 
 

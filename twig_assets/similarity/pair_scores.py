@@ -71,6 +71,28 @@ def pair_scores(
     return PairScores(*_best(whole), *_best(masked))
 
 
+def make_exact(
+    scores: PairScores, row: int, column: int, query: np.ndarray, reference: np.ndarray, mask: np.ndarray
+) -> None:
+    """Put the scores that scikit-image gives in float64, over eight orientations, in the place of one pair's.
+
+    Args:
+        scores: Of eight orientations; changed.
+        row: Of the query.
+        column: Of the reference.
+        query: uint8 array of shape (H, W, 3).
+        reference: uint8 array of shape (h, w, 3).
+        mask: bool array of shape (H, W).
+    """
+    maps = [ssim_map(query, turned) for turned in oriented_stack(reference, query.shape[0], query.shape[1], 8)]
+    whole = [float(found.mean()) for found in maps]
+    scores.whole[row, column], scores.whole_orientation[row, column] = max(whole), int(np.argmax(whole))
+    if not np.isnan(scores.masked[row, column]):
+        inside = mask[BORDER:-BORDER, BORDER:-BORDER]
+        masked = [float(found[inside].mean()) for found in maps]
+        scores.masked[row, column], scores.masked_orientation[row, column] = max(masked), int(np.argmax(masked))
+
+
 def _decisive(whole: np.ndarray, masked: np.ndarray, listed: int) -> list[int]:
     """The references that could be among the best of one query once the engine's error is taken away."""
     by_whole, by_mask = whole.max(axis=1), masked.max(axis=1)

@@ -26,6 +26,16 @@ class Policy(BaseModel):
         min_contrast: Standard deviation of the pixel values (0 to 255) below which an image counts as blank.
         min_side: Shortest side, in pixels, that can be judged; not below 11, the window of SSIM.
         min_mask_pixels: A mask with fewer pixels is too small for a score of its own; 121 is one window of SSIM.
+        pdq_distance_at_most: An image fails when its PDQ hash differs from a work's in so many of 256 bits or fewer,
+            in one of eight orientations. None turns this detector off; likewise below.
+        hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
+            eight orientations; 1 is the same drawing.
+        sift_inliers_at_least: An image fails from so many local features on that agree on how a work lies on it.
+        aligned_ssim_at_least: An image fails from this SSIM on, in grey, where a work lies on it by
+            `aligned_inliers_at_least` local features or more; finds crops, turns and pasted works.
+        aligned_inliers_at_least: Fewer agreeing features than this are not believed.
+        aligned_share_at_least: A work that covers a smaller share of the image, 0 to 1, is not believed either.
+        candidates: How many of the nearest works by each source the detectors look at closely.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +46,13 @@ class Policy(BaseModel):
     min_contrast: float = Field(4.0, ge=0, le=127.5)
     min_side: int = Field(16, ge=11)
     min_mask_pixels: int = Field(121, ge=1)
+    pdq_distance_at_most: int | None = Field(31, ge=0, le=256)
+    hog_cosine_at_least: float | None = Field(0.85, gt=0, le=1)
+    sift_inliers_at_least: int | None = Field(12, ge=3)
+    aligned_ssim_at_least: float | None = Field(0.75, gt=0, le=1)
+    aligned_inliers_at_least: int = Field(5, ge=3)
+    aligned_share_at_least: float = Field(0.1, gt=0, le=1)
+    candidates: int = Field(12, ge=1)
 
     @property
     def sha256(self) -> str:

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from twig_assets.similarity import EmptyCorpusError, Policy, ReferenceImage, audit
+from twig_assets.similarity import EmptyCorpusError, Policy, ReferenceImage, ReferenceIndex, audit
+from twig_assets.similarity.detectors.copies import transformed
 from twig_assets.similarity.orientations import oriented
 
-POLICY = Policy(ssim_threshold=0.6, masked_ssim_threshold=0.7, review_margin=0.1)
+NO_DETECTORS = dict.fromkeys(
+    ("pdq_distance_at_most", "hog_cosine_at_least", "sift_inliers_at_least", "aligned_ssim_at_least")
+)
+POLICY = Policy(ssim_threshold=0.6, masked_ssim_threshold=0.7, review_margin=0.1, **NO_DETECTORS)
+WITH_DETECTORS = Policy(ssim_threshold=1, masked_ssim_threshold=1)
 
 
 def noisy(picture: np.ndarray, amount: float, seed: int = 0) -> np.ndarray:
@@ -68,8 +73,8 @@ def test_a_score_equal_to_the_threshold_fails(works: np.ndarray, corpus: list[Re
     copy = noisy(works[0], 9)[None]
     score = audit(copy, corpus, POLICY)[0].scores["ssim"]
     assert score is not None
-    assert audit(copy, corpus, Policy(ssim_threshold=score))[0].verdict == "fail"
-    assert audit(copy, corpus, Policy(ssim_threshold=np.nextafter(score, 1)))[0].verdict == "review"
+    assert audit(copy, corpus, Policy(ssim_threshold=score, **NO_DETECTORS))[0].verdict == "fail"
+    assert audit(copy, corpus, Policy(ssim_threshold=np.nextafter(score, 1), **NO_DETECTORS))[0].verdict == "review"
 
 
 def test_an_object_copied_onto_another_ground_fails_by_its_mask_and_its_work_comes_first(
@@ -136,7 +141,45 @@ def test_the_versions_behind_a_verdict_are_recorded(works: np.ndarray, corpus: l
 
     [result] = audit(works[:1], corpus, POLICY)
     assert result.versions["scikit-image"] == skimage.__version__
-    assert set(result.versions) == {"scikit-image", "numpy", "scipy", "pillow"}
+    assert {"numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu"} < set(result.versions)
+
+
+def test_a_copy_that_ssim_misses_fails_by_its_local_features(works: np.ndarray, corpus: list[ReferenceImage]) -> None:
+    copy = transformed(works[3], "crop 75", np.random.default_rng(0), works[0])
+    [result] = audit(copy[None], corpus, WITH_DETECTORS)
+    assert result.verdict == "fail"
+    assert result.nearest is corpus[3]
+    assert "aligned ssim" in result.matches[0].fired
+    assert result.matches[0].copied == ("cropped",)
+    assert result.matches[0].aligned_ssim == result.scores["aligned_ssim"]
+    assert f"a copy of {corpus[3].title!r} (cropped): SSIM" in result.reasons[0]
+    assert result.scores["ssim"] is not None
+    assert result.scores["ssim"] < 0.6
+
+
+def test_detectors_that_are_turned_off_still_score_and_do_not_decide(
+    works: np.ndarray, corpus: list[ReferenceImage]
+) -> None:
+    copy = transformed(works[3], "crop 75", np.random.default_rng(0), works[0])
+    [result] = audit(copy[None], corpus, WITH_DETECTORS.model_copy(update=NO_DETECTORS))
+    assert result.verdict == "pass"
+    assert all(match.fired == () for match in result.matches)
+    assert result.scores["sift_inliers"] == audit(copy[None], corpus, WITH_DETECTORS)[0].scores["sift_inliers"]
+
+
+def test_the_works_are_no_copies_of_each_other(works: np.ndarray, corpus: list[ReferenceImage]) -> None:
+    for i, work in enumerate(works):
+        [result] = audit(work[None], [*corpus[:i], *corpus[i + 1 :]], WITH_DETECTORS)
+        assert result.verdict == "pass"
+
+
+def test_an_index_made_before_gives_the_same_result_and_one_of_other_works_is_refused(
+    works: np.ndarray, corpus: list[ReferenceImage]
+) -> None:
+    index = ReferenceIndex(list(works))
+    assert audit(works[:1], corpus, POLICY, index=index) == audit(works[:1], corpus, POLICY)
+    with pytest.raises(ValueError, match="index: holds 8 works, there are 7 references"):
+        audit(works[:1], corpus[1:], POLICY, index=index)
 
 
 def test_no_images_give_no_results(works: np.ndarray, corpus: list[ReferenceImage]) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from twig_assets.similarity import ssim_map
 from twig_assets.similarity.orientations import oriented_stack
-from twig_assets.similarity.pair_scores import pair_scores
+from twig_assets.similarity.pair_scores import make_exact, pair_scores
 
 
 def oracle(query: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,3 +52,16 @@ def test_an_empty_mask_has_no_scores(works: np.ndarray, references: list[np.ndar
     found = pair_scores(works[:2], references, masks=masks, orientations=1, listed=2)
     assert np.isnan(found.masked[0]).all()
     assert np.isfinite(found.masked[1]).all()
+
+
+def test_a_pair_below_the_list_can_be_made_exact(works: np.ndarray, references: list[np.ndarray]) -> None:
+    masks = np.zeros((1, 64, 64), bool)
+    masks[0, 12:40, 20:50] = True
+    found = pair_scores(works[:1], references, masks=masks, orientations=8, listed=1)
+    last = int(found.whole[0].argmin())
+    whole, masked = oracle(works[0], references[last], masks[0])
+    make_exact(found, 0, last, works[0], references[last], masks[0])
+    assert found.whole[0, last] == whole.max()
+    assert found.whole_orientation[0, last] == whole.argmax()
+    assert found.masked[0, last] == pytest.approx(masked.max(), abs=1e-12)
+    assert found.masked_orientation[0, last] == masked.argmax()

@@ -51,7 +51,7 @@ def test_copies_fail_and_say_of_what_and_how(images: Path, references: Path, tmp
     outcome = run(images, references, tmp_path / "out")
     assert verdicts(outcome) == {"copy.png": "fail", "mirrored.png": "fail", "other.png": "pass"}
     copy, mirrored, _ = outcome.judged
-    assert copy.result["reasons"] == ["SSIM 1.000 to 'Alpha' reaches the threshold 0.6"]
+    assert copy.result["reasons"][0] == "SSIM 1.000 to 'Alpha' reaches the threshold 0.6"
     assert mirrored.result["matches"][0]["transform"] == "mirror"
     assert outcome.summary["images"] == {
         "files": 3, "distinct": 3, "fail": 2, "review": 0, "inconclusive": 0, "pass": 1,

@@ -1,0 +1,7 @@
+"""Detectors beside SSIM: candidates from global and local descriptors, and a closer look at each."""
+
+from twig_assets.similarity.detectors.evidence import Evidence, gather
+from twig_assets.similarity.detectors.index import Embedder, ReferenceIndex
+from twig_assets.similarity.detectors.rules import Fired, aligned_score, fired
+
+__all__ = ["Embedder", "Evidence", "Fired", "ReferenceIndex", "aligned_score", "fired", "gather"]

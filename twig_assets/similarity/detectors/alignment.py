@@ -1,0 +1,188 @@
+"""Lay a reference onto an image by their keypoints, and compare the two where they overlap.
+
+Source: Lowe (2004), section 7, for the ratio test; Fischler and Bolles, "Random Sample Consensus", CACM 24(6), 1981.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twig_assets.similarity.detectors.local_features import Features
+
+RATIO = 0.85
+REACH = 5.0
+"""A match agrees with an alignment when it lands within this many pixels of the canvas."""
+SCALES = (0.2, 5.0)
+MIN_MATCHES = 3
+MIN_OVERLAP = 0.04
+"""Share of the image's canvas that the reference must cover for a score there."""
+MIN_DEVIATION = 8.0
+"""Standard deviation, of 255, below which an overlap counts as blank."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How a reference lies on an image.
+
+    Attributes:
+        variant: Which of VARIANTS of the image it was laid on.
+        inliers: One-to-one keypoint matches that agree with it.
+        matrix: float64 (2, 3): from points of the reference's canvas to points of the variant's canvas.
+        ssim: Structural similarity of the two in grey where they overlap, the reference's brightness and contrast
+            fitted to the image's; -1 where the overlap is too small or blank.
+        covered: Share of the image that the reference covers, 0 to 1.
+        used: Share of the reference that lies on the image, 0 to 1.
+    """
+
+    variant: str
+    inliers: int
+    matrix: np.ndarray
+    ssim: float
+    covered: float
+    used: float
+
+    @property
+    def scale(self) -> float:
+        """Size of the reference on the image's canvas over its size on its own."""
+        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+
+    @property
+    def degrees(self) -> float:
+        """By how much the reference is turned, counter-clockwise, -180 to 180."""
+        return float(-np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
+
+    @property
+    def strength(self) -> float:
+        """How much speaks for this alignment, to choose between alignments of one pair."""
+        return float(np.sqrt(self.inliers)) * max(self.ssim, 0.0) + 0.001 * self.inliers
+
+
+def align(image: Features, reference: Features, variant: str) -> Alignment | None:
+    """Find the similarity transform that most one-to-one matches agree with.
+
+    Args:
+        image: Features of this variant of the image.
+        reference: Features of the reference.
+        variant: Name of the variant.
+
+    Returns:
+        The alignment, or None when fewer than MIN_MATCHES agree on one or it changes the size beyond SCALES.
+    """
+    import cv2
+
+    ours, theirs = one_to_one(image, reference)
+    if len(ours) < MIN_MATCHES:
+        return None
+    source, target = reference.points[theirs], image.points[ours]
+    cv2.setRNGSeed(0)
+    matrix, _ = cv2.estimateAffinePartial2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=REACH, maxIters=1000, confidence=0.995
+    )
+    if matrix is None:
+        return None
+    agreeing = _agreeing(matrix, image, reference, ours, theirs)
+    scale = np.hypot(matrix[0, 0], matrix[1, 0])
+    if agreeing.sum() < MIN_MATCHES or not SCALES[0] <= scale <= SCALES[1]:
+        return None
+    ssim, covered, used = overlap_ssim(image.grey, reference.grey, matrix)
+    return Alignment(variant, int(agreeing.sum()), matrix, ssim, covered, used)
+
+
+def one_to_one(image: Features, reference: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Mutually nearest descriptors whose second nearest is clearly farther: two int arrays of indices."""
+    if len(image) < 2 or len(reference) < 2:
+        return np.zeros(0, int), np.zeros(0, int)
+    likeness = image.descriptors @ reference.descriptors.T
+    nearest = likeness.argmax(axis=1)
+    mutual = likeness.argmax(axis=0)[nearest] == np.arange(len(image))
+    top = np.partition(likeness, -2, axis=1)[:, -2:]
+    distance = np.sqrt(np.maximum(2 - 2 * top, 1e-9))
+    ours = np.flatnonzero(mutual & (distance[:, 1] < RATIO * distance[:, 0]))
+    return ours, nearest[ours]
+
+
+def _agreeing(
+    matrix: np.ndarray, image: Features, reference: Features, ours: np.ndarray, theirs: np.ndarray
+) -> np.ndarray:
+    """Which matches land where they should, with the size and direction they should have; one per place."""
+    landed = reference.points[theirs] @ matrix[:, :2].T + matrix[:, 2]
+    near = np.linalg.norm(landed - image.points[ours], axis=1) <= REACH
+    scale, angle = np.hypot(matrix[0, 0], matrix[1, 0]), np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
+    growth = image.sizes[ours] / (reference.sizes[theirs] * max(scale, 1e-6))
+    turn = np.abs((image.angles[ours] - reference.angles[theirs] - angle + 180) % 360 - 180)
+    agreeing = near & (growth > 0.5) & (growth < 2) & (turn < 30)
+    # Several keypoints at one place (one per direction) are one piece of evidence.
+    _, first = np.unique(np.round(image.points[ours]), axis=0, return_index=True)
+    distinct = np.zeros(len(ours), bool)
+    distinct[first] = True
+    return agreeing & distinct
+
+
+def laid_on(reference: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a reference where it lies on an image.
+
+    Args:
+        reference: Array of shape (h', w') or (h', w', 3), on its canvas.
+        matrix: float64 (2, 3) from the reference's points to the image's.
+        size: Height and width of the image's canvas.
+
+    Returns:
+        Array of shape `size` (or with 3 channels), and bool array of shape `size`: where the reference lies.
+    """
+    import cv2
+
+    extent = (size[1], size[0])
+    laid = cv2.warpAffine(reference, matrix, extent, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones(reference.shape[:2], np.uint8), matrix, extent, flags=cv2.INTER_NEAREST)
+    return np.asarray(laid), np.asarray(inside) > 0
+
+
+def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -> tuple[float, float, float]:
+    """Compare an image with a reference laid on it, where they overlap, at half the canvas's size.
+
+    Args:
+        image: uint8 (h, w), on the canvas.
+        reference: uint8 (h', w'), on the canvas.
+        matrix: float64 (2, 3) from the reference's points to the image's.
+
+    Returns:
+        SSIM (-1 to 1; -1 where the overlap is too small or blank), the share of the image covered and the share of
+        the reference used.
+    """
+    ours, theirs = _halved(image), _halved(reference)
+    # Pixel centres: point p of the canvas is point (p + 0.5) / 2 - 0.5 at half its size.
+    small = np.column_stack([matrix[:, :2], (matrix[:, :2].sum(axis=1) * 0.5 + matrix[:, 2] - 0.5) / 2])
+    laid, inside = laid_on(theirs, small, ours.shape)
+    area = float(inside.sum())
+    covered = area / inside.size
+    used = min(1.0, area / max(float(np.linalg.det(matrix[:, :2])) * theirs.size, 1.0))
+    if covered < MIN_OVERLAP or ours[inside].std() < MIN_DEVIATION or laid[inside].std() < MIN_DEVIATION:
+        return -1.0, covered, used
+    return _ssim_inside(ours, _fitted(laid, ours, inside), inside), covered, used
+
+
+def _halved(grey: np.ndarray) -> np.ndarray:
+    import cv2
+
+    size = (max(1, grey.shape[1] // 2), max(1, grey.shape[0] // 2))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _fitted(laid: np.ndarray, ours: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The reference with the mean and standard deviation that the image has there."""
+    there, here = laid[inside], ours[inside]
+    return (laid - there.mean()) * (here.std() / there.std()) + here.mean()
+
+
+def _ssim_inside(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:
+    import cv2
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.GaussianBlur(x, (11, 11), 1.5))
+
+    b = np.where(inside, b, a).astype(np.float32)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    ma, mb = mean(a), mean(b)
+    va, vb, ab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
+    full = (2 * ma * mb + c1) * (2 * ab + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+    return float(full[inside].mean())

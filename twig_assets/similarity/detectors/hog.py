@@ -1,0 +1,49 @@
+"""Histograms of oriented gradients of a whole picture: what lies where, whatever its colours.
+
+Source: Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005; unsigned gradients, so an
+inverted picture has the same descriptor.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from twig_assets.similarity.orientations import ORIENTATIONS, oriented
+
+SIDE = 64
+"""Pictures are squeezed to this many pixels on either side."""
+
+LENGTH = 7 * 7 * 4 * 8
+"""Numbers in a descriptor: 7 x 7 overlapping blocks of 2 x 2 cells with 8 directions each."""
+
+
+def hog(picture: np.ndarray) -> np.ndarray:
+    """The descriptor of a picture.
+
+    Args:
+        picture: uint8 array of shape (H, W, 3).
+
+    Returns:
+        float16 array of shape (LENGTH,) and unit length; zeros for a picture of one colour.
+    """
+    import cv2
+
+    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    blocks = np.asarray(_descriptor().compute(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.float32).reshape(-1, 32)
+    # Without its mean, a block tells which directions prevail; with it, all textured pictures look alike.
+    found = (blocks - blocks.mean(axis=1, keepdims=True)).ravel()
+    return (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float16)
+
+
+def hog_orientations(picture: np.ndarray) -> np.ndarray:
+    """Descriptors of the eight flips and quarter turns: float16 (8, LENGTH), in the order of ORIENTATIONS."""
+    return np.stack([hog(oriented(picture, name)) for name in ORIENTATIONS])
+
+
+@cache
+def _descriptor() -> Any:
+    import cv2
+
+    # Window, block, stride, cell, directions, derivative, sigma (-1: automatic), norm, its clip, gamma, levels.
+    return cv2.HOGDescriptor((SIDE, SIDE), (16, 16), (8, 8), (8, 8), 8, 1, -1, 0, 0.2, False, 64)

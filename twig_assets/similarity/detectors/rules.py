@@ -1,0 +1,48 @@
+"""Which detectors a policy lets fire on the evidence."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from twig_assets.similarity.detectors.evidence import Evidence
+from twig_assets.similarity.policy import Policy
+
+Detector = Literal["hog", "pdq", "sift", "aligned ssim"]
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A detector whose threshold was reached.
+
+    Attributes:
+        detector: Its name.
+        said: Its score beside the threshold, for a person.
+    """
+
+    detector: Detector
+    said: str
+
+
+def fired(evidence: Evidence, policy: Policy) -> list[Fired]:
+    """The detectors that take the image for a copy of the reference, the one that says most about it first."""
+    found: list[Fired] = []
+    limit, score = policy.aligned_ssim_at_least, aligned_score(evidence, policy)
+    if limit is not None and score is not None and score >= limit:
+        found.append(Fired("aligned ssim", f"SSIM {score:.3f} where the work lies on the image reaches {limit:g}"))
+    least = policy.sift_inliers_at_least
+    if least is not None and evidence.sift_inliers >= least:
+        found.append(Fired("sift", f"{evidence.sift_inliers} local features in the same places reach {least}"))
+    most = policy.pdq_distance_at_most
+    if most is not None and evidence.pdq_distance <= most:
+        found.append(Fired("pdq", f"PDQ distance {evidence.pdq_distance} is not above {most}"))
+    limit = policy.hog_cosine_at_least
+    if limit is not None and evidence.hog_cosine >= limit:
+        found.append(Fired("hog", f"gradients alike by {evidence.hog_cosine:.3f} reach {limit:g}"))
+    return found
+
+
+def aligned_score(evidence: Evidence, policy: Policy) -> float | None:
+    """SSIM where the reference lies on the image; None where too few features or too small a share say so."""
+    lying = evidence.alignment
+    if lying is None or lying.inliers < policy.aligned_inliers_at_least:
+        return None
+    return evidence.aligned_ssim if lying.covered >= policy.aligned_share_at_least else None
