@@ -1,7 +1,9 @@
 """How alike a picture is to protected works: structural similarity, a corpus of references, a policy and an audit."""
 
 from twig_assets.similarity.audit import AuditResult, Match, audit
+from twig_assets.similarity.calibrate import Calibration, CalibrationError, calibrate
 from twig_assets.similarity.detectors import ReferenceIndex
+from twig_assets.similarity.limits import Limit, limits
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.policy import Policy, PolicyError, read_policy
 from twig_assets.similarity.references import (
@@ -18,8 +20,11 @@ from twig_assets.similarity.ssim import ssim_map, wang_ssim
 __all__ = [
     "ORIENTATIONS",
     "AuditResult",
+    "Calibration",
+    "CalibrationError",
     "CorpusError",
     "EmptyCorpusError",
+    "Limit",
     "Match",
     "Pair",
     "Policy",
@@ -28,7 +33,9 @@ __all__ = [
     "ReferenceIndex",
     "Unreadable",
     "audit",
+    "calibrate",
     "corpus_version",
+    "limits",
     "read_policy",
     "read_references",
     "ssim_above",
