@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from rich.table import Table
 
 PACKAGE_DIR = Path(__file__).parents[1]
-_LIBRARIES = ("torch", "diffusers", "transformers")
+_LIBRARIES = (
+    "torch", "diffusers", "transformers", "numpy", "numba", "scikit-image", "pytorch-msssim", "opencv-python-headless",
+)  # fmt: skip
 
 
 class Bar(BaseModel):

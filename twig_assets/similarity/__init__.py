@@ -5,6 +5,7 @@ from twig_assets.similarity.calibrate import Calibration, CalibrationError, cali
 from twig_assets.similarity.detectors import ReferenceIndex
 from twig_assets.similarity.limits import Limit, limits
 from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.pixel_file import PixelFile, PixelFileError, append_pictures
 from twig_assets.similarity.policy import Policy, PolicyError, read_policy
 from twig_assets.similarity.references import (
     CorpusError,
@@ -27,11 +28,14 @@ __all__ = [
     "Limit",
     "Match",
     "Pair",
+    "PixelFile",
+    "PixelFileError",
     "Policy",
     "PolicyError",
     "ReferenceImage",
     "ReferenceIndex",
     "Unreadable",
+    "append_pictures",
     "audit",
     "calibrate",
     "corpus_version",

@@ -60,8 +60,8 @@ def describe(pictures, tile_rows, tile_columns, pixels, means, deviations):
     count, height, width, channels = pictures.shape
     down, across = -(-(height - REACH) // tile_rows), -(-(width - REACH) // tile_columns)
     stride = tile_columns + LANES
-    squares = np.zeros((tile_rows + REACH) * stride, np.float32)
-    row_mean, row_square = np.zeros(stride + LANES, np.float32), np.zeros(stride + LANES, np.float32)
+    values = np.zeros((tile_rows + REACH) * stride, np.float32)
+    squares = np.zeros_like(values)
     for n in range(count):
         for channel in range(channels):
             for ty in range(down):
@@ -79,12 +79,13 @@ def describe(pictures, tile_rows, tile_columns, pixels, means, deviations):
                         value = load(x, i)
                         store(squares, i, value * value)
                     for y in range(rows):
-                        for i in range(0, stride, LANES):
-                            store(row_mean, i, _filtered(x, y * stride + i, stride))
-                            store(row_square, i, _filtered(squares, y * stride + i, stride))
+                        for i in range(y * stride, y * stride + columns + REACH, LANES):
+                            store(values, i, _filtered(x, i, stride))
+                            store(squares, i, _filtered(squares, i, stride))
+                    for y in range(rows):
                         for i in range(0, tile_columns, LANES):
-                            mean = _filtered(row_mean, i, 1)
-                            variance = _filtered(row_square, i, 1) - mean * mean
+                            mean = _filtered(values, y * stride + i, 1)
+                            variance = _filtered(squares, y * stride + i, 1) - mean * mean
                             store(m, y * tile_columns + i, mean)
                             store(s, y * tile_columns + i, root(max(variance, splat(np.float32(0)))))
                         m[y * tile_columns + columns : (y + 1) * tile_columns] = 0
@@ -100,23 +101,23 @@ def _luminance(mean_a, mean_b):
 
 
 @numba.njit(inline="always")
-def _ssim_of_tile(q, r, keep, q_weights, r_weights, rows, columns, tile_columns, products, row):
+def _ssim_of_tile(q, r, keep, q_weights, r_weights, rows, columns, tile_columns, products):
     """Sum of SSIM over one tile; the same inside the union of the weights, and how many pixels that is."""
     (qx, qm, qs), (rx, rm, rs) = q, r
     stride = tile_columns + LANES
-    reading, writing = (columns + REACH + LANES - 1) // LANES * LANES, (columns + LANES - 1) // LANES * LANES
     whole, masked, weight = splat(np.float32(0)), splat(np.float32(0)), splat(np.float32(0))
     for y in range(rows + REACH):
-        for i in range(y * stride, y * stride + reading, LANES):
+        for i in range(y * stride, y * stride + columns + REACH, LANES):
             store(products, i, load(qx, i) * load(rx, i))
     for y in range(rows):
-        for i in range(0, reading, LANES):
-            store(row, i, _filtered(products, y * stride + i, stride))
-        for i in range(0, writing, LANES):
+        for i in range(y * stride, y * stride + columns + REACH, LANES):
+            store(products, i, _filtered(products, i, stride))
+    for y in range(rows):
+        for i in range(0, columns, LANES):
             at = y * tile_columns + i
             sq, sr = load(qs, at), load(rs, at)
             above, below, product = _luminance(load(qm, at), load(rm, at))
-            above = above * fma(splat(np.float32(2)), _filtered(row, i, 1) - product, splat(C2))
+            above = above * fma(splat(np.float32(2)), _filtered(products, y * stride + i, 1) - product, splat(C2))
             ssim = above / (below * fma(sq, sq, fma(sr, sr, splat(C2))))
             whole = fma(ssim, load(keep, i), whole)
             if q_weights is not None:
@@ -147,7 +148,7 @@ def all_pairs(queries, references, keep, rows, columns, group, sums):
     """Add the SSIM of every pair, summed over its pixels, to `sums`; tiles of `group` queries share the cache."""
     (qx, qm, qs), (rx, rm, rs) = queries, references
     tile_columns = keep.shape[1]
-    products, row = np.empty(qx.shape[2], np.float32), np.zeros(tile_columns + 2 * LANES, np.float32)
+    products = np.zeros(qx.shape[2], np.float32)
     for start in range(0, len(qx), group):
         for t in range(len(keep)):
             for r in range(len(rx)):
@@ -155,7 +156,7 @@ def all_pairs(queries, references, keep, rows, columns, group, sums):
                 for q in range(start, min(start + group, len(qx))):
                     query = qx[q, t], qm[q, t], qs[q, t]
                     sums[q, r] += _ssim_of_tile(
-                        query, reference, keep[t], None, None, rows[t], columns[t], tile_columns, products, row
+                        query, reference, keep[t], None, None, rows[t], columns[t], tile_columns, products
                     )[0]
 
 
@@ -164,7 +165,7 @@ def masked_pairs(queries, references, q_weights, r_weights, keep, rows, columns,
     """Like all_pairs; also sums inside the union of two masks, and the pixels (times channels) of that union."""
     (qx, qm, qs), (rx, rm, rs) = queries, references
     tile_columns = keep.shape[1]
-    products, row = np.empty(qx.shape[2], np.float32), np.zeros(tile_columns + 2 * LANES, np.float32)
+    products = np.zeros(qx.shape[2], np.float32)
     for start in range(0, len(qx), group):
         for t in range(len(keep)):
             place = t % q_weights.shape[1]
@@ -174,7 +175,7 @@ def masked_pairs(queries, references, q_weights, r_weights, keep, rows, columns,
                     query = qx[q, t], qm[q, t], qs[q, t]
                     whole, masked, weight = _ssim_of_tile(
                         query, reference, keep[t], q_weights[q, place], r_weights[r, place],
-                        rows[t], columns[t], tile_columns, products, row,
+                        rows[t], columns[t], tile_columns, products,
                     )  # fmt: skip
                     sums[q, r] += whole
                     inside[q, r] += masked
@@ -189,7 +190,7 @@ def pairs_above(queries, references, keep, rows, columns, group, least, bounds, 
     """
     (qx, qm, qs), (rx, rm, rs) = queries, references
     tile_columns = keep.shape[1]
-    products, row = np.empty(qx.shape[2], np.float32), np.zeros(tile_columns + 2 * LANES, np.float32)
+    products = np.zeros(qx.shape[2], np.float32)
     for start in range(0, len(qx), group):
         stop = min(start + group, len(qx))
         for t in range(len(keep)):
@@ -207,6 +208,6 @@ def pairs_above(queries, references, keep, rows, columns, group, least, bounds, 
                     if upper[q, r] >= least:
                         query = qx[q, t], qm[q, t], qs[q, t]
                         exact = _ssim_of_tile(
-                            query, reference, keep[t], None, None, rows[t], columns[t], tile_columns, products, row
+                            query, reference, keep[t], None, None, rows[t], columns[t], tile_columns, products
                         )[0]
                         upper[q, r] += exact - bounds[t, q, r]

@@ -33,7 +33,7 @@ RECOMPUTED = 1e-3
 
 # Described queries are kept while all references pass by; a block of references only as long as it is compared; and
 # the tiles of as many queries as fit in the second-level cache are compared with one tile of a reference in turn.
-_QUERY_BYTES, _BLOCK_BYTES, _CACHE_BYTES = 256 << 20, 48 << 20, 1 << 20
+_QUERY_BYTES, _BLOCK_BYTES, _CACHE_BYTES = 512 << 20, 96 << 20, 1 << 20
 
 Result = TypeVar("Result")
 
@@ -83,8 +83,8 @@ def ssim_all_pairs(
 
     Args:
         queries: uint8 array of shape (Q, H, W, 3), or (Q, H, W) for grey, at least 11 px on each side.
-        references: uint8 pictures of the same size, N of them: an array, a memory-mapped array, or anything else that
-            is read slice by slice.
+        references: uint8 pictures of the same size, N of them: an array, a `PixelFile`, or anything else that is
+            read slice by slice.
         masks: bool array of shape (Q, H, W), True on a query's foreground. With masks the SSIM map is averaged over
             the union of both foregrounds, without over all of it.
         reference_masks: bool array of shape (N, H, W); turned with the references.

@@ -1,5 +1,6 @@
 """Pictures as the engine's kernels want them: cut into tiles, each with its pixels, local means and deviations."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,9 +98,8 @@ class Tiling:
 
         reading = (self.tile_rows + kernels.REACH) * (self.tile_columns + kernels.LANES)
         shape = len(pictures), len(self.rows)
-        pixels = np.empty((*shape, reading), np.float32)
-        means = np.empty((*shape, self.tile_rows * self.tile_columns), np.float32)
-        deviations = np.empty_like(means)
+        pixels = _aligned(*shape, reading)
+        means, deviations = (_aligned(*shape, self.tile_rows * self.tile_columns) for _ in range(2))
         kernels.describe(np.ascontiguousarray(pictures), self.tile_rows, self.tile_columns, pixels, means, deviations)
         return pixels, means, deviations
 
@@ -122,3 +122,11 @@ class Tiling:
 def _split(length: int, most: int) -> int:
     """The size of equal parts of a length, none longer than `most`."""
     return -(-length // -(-length // most))
+
+
+def _aligned(*shape: int) -> np.ndarray:
+    """An uninitialised float32 array that begins at a cache line, so that no vector of it lies across two."""
+    line = 64
+    room = np.empty(4 * math.prod(shape) + line, np.uint8)
+    start = -room.ctypes.data % line
+    return room[start : start + 4 * math.prod(shape)].view(np.float32).reshape(shape)

@@ -83,14 +83,15 @@ def test_blocks_and_threads_do_not_change_a_score(pictures: np.ndarray, threads:
     np.testing.assert_array_equal(ssim_all_pairs(pictures, many, threads=threads), np.tile(alone, 4))
 
 
-@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.9, 1.0])
 @pytest.mark.parametrize("side", [64, 150])
-def test_every_photograph_above_a_threshold_is_found_with_its_exact_score(side: int, threshold: float) -> None:
+def test_every_photograph_above_a_threshold_is_found_with_its_exact_score(side: int) -> None:
     pictures = photographs(side)
-    exact = brute_force(pictures, pictures)
-    found = ssim_above(pictures, pictures, threshold, threads=2)
-    assert [(pair.query, pair.reference) for pair in found] == [tuple(at) for at in np.argwhere(exact >= threshold)]
-    assert [pair.ssim for pair in found] == [exact[pair.query, pair.reference] for pair in found]
+    queries = pictures[:6]
+    exact = brute_force(queries, pictures)
+    for threshold in (0.3, 0.5, 0.7, 0.9, 1.0):
+        found = ssim_above(queries, pictures, threshold, threads=2)
+        assert [(pair.query, pair.reference) for pair in found] == [tuple(at) for at in np.argwhere(exact >= threshold)]
+        assert [pair.ssim for pair in found] == [exact[pair.query, pair.reference] for pair in found]
 
 
 @few
@@ -124,7 +125,7 @@ def test_masks_average_the_map_over_the_union_of_both(pictures: np.ndarray, data
     share = data.draw(st.sampled_from([0.0, 0.01, 0.5, 1.0]))
     masks, reference_masks = rng.random((2, *pictures.shape[:3])) < share
     scores = ssim_all_pairs(pictures, pictures, masks=masks, reference_masks=reference_masks)
-    for q in range(len(pictures)):
+    for q in (0, 3):
         for n in range(len(pictures)):
             inside = (masks[q] | reference_masks[n])[5:-5, 5:-5]
             wanted = ssim_map(pictures[q], pictures[n])[inside].mean() if inside.any() else np.nan
