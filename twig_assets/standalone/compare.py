@@ -11,12 +11,17 @@ import numpy as np
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.similarity import ORIENTATIONS, AuditResult, Policy, audit, ssim_all_pairs
 from twig_assets.similarity.audit import LIBRARIES
+from twig_assets.similarity.detectors.hog import hog_orientations
+from twig_assets.similarity.detectors.pdq import pdq_orientations
 from twig_assets.standalone.corpus import Corpus
 from twig_assets.standalone.images import MAX_SIDE, reduced, squeezed
 from twig_assets.standalone.work import SIDE, Scan, WorkFolder
 
-CANDIDATES = 16
-"""So many works, the most alike at SIDE x SIDE pixels, are compared with an image at its own size."""
+CANDIDATES = 8
+"""So many works by each source are compared with an image at its own size."""
+
+SOURCES = ("ssim", "hog", "pdq")
+"""By SSIM at SIDE x SIDE pixels, by gradients, and by PDQ hash: each compared with every work."""
 
 SHARD = 32
 """Images that are compared together."""
@@ -107,44 +112,70 @@ class _Shard:
     def _start(self, query: Query) -> Scan:
         """Where to go on; from the beginning if too many of the candidates were withdrawn."""
         scan = self._work.scan(query.key, self._key)
-        kept = [(row, score) for row, score in scan.candidates if row in self._corpus.by_row]
-        enough = len(kept) > CANDIDATES // 2 or len(kept) == len(scan.candidates)
-        return Scan(scan.compared, kept) if enough else Scan(0, [])
+        kept = {
+            source: [(row, score) for row, score in best if row in self._corpus.by_row]
+            for source, best in scan.candidates.items()
+        }
+        fewer = min(
+            (len(best) for source, best in kept.items() if len(best) < len(scan.candidates[source])), default=CANDIDATES
+        )
+        return Scan(scan.compared, kept) if fewer > CANDIDATES // 2 else Scan(0, {})
 
     def _scan(self, queries: list[Query], compared: int, progress: Progress) -> None:
         rows = self._work.rows()
         if compared >= rows:
             return
-        small = np.stack([squeezed(self._picture(query), SIDE) for query in queries])
+        pictures = _Described([self._picture(query) for query in queries])
         scans = [self._start(query) for query in queries]
         for start in range(compared, rows, BLOCK):
             stop = min(start + BLOCK, rows)
-            scores = ssim_all_pairs(small, self._work.block(start, stop), orientations=len(ORIENTATIONS))
-            scans = [self._merged(scan, row, start) for scan, row in zip(scans, scores, strict=True)]
+            found = pictures.scores(self._work.block(start, stop))
+            scans = [
+                Scan(stop, {source: self._best(scan, source, found[source][i], start) for source in SOURCES})
+                for i, scan in enumerate(scans)
+            ]
             with self._work.transaction():
                 for query, scan in zip(queries, scans, strict=True):
                     self._work.put_scan(query.key, self._key, scan)
             progress.compared(len(queries) * (stop - start))
 
-    def _merged(self, scan: Scan, scores: np.ndarray, start: int) -> Scan:
+    def _best(self, scan: Scan, source: str, scores: np.ndarray, start: int) -> list[tuple[int, float]]:
         works = self._corpus.by_row
-        best = np.argsort(-scores, kind="stable")
-        fresh = [(start + int(i), float(scores[i])) for i in best if start + int(i) in works][: CANDIDATES + 1]
+        nearest = np.argsort(-scores, kind="stable")
+        fresh = [(start + int(i), float(scores[i])) for i in nearest if start + int(i) in works][: CANDIDATES + 1]
         # Equal scores in order of hash, so that the order in which references came does not matter.
-        ranked = sorted(scan.candidates + fresh, key=lambda one: (-one[1], works[one[0]].stored.sha256))
-        return Scan(start + len(scores), ranked[: CANDIDATES + 1])
+        ranked = [*scan.candidates.get(source, []), *fresh]
+        return sorted(ranked, key=lambda one: (-one[1], works[one[0]].stored.sha256))[: CANDIDATES + 1]
+
+    def _candidates(self, query: Query) -> list[str]:
+        """Hashes of the works to compare with at the image's own size, in order of hash."""
+        found: set[str] = set()
+        for best in self._start(query).candidates.values():
+            hashes = [self._corpus.by_row[row].stored.sha256 for row, _ in best]
+            found |= set([sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES])
+        if self._corpus.has_local_features:
+            found |= set(self._by_local_features(query)) - {query.excluded}
+        return sorted(found)
+
+    def _by_local_features(self, query: Query) -> list[str]:
+        # What a feature says depends on all works, so this is sought anew when the corpus changes.
+        key = sha256_of({"corpus": self._corpus.version, "scan": self._key})
+        known = self._work.result(f"local features of {query.key}", key)
+        if known is None:
+            hashes = self._corpus.by_local_features(self._picture(query), CANDIDATES + 1)
+            known = {"candidates": hashes}
+            with self._work.transaction():
+                self._work.put_result(f"local features of {query.key}", key, known)
+        return list(known["candidates"])
 
     def _judge(self, query: Query, policy: Policy) -> Result:
-        rows = [row for row, _ in self._start(query).candidates]
-        hashes = [self._corpus.by_row[row].stored.sha256 for row in rows]
-        hashes = [sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES]
+        hashes = self._candidates(query)
         key = sha256_of({"candidates": hashes, "policy": policy.sha256, "scan": self._key, "longest": MAX_SIDE})
         known = self._work.result(query.key, key)
         if known is not None:
             return known
-        references = [self._corpus.picture(sha256) for sha256 in sorted(hashes)]
-        image = reduced(self._picture(query), MAX_SIDE)
-        [found] = audit(image[None], references, policy, labels=[query.name])
+        references = [self._corpus.picture(sha256) for sha256 in hashes]
+        [found] = audit(self._picture(query)[None], references, policy, labels=[query.name])
         body = _as_json(found)
         with self._work.transaction():
             self._work.put_result(query.key, key, body)
@@ -160,3 +191,23 @@ def _as_json(found: AuditResult) -> Result:
     nearest = found.nearest.sha256 if found.nearest else None
     body: Result = json.loads(json.dumps(asdict(replace(found, nearest=None)) | {"nearest": nearest}))
     return body
+
+
+class _Described:
+    """Pictures made ready to be compared with records."""
+
+    def __init__(self, pictures: Sequence[np.ndarray]) -> None:
+        self._small = np.stack([squeezed(picture, SIDE) for picture in pictures])
+        self._hogs = np.stack([hog_orientations(picture) for picture in pictures]).astype(np.float32)
+        self._hashes = np.stack([pdq_orientations(picture) for picture in pictures])
+
+    def scores(self, records: np.ndarray) -> dict[str, np.ndarray]:
+        """For each of SOURCES, (pictures, records): the score of the best of eight orientations, high is near."""
+        pixels = np.ascontiguousarray(records["pixels"])
+        cosines = self._hogs @ records["hog"].astype(np.float32).T
+        differing = np.bitwise_count(self._hashes[:, :, None] ^ records["pdq"][None, None]).sum(axis=3, dtype=np.int32)
+        return {
+            "ssim": ssim_all_pairs(self._small, pixels, orientations=len(ORIENTATIONS)),
+            "hog": cosines.max(axis=1),
+            "pdq": -differing.min(axis=1),
+        }

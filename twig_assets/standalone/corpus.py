@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from twig_assets.similarity.decode import DecodeError, decode, read_file, suffix_note
+from twig_assets.similarity.detectors import ReferenceIndex
+from twig_assets.similarity.detectors.hog import hog
+from twig_assets.similarity.detectors.local_features import CANVAS
+from twig_assets.similarity.detectors.pdq import pdq
 from twig_assets.similarity.files import shown
 from twig_assets.similarity.references import (
     CorpusFile,
@@ -17,10 +23,13 @@ from twig_assets.similarity.references import (
     same_file,
 )
 from twig_assets.standalone.images import reduced, squeezed
-from twig_assets.standalone.work import SIDE, ReferenceRow, WorkError, WorkFolder
+from twig_assets.standalone.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
 
 MAX_SIDE = 2048
 """References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
+
+LOCAL_UP_TO = 2000
+"""Up to so many works, candidates are also sought by local features, which take 0.25 MB a work."""
 
 _KEPT_BYTES = 256 << 20
 _BATCH = 256
@@ -58,6 +67,20 @@ class Corpus:
         self.version = corpus_version(works)
         self.by_row = {work.stored.row: work for work in works.values()}
         self._kept: OrderedDict[str, ReferenceImage] = OrderedDict()
+        self._index: ReferenceIndex | None = None
+
+    @property
+    def has_local_features(self) -> bool:
+        """Whether the corpus is small enough to keep the local features of all works in memory."""
+        return len(self.works) <= LOCAL_UP_TO
+
+    def by_local_features(self, image: np.ndarray, count: int) -> list[str]:
+        """Hashes of the works that share most local features with an image, uint8 (h, w, 3)."""
+        hashes = list(self.works)
+        if self._index is None:
+            self._index = ReferenceIndex([reduced(self.picture(sha256).pixels, CANVAS) for sha256 in hashes])
+        found = self._index.candidates(self._index.describe(image), count)
+        return [hashes[one.reference] for one in found if "local features" in one.proposed_by]
 
     def picture(self, sha256: str) -> ReferenceImage:
         """A work with its pixels, at most MAX_SIDE on either side.
@@ -125,5 +148,9 @@ def _read(file: CorpusFile, first: dict[str, CorpusFile], known: set[str], work:
         found = decode(content)
         height, width = found.pixels.shape[:2]
         notes = suffix_note(file.path.suffix, found.format) + found.notes
-        work.add_reference(squeezed(found.pixels, SIDE), sha256, (width, height), notes)
+        work.add_reference(_record(found.pixels), sha256, (width, height), notes)
     first[sha256] = file
+
+
+def _record(pixels: np.ndarray) -> np.ndarray:
+    return np.array((squeezed(pixels, SIDE), hog(pixels), pdq(pixels)), RECORD)

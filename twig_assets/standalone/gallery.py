@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from twig_assets.similarity import limits
 from twig_assets.standalone.compare import Result
 from twig_assets.standalone.corpus import Corpus, Work
 from twig_assets.standalone.pictures import Pictures, pictures
@@ -68,6 +69,7 @@ def write_gallery(
     )
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["turn"] = turn
+    environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
     worst = sorted(judged, key=lambda one: one.severity)
     cards = [_card(one, corpus) for one in worst[:shown]]

@@ -13,6 +13,7 @@ from twig_assets.similarity.pictures import BORDER, MIN_SIDE
 from twig_assets.similarity.ssim import ssim_map
 from twig_assets.standalone.corpus import Corpus
 from twig_assets.standalone.images import MAX_SIDE, reduced
+from twig_assets.standalone.keypoints import draw_matches
 from twig_assets.standalone.verdicts import Judged
 from twig_assets.standalone.work import WorkError
 
@@ -26,33 +27,53 @@ _COLOURS = np.array([[8, 12, 26], [20, 24, 60], [84, 28, 109], [187, 55, 84], [2
 
 @dataclass(frozen=True)
 class Pictures:
-    """`data:` URIs; None where there is nothing to show."""
+    """`data:` URIs; None where there is nothing to show.
 
-    image: str | None
-    reference: str | None
-    likeness: str | None
+    Attributes:
+        image: The image.
+        reference: The work it comes nearest to, turned as it matches best.
+        likeness: Where the two are alike.
+        keypoints: The two side by side, with lines between the local features that agree on how the work lies on the
+            image.
+        agreeing: How many lines there are.
+    """
+
+    image: str | None = None
+    reference: str | None = None
+    likeness: str | None = None
+    keypoints: str | None = None
+    agreeing: int = 0
 
 
 def pictures(one: Judged, corpus: Corpus) -> Pictures:
     """The pictures of a card; what has become unreadable since it was judged leaves a gap."""
     if one.size is None:
-        return Pictures(None, None, None)
+        return Pictures()
     try:
         full = decode(read_file(one.file.path)).pixels
     except DecodeError:
-        return Pictures(None, None, None)
+        return Pictures()
     image = reduced(full, SIDE)
     nearest = one.nearest_match
     if nearest is None:
-        return Pictures(_uri(image), None, None)
+        return Pictures(_uri(image))
     try:
         reference = corpus.picture(nearest["reference_sha256"]).pixels
     except (DecodeError, WorkError):
-        return Pictures(_uri(image), None, None)
+        return Pictures(_uri(image))
     turned = oriented(reduced(reference, 2 * SIDE), nearest["transform"])
     # A long strip is too thin for SSIM at this size, though not at the size it was judged at.
     mapped = likeness(image if min(image.shape[:2]) >= MIN_SIDE else reduced(full, MAX_SIDE), turned)
-    return Pictures(_uri(image), _uri(reduced(turned, SIDE)), _uri(reduced(mapped, SIDE)))
+    drawn = None
+    if nearest["sift_inliers"] >= one.result["thresholds"]["aligned_inliers_at_least"]:
+        drawn = draw_matches(reduced(full, MAX_SIDE), reference)
+    return Pictures(
+        image=_uri(image),
+        reference=_uri(reduced(turned, SIDE)),
+        likeness=_uri(reduced(mapped, SIDE)),
+        keypoints=_uri(drawn.pixels) if drawn else None,
+        agreeing=drawn.agreeing if drawn else 0,
+    )
 
 
 def likeness(image: np.ndarray, reference: np.ndarray) -> np.ndarray:

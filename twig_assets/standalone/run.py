@@ -1,6 +1,5 @@
 """Audit a folder of images against a folder of protected works, and write down what was found."""
 
-import hashlib
 import json
 import os
 import sys
@@ -12,10 +11,11 @@ from typing import Any
 from tqdm import tqdm
 
 from twig_assets.similarity import Policy
-from twig_assets.standalone.compare import Query, Result, compare
+from twig_assets.standalone.compare import Result, compare
 from twig_assets.standalone.corpus import Corpus, prepare_corpus
 from twig_assets.standalone.gallery import write_gallery
 from twig_assets.standalone.images import image_files
+from twig_assets.standalone.planted import planted, recall, sampled
 from twig_assets.standalone.summary import summarize
 from twig_assets.standalone.tables import write_tables
 from twig_assets.standalone.verdicts import Judged, judge
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def audit_folder(
-    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 16, shown: int = 200, bars: bool = False
+    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 18, shown: int = 200, bars: bool = False
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -51,7 +51,8 @@ def audit_folder(
         references: The folder of protected works, perhaps with a `references.csv`.
         policy: Thresholds.
         out: Where results go. Its subfolder `work` holds what a further run goes on from.
-        sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are.
+        sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
+            many copies of works are planted, to see how many are found.
         shown: How many images, the worst first, the gallery shows.
         bars: Whether to show progress on standard error.
 
@@ -73,21 +74,23 @@ def audit_folder(
         with _Bar("reading images", "files", bars) as bar, _Comparing("images", bars) as progress:
             judged = judge(files, corpus, policy, work, bar.reach, progress)
         with _Comparing("corpus against itself", bars) as progress:
-            queries = _sampled(corpus, sample) if len(corpus.works) > 1 else []
-            baseline = compare(queries, corpus, policy, work, progress)
-    return _written(judged, hidden, corpus, policy, baseline, out, shown)
+            baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
+        copies = planted(corpus, sample)
+        with _Comparing("planted copies", bars) as progress:
+            found = compare([copy.query for copy in copies], corpus, policy, work, progress)
+    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, found))
+    return _written(judged, summary, corpus, policy, baseline, out, shown)
 
 
 def _written(
     judged: list[Judged],
-    hidden: list[str],
+    summary: dict[str, Any],
     corpus: Corpus,
     policy: Policy,
     baseline: list[Result],
     out: Path,
     shown: int,
 ) -> Outcome:
-    summary = summarize(judged, hidden, corpus, policy, baseline)
     try:
         write_tables(judged, corpus, policy, out)
         partial = out / ".summary.json.partial"
@@ -97,17 +100,6 @@ def _written(
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, summary, out)
-
-
-def _sampled(corpus: Corpus, count: int) -> list[Query]:
-    """Works in the order of a hash of their hash: the same ones every time, and mostly so when the corpus grows."""
-    order = sorted(corpus.works, key=lambda sha256: hashlib.sha256(f"baseline:{sha256}".encode()).digest())
-    return [_as_query(corpus, sha256) for sha256 in order[:count]]
-
-
-def _as_query(corpus: Corpus, sha256: str) -> Query:
-    title = corpus.works[sha256].file.title
-    return Query(title, f"baseline:{sha256}", lambda: corpus.picture(sha256).pixels, excluded=sha256)
 
 
 def _check_apart(out: Path, *read: Path) -> None:

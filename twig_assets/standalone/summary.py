@@ -8,8 +8,8 @@ import numpy as np
 
 from twig_assets.similarity import Policy
 from twig_assets.standalone.compare import CANDIDATES, Result, library_versions
+from twig_assets.standalone.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.standalone.corpus import MAX_SIDE as REFERENCE_SIDE
-from twig_assets.standalone.corpus import Corpus
 from twig_assets.standalone.images import MAX_SIDE as IMAGE_SIDE
 from twig_assets.standalone.verdicts import SEVERITY, Judged
 from twig_assets.standalone.work import SIDE
@@ -17,15 +17,26 @@ from twig_assets.standalone.work import SIDE
 OPINION = "A verdict is an opinion about similarity, not about infringement."
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
 METHOD = (
-    f"Every image is compared with every reference, both squeezed to {SIDE} x {SIDE} px (Lanczos), in eight "
-    f"orientations. The {CANDIDATES} most alike are compared again at the image's own size, which is reduced to "
-    f"{IMAGE_SIDE} px on the longer side if it is larger; references of another size are resized to it (Lanczos, "
-    f"proportions given up; first to {REFERENCE_SIDE} px if larger). Scores and verdicts are of that second comparison."
+    f"Every image is compared with every reference in eight orientations: by SSIM, both squeezed to {SIDE} x {SIDE} "
+    f"px (Lanczos), by gradients and by PDQ hash. The {CANDIDATES} most alike by each are compared again at the "
+    f"image's own size, which is reduced to {IMAGE_SIDE} px on the longer side if it is larger; for SSIM, references "
+    f"of another size are resized to it (Lanczos, proportions given up; first to {REFERENCE_SIDE} px if larger). "
+    "Scores and verdicts are of that second comparison."
+)
+LOCAL = f" Candidates were also sought by local features, {CANDIDATES} for each image."
+NO_LOCAL = (
+    f" With more than {LOCAL_UP_TO} references, candidates are not sought by local features: crops and pasted "
+    "works that look like nothing as a whole are missed."
 )
 
 
 def summarize(
-    judged: Sequence[Judged], hidden: Sequence[str], corpus: Corpus, policy: Policy, baseline: Sequence[Result]
+    judged: Sequence[Judged],
+    hidden: Sequence[str],
+    corpus: Corpus,
+    policy: Policy,
+    baseline: Sequence[Result],
+    recall: dict[str, Any],
 ) -> dict[str, Any]:
     """The figures.
 
@@ -35,12 +46,13 @@ def summarize(
         corpus: What was compared with.
         policy: By which thresholds.
         baseline: Results of works of the corpus against the rest of it.
+        recall: How many planted copies were found.
     """
     verdicts = Counter(one.verdict for one in judged)
     distinct = {one.sha256: one for one in judged if one.sha256}.values()
     return {
         "what": OPINION,
-        "method": METHOD,
+        "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
         "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
         "inconclusive": [_said(one) for one in judged if one.verdict == "inconclusive"],
         "passed_over": list(hidden),
@@ -55,6 +67,7 @@ def summarize(
             "sampled": len(baseline),
             **spread([result["scores"].get("ssim") for result in baseline], policy),
         },
+        "recall": recall,
         "policy": policy.model_dump(mode="json"),
         "policy_sha256": policy.sha256,
         "versions": library_versions(),

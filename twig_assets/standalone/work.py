@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from twig_assets.similarity.detectors import hog
+
 SIDE = 64
 """References and images are squeezed to SIDE x SIDE pixels to find candidates."""
 
-_BYTES = SIDE * SIDE * 3
+RECORD = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("hog", np.float16, (hog.LENGTH,)), ("pdq", np.uint8, (32,))])
+"""What is kept of a reference to find it again: 15 KiB."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS reference (row INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, width INTEGER, height INTEGER,
     notes TEXT);
@@ -50,16 +53,16 @@ class ImageRow(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """How far a query was compared: with the first so many rows, and the best of them as (row, SSIM)."""
+    """How far a query was compared: with the first so many rows; and for each source the best as (row, score)."""
 
     compared: int
-    candidates: list[tuple[int, float]]
+    candidates: dict[str, list[tuple[int, float]]]
 
 
 class WorkFolder:
     """The folder `work` of an audit's output.
 
-    References are rows of raw pixels in one file that only grows, and in an SQLite table. A row whose reference left
+    References are records in one file that only grows, and rows of an SQLite table. A row whose reference left
     the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever, and
     a reference that comes later is compared with every image, but nothing else is again.
     """
@@ -75,22 +78,22 @@ class WorkFolder:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._pixels = (folder / f"references-{SIDE}.rgb").open("a+b")
+            self._records = (folder / "references.records").open("a+b")
         except BlockingIOError as error:
             raise WorkError(f"{folder}: another audit is at work here; wait for it or choose another --out") from error
         except OSError as error:
             raise WorkError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
         try:
-            self._db = sqlite3.connect(folder / "work.db", isolation_level=None)
+            self._db = sqlite3.connect(folder / "progress.db", isolation_level=None)
             self._db.executescript(_TABLES)
-            self._cut_unfinished_pixels()
+            self._cut_unfinished_record()
         except sqlite3.Error as error:
             raise WorkError(f"{folder}: cannot be used ({error}); delete it to begin anew") from error
 
     def close(self) -> None:
         """Let others in."""
         self._db.close()
-        self._pixels.close()
+        self._records.close()
         self._lock.close()
 
     @contextmanager
@@ -102,12 +105,12 @@ class WorkFolder:
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
-        self._pixels.flush()
-        os.fsync(self._pixels.fileno())
+        self._records.flush()
+        os.fsync(self._records.fileno())
         self._db.execute("COMMIT")
 
     def rows(self) -> int:
-        """How many rows of pixels there are, those of withdrawn references included."""
+        """How many records there are, those of withdrawn references included."""
         return int(self._db.execute("SELECT coalesce(max(row) + 1, 0) FROM reference").fetchone()[0])
 
     def references(self) -> dict[str, ReferenceRow]:
@@ -115,9 +118,9 @@ class WorkFolder:
         found = self._db.execute("SELECT row, sha256, width, height, notes FROM reference WHERE sha256 IS NOT NULL")
         return {sha256: ReferenceRow(row, sha256, w, h, tuple(json.loads(n))) for row, sha256, w, h, n in found}
 
-    def add_reference(self, small: np.ndarray, sha256: str, size: tuple[int, int], notes: tuple[str, ...]) -> None:
-        """Append a row, within a transaction; small: uint8 (SIDE, SIDE, 3); size: own width and height."""
-        self._pixels.write(np.ascontiguousarray(small).tobytes())
+    def add_reference(self, record: np.ndarray, sha256: str, size: tuple[int, int], notes: tuple[str, ...]) -> None:
+        """Append a record, of RECORD and shape (), within a transaction; size: the picture's width and height."""
+        self._records.write(record.tobytes())
         insert = "INSERT INTO reference VALUES (?, ?, ?, ?, ?)"
         self._db.execute(insert, (self.rows(), sha256, *size, json.dumps(notes)))
 
@@ -126,9 +129,9 @@ class WorkFolder:
         self._db.executemany("UPDATE reference SET sha256 = NULL WHERE sha256 = ?", [(s,) for s in sha256s])
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Rows `start` to `stop` read from disk: uint8 (n, SIDE, SIDE, 3)."""
-        raw = os.pread(self._pixels.fileno(), (stop - start) * _BYTES, start * _BYTES)
-        return np.frombuffer(raw, np.uint8).reshape(-1, SIDE, SIDE, 3)
+        """Records `start` to `stop` read from disk: an array of RECORD."""
+        size = RECORD.itemsize
+        return np.frombuffer(os.pread(self._records.fileno(), (stop - start) * size, start * size), RECORD)
 
     def image(self, sha256: str) -> ImageRow | None:
         """What decoding gave, if it was tried before."""
@@ -145,7 +148,9 @@ class WorkFolder:
         """How far a query was compared under a key: versions of libraries and the like."""
         found = self._db.execute("SELECT compared, candidates FROM scan WHERE query = ? AND key = ?", (query, key))
         row = found.fetchone()
-        return Scan(row[0], [(r, s) for r, s in json.loads(row[1])]) if row else Scan(0, [])
+        if row is None:
+            return Scan(0, {})
+        return Scan(row[0], {source: [(r, s) for r, s in best] for source, best in json.loads(row[1]).items()})
 
     def put_scan(self, query: str, key: str, scan: Scan) -> None:
         """Keep how far a query was compared."""
@@ -161,8 +166,8 @@ class WorkFolder:
         """Keep a verdict; an older one of the same query goes."""
         self._db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (query, key, json.dumps(body)))
 
-    def _cut_unfinished_pixels(self) -> None:
-        wanted = self.rows() * _BYTES
-        if os.fstat(self._pixels.fileno()).st_size < wanted:
-            raise WorkError(f"{self.folder}: its file of pixels was cut short; delete the folder to begin anew")
-        self._pixels.truncate(wanted)
+    def _cut_unfinished_record(self) -> None:
+        wanted = self.rows() * RECORD.itemsize
+        if os.fstat(self._records.fileno()).st_size < wanted:
+            raise WorkError(f"{self.folder}: its file of references was cut short; delete the folder to begin anew")
+        self._records.truncate(wanted)

@@ -102,6 +102,9 @@ def test_the_summary_has_percentiles_shares_and_the_corpus_against_itself(
     assert summary["ssim"]["share_from"][1]["share"] == pytest.approx(2 / 3)
     assert summary["baseline"]["scored"] == 2
     assert summary["baseline"]["maximum"] < 0.5
+    assert summary["recall"]["by_transform"] == {
+        "identical": {"planted": 1, "found": 1}, "jpeg 30": {"planted": 1, "found": 1},
+    }  # fmt: skip
 
 
 def test_the_page_needs_nothing_else_and_shows_the_worst_first(images: Path, references: Path, tmp_path: Path) -> None:
@@ -114,6 +117,7 @@ def test_the_page_needs_nothing_else_and_shows_the_worst_first(images: Path, ref
     assert "other.png" not in page
     assert "1 more, none of them worse" in page
     assert page.count("data:image/png") == 6
+    assert "local features agree on how the work (right) lies on the image: identical" in page
 
 
 def test_running_again_compares_nothing_and_writes_the_same(
@@ -146,7 +150,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_output(
     monkeypatch.setattr(WorkFolder, "put_scan", put)
     compared.clear()
     run(images, references, tmp_path / "out")
-    assert sum(compared) == 3 * 3 + 2 * 3 - (2 + 1 + 2)
+    assert sum(compared) == (3 + 2 + 2) * 3 - (2 + 1 + 2)
     assert written(tmp_path / "out") == written(tmp_path / "whole")
 
 

@@ -80,7 +80,7 @@ def align(image: Features, reference: Features, variant: str) -> Alignment | Non
     )
     if matrix is None:
         return None
-    agreeing = _agreeing(matrix, image, reference, ours, theirs)
+    agreeing = agreeing_matches(matrix, image, reference, ours, theirs)
     scale = np.hypot(matrix[0, 0], matrix[1, 0])
     if agreeing.sum() < MIN_MATCHES or not SCALES[0] <= scale <= SCALES[1]:
         return None
@@ -101,7 +101,7 @@ def one_to_one(image: Features, reference: Features) -> tuple[np.ndarray, np.nda
     return ours, nearest[ours]
 
 
-def _agreeing(
+def agreeing_matches(
     matrix: np.ndarray, image: Features, reference: Features, ours: np.ndarray, theirs: np.ndarray
 ) -> np.ndarray:
     """Which matches land where they should, with the size and direction they should have; one per place."""
