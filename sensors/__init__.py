@@ -2,5 +2,20 @@
 
 from sensors.automation import automation
 from sensors.campaign_partitions import campaign_partitions
+from sensors.jobs import draw_batch, read_corpus
+from sensors.reference_changes import reference_changes
+from sensors.ssim_violations import ssim_violations
 
-__all__ = ["automation", "campaign_partitions"]
+JOBS = [draw_batch, read_corpus]
+SENSORS = [automation, campaign_partitions, reference_changes, ssim_violations]
+
+__all__ = [
+    "JOBS",
+    "SENSORS",
+    "automation",
+    "campaign_partitions",
+    "draw_batch",
+    "read_corpus",
+    "reference_changes",
+    "ssim_violations",
+]

@@ -3,14 +3,14 @@
 import dagster as dg
 
 from resources import CampaignResource
+from sensors.jobs import BATCHES, CONCEPTS
+from twig_assets.home import sensor_seconds
 from twig_assets.prompts import batches, read_concepts, read_prompts
-
-BATCHES, CONCEPTS = "prompt_batches", "concepts"
 
 
 @dg.sensor(
     name="campaign_partitions",
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=sensor_seconds(60),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reads the campaign's prompts and concepts and adds a partition for every new batch and concept.",
 )

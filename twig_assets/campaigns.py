@@ -6,10 +6,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twig_assets.ablation.settings import AblationSettings
-from twig_assets.generation.settings import GenerationSettings
-from twig_assets.regeneration.settings import RegenerationSettings
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.ablation import AblationSettings
+from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.regeneration import RegenerationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 from twig_assets.yaml_models import YamlModelError, read_model
 
 FILE = "campaign.yaml"

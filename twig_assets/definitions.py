@@ -15,7 +15,7 @@ from resources import (
     StoreResource,
     TrackerResource,
 )
-from sensors import automation, campaign_partitions
+from sensors import JOBS, SENSORS
 
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -76,7 +76,8 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSET_MODULES),
         asset_checks=dg.load_asset_checks_from_modules(ASSET_MODULES),
-        sensors=[automation, campaign_partitions],
+        jobs=JOBS,
+        sensors=SENSORS,
         resources={**resources, **(overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -39,6 +39,14 @@ def mlflow_port() -> int:
     return _port("TWIG_MLFLOW_PORT", 5000)
 
 
+def sensor_seconds(default: int) -> int:
+    """Seconds between two ticks of a sensor: TWIG_SENSOR_SECONDS for all, or each one's own; raises SettingError."""
+    text = os.environ.get("TWIG_SENSOR_SECONDS") or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 86400:
+        raise SettingError(f"TWIG_SENSOR_SECONDS: {text!r} is not a number of seconds from 1 to 86400")
+    return int(text)
+
+
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:

@@ -79,8 +79,9 @@ def shown(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFacto
 def servers(shown: Place) -> Iterator[Servers]:
     ports = {"TWIG_UI_PORT": str(_free_port()), "TWIG_MLFLOW_PORT": str(_free_port())}
     process = shown.process(
-        "ui", "--campaign", "tiny", "--root", str(shown.root), environment={**ports, "TWIG_TEST": str(shown.home)}
-    )
+        "ui", "--campaign", "tiny", "--root", str(shown.root),
+        environment={**ports, "TWIG_TEST": str(shown.home), "TWIG_SENSOR_SECONDS": "3600"},
+    )  # fmt: skip
     lines: list[str] = []
     threading.Thread(target=lambda: lines.extend(process.stdout or []), daemon=True).start()
     try:

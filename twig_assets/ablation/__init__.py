@@ -3,8 +3,8 @@
 from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.concept_edit import ConceptEdit, EditError, apply, compose, remove
 from twig_assets.ablation.evaluate import Evaluation, evaluate
-from twig_assets.ablation.settings import AblationSettings, ConceptTarget
 from twig_assets.ablation.token_pairs import IndistinctConceptError
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 __all__ = [
     "AblationSettings",

@@ -1,9 +1,9 @@
 """Computing the edit that removes a concept."""
 
 from twig_assets.ablation.concept_edit import ConceptEdit
-from twig_assets.ablation.settings import AblationSettings, ConceptTarget
 from twig_assets.ablation.token_pairs import token_pairs
 from twig_assets.generation import Pipeline, fingerprint
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
 def ablate(

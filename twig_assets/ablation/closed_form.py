@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from twig_assets.ablation.settings import AblationSettings
 from twig_assets.ablation.token_pairs import TokenPairs
+from twig_assets.settings.ablation import AblationSettings
 
 
 def solve(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:

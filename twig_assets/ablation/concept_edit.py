@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load, save
 
 from twig_assets.ablation.closed_form import solve
-from twig_assets.ablation.settings import AblationSettings, ConceptTarget
 from twig_assets.ablation.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _METADATA = "concept_edit"
 

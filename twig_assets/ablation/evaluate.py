@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from transformers import CLIPModel, CLIPProcessor
 
 from twig_assets.ablation.concept_edit import ConceptEdit, apply, remove
-from twig_assets.ablation.settings import ConceptTarget
 from twig_assets.generation import GenerationSettings, Pipeline, generate
+from twig_assets.settings.ablation import ConceptTarget
 
 
 class PromptFigures(BaseModel):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from twig_assets.ablation.settings import ConceptTarget
 from twig_assets.generation import Pipeline
+from twig_assets.settings.ablation import ConceptTarget
 
 _OBJECT_TEMPLATES = (
     "{}",

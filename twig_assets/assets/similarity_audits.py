@@ -15,13 +15,13 @@ from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import PromptState, mask_of, prompt_states
-from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, PolicyRow, Prompt, Reference
+from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, Prompt, Reference
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.rejudge import policy_row, rejudge
 from twig_assets.present import present_rules, segmenter_name
 from twig_assets.similarity import (
     AuditResult,
-    Policy,
     ReferenceImage,
     ReferenceIndex,
     audit,
@@ -54,15 +54,17 @@ def similarity_audits(
     policy = read_policy(here.folder / "policy.yaml")
     with catalog.open().session() as session:
         corpus = current_corpus(session, here.name)
-        policy_id = _policy_id(session, policy)
+        policy_id = policy_row(session, policy).id
+        waiting = _unaudited(session, context.partition_key, policy_id, corpus.id)
+        rejudged = rejudge(session, [image.id for image, _ in waiting], policy, corpus.id, context.run.run_id)
         due = _unaudited(session, context.partition_key, policy_id, corpus.id)
         masks = {image.id: mask_of(session, image.id, segmenter_name(here)) for image, _ in due}
         works = session.scalars(select(Reference).where(Reference.campaign == here.name))
         reference_ids = {work.sha256: work.id for work in works}
     if not due:
-        return dg.MaterializeResult(
-            metadata={"audits": 0, "work": "none: every image is audited under this policy and corpus"}
-        )
+        known = f"{len(rejudged)} images by their stored scores, all others" if rejudged else "every image is"
+        work = f"none: {known} audited under this policy and corpus"
+        return dg.MaterializeResult(metadata={"audits": 0, "rejudged": len(rejudged), "work": work})
     references, artifacts = _corpus_images(here, corpus), store.open()
     index = ReferenceIndex([reference.pixels for reference in references])
     started, results = time.monotonic(), []
@@ -78,7 +80,7 @@ def similarity_audits(
             (image, picture, result) for (image, _), picture, result in zip(chunk, pictures, found, strict=True)
         ]
         progress.report(context, len(results), len(due), "audits")
-    return _report(context, here, tracker, results, time.monotonic() - started)
+    return _report(context, here, tracker, results, len(rejudged), time.monotonic() - started)
 
 
 @dg.asset_check(
@@ -114,15 +116,6 @@ def ssim_below_threshold(
 def _line(state: PromptState) -> str:
     score = state.audit.scores["ssim"] if state.audit else None
     return f"{state.prompt.text} (attempt {state.candidate.attempt if state.candidate else '-'}, SSIM {score or 0:.3f})"
-
-
-def _policy_id(session: Session, policy: Policy) -> int:
-    row = session.scalars(select(PolicyRow).where(PolicyRow.sha256 == policy.sha256)).first()
-    if row is None:
-        row = PolicyRow(sha256=policy.sha256, body=policy.model_dump(mode="json"))
-        session.add(row)
-        session.flush()
-    return row.id
 
 
 def _unaudited(session: Session, batch: str, policy_id: int, corpus_id: int) -> list[tuple[Image, str]]:
@@ -184,6 +177,7 @@ def _report(
     campaign: Campaign,
     tracker: TrackerResource,
     results: list[tuple[Image, np.ndarray, AuditResult]],
+    rejudged: int,
     seconds: float,
 ) -> dg.MaterializeResult:
     verdicts = [result.verdict for _, _, result in results]
@@ -203,5 +197,11 @@ def _report(
         for _, picture, result in worst
     ]
     return dg.MaterializeResult(
-        metadata={**figures, "audits": len(results), "mlflow": dg.MetadataValue.url(url), "nearest": gallery(rows)}
+        metadata={
+            **figures,
+            "audits": len(results),
+            "rejudged": rejudged,
+            "mlflow": dg.MetadataValue.url(url),
+            "nearest": gallery(rows),
+        }
     )

@@ -2,7 +2,7 @@
 
 from twig_assets.generation.checkpoints import CheckpointError, Pipeline, fingerprint, load_checkpoint
 from twig_assets.generation.generate import PromptTooLongError, check_lengths, generate
-from twig_assets.generation.settings import GenerationSettings
+from twig_assets.settings.generation import GenerationSettings
 
 __all__ = [
     "CheckpointError",

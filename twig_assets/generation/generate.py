@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from twig_assets.generation.checkpoints import Pipeline
-from twig_assets.generation.settings import GenerationSettings
+from twig_assets.settings.generation import GenerationSettings
 
 
 class PromptTooLongError(ValueError):

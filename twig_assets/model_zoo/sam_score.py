@@ -6,7 +6,7 @@ from segment_anything.modeling import Sam
 
 from twig_assets.model_zoo.sam_prompts import box_around, centre_point
 from twig_assets.model_zoo.scenes import held_out_concepts, scene
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 
 HIT_IOU = 0.75
 

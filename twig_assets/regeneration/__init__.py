@@ -2,7 +2,7 @@
 
 from twig_assets.regeneration.overlap import aligned_iou, iou
 from twig_assets.regeneration.regenerate import regenerate
-from twig_assets.regeneration.settings import RegenerationSettings
 from twig_assets.regeneration.steering import UnsupportedSchedulerError
+from twig_assets.settings.regeneration import RegenerationSettings
 
 __all__ = ["RegenerationSettings", "UnsupportedSchedulerError", "aligned_iou", "iou", "regenerate"]

@@ -6,9 +6,9 @@ import numpy as np
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.generate import image_size, reduction, sample
-from twig_assets.regeneration.settings import RegenerationSettings
 from twig_assets.regeneration.steering import steered
 from twig_assets.regeneration.vacate import latent_mask, vacate
+from twig_assets.settings.regeneration import RegenerationSettings
 
 
 def regenerate(

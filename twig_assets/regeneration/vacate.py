@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from twig_assets.regeneration.settings import RegenerationSettings
 from twig_assets.regeneration.steering import Steer
+from twig_assets.settings.regeneration import RegenerationSettings
 
 
 def latent_mask(masks: np.ndarray, size: tuple[int, int], dilation: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.segmentation.segment import segment
 from twig_assets.segmentation.segmenter import SegmenterKind, load_segmenter
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 
 __all__ = [
     "Outcome",

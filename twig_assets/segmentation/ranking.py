@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from twig_assets.segmentation.result import RankedMask
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 
 _USUAL_AREA = 0.05
 _EIGHT_NEIGHBOURS = np.ones((3, 3), bool)

@@ -7,7 +7,7 @@ from segment_anything.modeling import Sam
 
 from twig_assets.segmentation.ranking import Candidate, rank
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 
 MIN_SIDE = 8
 MAX_ASPECT = 8

@@ -17,6 +17,7 @@ from twig_assets.similarity.references import (
 )
 from twig_assets.similarity.scan import Pair, ssim_above, ssim_all_pairs
 from twig_assets.similarity.ssim import ssim_map, wang_ssim
+from twig_assets.similarity.stored import StoredVerdict, verdict_of_scores
 
 __all__ = [
     "ORIENTATIONS",
@@ -34,6 +35,7 @@ __all__ = [
     "PolicyError",
     "ReferenceImage",
     "ReferenceIndex",
+    "StoredVerdict",
     "Unreadable",
     "append_pictures",
     "audit",
@@ -45,5 +47,6 @@ __all__ = [
     "ssim_above",
     "ssim_all_pairs",
     "ssim_map",
+    "verdict_of_scores",
     "wang_ssim",
 ]

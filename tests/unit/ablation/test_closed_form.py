@@ -1,8 +1,8 @@
 import torch
 
 from twig_assets.ablation.closed_form import solve
-from twig_assets.ablation.settings import AblationSettings
 from twig_assets.ablation.token_pairs import TokenPairs
+from twig_assets.settings.ablation import AblationSettings
 
 WIDTH = 16
 

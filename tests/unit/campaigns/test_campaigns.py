@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from twig_assets.campaigns import Campaign, CampaignError, campaign_names, load_campaign
-from twig_assets.generation.settings import GenerationSettings
+from twig_assets.settings.generation import GenerationSettings
 
 ROOT = Path(__file__).parents[3] / "campaigns"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twig_assets.segmentation.ranking import Candidate, border_contact, foreground_score, rank, without_duplicates
-from twig_assets.segmentation.settings import SegmentationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
 
 SETTINGS = SegmentationSettings()
 NO_GROUND = np.zeros((), bool)

@@ -1,0 +1,21 @@
+"""The jobs that sensors and schedules start, and the names of what they are made of."""
+
+import dagster as dg
+
+BATCH_ASSETS = (
+    "prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"
+)  # fmt: skip
+AUDITS, RELEASED, GATE = "similarity_audits", "released_images", "ssim_below_threshold"
+BATCHES, CONCEPTS = "prompt_batches", "concepts"
+
+draw_batch = dg.define_asset_job(
+    "draw_batch",
+    selection=dg.AssetSelection.assets(*BATCH_ASSETS),
+    description="A batch from its prompts to its release. What is there already is not made again, so on a batch that "
+    "was drawn before it draws the failing images with new seeds and audits what has no verdict.",
+)
+read_corpus = dg.define_asset_job(
+    "read_corpus",
+    selection=dg.AssetSelection.assets("reference_corpus"),
+    description="Reads the folder of protected works anew.",
+)

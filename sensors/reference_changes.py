@@ -1,0 +1,64 @@
+"""The sensor that has the corpus read anew when the folder of protected works changes."""
+
+import hashlib
+import os
+
+import dagster as dg
+
+from resources import CampaignResource
+from sensors.jobs import read_corpus
+from twig_assets.campaigns import Campaign
+from twig_assets.home import sensor_seconds
+from twig_assets.similarity.files import files_below
+
+
+@dg.sensor(
+    name="reference_changes",
+    job=read_corpus,
+    minimum_interval_seconds=sensor_seconds(30),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Watches the campaign's folder of protected works. When a file there is new, gone or changed, and has "
+    "stayed so for two ticks, the corpus is read again; `ssim_violations` then has everything audited against it.",
+)
+def reference_changes(context: dg.SensorEvaluationContext, campaign: CampaignResource) -> dg.SensorResult:
+    """Compare the folder's names, sizes and times with those of the last tick and of the last reading.
+
+    The cursor is `read:seen:count`: the folder as it was when the corpus was last read, as it was at the last tick, and
+    how many readings were asked for. The count makes every run key new, also when a folder returns to an earlier state.
+    """
+    here = campaign.load()
+    read, seen, count = (context.cursor or "::0").split(":")
+    files, now = _fingerprint(here)
+    if now == read:
+        return _result(f"{files} files, unchanged", read, now, count)
+    if now != seen:
+        return _result(f"{files} files, changed; waiting whether they stay so", read, now, count)
+    number = int(count) + 1
+    key = f"{here.name}:{now}:{number}"
+    said = f"{files} files, changed since the corpus was read: reading it again"
+    return _result(said, now, now, str(number), [dg.RunRequest(run_key=key)])
+
+
+def _result(
+    said: str, read: str, seen: str, count: str, requests: list[dg.RunRequest] | None = None
+) -> dg.SensorResult:
+    cursor = ":".join((read, seen, count))
+    return dg.SensorResult(
+        run_requests=requests or [], cursor=cursor, skip_reason=None if requests else dg.SkipReason(said)
+    )
+
+
+def _fingerprint(campaign: Campaign) -> tuple[int, str]:
+    """How many files there are, and a hash of their names, sizes and times of change."""
+    folder = campaign.folder / "references"
+    digest, count = hashlib.sha256(), 0
+    if folder.is_dir():
+        for found in files_below(folder):
+            count += 1
+            digest.update(os.fsencode(found.path.relative_to(folder)) + b"\0")
+            try:
+                status = found.path.stat()
+                digest.update(f"{status.st_size}:{status.st_mtime_ns}\0".encode())
+            except OSError as error:
+                digest.update(f"{error.errno}\0".encode())
+    return count, digest.hexdigest()[:32]

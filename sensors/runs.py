@@ -1,0 +1,42 @@
+"""What sensors ask Dagster about runs: whether a batch is being worked on, and how its last run ended."""
+
+import dagster as dg
+
+from sensors.jobs import AUDITS, GATE
+
+PARTITION, STATE = "dagster/partition", "twig/state"
+GOING_ON = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def going_on(instance: dg.DagsterInstance) -> set[str]:
+    """The partitions that a run waits for or works on."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON))
+    return {run.tags[PARTITION] for run in runs if PARTITION in run.tags}
+
+
+def last_run(instance: dg.DagsterInstance, partition: str) -> dg.DagsterRun | None:
+    """The newest run of a partition."""
+    return next(iter(instance.get_runs(dg.RunsFilter(tags={PARTITION: partition}), limit=1)), None)
+
+
+def requests_so_far(instance: dg.DagsterInstance, state: str) -> int:
+    """How many runs were started for a state that has not changed since."""
+    return instance.get_runs_count(dg.RunsFilter(tags={STATE: state}))
+
+
+def died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run failed for another reason than images that the gate holds back."""
+    return run.status == dg.DagsterRunStatus.FAILURE and not _gate_failed(instance, run.run_id)
+
+
+def _gate_failed(instance: dg.DagsterInstance, run_id: str) -> bool:
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event]
+    return any(e.asset_key == dg.AssetKey(AUDITS) and e.check_name == GATE and not e.passed for e in found)

@@ -1,0 +1,183 @@
+"""Ticks of the sensors on a campaign that was run for real."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import select
+
+from sensors import reference_changes, ssim_violations
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, ROOT, Place
+from twig_assets.catalog.models import Audit, Image, Release, Review
+from twig_assets.definitions import build_defs
+from twig_assets.model_zoo import planted
+
+
+@contextmanager
+def daemon(place: Place) -> Iterator["Ticks"]:
+    """What the daemon has at hand when it ticks a sensor."""
+    with place.instance() as instance, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWIG_CAMPAIGN", "tiny")
+        patch.setenv("TWIG_CAMPAIGNS", str(place.root))
+        yield Ticks(instance, build_defs())
+
+
+class Ticks:
+    """Ticks sensors and keeps their cursors, the way the daemon does."""
+
+    def __init__(self, instance: dg.DagsterInstance, defs: dg.Definitions) -> None:
+        self.instance = instance
+        self.defs = defs
+        self.repository = defs.get_repository_def()
+        self.cursors: dict[str, str | None] = {}
+
+    def tick(self, sensor: dg.SensorDefinition) -> Any:
+        with (
+            dg.partition_loading_context(dynamic_partitions_store=self.instance),
+            dg.build_sensor_context(
+                self.instance,
+                repository_def=self.repository,
+                cursor=self.cursors.get(sensor.name),
+                sensor_name=sensor.name,
+                resources=self.repository.get_top_level_resources(),
+            ) as context,
+        ):
+            data = sensor.evaluate_tick(context)
+        self.cursors[sensor.name] = data.cursor
+        return data
+
+    def run(self, job: str, partition: str | None = None) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, partition_key=partition, raise_on_error=False
+        )
+
+
+def test_a_lowered_threshold_withdraws_and_asks_for_new_draws_within_one_tick(finished: Place) -> None:
+    released, images = finished.released(), finished.images()
+    finished.write("policy.yaml", ALL_FAIL)
+    with daemon(finished) as ticks:
+        data = ticks.tick(ssim_violations)
+        assert finished.released() == {}
+        [request] = data.run_requests
+        [last] = ticks.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "tiny-000"}), limit=1)
+        assert request.run_key == f"tiny-000:{last.run_id}:1"
+        assert request.partition_key == "tiny-000"
+        assert request.tags["twig/work"] == "redraw"
+        [observation] = data.asset_events
+        assert observation.partition == "tiny-000"
+        assert observation.metadata["withdrawn"].value == len(released)
+        again = ticks.tick(ssim_violations)
+        assert [r.run_key for r in again.run_requests] == [request.run_key], "a daemon that died asks the same again"
+        assert again.asset_events == []
+    assert finished.images() == images, "a tick draws nothing"
+    with finished.catalog() as session:
+        assert set(session.scalars(select(Release.reason))) == {"its image is now: fail"}
+        newest = {a.image_id: a for a in session.scalars(select(Audit).order_by(Audit.id))}
+        candidates = [a for a in newest.values() if a.image.stage == "regenerated"]
+        assert {a.verdict for a in candidates} == {"fail"}
+        assert {a.run_id for a in candidates} == {"ssim_violations"}
+        assert all("by the scores of audit" in reason for a in candidates for reason in a.reasons)
+
+
+def test_nothing_is_asked_while_a_run_of_the_batch_is_going_on_or_after_three_runs_without_progress(
+    finished: Place,
+) -> None:
+    finished.write("policy.yaml", ALL_FAIL)
+    with daemon(finished) as ticks:
+        keys = []
+        for _ in range(3):
+            [request] = ticks.tick(ssim_violations).run_requests
+            keys.append(request.run_key)
+            run = ticks.instance.create_run_for_job(
+                ticks.repository.get_job("draw_batch"),
+                tags={**request.tags, "dagster/partition": "tiny-000"},
+            )
+            data = ticks.tick(ssim_violations)
+            assert data.run_requests == []
+            assert "tiny-000: a run is going on" in data.skip_message
+            ticks.instance.report_run_failed(run)
+        assert len(set(keys)) == 3
+        data = ticks.tick(ssim_violations)
+        assert data.run_requests == []
+        assert "tiny-000: stuck: 3 runs changed nothing" in data.skip_message
+
+
+def test_a_run_that_a_person_cancelled_is_not_started_again_by_itself(finished: Place) -> None:
+    finished.write("policy.yaml", ALL_FAIL)
+    with daemon(finished) as ticks:
+        [request] = ticks.tick(ssim_violations).run_requests
+        run = ticks.instance.create_run_for_job(
+            ticks.repository.get_job("draw_batch"), tags={**request.tags, "dagster/partition": "tiny-000"}
+        )
+        ticks.instance.report_run_canceled(run)
+        data = ticks.tick(ssim_violations)
+        assert data.run_requests == []
+        assert "cancelled" in data.skip_message
+
+
+def test_a_waiver_is_published_and_a_quarantine_is_not_drawn_again(finished: Place) -> None:
+    finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
+    finished.write("policy.yaml", ALL_FAIL)
+    with daemon(finished) as ticks:
+        data = ticks.tick(ssim_violations)
+        assert data.run_requests == []
+        assert "3 prompts quarantined" in data.skip_message
+        with finished.catalog() as session:
+            audit = session.scalars(
+                select(Audit).join(Image).where(Image.stage == "regenerated", Audit.verdict == "fail")
+            )
+            session.add(Review(audit_id=audit.first().id, decision="waive", who="Ann", why="our own drawing"))
+        [request] = ticks.tick(ssim_violations).run_requests
+        assert request.tags["twig/work"] == "release"
+
+
+def test_the_policy_of_before_gives_the_verdicts_of_before_and_asks_for_a_release(finished: Place) -> None:
+    finished.write("policy.yaml", ALL_FAIL)
+    with daemon(finished) as ticks:
+        ticks.tick(ssim_violations)
+        finished.write("policy.yaml", POLICY)
+        [request] = ticks.tick(ssim_violations).run_requests
+        assert request.tags["twig/work"] == "release"
+
+
+def test_a_policy_that_decides_what_can_be_judged_asks_for_an_audit(finished: Place) -> None:
+    finished.write("policy.yaml", {**POLICY, "min_mask_pixels": 500})
+    with daemon(finished) as ticks:
+        [request] = ticks.tick(ssim_violations).run_requests
+        assert request.tags["twig/work"] == "audit"
+    assert len(finished.released()) == 3, "without a verdict nothing is withdrawn"
+
+
+def test_a_new_work_is_read_once_it_is_whole_and_once_only(finished: Place) -> None:
+    with daemon(finished) as ticks:
+        ticks.tick(reference_changes)
+        [first] = ticks.tick(reference_changes).run_requests
+        assert ticks.tick(reference_changes).run_requests == []
+        work = ROOT / "campaigns" / "demo" / "references" / f"{planted.WORKS[4].slug}.png"
+        shutil.copy(work, finished.folder / "references")
+        assert "waiting" in ticks.tick(reference_changes).skip_message
+        [second] = ticks.tick(reference_changes).run_requests
+        assert "unchanged" in ticks.tick(reference_changes).skip_message
+        (finished.folder / "references" / work.name).unlink()
+        ticks.tick(reference_changes)
+        [third] = ticks.tick(reference_changes).run_requests
+        assert len({first.run_key, second.run_key, third.run_key}) == 3
+
+
+def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: Place) -> None:
+    stolen = finished.images()[1]
+    prompt, *_, sha256 = stolen
+    shutil.copy(finished.home / "artifacts" / sha256[:2] / f"{sha256}.png", finished.folder / "references")
+    with daemon(finished) as ticks:
+        ticks.run("read_corpus")
+        [request] = ticks.tick(ssim_violations).run_requests
+        assert request.tags["twig/work"] == "audit"
+        assert len(finished.released()) == 3
+        assert not ticks.run("draw_batch", "tiny-000").success
+        [request] = ticks.tick(ssim_violations).run_requests
+        assert request.tags["twig/work"] == "redraw"
+    assert prompt not in finished.released()
+    assert len(finished.released()) == 2

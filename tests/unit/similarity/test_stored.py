@@ -1,0 +1,109 @@
+"""Verdicts of stored scores, against audits that score the image anew."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.similarity.test_audit import noisy
+from twig_assets.similarity import AuditResult, Policy, ReferenceImage, audit, verdict_of_scores
+
+limits = st.floats(0.05, 1.0)
+policies = st.builds(Policy, ssim_threshold=limits, masked_ssim_threshold=limits, review_margin=st.floats(0.0, 0.5))
+
+
+@pytest.fixture(scope="session")
+def pictures(works: np.ndarray) -> np.ndarray:
+    """Copies from near to far, and a blank picture."""
+    copies = [noisy(works[0], amount) for amount in (0, 20, 60, 120)]
+    return np.stack([*copies, np.full_like(works[0], 200)])
+
+
+@pytest.fixture(scope="session")
+def masks(pictures: np.ndarray) -> np.ndarray:
+    """A mask in the middle of every picture but the second, which has none."""
+    found = np.zeros(pictures.shape[:3], bool)
+    found[:, 16:48, 16:48] = True
+    found[1] = False
+    return found
+
+
+@pytest.fixture(scope="session")
+def audited(pictures: np.ndarray, masks: np.ndarray, corpus: list[ReferenceImage]) -> list[AuditResult]:
+    return audit(pictures, corpus[:2], Policy(), masks=masks)
+
+
+@settings(max_examples=20, deadline=None)
+@given(policy=policies)
+def test_a_changed_threshold_gives_the_verdict_that_a_new_audit_gives(
+    policy: Policy,
+    audited: list[AuditResult],
+    pictures: np.ndarray,
+    masks: np.ndarray,
+    corpus: list[ReferenceImage],
+) -> None:
+    anew = audit(pictures, corpus[:2], policy, masks=masks)
+    stored = [verdict_of_scores(one.scores, one.thresholds, one.verdict, policy) for one in audited]
+    assert [one.verdict if one else None for one in stored] == [one.verdict for one in anew]
+
+
+def judged(scores: dict[str, float | None], under: dict[str, Any], policy: Any, verdict: Any = "pass") -> str | None:
+    found = verdict_of_scores(scores, under, verdict, policy)
+    return found.verdict if found else None
+
+
+SCORES: dict[str, float | None] = {"ssim": 0.5, "masked_ssim": None, "contrast": 40.0, "mask_pixels": None}
+
+
+@pytest.mark.parametrize("changed", [{"min_contrast": 60.0}, {"min_side": 32}, {"min_mask_pixels": 200}])
+def test_a_change_of_what_can_be_judged_at_all_wants_a_new_audit(changed: dict[str, Any]) -> None:
+    assert judged(SCORES, Policy().model_dump(), Policy(**changed)) is None
+
+
+def test_an_image_that_could_not_be_judged_still_cannot() -> None:
+    scores = dict.fromkeys(SCORES)
+    assert judged(scores, Policy().model_dump(), Policy(ssim_threshold=0.1), "inconclusive") == "inconclusive"
+
+
+class OtherPolicy(Policy):
+    """A policy with limits of other kinds."""
+
+    distance_at_most: int | None = 31
+    likeness_at_least: float | None = 0.8
+    inliers_at_least: int = 5
+
+
+KEPT: dict[str, float | None] = {**SCORES, "distance": 100.0, "likeness": 0.2}
+UNDER = OtherPolicy().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, "pass"),
+        ({"distance_at_most": 100}, "fail"),
+        ({"distance_at_most": 99}, "pass"),
+        ({"likeness_at_least": 0.2}, "fail"),
+        ({"likeness_at_least": 0.21}, "pass"),
+        ({"likeness_at_least": None}, "pass"),
+        ({"inliers_at_least": 4}, None),
+    ],
+)
+def test_limits_of_every_kind_are_found_by_their_names(changed: dict[str, Any], verdict: str | None) -> None:
+    assert judged(KEPT, UNDER, OtherPolicy(**changed)) == verdict
+
+
+def test_a_limit_on_a_score_that_was_not_kept_wants_a_new_audit() -> None:
+    assert judged(SCORES, Policy().model_dump(), OtherPolicy()) is None
+    off = {**UNDER, "likeness_at_least": None}
+    assert judged({**KEPT, "likeness": None}, off, OtherPolicy()) is None
+    assert judged({**KEPT, "likeness": None}, UNDER, OtherPolicy(likeness_at_least=0.1)) == "pass"
+
+
+def test_the_reasons_name_the_scores_behind_the_verdict() -> None:
+    found = verdict_of_scores({**KEPT, "masked_ssim": 0.7}, UNDER, "pass", OtherPolicy(distance_at_most=100))
+    assert found is not None
+    assert found.reasons == ["masked ssim 0.700 reaches the limit 0.6", "distance 100.000 reaches the limit 100"]
+    assert found.decisive == "masked_ssim"

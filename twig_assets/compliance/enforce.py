@@ -1,0 +1,130 @@
+"""Bring what is published in line with the rules of the moment, and say which batches have to be worked on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from twig_assets.campaigns import Campaign
+from twig_assets.catalog.attempts import Rules
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Release, utc_now
+from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.compliance.rejudge import rejudge
+from twig_assets.compliance.survey import Survey, survey
+from twig_assets.present import present_rules, rules_under
+from twig_assets.similarity import read_policy
+
+Work = Literal["redraw", "audit", "release"]
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A published image that was taken back."""
+
+    batch: str
+    prompt: str
+    image_sha256: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a batch needs.
+
+    Attributes:
+        batch: Its key.
+        work: `redraw` failing images with new seeds, `audit` images without a verdict, or `release` what may be.
+        images: How many.
+        attempt: The attempt that a redraw makes, from 1; 0 for other work.
+        state: Hash of the images concerned and the rules; equal as long as no progress is made.
+    """
+
+    batch: str
+    work: Work
+    images: int
+    attempt: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """What was found and done.
+
+    Attributes:
+        rejudged: Verdicts given by stored scores, since the policy has changed.
+        failed: Of these, how many failed.
+        withdrawn: What was taken back.
+        due: Batches that need a run, in order of key.
+        quarantined: Batch key -> prompts whose attempts are spent.
+        left: Images without a verdict whose stored scores are looked at the next time.
+    """
+
+    rejudged: int
+    failed: int
+    withdrawn: list[Withdrawn]
+    due: list[Due]
+    quarantined: dict[str, int]
+    left: int
+
+
+def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) -> Enforced:
+    """Judge by stored scores what has no verdict under the present policy, and withdraw what no longer complies.
+
+    It commits nothing itself; done twice, the second time finds nothing to do.
+
+    Args:
+        session: An open session of the catalog.
+        campaign: Whose images.
+        by: Written as the author of new verdicts.
+        limit: The most images to judge in one call.
+
+    Raises:
+        PolicyError: If the campaign's policy cannot be read.
+    """
+    try:
+        rules = present_rules(session, campaign)[1]
+    except NotMaterializedError:
+        # No image is a candidate without a model, but what is published still has to comply.
+        rules = rules_under(session, campaign, model_sha256="")
+    found = survey(session, campaign.name, rules)
+    waiting = [image for images in found.unjudged.values() for image in images]
+    judged = []
+    if waiting and rules.corpus_id is not None:
+        policy = read_policy(campaign.folder / "policy.yaml")
+        judged = rejudge(session, waiting[:limit], policy, rules.corpus_id, by)
+        found = survey(session, campaign.name, rules) if judged else found
+    withdrawn = [_withdraw(session, *offending) for offending in found.offending]
+    left = max(0, len(waiting) - limit)
+    return Enforced(
+        rejudged=len(judged),
+        failed=sum(audit.verdict == "fail" for audit in judged),
+        withdrawn=withdrawn,
+        due=[] if left else _due(found, rules),
+        quarantined={batch: len(images) for batch, images in sorted(found.quarantined.items())},
+        left=left,
+    )
+
+
+def _withdraw(session: Session, release_id: int, batch: str, why: str) -> Withdrawn:
+    release = session.get_one(Release, release_id)
+    release.withdrawn_at = utc_now()
+    release.reason = f"its image is now: {why}"
+    session.flush()
+    return Withdrawn(batch, release.prompt.text, release.image.sha256, why)
+
+
+def _due(found: Survey, rules: Rules) -> list[Due]:
+    """One kind of work per batch: a run does all of it, and the first kind says why it is needed."""
+    kinds: list[tuple[Work, dict[str, list[int]]]] = [
+        ("redraw", found.failing),
+        ("audit", found.unjudged if rules.corpus_id is not None else {}),
+        ("release", found.releasable),
+    ]
+    due: dict[str, Due] = {}
+    for work, batches in kinds:
+        for batch, images in batches.items():
+            attempt = found.attempts[batch] + 1 if work == "redraw" else 0
+            state = sha256_of([work, batch, sorted(images), rules.policy_sha256, rules.corpus_id, rules.model_sha256])
+            due.setdefault(batch, Due(batch, work, len(images), attempt, state))
+    return [due[batch] for batch in sorted(due)]
