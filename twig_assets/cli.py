@@ -148,23 +148,44 @@ def bench(
         console.print(found.to_table())
 
 
+@app.command()
+def verify(
+    head: Annotated[
+        list[str] | None, typer.Option(metavar="SEQUENCE:SHA256", help="A ledger's head that you kept; repeatable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Find altered, missing or moved audits and decisions, and altered artifacts. Exit status 1 if there are any."""
+    from twig_assets.evidence import verify_everything
+
+    found = verify_everything(head or [])
+    if as_json:
+        sys.stdout.write(found.to_json() + "\n")
+    else:
+        for one in found.findings:
+            console.print(f"[red]{escape(one.subject)}[/]: {escape(one.problem)}", highlight=False, soft_wrap=True)
+        console.print(found.summary(), highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if found.findings else 0)
+
+
 @db_app.command("upgrade")
 def db_upgrade() -> None:
     """Bring the catalog's tables up to this version."""
-    from twig_assets.catalog.database import upgrade
+    from twig_assets.catalog.database import schema_state, upgrade
 
+    before = schema_state(catalog_url())
     upgrade(catalog_url())
-    console.print("The catalog is up to date.")
+    console.print("The catalog was up to date already." if before == "current" else "The catalog is up to date now.")
 
 
 @db_app.command("check")
 def db_check() -> None:
     """Say whether the catalog fits this version; exit status 1 if it does not."""
-    from twig_assets.catalog.database import schema_state
+    from twig_assets.catalog.database import schema_problem, schema_state
 
-    state = schema_state(catalog_url())
-    console.print(state)
-    raise typer.Exit(0 if state in ("current", "empty") else 1)
+    problem = schema_problem(catalog_url())
+    console.print(problem or schema_state(catalog_url()), soft_wrap=True, markup=False)
+    raise typer.Exit(1 if problem else 0)
 
 
 def _summary(campaign: str, root: Path) -> None:

@@ -25,8 +25,7 @@ def reference_corpus(
     references, unreadable = read_references(here.folder / "references")
     version = corpus_version(reference.sha256 for reference in references)
     artifacts = store.open()
-    for reference in references:
-        artifacts.put_image(reference.pixels)
+    pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
     present = {reference.sha256: reference for reference in references}
     with catalog.open().session() as session:
         there = {r.sha256: r for r in session.scalars(select(Reference).where(Reference.campaign == here.name))}
@@ -36,6 +35,7 @@ def reference_corpus(
             row = there.get(sha256) or Reference(campaign=here.name, sha256=sha256)
             row.title, row.rights_holder, row.licence = found.title, found.rights_holder, found.licence
             row.file = shown(found.path.relative_to(here.folder / "references").as_posix())
+            row.pixels_sha256 = pixels[sha256]
             session.add(row)
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)
         if session.scalars(known).first() is None:

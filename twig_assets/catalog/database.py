@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
 from twig_assets.catalog.hashing import canonical_json
+from twig_assets.catalog.ledger import keep_ledger
 
 SchemaState = Literal["current", "empty", "older", "newer"]
 
@@ -23,6 +24,7 @@ VERSION_TABLE = "twig_catalog_version"
 BUSY_SECONDS = 30
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRES_LOCK = 0x74776967
+_READS_ONLY = "twig_reads_only"
 # Alembic's environment is global to the process.
 _alembic_lock = threading.Lock()
 
@@ -44,6 +46,7 @@ class Catalog:
         self.url = url
         self.engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        keep_ledger(self._sessions)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -58,6 +61,17 @@ class Catalog:
         """
         with self._sessions.begin() as session:
             yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """One view of the whole catalog, for reading at length; others go on writing meanwhile, unseen in here."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            else:
+                connection.execution_options(**{_READS_ONLY: True})
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
 
     def close(self) -> None:
         """Close the pooled connections; the catalog opens new ones when it is used again."""
@@ -84,7 +98,7 @@ def open_catalog(url: str) -> Catalog:
         if state == "empty":
             _migrate(engine)
         elif state != "current":
-            raise SchemaError(_misfit(engine.url, state))
+            raise SchemaError(_misfit(engine, state))
     except BaseException:
         engine.dispose()
         raise
@@ -101,7 +115,7 @@ def upgrade(url: str) -> None:
     engine = _create_engine(url)
     try:
         if _state(engine) == "newer":
-            raise SchemaError(_misfit(engine.url, "newer"))
+            raise SchemaError(_misfit(engine, "newer"))
         _migrate(engine)
     finally:
         engine.dispose()
@@ -124,13 +138,33 @@ def schema_state(url: str) -> SchemaState:
         engine.dispose()
 
 
+def schema_problem(url: str) -> str | None:
+    """What keeps the code from using a database, with both revisions and what to do; None if it fits or is empty.
+
+    Raises:
+        SchemaError: When the database cannot be read.
+        ModuleNotFoundError: When the URL needs a database driver that is not installed.
+    """
+    engine = _create_engine(url)
+    try:
+        state = _state(engine)
+        return _misfit(engine, state) if state in ("older", "newer") else None
+    finally:
+        engine.dispose()
+
+
 def _create_engine(url: str) -> Engine:
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     # isolation_level=None keeps Python's sqlite3 from opening transactions of its own, so that ours hold DDL too.
-    connect_args = {"timeout": BUSY_SECONDS, "isolation_level": None} if is_sqlite else {}
+    options: dict[str, Any] = {"json_serializer": canonical_json, "pool_pre_ping": True}
+    if is_sqlite:
+        options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
+    else:
+        # Whatever the server's default: who waited for another writer has to see what that one wrote.
+        options["isolation_level"] = "READ COMMITTED"
     try:
-        engine = create_engine(parsed, connect_args=connect_args, json_serializer=canonical_json, pool_pre_ping=True)
+        engine = create_engine(parsed, **options)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{parsed.render_as_string(hide_password=True)}: the driver {error.name!r} is not installed; "
@@ -151,6 +185,9 @@ def _configure_sqlite(connection, _record) -> None:  # type: ignore[no-untyped-d
 
 
 def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get(_READS_ONLY):
+        connection.exec_driver_sql("BEGIN")
+        return
     # A deferred transaction that reads and then writes fails at once, without waiting, when another wrote between.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -168,22 +205,30 @@ def _scripts() -> Config:
 
 
 def _state(engine: Engine) -> SchemaState:
+    revision = _revision(engine)
+    if revision is None:
+        return "empty"
+    if revision == _newest_revision():
+        return "current"
+    known = {script.revision for script in ScriptDirectory.from_config(_scripts()).walk_revisions()}
+    return "older" if revision in known else "newer"
+
+
+def _revision(engine: Engine) -> str | None:
     file = _sqlite_file(engine.url)
     if file is not None and not file.exists():
-        return "empty"
+        return None
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            revision = context.get_current_revision()
+            return context.get_current_revision()
     except DatabaseError as error:
         where = engine.url.render_as_string(hide_password=True)
         raise SchemaError(f"{where}: cannot be read as a catalog: {error.orig}; check the URL and the file") from error
-    if revision is None:
-        return "empty"
-    scripts = ScriptDirectory.from_config(_scripts())
-    if revision == scripts.get_current_head():
-        return "current"
-    return "older" if revision in {script.revision for script in scripts.walk_revisions()} else "newer"
+
+
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_scripts()).get_current_head()
 
 
 def _migrate(engine: Engine) -> None:
@@ -198,8 +243,12 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _misfit(url: URL, state: SchemaState) -> str:
-    where = url.render_as_string(hide_password=True)
+def _misfit(engine: Engine, state: SchemaState) -> str:
+    where = engine.url.render_as_string(hide_password=True)
+    schemas = f"its schema is {_revision(engine)}, and this one needs {_newest_revision()}"
     if state == "older":
-        return f"{where}: the catalog was made by an older twig-assets; run `twig db upgrade`"
-    return f"{where}: the catalog was made by a newer twig-assets than this one; install that version or a later one"
+        return f"{where}: the catalog was made by an older twig-assets: {schemas}; run `twig db upgrade`"
+    return (
+        f"{where}: the catalog was made by a newer twig-assets than this one: {schemas}; "
+        "install the version that made it, or a later one"
+    )

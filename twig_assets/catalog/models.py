@@ -152,7 +152,11 @@ class Model(Base):
 
 
 class Reference(Base):
-    """A protected work that images are compared with."""
+    """A protected work that images are compared with.
+
+    `sha256` is that of its file. `pixels_sha256` names the PNG of the pixels that images are compared with, in the
+    artifact store; None where it was made by a version that did not note it down.
+    """
 
     __tablename__ = "reference"
     __table_args__ = (
@@ -169,6 +173,7 @@ class Reference(Base):
     file: Mapped[str]
     status: Mapped[str] = mapped_column(String(16), default="active")
     added_at: Mapped[datetime] = mapped_column(default=utc_now)
+    pixels_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class CorpusVersion(Base):
@@ -325,3 +330,19 @@ class Release(Base):
     prompt: Mapped[Prompt] = relationship()
     image: Mapped[Image] = relationship()
     audit: Mapped[Audit] = relationship()
+
+
+class LedgerEntry(Base):
+    """One link of the hash chain over audits, matches and reviews (see `twig_assets.catalog.ledger`); append-only."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        UniqueConstraint("table_name", "row_id"),
+        CheckConstraint("table_name IN ('audit', 'audit_match', 'review')", name="table_name"),
+    )
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    table_name: Mapped[str] = mapped_column(String(16))
+    row_id: Mapped[int]
+    previous_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import Rules, present_audits
+from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import (
     Audit,
     Concept,
@@ -31,6 +32,7 @@ from twig_assets.reports.data import (
     ConceptLine,
     Counts,
     Figure,
+    LedgerHead,
     ModelLine,
     Outcome,
     Picture,
@@ -92,6 +94,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         released=released,
         prompts=lines,
         concepts=_concepts(session, campaign.name),
+        ledger=_ledger_head(session),
     )
 
 
@@ -243,6 +246,11 @@ def _model_line(session: Session, images: Iterable[Image]) -> ModelLine | None:
     names = {edit.weights_sha256: edit.concept.name for edit in edits}
     edited = [names.get(sha256, sha256[:12]) for sha256 in newest.model.edits]
     return ModelLine(checkpoint=newest.model.checkpoint, sha256=newest.model.sha256, edits=edited)
+
+
+def _ledger_head(session: Session) -> LedgerHead | None:
+    newest = head(session.connection())
+    return LedgerHead(sequence=newest.sequence, sha256=newest.sha256) if newest else None
 
 
 def _concepts(session: Session, campaign: str) -> list[ConceptLine]:

@@ -186,6 +186,13 @@ class Counts(_Part):
     worst_released_ssim: float | None
 
 
+class LedgerHead(_Part):
+    """The newest entry of the catalog's ledger when the report was made; `twig verify` compares it with the catalog."""
+
+    sequence: int
+    sha256: str
+
+
 class ReportData(_Part):
     """Everything on the page."""
 
@@ -203,3 +210,4 @@ class ReportData(_Part):
     released: list[Released]
     prompts: list[PromptLine]
     concepts: list[ConceptLine]
+    ledger: LedgerHead | None = None

@@ -26,8 +26,8 @@ def stored_picture(store: ArtifactStore, sha256: str) -> Picture:
 
 def reference_picture(store: ArtifactStore, reference: Reference, folder: Path) -> Picture:
     """A protected work, from the artifact store or else from its file below `folder`, if that is still the same."""
-    if store.exists(reference.sha256, "png"):
-        return stored_picture(store, reference.sha256)
+    if reference.pixels_sha256 and store.exists(reference.pixels_sha256, "png"):
+        return Picture(sha256=reference.sha256, uri=stored_picture(store, reference.pixels_sha256).uri)
     try:
         return Picture(sha256=reference.sha256, uri=data_uri((folder / reference.file).read_bytes()))
     except (OSError, ValueError):

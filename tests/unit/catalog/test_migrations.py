@@ -1,0 +1,81 @@
+"""Every way from one schema to another, on both kinds of database."""
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, select
+
+from tests.unit.catalog.judged import add_audit, add_images
+from twig_assets.catalog import database
+from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
+from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Review
+from twig_assets.catalog.verify import check_ledger
+
+REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
+
+
+def migrate(url: str, revision: str, down: bool = False) -> None:
+    engine, config = database._create_engine(url), database._scripts()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        (command.downgrade if down else command.upgrade)(config, revision)
+    engine.dispose()
+
+
+def differences(url: str) -> list[object]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        found = compare_metadata(context, Base.metadata)
+    engine.dispose()
+    return found
+
+
+def rows(url: str) -> list[list[tuple[object, ...]]]:
+    engine = database._create_engine(url)
+    with engine.connect() as connection:
+        found = [connection.execute(select(*cls.__table__.c).order_by(cls.id)) for cls in (Audit, AuditMatch, Review)]
+        listed = [[tuple(map(str, row)) for row in one] for one in found]
+    engine.dispose()
+    return listed
+
+
+def fill(url: str) -> None:
+    catalog = open_catalog(url)
+    for image_id in add_images(catalog, 4)[1:]:
+        add_audit(catalog, image_id, "reject")
+    catalog.close()
+
+
+def sound_entries(url: str) -> int:
+    """How many entries the ledger has, if nothing is wrong with it."""
+    catalog = open_catalog(url)
+    with catalog.snapshot() as session:
+        assert list(check_ledger(session.connection())) == []
+        count = len(session.scalars(select(LedgerEntry.sequence)).all())
+    catalog.close()
+    return count
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_revision_can_be_brought_to_the_newest(database_url: str, revision: str) -> None:
+    migrate(database_url, revision)
+    assert schema_state(database_url) == ("current" if revision == REVISIONS[-1] else "older")
+    upgrade(database_url)
+    assert schema_state(database_url) == "current"
+    assert differences(database_url) == []
+
+
+def test_rows_from_before_the_ledger_are_chained_by_the_upgrade(database_url: str) -> None:
+    fill(database_url)
+    before = rows(database_url)
+    migrate(database_url, "0001", down=True)
+    engine = create_engine(database_url)
+    assert not inspect(engine).has_table("ledger_entry")
+    engine.dispose()
+    assert schema_state(database_url) == "older"
+    upgrade(database_url)
+    assert rows(database_url) == before
+    assert sound_entries(database_url) == 1 + 3 * 4
