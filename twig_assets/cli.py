@@ -125,6 +125,35 @@ def audit(
 
 
 @app.command()
+def calibrate(
+    images: Annotated[Path, typer.Argument(help="A folder of images that copy none of the protected works.")],
+    references: Annotated[Path, typer.Option(help="Folder of the protected works.")],
+    policy: Annotated[Path | None, typer.Option(help="A policy.yaml to start from.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
+    rate: Annotated[float, typer.Option(help="Wanted share of clean images that fail, 0 to 1.")] = 0.01,
+    copies: Annotated[int, typer.Option(min=0, help="Copies of works to plant, to see what is found.")] = 72,
+) -> None:
+    """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies."""
+    from twig_assets.similarity import Policy, read_policy
+    from twig_assets.standalone import calibrate_folder
+
+    rules = read_policy(policy) if policy else Policy()
+    try:
+        found = calibrate_folder(images, references, rules, out, false_alarms=rate, copies=copies, bars=True)
+    except KeyboardInterrupt:
+        errors.print("[yellow]Interrupted. What was compared is kept; the same command goes on from here.[/]")
+        raise typer.Exit(130) from None
+    table = Table("score", "fails from", "false alarms", "copies found")
+    for one in found.proposals:
+        copied = "-" if one.detected is None else f"{one.detected:.0%}"
+        table.add_row(one.limit.score, f"{one.limit.direction} {one.limit.value}", f"{one.false_alarms:.2%}", copied)
+    together = "-" if found.detected is None else f"{found.detected:.0%}"
+    table.add_row("together", "", f"{found.false_alarms:.2%} (not above {found.upper:.2%})", together)
+    console.print(table)
+    console.print(f"Policy: {out / 'policy.yaml'}   Page: {out / 'calibration.html'}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `list` names them.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

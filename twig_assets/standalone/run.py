@@ -2,20 +2,18 @@
 
 import json
 import os
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from twig_assets.similarity import Policy
 from twig_assets.standalone.compare import Result, compare
 from twig_assets.standalone.corpus import Corpus, prepare_corpus
 from twig_assets.standalone.gallery import write_gallery
-from twig_assets.standalone.images import image_files
+from twig_assets.standalone.images import ImageFile, image_files
 from twig_assets.standalone.planted import planted, recall, sampled
+from twig_assets.standalone.progress import Bar, Comparing
 from twig_assets.standalone.summary import summarize
 from twig_assets.standalone.tables import write_tables
 from twig_assets.standalone.verdicts import Judged, judge
@@ -61,22 +59,16 @@ def audit_folder(
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
     """
-    _check_apart(out, images, references)
-    try:
-        files, hidden = image_files(images)
-    except OSError as error:
-        raise StandaloneError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
-    if not files:
-        raise StandaloneError(f"{images}: there is no file to audit; put the images there")
+    files, hidden = files_to_audit(images, references, out)
     with closing(WorkFolder(out / "work")) as work:
-        with _Bar("reading references", "files", bars) as bar:
+        with Bar("reading references", "files", bars) as bar:
             corpus = prepare_corpus(references, work, bar.reach)
-        with _Bar("reading images", "files", bars) as bar, _Comparing("images", bars) as progress:
+        with Bar("reading images", "files", bars) as bar, Comparing("images", bars) as progress:
             judged = judge(files, corpus, policy, work, bar.reach, progress)
-        with _Comparing("corpus against itself", bars) as progress:
+        with Comparing("corpus against itself", bars) as progress:
             baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
         copies = planted(corpus, sample)
-        with _Comparing("planted copies", bars) as progress:
+        with Comparing("planted copies", bars) as progress:
             found = compare([copy.query for copy in copies], corpus, policy, work, progress)
     summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, found))
     return _written(judged, summary, corpus, policy, baseline, out, shown)
@@ -102,66 +94,19 @@ def _written(
     return Outcome(judged, summary, out)
 
 
-def _check_apart(out: Path, *read: Path) -> None:
-    for folder in read:
+def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+    """The files to audit and the names of hidden ones.
+
+    Raises:
+        StandaloneError: If there is nothing to audit, or `out` lies within one of the folders that are read.
+    """
+    for folder in (images, references):
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise StandaloneError(f"{out}: lies within {folder}, which is read; choose another --out")
-
-
-class _Bar:
-    """Progress with rate and time left; nothing is shown before something is expected."""
-
-    def __init__(self, what: str, unit: str, on: bool) -> None:
-        self._what, self._unit, self._on = what, unit, on
-        self._bar: tqdm[Any] | None = None
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def reach(self, done: int, total: int) -> None:
-        """So much of so much is done."""
-        if self._bar is None:
-            self._bar = tqdm(
-                total=total,
-                desc=self._what,
-                unit=f" {self._unit}",
-                unit_scale=True,
-                dynamic_ncols=True,
-                disable=not self._on,
-                mininterval=0.1 if sys.stderr.isatty() else 10,
-            )
-        self._bar.update(done - self._bar.n)
-        if done >= total:
-            self._bar.close()
-
-
-class _Comparing:
-    """Two bars: pairs compared, and images judged."""
-
-    def __init__(self, what: str, on: bool) -> None:
-        self._bars = (_Bar(f"{what}: comparing", "pairs", on), _Bar(f"{what}: judging", "", on))
-        self._done, self._total = [0, 0], [0, 0]
-
-    def __enter__(self) -> "_Comparing":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for bar in self._bars:
-            bar.__exit__(*error)
-
-    def expect(self, queries: int, pairs: int) -> None:
-        self._total = [pairs, queries]
-
-    def compared(self, pairs: int) -> None:
-        self._advance(0, pairs)
-
-    def judged(self) -> None:
-        self._advance(1, 1)
-
-    def _advance(self, which: int, count: int) -> None:
-        self._done[which] += count
-        self._bars[which].reach(self._done[which], self._total[which])
+    try:
+        files, hidden = image_files(images)
+    except OSError as error:
+        raise StandaloneError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
+    if not files:
+        raise StandaloneError(f"{images}: there is no file to audit; put the images there")
+    return files, hidden
