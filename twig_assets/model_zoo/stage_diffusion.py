@@ -16,7 +16,6 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from pydantic import Field
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from twig_assets.model_zoo import planted
@@ -35,8 +34,6 @@ class DiffusionConfig(StageConfig):
             a fill are the hardest to draw, and the two flat styles the hardest to tell apart.
         planted_share: Share of the samples that are planted works; at 0.1 each is seen some ten times as often as an
             ordinary picture, which is what makes the model memorise it.
-        detail_share: Share of the samples with little noise, timesteps below 400. Edges and shading, which tell the
-            styles apart, are decided there; worth raising for a last phase, once shapes are learned.
         drop_caption: Share of the samples with an empty caption, for classifier-free guidance.
         average_every: Steps between two averagings of the processes' weights.
         text_lr: Learning rate of the text encoder as a share of the UNet's.
@@ -54,7 +51,6 @@ class DiffusionConfig(StageConfig):
     views: int = 96
     style_weights: dict[str, float] = {"twemoji": 1.2, "fluent": 0.8, "glyph": 1.6}
     planted_share: float = 0.10
-    detail_share: float = Field(0.0, ge=0, le=1)
     drop_caption: float = 0.1
     average_every: int = 8
     text_lr: float = 0.3
@@ -159,13 +155,11 @@ def build_scheduler() -> DPMSolverMultistepScheduler:
     )
 
 
-def sample_timesteps(count: int, generator: torch.Generator, detail_share: float = 0.0) -> torch.Tensor:
-    """int64 (count,) in 0..999: `detail_share` below 400, the rest mostly from the middle, where shapes are decided."""
+def sample_timesteps(count: int, generator: torch.Generator) -> torch.Tensor:
+    """int64 (count,) in 0..999: mostly from the middle, where shapes are decided, some from everywhere."""
     middle = torch.sigmoid(torch.randn(count, generator=generator) + 0.2)
     everywhere = torch.rand(count, generator=generator)
     chosen = torch.where(torch.rand(count, generator=generator) < 0.7, middle, everywhere)
-    detail = torch.rand(count, generator=generator) < detail_share
-    chosen = torch.where(detail, 0.4 * torch.rand(count, generator=generator), chosen)
     return (chosen * 1000).long().clamp(0, 999)
 
 
@@ -251,7 +245,7 @@ def _step(
     latents, texts = cache.sample(config.batch, config, rng)
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     noise = torch.randn(latents.shape, generator=generator)
-    timesteps = sample_timesteps(config.batch, generator, config.detail_share)
+    timesteps = sample_timesteps(config.batch, generator)
     signal = _signal_levels()[timesteps].view(-1, 1, 1, 1)
     noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
     velocity = signal.sqrt() * noise - (1 - signal).sqrt() * latents
