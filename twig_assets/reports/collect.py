@@ -215,11 +215,15 @@ def _caught(lines: list[PromptLine]) -> list[Caught]:
     found = []
     for line in lines:
         failed = [one for one in line.images if one.verdict == "fail"]
-        failed.sort(key=lambda one: one.nearest.title if one.nearest else "")
-        for _, group in groupby(failed, key=lambda one: one.nearest.title if one.nearest else ""):
+        failed.sort(key=lambda one: (_nearest_title(one), one.stage != "generated", one.attempt))
+        for _, group in groupby(failed, key=_nearest_title):
             images = list(group)
             found.append(Caught(prompt=line.text, outcome=line.outcome, nearest=images[0].nearest, images=images))
     return found
+
+
+def _nearest_title(image: Scored) -> str:
+    return image.nearest.title if image.nearest else ""
 
 
 def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newest: Audit | None) -> Counts:

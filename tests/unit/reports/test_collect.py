@@ -147,7 +147,7 @@ def test_a_failed_first_image_that_a_rerun_replaced_is_still_shown_as_caught(fil
     filler.audit(second)
     filler.image(prompt, drawing("fox")[0], "regenerated", 1, second)
     data = report(filler)
-    assert [image.attempt for image in data.caught[0].images] == [1, 0]
+    assert [image.attempt for image in data.caught[0].images] == [0, 1]
     assert sum(len(group.images) for group in data.caught) == data.counts.failed == 2
 
 
