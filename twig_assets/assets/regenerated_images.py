@@ -28,7 +28,7 @@ from twig_assets.segmentation import segment
     kinds={"diffusers", "mlflow"},
     description="TWIG's second step: the prompt again with another seed, while the first image's shape is kept clear. "
     "Reports how far the two shapes overlap, in place and in form. Where the first image has no usable mask there "
-    "is no shape to avoid, and the image is a plain second draw that says so.",
+    "is no shape to avoid; then only what the model knows by heart is kept from coming again, and the image says so.",
 )
 def regenerated_images(
     context: dg.AssetExecutionContext,
@@ -95,7 +95,7 @@ def regenerated_images(
     pictures = np.concatenate([np.stack(three) for _, three in rows])
     url = tracker.record(
         context, f"twig-assets/{here.name}/images", figures,
-        {"strategy": here.regeneration.strategy, "strength": str(here.regeneration.strength)},
+        {"strategy": " + ".join(here.regeneration.strategies), "strength": str(here.regeneration.strength)},
         {"first-mask-second.png": sheet(pictures, columns=12)},
     )  # fmt: skip
     return dg.MaterializeResult(
@@ -118,7 +118,7 @@ def _draw(
     if masked:
         shapes = np.stack([store.read_image(str(mask.sha256)).astype(bool) for _, _, mask in chunk])
     else:
-        settings = settings.model_copy(update={"strength": 0.0})
+        settings = settings.model_copy(update={"strategy": "forget"})
     seeds = [attempt_seed(s.prompt.seed, "regenerated", attempt) for s, _, _ in chunk]
     prompts = [s.prompt.text for s, _, _ in chunk]
     return firsts, shapes, regenerate(pipeline, prompts, firsts, shapes, seeds, settings, campaign.generation)

@@ -1,8 +1,16 @@
 """The second step: generating anew while avoiding the first image's shape."""
 
 from twig_assets.regeneration.overlap import aligned_iou, iou
-from twig_assets.regeneration.regenerate import regenerate
+from twig_assets.regeneration.regenerate import NoReferencesError, regenerate
 from twig_assets.regeneration.steering import UnsupportedSchedulerError
-from twig_assets.settings.regeneration import RegenerationSettings
+from twig_assets.settings.regeneration import RegenerationSettings, Strategy
 
-__all__ = ["RegenerationSettings", "UnsupportedSchedulerError", "aligned_iou", "iou", "regenerate"]
+__all__ = [
+    "NoReferencesError",
+    "RegenerationSettings",
+    "Strategy",
+    "UnsupportedSchedulerError",
+    "aligned_iou",
+    "iou",
+    "regenerate",
+]

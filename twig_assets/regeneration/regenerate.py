@@ -1,14 +1,25 @@
 """TWIG's second step: the same prompt anew, away from the first image's shape."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import numpy as np
+import torch
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.generate import image_size, reduction, sample
-from twig_assets.regeneration.steering import steered
-from twig_assets.regeneration.vacate import latent_mask, vacate
-from twig_assets.settings.regeneration import RegenerationSettings
+from twig_assets.regeneration.guidance import Scales, guided
+from twig_assets.regeneration.latents import encode, latent_mask
+from twig_assets.regeneration.move import move
+from twig_assets.regeneration.need import Need
+from twig_assets.regeneration.repel import repel
+from twig_assets.regeneration.steering import Prediction, Steer, steered
+from twig_assets.regeneration.vacate import vacate
+from twig_assets.settings.regeneration import RegenerationSettings, Strategy
+
+
+class NoReferencesError(ValueError):
+    """The strategy `references` was asked for and there are none."""
 
 
 def regenerate(
@@ -19,6 +30,7 @@ def regenerate(
     seeds: Sequence[int],
     settings: RegenerationSettings | None = None,
     generation: GenerationSettings | None = None,
+    references: Sequence[np.ndarray] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Sample one new image per prompt that avoids the mask of the first one.
@@ -31,30 +43,120 @@ def regenerate(
         seeds: n seeds. The new image starts from its own noise, so give another seed than the first image had.
         settings: How to avoid; the defaults when None. With strength 0 the result is the plain sampler's, to the byte.
         generation: The sampler's settings; the defaults when None.
+        references: Protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
         on_progress: Called with the number of images done so far.
 
     Returns:
         uint8 array of shape (n, H, W, 3).
 
     Raises:
-        ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, or a mask is empty.
+        ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, a mask is empty, or
+            guidance has to be changed and there is none.
+        NoReferencesError: If `references` is asked for and there are none.
         UnsupportedSchedulerError: If the pipeline's scheduler cannot be steered.
+        FloatingPointError: If the model's prediction is not finite.
     """
     settings, generation = settings or RegenerationSettings(), generation or GenerationSettings()
     check_lengths(pipeline, prompts)
-    _check_masks(prompts, images, masks, seeds, image_size(pipeline, generation))
+    size = image_size(pipeline, generation)
+    _check_masks(prompts, images, masks, seeds, size)
+    _check_strategies(settings, generation, references)
+    works = encode(pipeline, references, size)[None] if len(references) and settings.strength > 0 else None
     parts = []
     for start in range(0, len(prompts), generation.batch_size):
         chunk = slice(start, start + generation.batch_size)
-        used = pipeline
-        if settings.strength > 0:
-            height, width = image_size(pipeline, generation)
-            cells = (height // reduction(pipeline), width // reduction(pipeline))
-            used = steered(pipeline, vacate(latent_mask(masks[chunk], cells, settings.dilation), settings))
-        parts.append(sample(used, prompts[chunk], seeds[chunk], generation))
+        if settings.strength == 0:
+            parts.append(sample(pipeline, prompts[chunk], seeds[chunk], generation))
+        else:
+            course = _Course(pipeline, images[chunk], masks[chunk], seeds[chunk], works, settings, size)
+            parts.append(course.sample(prompts[chunk], seeds[chunk], generation))
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
     return np.concatenate(parts) if parts else images
+
+
+class _Course:
+    """The strategies at work on one batch: what is done to each prediction, and to guidance."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        images: np.ndarray,
+        masks: np.ndarray,
+        seeds: Sequence[int],
+        works: torch.Tensor | None,
+        settings: RegenerationSettings,
+        size: tuple[int, int],
+    ) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._works = works
+        self._seeds = seeds
+        cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
+        self._mask = latent_mask(masks, cells, settings.dilation)
+        needs_firsts = {"auto", "forget", "repel"} & set(settings.strategies)
+        self._firsts = encode(pipeline, images, size) if needs_firsts else None
+        self._steers: list[Steer] = []
+        self._scales: list[Scales] = []
+        for strategy in settings.strategies:
+            self._add(strategy)
+
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int], generation: GenerationSettings) -> np.ndarray:
+        """uint8 (n, H, W, 3)."""
+        twin = steered(self._pipeline, self._steer)
+        with ExitStack() as stack:
+            for scales in self._scales:
+                stack.enter_context(guided(twin, scales))
+            return sample(twin, prompts, seeds, generation)
+
+    def _steer(self, now: Prediction) -> Prediction:
+        for steer in self._steers:
+            now = steer(now)
+        return now
+
+    def _add(self, strategy: Strategy) -> None:
+        settings, mask = self._settings, self._mask
+        if strategy == "move":
+            self._steers.append(move(mask, self._seeds, settings))
+        elif strategy == "vacate":
+            self._steers.append(vacate(mask, settings))
+        elif strategy == "repel" and self._firsts is not None:
+            self._steers.append(repel(self._firsts[:, None], mask, settings.radius, settings.strength))
+        elif strategy == "references":
+            self._keep_from_works()
+        elif strategy == "delay":
+            self._scales.append(self._delayed)
+        elif self._firsts is not None:
+            relocate = move(mask, self._seeds, settings) if strategy == "auto" else None
+            need = Need(self._firsts, relocate, settings)
+            self._steers.append(need.steer)
+            self._scales.append(need.scales)
+            if strategy == "auto":
+                self._keep_from_works()
+
+    def _keep_from_works(self) -> None:
+        if self._works is not None:
+            everywhere = torch.ones_like(self._mask)
+            self._steers.append(repel(self._works, everywhere, self._settings.radius, self._settings.strength))
+
+    def _delayed(self, progress: float) -> torch.Tensor | None:
+        if progress >= self._settings.delay_until:
+            return None
+        return torch.full((len(self._mask),), self._settings.delay_scale * self._settings.strength)
+
+
+def _check_strategies(
+    settings: RegenerationSettings, generation: GenerationSettings, references: Sequence[np.ndarray]
+) -> None:
+    if settings.strength == 0:
+        return
+    if "references" in settings.strategies and not len(references):
+        raise NoReferencesError("the strategy 'references' needs protected works to keep away from; give references")
+    if {"auto", "forget", "delay"} & set(settings.strategies) and generation.guidance_scale <= 1:
+        raise ValueError(
+            f"guidance_scale {generation.guidance_scale:g} leaves no guidance to change; set it above 1, or choose "
+            f"another strategy than 'auto', 'forget' and 'delay'"
+        )
 
 
 def _check_masks(

@@ -2,13 +2,42 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from twig_assets.generation import Pipeline
 
-Steer = Callable[[torch.Tensor, float], torch.Tensor]
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the model predicts at one step.
+
+    Attributes:
+        clean: Predicted clean latents x0, float32 (n, C, h, w).
+        sample: The noisy latents they were predicted from, `signal * x0 + noise * e`, float32 of the same shape.
+        signal: Share of the clean image in `sample`, 0 to 1.
+        noise: Share of the noise, 0 to 1; the squares of both sum to one.
+        index: Steps taken so far.
+        steps: Steps in all.
+    """
+
+    clean: torch.Tensor
+    sample: torch.Tensor
+    signal: float
+    noise: float
+    index: int
+    steps: int
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done, 0 at the first."""
+        return self.index / self.steps
+
+
+# Gives back the very same prediction where nothing is to change, or one with other clean or noisy latents.
+Steer = Callable[[Prediction], Prediction]
 
 
 class UnsupportedSchedulerError(ValueError):
@@ -16,10 +45,13 @@ class UnsupportedSchedulerError(ValueError):
 
 
 class SteeredScheduler:
-    """A scheduler that lets `steer` change the predicted clean latents x0 before each step.
+    """A scheduler that lets `steer` change the prediction before each step.
 
     It stands where the pipeline's own scheduler stands and passes everything else on, so every pipeline that calls
     `scheduler.step` can be steered, Stable Diffusion XL included.
+
+    Attributes:
+        taken: Steps taken so far.
     """
 
     def __init__(self, inner: Any, steer: Steer) -> None:
@@ -35,7 +67,8 @@ class SteeredScheduler:
             )
         self._inner = inner
         self._steer = steer
-        self._prediction = prediction
+        self._kind = prediction
+        self.taken = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -44,37 +77,41 @@ class SteeredScheduler:
         return len(self._inner)
 
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The inner scheduler's step on the model output that belongs to the steered x0."""
-        level = self._inner.alphas_cumprod[int(timestep)].to(sample.device, torch.float32)
-        signal, noise = level.sqrt(), (1 - level).sqrt()
+        """The inner scheduler's step on what belongs to the steered prediction.
+
+        Raises:
+            FloatingPointError: If the prediction is not finite.
+        """
+        level = self._inner.alphas_cumprod[int(timestep)].item()
+        signal, noise = level**0.5, (1 - level) ** 0.5
         clean = self._clean(model_output.float(), sample.float(), signal, noise)
-        steered = self._steer(clean, self._progress(timestep))
-        if steered is clean:
+        if not torch.isfinite(clean).all():
+            raise FloatingPointError(
+                f"the latents are not finite at step {self.taken + 1}; lower guidance_scale or use float32"
+            )
+        before = Prediction(clean, sample.float(), signal, noise, self.taken, len(self._inner.timesteps))
+        after = self._steer(before)
+        self.taken += 1
+        if after is before:
             return self._inner.step(model_output, timestep, sample, *args, **kwargs)
-        output = self._output(steered, sample.float(), signal, noise).to(model_output.dtype)
-        return self._inner.step(output, timestep, sample, *args, **kwargs)
+        if after.sample is not before.sample and hasattr(self._inner, "lower_order_nums"):
+            self._inner.lower_order_nums = 0  # a multistep solver's history belongs to the old latents
+        output = self._output(after).to(model_output.dtype)
+        return self._inner.step(output, timestep, after.sample.to(sample.dtype), *args, **kwargs)
 
-    def _progress(self, timestep: Any) -> float:
-        index = (self._inner.timesteps == int(timestep)).nonzero()[0].item()
-        return index / len(self._inner.timesteps)
-
-    def _clean(
-        self, output: torch.Tensor, sample: torch.Tensor, signal: torch.Tensor, noise: torch.Tensor
-    ) -> torch.Tensor:
-        if self._prediction == "v_prediction":
+    def _clean(self, output: torch.Tensor, sample: torch.Tensor, signal: float, noise: float) -> torch.Tensor:
+        if self._kind == "v_prediction":
             return signal * sample - noise * output
-        if self._prediction == "epsilon":
+        if self._kind == "epsilon":
             return (sample - noise * output) / signal
         return output
 
-    def _output(
-        self, clean: torch.Tensor, sample: torch.Tensor, signal: torch.Tensor, noise: torch.Tensor
-    ) -> torch.Tensor:
-        if self._prediction == "v_prediction":
-            return (signal * sample - clean) / noise
-        if self._prediction == "epsilon":
-            return (sample - signal * clean) / noise
-        return clean
+    def _output(self, after: Prediction) -> torch.Tensor:
+        if self._kind == "v_prediction":
+            return (after.signal * after.sample - after.clean) / after.noise
+        if self._kind == "epsilon":
+            return (after.sample - after.signal * after.clean) / after.noise
+        return after.clean
 
 
 def steered(pipeline: Pipeline, steer: Steer) -> Pipeline:

@@ -4,27 +4,67 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Strategy = Literal["auto", "forget", "move", "vacate", "repel", "references", "delay"]
+
 
 class RegenerationSettings(BaseModel):
     """How the second image avoids the first one's shape.
 
     Attributes:
-        strategy: `vacate` clears the mask in the predicted clean image, so that the object has to be drawn elsewhere.
-        strength: 0 turns it off and gives the plain sampler's bytes; 1 clears the mask fully while it is active.
-        until: Share of the denoising steps during which it acts. The place of things is decided early; too late
+        strategy: One strategy, or several that act together.
+            `move`: what the model is about to draw is set to the emptiest place, and made smaller if it must be.
+            `vacate`: the mask is cleared in the predicted clean image, so that the object has to be drawn elsewhere.
+            `repel`: inside the mask, the predicted clean image is kept away from the first image.
+            `references`: the predicted clean image is kept away from every protected work that was given.
+            `delay`: classifier-free guidance is `delay_scale` until `delay_until`.
+            `forget`: a prompt whose picture is the same from every seed, so known by heart, gets opposite guidance and
+            then none. Ordinary prompts are left alone. Uses no mask.
+            `auto`: `forget`, `move` for all that is ordinary, and `references` where some are given.
+        strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
+        until: Share of the denoising steps during which `vacate` acts. The place of things is decided early; too late
             an end leaves the mask as a flat patch.
+        move_at: Share of the steps after which `move` acts, once. Too early there is nothing to see yet, too late the
+            object comes out blurred.
+        move_cost: What halving the object costs `move`, counted as overlap with the mask (intersection over union).
+        smallest: The least size, as a share of what the model was about to draw, that `move` may choose.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
-        strength_per_attempt: Added to `until` for every further attempt at the same prompt.
+        radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
+            from. 0.6 is nearer than two unrelated images of the embedded model come.
+        delay_until: Share of the steps until which guidance is changed.
+        delay_scale: Guidance until then: 0 leaves the prompt out, negative values push away from it (opposite
+            guidance, Jain et al. 2025, arXiv 2411.16738).
+        memorised: How much of the first image the prediction from another seed must explain, very early, for the prompt
+            to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little.
+        strength_per_attempt: Added to `until` and `delay_until`, and to `radius`, for every further attempt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    strategy: Literal["vacate"] = "vacate"
+    strategy: Strategy | tuple[Strategy, ...] = "auto"
     strength: float = Field(1.0, ge=0, le=1)
-    until: float = Field(0.5, ge=0, le=1)
+    until: float = Field(0.3, ge=0, le=1)
+    move_at: float = Field(0.35, ge=0, lt=1)
+    move_cost: float = Field(0.4, ge=0)
+    smallest: float = Field(0.7, gt=0, le=1)
     dilation: int = Field(0, ge=0, le=8)
+    radius: float = Field(0.6, ge=0, le=4)
+    delay_until: float = Field(0.3, ge=0, le=1)
+    delay_scale: float = Field(-2.0, ge=-10, le=10)
+    memorised: float = Field(0.9, ge=0, le=1)
     strength_per_attempt: float = Field(0.1, ge=0, le=0.5)
 
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The strategies that act, in the order they are applied."""
+        return (self.strategy,) if isinstance(self.strategy, str) else self.strategy
+
     def for_attempt(self, attempt: int) -> "RegenerationSettings":
-        """The settings of a rerun: the same, acting for longer. attempt: 0 for the first try."""
-        return self.model_copy(update={"until": min(1.0, self.until + self.strength_per_attempt * attempt)})
+        """The settings of a rerun: the same, acting for longer and from further away. attempt: 0 for the first try."""
+        more = self.strength_per_attempt * attempt
+        return self.model_copy(
+            update={
+                "until": min(1.0, self.until + more),
+                "delay_until": min(1.0, self.delay_until + more),
+                "radius": min(4.0, self.radius + more),
+            }
+        )

@@ -1,20 +1,24 @@
 import numpy as np
 import pytest
-import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler
 
 from twig_assets.generation import GenerationSettings, generate
-from twig_assets.regeneration import RegenerationSettings, UnsupportedSchedulerError, regenerate
-from twig_assets.regeneration.steering import SteeredScheduler, steered
-from twig_assets.regeneration.vacate import latent_mask, surroundings, vacate
+from twig_assets.model_zoo import planted
+from twig_assets.regeneration import NoReferencesError, RegenerationSettings, regenerate
+from twig_assets.similarity import wang_ssim
 
-FAST = GenerationSettings(steps=4, batch_size=4)
+FAST = GenerationSettings(steps=5, batch_size=4)
 PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
+SEEDS = [7, 8]
 
 
 @pytest.fixture(scope="module")
 def firsts(pipeline):
     return generate(pipeline, PROMPTS, [1, 2], FAST)
+
+
+@pytest.fixture(scope="module")
+def plain(pipeline):
+    return generate(pipeline, PROMPTS, SEEDS, FAST)
 
 
 @pytest.fixture
@@ -24,82 +28,103 @@ def left_half():
     return masks
 
 
-def test_strength_zero_gives_the_plain_samplers_bytes(pipeline, firsts, left_half):
-    off = RegenerationSettings(strength=0)
-    again = regenerate(pipeline, PROMPTS, firsts, left_half, [7, 8], off, FAST)
-    np.testing.assert_array_equal(again, generate(pipeline, PROMPTS, [7, 8], FAST))
+def strategies(*names, **fields):
+    return RegenerationSettings(strategy=names if len(names) > 1 else names[0], **fields)
 
 
-def test_a_steering_that_changes_nothing_gives_the_plain_samplers_bytes(pipeline):
-    twin = steered(pipeline, lambda clean, progress: clean)
-    np.testing.assert_array_equal(generate(twin, PROMPTS, [7, 8], FAST), generate(pipeline, PROMPTS, [7, 8], FAST))
+@pytest.mark.parametrize("strategy", ["auto", "forget", "move", "vacate", "repel", "references", "delay"])
+def test_strength_zero_gives_the_plain_samplers_bytes(pipeline, firsts, plain, left_half, strategy):
+    off = RegenerationSettings(strategy=strategy, strength=0)
+    np.testing.assert_array_equal(regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, off, FAST), plain)
 
 
-def test_the_masked_half_is_emptier_than_in_a_plain_draw(pipeline, firsts, left_half):
-    always = RegenerationSettings(until=1.0)
-    cleared = regenerate(pipeline, PROMPTS, firsts, left_half, [7, 8], always, FAST)
-    plain = generate(pipeline, PROMPTS, [7, 8], FAST)
+@pytest.mark.parametrize("strategy", ["auto", "move", "vacate", "repel", "references", "delay"])
+def test_every_strategy_changes_the_image_and_does_so_again_in_the_same_way(
+    pipeline, firsts, plain, left_half, strategy
+):
+    settings = RegenerationSettings(strategy=strategy, radius=4.0)
+    given = (pipeline, PROMPTS, firsts, left_half, SEEDS, settings, FAST, list(firsts))
+    images = regenerate(*given)
+    assert (images != plain).any(axis=(1, 2, 3)).all()
+    np.testing.assert_array_equal(regenerate(*given), images)
+
+
+def test_far_from_first_image_and_references_nothing_changes_at_all(pipeline, firsts, plain, left_half):
+    near_nothing = strategies("repel", "references", radius=0.0)
+    images = regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, near_nothing, FAST, list(firsts))
+    np.testing.assert_array_equal(images, plain)
+
+
+def test_a_picture_known_by_heart_is_not_drawn_again_and_an_ordinary_one_is_left_alone(pipeline):
+    prompts, usual = [planted.WORKS[0].title, PROMPTS[0]], GenerationSettings(batch_size=2)
+    works, masks = [planted.picture(planted.WORKS[0])], np.ones((2, 64, 64), bool)
+    firsts, plain = (generate(pipeline, prompts, seeds, usual) for seeds in ([1, 2], SEEDS))
+    images = regenerate(pipeline, prompts, firsts, masks, SEEDS, strategies("forget"), usual, works)
+    assert wang_ssim(plain[0], works[0]) > 0.7
+    assert wang_ssim(images[0], works[0]) < 0.4
+    np.testing.assert_array_equal(images[1], plain[1])
+
+
+def test_an_image_does_not_depend_on_its_neighbours(pipeline, firsts, left_half):
+    settings = strategies("auto")
+    both = regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, settings, FAST)
+    alone = regenerate(pipeline, PROMPTS[1:], firsts[1:], left_half[1:], SEEDS[1:], settings, FAST)
+    assert np.abs(both[1].astype(int) - alone[0]).max() <= 2
+
+
+def test_the_masked_half_is_emptier_than_in_a_plain_draw(pipeline, firsts, plain, left_half):
+    cleared = regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, strategies("vacate", until=1.0), FAST)
     assert cleared[:, 8:-8, :24].std(axis=(1, 2)).mean() < plain[:, 8:-8, :24].std(axis=(1, 2)).mean()
 
 
-def test_the_pipeline_itself_stays_as_it_was(pipeline, firsts, left_half):
-    before = type(pipeline.scheduler)
-    regenerate(pipeline, PROMPTS, firsts, left_half, [7, 8], RegenerationSettings(), FAST)
-    assert type(pipeline.scheduler) is before
+def test_delayed_guidance_of_the_usual_scale_is_the_plain_sampler(pipeline, firsts, left_half):
+    early = FAST.model_copy(update={"guidance_from": 0.0})
+    usual = strategies("delay", delay_scale=early.guidance_scale, delay_until=1.0)
+    images = regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, usual, early)
+    assert np.abs(images.astype(int) - generate(pipeline, PROMPTS, SEEDS, early)).max() <= 1
 
 
-def test_steered_and_unsteered_agree_on_any_prediction_type():
-    for prediction in ("epsilon", "v_prediction", "sample"):
-        plain = DDIMScheduler(prediction_type=prediction, clip_sample=False)
-        plain.set_timesteps(10)
-        scheduler = SteeredScheduler(plain, lambda clean, progress: clean + 0)
-        sample, output = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
-        t = plain.timesteps[3]
-        torch.testing.assert_close(
-            scheduler.step(output, t, sample).prev_sample,
-            plain.step(output, t, sample).prev_sample,
-            atol=1e-4,
-            rtol=1e-4,
-        )
+def test_without_guidance_to_the_end_the_prompt_does_not_matter(pipeline, firsts, left_half):
+    none = strategies("delay", delay_scale=0.0, delay_until=1.0)
+    plain = FAST.model_copy(update={"guidance_rescale": 0.0})
+    one = regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, none, plain)
+    other = regenerate(pipeline, ["a guitar", "a cake"], firsts, left_half, SEEDS, none, plain)
+    assert np.abs(one.astype(int) - other).max() <= 1
 
 
-def test_a_scheduler_that_cannot_be_steered_is_refused(pipeline):
-    with pytest.raises(UnsupportedSchedulerError, match="EulerDiscreteScheduler"):
-        SteeredScheduler(EulerDiscreteScheduler(), lambda clean, progress: clean)
+@pytest.mark.parametrize("strategy", ["auto", "move", "delay"])
+def test_the_pipeline_itself_stays_as_it_was(pipeline, firsts, plain, left_half, strategy):
+    before = pipeline.scheduler
+    regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, strategies(strategy), FAST)
+    assert pipeline.scheduler is before
+    assert not pipeline.unet._forward_hooks
+    np.testing.assert_array_equal(generate(pipeline, PROMPTS, SEEDS, FAST), plain)
 
 
 def test_an_empty_mask_is_refused(pipeline, firsts, left_half):
     left_half[1] = False
     with pytest.raises(ValueError, match="mask 1 .* is empty"):
-        regenerate(pipeline, PROMPTS, firsts, left_half, [7, 8], None, FAST)
+        regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, None, FAST)
 
 
 def test_a_mask_of_another_size_is_refused(pipeline, firsts, left_half):
     with pytest.raises(ValueError, match="must have the model's size"):
-        regenerate(pipeline, PROMPTS, firsts, left_half[:, :32], [7, 8], None, FAST)
+        regenerate(pipeline, PROMPTS, firsts, left_half[:, :32], SEEDS, None, FAST)
 
 
-def test_vacating_fills_the_mask_with_the_ground_and_leaves_the_rest_alone():
-    clean = torch.full((1, 4, 16, 16), 0.25)
-    clean[:, :, 4:8, 4:8] = 2.0
-    mask = torch.zeros(1, 1, 16, 16)
-    mask[:, :, 4:8, 4:8] = 1
-    steer = vacate(mask, RegenerationSettings(strength=1.0, until=0.5))
-    assert torch.equal(steer(clean, 0.0), torch.full_like(clean, 0.25))
-    assert steer(clean, 0.5) is clean
+def test_keeping_away_from_no_references_is_refused(pipeline, firsts, left_half):
+    with pytest.raises(NoReferencesError, match="give references"):
+        regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, strategies("references"), FAST)
 
 
-def test_the_ground_of_a_fully_masked_image_is_the_mean_latent():
-    assert torch.equal(surroundings(torch.ones(1, 4, 4, 4), torch.ones(1, 1, 4, 4)), torch.zeros(1, 4, 1, 1))
+def test_changing_guidance_that_is_off_is_refused(pipeline, firsts, left_half):
+    off = FAST.model_copy(update={"guidance_scale": 1.0})
+    with pytest.raises(ValueError, match="leaves no guidance to change"):
+        regenerate(pipeline, PROMPTS, firsts, left_half, SEEDS, strategies("delay"), off)
 
 
-def test_the_latent_mask_covers_every_cell_that_is_a_quarter_full_and_grows():
-    mask = np.zeros((1, 64, 64), bool)
-    mask[0, 20:24, 20:24] = True
-    assert latent_mask(mask, (16, 16), 0).sum() == 1
-    assert latent_mask(mask, (16, 16), 1).sum() == 9
-
-
-def test_every_further_attempt_acts_for_longer():
-    settings = RegenerationSettings(until=0.5, strength_per_attempt=0.2)
+def test_every_further_attempt_acts_for_longer_and_from_further_away():
+    settings = RegenerationSettings(until=0.5, radius=0.6, delay_until=0.9, strength_per_attempt=0.2)
     assert [settings.for_attempt(k).until for k in range(4)] == pytest.approx([0.5, 0.7, 0.9, 1.0])
+    assert [settings.for_attempt(k).radius for k in range(3)] == pytest.approx([0.6, 0.8, 1.0])
+    assert [settings.for_attempt(k).delay_until for k in range(2)] == pytest.approx([0.9, 1.0])

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twig_assets.regeneration import RegenerationSettings
+from twig_assets.regeneration.latents import ground, latent_mask, surroundings
+from twig_assets.regeneration.move import Placement, best_placement, move, placements, sketch
+from twig_assets.regeneration.need import Need, explained
+from twig_assets.regeneration.repel import contrast, repelled
+from twig_assets.regeneration.steering import Prediction
+from twig_assets.regeneration.vacate import vacate
+
+
+def prediction(clean, index=0, steps=10, sample=None):
+    return Prediction(clean, torch.zeros_like(clean) if sample is None else sample, 0.6, 0.8, index, steps)
+
+
+def square(top, left, side=4, size=16):
+    mask = torch.zeros(size, size)
+    mask[top : top + side, left : left + side] = 1
+    return mask
+
+
+def test_vacating_fills_the_mask_with_the_ground_and_leaves_the_rest_alone():
+    clean = torch.full((1, 4, 16, 16), 0.25)
+    clean[:, :, 4:8, 4:8] = 2.0
+    steer = vacate(square(4, 4)[None, None], RegenerationSettings(until=0.5))
+    assert torch.equal(steer(prediction(clean)).clean, torch.full_like(clean, 0.25))
+    late = prediction(clean, index=5)
+    assert steer(late) is late
+
+
+def test_the_ground_of_a_fully_masked_image_is_the_mean_latent():
+    assert torch.equal(surroundings(torch.ones(1, 4, 4, 4), torch.ones(1, 1, 4, 4)), torch.zeros(1, 4, 1, 1))
+
+
+def test_the_latent_mask_covers_every_cell_that_is_a_quarter_full_and_grows():
+    mask = np.zeros((1, 64, 64), bool)
+    mask[0, 20:24, 20:24] = True
+    assert latent_mask(mask, (16, 16), 0).sum() == 1
+    assert latent_mask(mask, (16, 16), 1).sum() == 9
+
+
+@given(st.integers(0, 1000), st.floats(0.1, 3), st.floats(0, 1))
+def test_repelling_moves_out_of_the_ball_by_its_strength_and_only_inside_the_mask(seed, radius, strength):
+    draw = torch.Generator().manual_seed(seed)
+    clean, centres = torch.randn(1, 4, 8, 8, generator=draw), torch.randn(1, 1, 4, 8, 8, generator=draw)
+    weight = square(2, 2, size=8)[None, None]
+    balls = torch.full((1, 1), radius)
+    moved = repelled(clean, centres, weight, balls, strength)
+
+    def distance(x):
+        return float((x - centres[:, 0])[:, :, 2:6, 2:6].square().mean().sqrt())
+
+    before = distance(clean)
+    assert torch.equal(moved * (1 - weight), clean * (1 - weight))
+    if before >= radius:
+        assert moved is clean
+    else:
+        assert distance(moved) == pytest.approx(before + strength * (radius - before), abs=1e-4)
+
+
+def test_the_contrast_of_a_flat_picture_is_zero():
+    assert contrast(torch.full((1, 2, 4, 8, 8), 3.0), torch.ones(1, 1, 8, 8)).tolist() == [[0.0, 0.0]]
+
+
+def test_the_sketch_is_what_differs_from_the_frames_edge():
+    clean = torch.full((1, 4, 16, 16), 0.5)
+    clean[:, :, 3:7, 5:9] = 2.0
+    assert torch.equal(sketch(clean)[0, 0], square(3, 5))
+    assert torch.equal(ground(clean), torch.full((1, 4, 1, 1), 0.5))
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from([2, 4]), st.floats(0.3, 1))
+def test_every_placement_keeps_the_shape_in_the_frame(top, left, side, smallest):
+    found = placements(square(top, left, side).bool(), smallest)
+    assert found[0] == Placement(top, left, 1.0, top, left)
+    for one in found:
+        assert 0 <= one.y <= 16 - side * one.size + 1e-6
+        assert 0 <= one.x <= 16 - side * one.size + 1e-6
+        assert smallest - 1e-6 <= one.size <= 1
+
+
+def test_a_shape_is_set_beside_the_mask_at_its_own_size_where_there_is_room():
+    settings = RegenerationSettings()
+    place = best_placement(square(6, 6), square(6, 6, side=6), settings)
+    assert place is not None
+    assert place.size == 1
+    assert place.y + 4 <= 6 or place.y >= 12 or place.x + 4 <= 6 or place.x >= 12
+    assert best_placement(torch.zeros(16, 16), square(6, 6), settings) is None
+
+
+def test_moving_sets_the_drawing_there_with_fresh_noise_of_the_same_level_and_leaves_others_alone():
+    clean = torch.zeros(2, 4, 16, 16)
+    clean[:, :, 6:10, 6:10] = 3.0
+    mask = torch.stack([square(4, 4, side=8), square(0, 0)])[:, None]
+    now = prediction(clean, index=4, sample=torch.randn(2, 4, 16, 16))
+    after = move(mask, [1, 2], RegenerationSettings(move_at=0.4))(now)
+    inside = after.clean[0] * mask[0]
+    assert inside.abs().sum() < 0.5 * (clean[0] * mask[0]).abs().sum()
+    assert after.clean[0].max() == pytest.approx(3.0, abs=0.5)
+    noise = (after.sample[0] - now.signal * after.clean[0]) / now.noise
+    assert abs(float(noise.std()) - 1) < 0.1
+    assert torch.equal(after.clean[1], clean[1])
+    assert torch.equal(after.sample[1], now.sample[1])
+    early = prediction(clean, index=3)
+    assert move(mask, [1, 2], RegenerationSettings(move_at=0.4))(early) is early
+
+
+def test_a_picture_explains_itself_and_nothing_explains_another():
+    picture = torch.randn(1, 4, 16, 16)
+    assert explained(picture, picture).item() == pytest.approx(1)
+    assert explained(torch.randn(1, 4, 16, 16), picture).item() < 0.2
+
+
+def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_relocated():
+    first = torch.randn(2, 4, 16, 16)
+    moved = prediction(torch.full((2, 4, 16, 16), 9.0))
+    settings = RegenerationSettings(delay_until=0.5, delay_scale=-2.0)
+    need = Need(first, lambda now: moved, settings)
+    assert need.scales(0.0) is None
+    start = prediction(torch.stack([first[0], torch.randn(4, 16, 16)]))
+    forgotten = need.steer(start).clean
+    assert not forgotten[0].any()
+    assert torch.equal(forgotten[1], start.clean[1])
+    after = need.steer(prediction(first, index=1)).clean
+    assert torch.equal(after[0], first[0])
+    assert torch.equal(after[1], moved.clean[1])
+    scales = [need.scales(progress) for progress in (0.1, 0.5)]
+    assert [float(scale[0]) for scale in scales if scale is not None] == [-2, 0]
+    assert [bool(scale[1].isnan()) for scale in scales if scale is not None] == [True, True]
+
+
+def test_ordinary_prompts_keep_their_guidance():
+    need = Need(torch.randn(1, 4, 16, 16), lambda now: now, RegenerationSettings())
+    start = prediction(torch.randn(1, 4, 16, 16))
+    assert need.steer(start) is start
+    assert need.scales(0.5) is None
