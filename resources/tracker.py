@@ -1,12 +1,15 @@
 """The MLflow tracker: a run for every materialization that has figures to keep."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from PIL import Image
 from pydantic import PrivateAttr
+from sqlalchemy.exc import SQLAlchemyError
 
 
 class TrackerResource(dg.ConfigurableResource):
@@ -71,3 +74,33 @@ class TrackerResource(dg.ConfigurableResource):
         local = self.uri.startswith("sqlite")
         location = Path(self.artifacts).absolute().as_uri() if local else None
         return client.create_experiment(name, artifact_location=location)
+
+
+class TrackingError(RuntimeError):
+    """MLflow's records cannot be read."""
+
+
+def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+    """Dagster run id -> name and URL of the MLflow runs that `TrackerResource.record` made for it; changes nothing.
+
+    Raises:
+        TrackingError: When the server or the database cannot be read.
+    """
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return {}
+    try:
+        client = MlflowClient(uri)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = {
+            run_id: client.search_runs(experiments, f"tags.`dagster/run_id` = '{run_id}'", order_by=["start_time"])
+            for run_id in dagster_run_ids
+        }
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingError(f"MLflow at {uri} cannot be read: {error}") from error
+    return {
+        run_id: [
+            (run.info.run_name or "", f"{ui_url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
+            for run in runs
+        ]
+        for run_id, runs in found.items()
+    }

@@ -197,6 +197,46 @@ def verify(
     raise typer.Exit(1 if found.findings else 0)
 
 
+@app.command()
+def lineage(
+    image: Annotated[str, typer.Argument(help="An image's file, its id, or the first digits of its sha256.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Print where one image comes from and what was decided about it: prompt, model, masks, audits, reviews, runs."""
+    from twig_assets.trace import trace
+
+    found = trace(image)
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        console.print(found.to_tree(), soft_wrap=True)
+
+
+@app.command()
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them; without it they are only listed.")] = False,
+    grace_hours: Annotated[
+        float, typer.Option(min=1, help="Younger files stay: a batch at work may be about to refer to them.")
+    ] = 24,
+) -> None:
+    """List artifacts that no row of the catalog refers to; reports are kept."""
+    from twig_assets.catalog.database import open_existing_catalog
+    from twig_assets.catalog.garbage import HOUR, find_garbage, remove
+    from twig_assets.catalog.store import ArtifactStore
+    from twig_assets.home import artifact_root
+
+    catalog = open_existing_catalog(catalog_url())
+    found = find_garbage(catalog, ArtifactStore(artifact_root()), grace_hours * HOUR)
+    catalog.close()
+    gone = []
+    for file in remove(found) if delete else found:
+        console.print(str(file.path), soft_wrap=True, markup=False, highlight=False)
+        gone.append(file)
+    size = sum(file.size for file in gone) / 1e6
+    done = "deleted" if delete else "not deleted; --delete does it"
+    console.print(f"{len(gone)} files that nothing refers to, {size:.1f} MB, {done}.", highlight=False)
+
+
 @db_app.command("upgrade")
 def db_upgrade() -> None:
     """Bring the catalog's tables up to this version."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.artifacts import needed_artifacts
-from twig_assets.catalog.database import open_catalog
+from twig_assets.catalog.database import open_existing_catalog
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.catalog.verify import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
@@ -74,7 +74,7 @@ def verify_everything(kept: Iterable[str]) -> Verification:
         SchemaError: When the catalog cannot be read or does not fit this version.
     """
     anchors = [_parse_head(text) for text in kept]
-    catalog = open_catalog(catalog_url())
+    catalog = open_existing_catalog(catalog_url())
     try:
         with catalog.snapshot() as session:
             return Verification(list(_findings(session, anchors)), head(session.connection()))

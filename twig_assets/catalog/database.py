@@ -105,6 +105,19 @@ def open_catalog(url: str) -> Catalog:
     return Catalog(url, engine)
 
 
+def open_existing_catalog(url: str) -> Catalog:
+    """Open a catalog that somebody has filled: where there is none, that is an error and none is made.
+
+    Raises:
+        SchemaError: When there is no catalog, or when `open_catalog` raises it.
+        ModuleNotFoundError: When the URL needs a database driver that is not installed.
+    """
+    if schema_state(url) == "empty":
+        where = make_url(url).render_as_string(hide_password=True)
+        raise SchemaError(f"{where}: there is no catalog; check TWIG_HOME and TWIG_CATALOG_URL")
+    return open_catalog(url)
+
+
 def upgrade(url: str) -> None:
     """Bring a catalog's tables to the newest version, in one transaction; does nothing when they are there.
 

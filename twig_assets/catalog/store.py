@@ -7,6 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args
 
@@ -22,10 +23,33 @@ SUFFIXES: tuple[str, ...] = get_args(Suffix)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCAL = ("", "file", "local")
+_FILE = re.compile(
+    rf"(?P<sha256>[0-9a-f]{{64}})\.(?P<suffix>{'|'.join(SUFFIXES)})"
+    rf"|\.[0-9a-f]{{64}}\.({'|'.join(SUFFIXES)})\.[0-9a-f]{{32}}(?P<partial>\.partial)"
+)
 
 
 class ArtifactError(RuntimeError):
     """An artifact is missing, altered, or could not be written; the message names its file."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the store.
+
+    Attributes:
+        path: Where it lies.
+        sha256: Its name; None for what a write left half-done.
+        suffix: Its kind; None likewise.
+        size: In bytes.
+        written_at: When it was last written or wanted, in seconds since 1970.
+    """
+
+    path: UPath
+    sha256: str | None
+    suffix: str | None
+    size: int
+    written_at: float
 
 
 class ArtifactStore:
@@ -65,14 +89,14 @@ class ArtifactStore:
         return self.path(sha256, suffix).is_file()
 
     def put_bytes(self, data: bytes, suffix: Suffix) -> str:
-        """Store bytes and return their sha256; an artifact that is there and sound is not written again.
+        """Store bytes and return their sha256; an artifact that is there and sound only becomes new again.
 
         Raises:
             ValueError: When `suffix` is not in `SUFFIXES`.
             ArtifactError: When the file cannot be written, as on a full disk.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        if not self._is_sound(sha256, suffix):
+        if not self._renew(sha256, suffix):
             self._write(self.path(sha256, suffix), [data], sha256)
         return sha256
 
@@ -85,7 +109,7 @@ class ArtifactStore:
             ArtifactError: When `source` changes meanwhile, or the copy cannot be written.
         """
         sha256 = sha256_file(source)
-        if not self._is_sound(sha256, suffix):
+        if not self._renew(sha256, suffix):
             with Path(source).open("rb") as file:
                 self._write(self.path(sha256, suffix), _chunks(file), sha256)
         return sha256
@@ -151,6 +175,32 @@ class ArtifactStore:
                 return np.array(Image.open(file))
             except OSError as error:
                 raise ArtifactError(f"{self.path(sha256, 'png')}: is not an image: {error}") from error
+
+    def files(self) -> Iterator[StoredFile]:
+        """Every artifact, and every file that a write which was ended left half-done; whatever else is there is not.
+
+        Raises:
+            ArtifactError: When the store cannot be read.
+        """
+        try:
+            for path in self.root.glob("*/*") if self.root.exists() else ():
+                if found := _FILE.fullmatch(path.name):
+                    status = path.stat()
+                    suffix = None if found["partial"] else found["suffix"]
+                    yield StoredFile(path, found["sha256"], suffix, status.st_size, status.st_mtime)
+        except OSError as error:
+            raise ArtifactError(f"{self.root}: cannot be read: {error}") from error
+
+    def _renew(self, sha256: str, suffix: Suffix) -> bool:
+        # What is about to be referred to must not look like an old leftover. Elsewhere than on a local disk there is
+        # no such change but to write it again.
+        if not self._local or not self._is_sound(sha256, suffix):
+            return False
+        try:
+            os.utime(str(self.path(sha256, suffix)))
+        except OSError:
+            return False
+        return True
 
     def _is_sound(self, sha256: str, suffix: Suffix) -> bool:
         # Checked in full, so that running again repairs what was damaged on disk.
