@@ -34,6 +34,8 @@ RECOMPUTED = 1e-3
 # Described queries are kept while all references pass by; a block of references only as long as it is compared; and
 # the tiles of as many queries as fit in the second-level cache are compared with one tile of a reference in turn.
 _QUERY_BYTES, _BLOCK_BYTES, _CACHE_BYTES = 512 << 20, 96 << 20, 1 << 20
+# Small pictures would fit by the ten thousand, but then a block's table of pairs would not.
+_MOST_AT_ONCE = 1024
 
 Result = TypeVar("Result")
 
@@ -264,7 +266,7 @@ def _in_blocks(
 
 
 def _slices(count: int, size: int) -> list[slice]:
-    size = max(1, size)
+    size = min(max(1, size), _MOST_AT_ONCE)
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage import data
 
-from twig_assets.similarity import ssim_above, ssim_all_pairs, ssim_map, wang_ssim
+from twig_assets.similarity import scan, ssim_above, ssim_all_pairs, ssim_map, wang_ssim
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented
 from twig_assets.similarity.scan import ERROR
 
@@ -231,3 +231,12 @@ def test_input_of_another_kind_is_refused_with_its_name(works: np.ndarray) -> No
         ssim_all_pairs(works, works, masks=np.ones((64, 64), np.bool_))
     with pytest.raises(ValueError, match=r"reference_masks: expected bool \(2, 64, 64\)"):
         ssim_all_pairs(works, works[:2], reference_masks=np.ones((8, 64, 64), np.bool_))
+
+
+def test_more_pictures_than_fit_in_one_block_are_scored_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (23, 12, 12), dtype=np.uint8)
+    at_once = ssim_all_pairs(pictures, pictures)
+    monkeypatch.setattr(scan, "_MOST_AT_ONCE", 5)
+    np.testing.assert_array_equal(ssim_all_pairs(pictures, pictures), at_once)
+    found = ssim_above(pictures, pictures, 0.9, threads=3)
+    assert [(pair.query, pair.reference) for pair in found] == [(i, i) for i in range(23)]
