@@ -10,7 +10,11 @@ from twig_assets.bench.report import Bar, BenchReport, Measured, commit_of, envi
 __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "run"]
 
 # Each module has `measure(quick, grid) -> Measured`. They load models, so they are imported when asked for.
-_MODULES = {"model-zoo": "twig_assets.bench.model_zoo", "similarity": "twig_assets.bench.similarity"}
+_MODULES = {
+    "detectors": "twig_assets.bench.detectors",
+    "model-zoo": "twig_assets.bench.model_zoo",
+    "similarity": "twig_assets.bench.similarity",
+}
 
 
 class UnknownBenchmarkError(ValueError):

@@ -6,6 +6,7 @@ from twig_assets.similarity.detectors import ReferenceIndex
 from twig_assets.similarity.limits import Limit, limits
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.pixel_file import PixelFile, PixelFileError, append_pictures
+from twig_assets.similarity.planted_recall import PlantedRecall, planted_recall
 from twig_assets.similarity.policy import Policy, PolicyError, read_policy
 from twig_assets.similarity.references import (
     CorpusError,
@@ -31,6 +32,7 @@ __all__ = [
     "Pair",
     "PixelFile",
     "PixelFileError",
+    "PlantedRecall",
     "Policy",
     "PolicyError",
     "ReferenceImage",
@@ -42,6 +44,7 @@ __all__ = [
     "calibrate",
     "corpus_version",
     "limits",
+    "planted_recall",
     "read_policy",
     "read_references",
     "ssim_above",

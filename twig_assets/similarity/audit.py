@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from twig_assets.similarity.detectors import Evidence, ReferenceIndex, aligned_score, fired, gather
+from twig_assets.similarity.detectors import Evidence, ReferenceIndex, fired, gather
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.pair_scores import PairScores, make_exact, pair_scores
 from twig_assets.similarity.pictures import BORDER
@@ -34,7 +34,7 @@ class Match:
         transform: The orientation of the reference that gave `ssim`.
         masked_transform: The orientation that gave `masked_ssim`.
         resized_from: Height and width of the reference if it had to be resized to the image's size, else None.
-        hog_cosine: See `Evidence`; likewise the four that follow.
+        hog_cosine: See `Evidence`; likewise the five that follow.
         fired: The detectors beside SSIM that take the image for a copy of this reference.
     """
 
@@ -48,6 +48,7 @@ class Match:
     hog_cosine: float
     pdq_distance: int
     sift_inliers: int
+    alignment_strength: float
     aligned_ssim: float | None
     copied: tuple[str, ...]
     fired: tuple[str, ...]
@@ -64,8 +65,8 @@ class AuditResult:
         reasons: Sentences for a person.
         nearest: The reference behind the verdict; None if inconclusive.
         scores: The highest against any reference of `ssim`, `masked_ssim`, `hog_cosine`, `sift_inliers` and
-            `aligned_ssim`, and the lowest `pdq_distance` (None if not computed); `contrast` (standard deviation, 0 to
-            255) and `mask_pixels`. The detectors' are those of the candidates that they looked at closely.
+            `alignment_strength`, and the lowest `pdq_distance` (None if not computed); `contrast` (standard deviation,
+            0 to 255) and `mask_pixels`. The detectors' are those of the candidates that they looked at closely.
         thresholds: The policy's fields.
         matches: The nearest references: first those behind a verdict that is not `pass`, then by SSIM.
         versions: Library name -> version.
@@ -155,11 +156,11 @@ def _usable_masks(images: np.ndarray, masks: np.ndarray | None, policy: Policy) 
     return masks & (inner >= policy.min_mask_pixels)[:, None, None]
 
 
-_SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", "aligned_ssim", "mask_pixels")
+_SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", "alignment_strength")
 
 
 def _inconclusive(label: str, image: np.ndarray, reason: str, policy: Policy) -> AuditResult:
-    scores: dict[str, float | None] = {**dict.fromkeys(_SCORES), "contrast": float(image.std())}
+    scores: dict[str, float | None] = {**dict.fromkeys(_SCORES), "contrast": float(image.std()), "mask_pixels": None}
     return AuditResult(label, "inconclusive", [reason], None, scores, policy.model_dump(), [], _versions())
 
 
@@ -198,7 +199,7 @@ def _judge(
         "hog_cosine": max(one.hog_cosine for one in evidence),
         "pdq_distance": min(one.pdq_distance for one in evidence),
         "sift_inliers": max(one.sift_inliers for one in evidence),
-        "aligned_ssim": max((s for one in evidence if (s := aligned_score(one, policy)) is not None), default=None),
+        "alignment_strength": max(one.alignment_strength for one in evidence),
         "contrast": float(image.std()),
         "mask_pixels": mask_pixels,
     }
@@ -276,7 +277,8 @@ def _match(
         hog_cosine=evidence.hog_cosine,
         pdq_distance=evidence.pdq_distance,
         sift_inliers=evidence.sift_inliers,
-        aligned_ssim=aligned_score(evidence, policy),
+        alignment_strength=evidence.alignment_strength,
+        aligned_ssim=evidence.aligned_ssim,
         copied=evidence.copied,
         fired=tuple(detector.detector for detector in fired(evidence, policy)),
     )

@@ -8,7 +8,7 @@ from twig_assets.similarity.detectors.copies import transformed
 from twig_assets.similarity.orientations import oriented
 
 NO_DETECTORS = dict.fromkeys(
-    ("pdq_distance_at_most", "hog_cosine_at_least", "sift_inliers_at_least", "aligned_ssim_at_least")
+    ("pdq_distance_at_most", "hog_cosine_at_least", "sift_inliers_at_least", "alignment_strength_at_least")
 )
 POLICY = Policy(ssim_threshold=0.6, masked_ssim_threshold=0.7, review_margin=0.1, **NO_DETECTORS)
 WITH_DETECTORS = Policy(ssim_threshold=1, masked_ssim_threshold=1)
@@ -149,9 +149,9 @@ def test_a_copy_that_ssim_misses_fails_by_its_local_features(works: np.ndarray, 
     [result] = audit(copy[None], corpus, WITH_DETECTORS)
     assert result.verdict == "fail"
     assert result.nearest is corpus[3]
-    assert "aligned ssim" in result.matches[0].fired
+    assert "alignment" in result.matches[0].fired
     assert result.matches[0].copied == ("cropped",)
-    assert result.matches[0].aligned_ssim == result.scores["aligned_ssim"]
+    assert result.matches[0].alignment_strength == result.scores["alignment_strength"]
     assert f"a copy of {corpus[3].title!r} (cropped): SSIM" in result.reasons[0]
     assert result.scores["ssim"] is not None
     assert result.scores["ssim"] < 0.6

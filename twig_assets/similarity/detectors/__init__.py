@@ -2,6 +2,6 @@
 
 from twig_assets.similarity.detectors.evidence import Evidence, gather
 from twig_assets.similarity.detectors.index import Embedder, ReferenceIndex
-from twig_assets.similarity.detectors.rules import Fired, aligned_score, fired
+from twig_assets.similarity.detectors.rules import Fired, fired
 
-__all__ = ["Embedder", "Evidence", "Fired", "ReferenceIndex", "aligned_score", "fired", "gather"]
+__all__ = ["Embedder", "Evidence", "Fired", "ReferenceIndex", "fired", "gather"]

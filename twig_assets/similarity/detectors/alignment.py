@@ -14,7 +14,7 @@ REACH = 5.0
 """A match agrees with an alignment when it lands within this many pixels of the canvas."""
 SCALES = (0.2, 5.0)
 MIN_MATCHES = 3
-MIN_OVERLAP = 0.04
+MIN_OVERLAP = 0.05
 """Share of the image's canvas that the reference must cover for a score there."""
 MIN_DEVIATION = 8.0
 """Standard deviation, of 255, below which an overlap counts as blank."""
@@ -53,8 +53,11 @@ class Alignment:
 
     @property
     def strength(self) -> float:
-        """How much speaks for this alignment, to choose between alignments of one pair."""
-        return float(np.sqrt(self.inliers)) * max(self.ssim, 0.0) + 0.001 * self.inliers
+        """SSIM times the square root of the inliers: how much speaks for this alignment, 0 and more.
+
+        Three features fall into place by chance, and two plain grounds are alike by chance, but hardly both at once.
+        """
+        return float(np.sqrt(self.inliers)) * max(self.ssim, 0.0)
 
 
 def align(image: Features, reference: Features, variant: str) -> Alignment | None:

@@ -20,6 +20,7 @@ class Evidence:
         hog_cosine: Of the gradients, the best of eight orientations, -1 to 1.
         pdq_distance: Bits of 256 that differ, the fewest of eight orientations.
         sift_inliers: One-to-one keypoint matches that agree on how the reference lies on the image.
+        alignment_strength: See `Alignment.strength`; 0 when it could not be laid on the image.
         aligned_ssim: Structural similarity where it lies so, -1 to 1; None when it could not be laid on the image.
         embedding_cosines: Cosine of each further source.
         copied: How, if it is a copy: `identical`, or some of `mirrored`, `rotated`, `cropped`, `pasted in`,
@@ -32,6 +33,7 @@ class Evidence:
     hog_cosine: float
     pdq_distance: int
     sift_inliers: int
+    alignment_strength: float
     aligned_ssim: float | None
     embedding_cosines: dict[str, float]
     copied: tuple[str, ...]
@@ -68,6 +70,7 @@ def _pair(
         hog_cosine=float(cosines.max()),
         pdq_distance=int(differing.min()),
         sift_inliers=found.inliers if found else 0,
+        alignment_strength=found.strength if found else 0.0,
         aligned_ssim=found.ssim if found else None,
         embedding_cosines={
             name: float(query.embeddings[name] @ vectors[i]) for name, vectors in index.embeddings.items()
@@ -80,7 +83,7 @@ def _pair(
 def best_alignment(index: ReferenceIndex, query: Query, i: int) -> Alignment | None:
     """The alignment that most speaks for: of the image as it is, mirrored, inverted, or both; the first of equals."""
     found = (align(query.variants[name], index.features[i], name) for name in VARIANTS)
-    return max((one for one in found if one), key=lambda one: one.strength, default=None)
+    return max((one for one in found if one), key=lambda one: (one.strength, one.inliers), default=None)
 
 
 def how_copied(alignment: Alignment, image: np.ndarray, reference: np.ndarray) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from twig_assets.similarity.detectors.hog import hog, hog_orientations
 from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
 from twig_assets.similarity.detectors.pdq import pdq, pdq_orientations
-from twig_assets.similarity.detectors.search import BinarySearch, CosineSearch
+from twig_assets.similarity.detectors.search import BinarySearch, CosineSearch, exact_cosine
 from twig_assets.similarity.detectors.voting import LocalVotes
 
 Embedder = Callable[[np.ndarray], np.ndarray]
@@ -92,6 +92,20 @@ class ReferenceIndex:
                 if source not in sources:
                     sources.append(source)
         return [Candidate(reference, tuple(sources)) for reference, sources in sorted(proposed.items())]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every source compares with every reference."""
+        return self._hog_search.exact and self._votes.exact
+
+    def search_recall(self, query: Query, k: int) -> float:
+        """Share of the k references nearest by gradients, found by comparing with all, that the search finds too."""
+        if self._hog_search.exact:
+            return 1.0
+        everything = exact_cosine(query.hogs, self.hogs, k)
+        wanted = _first(everything.indices, -everything.scores, k)
+        near = self._hog_search.nearest(query.hogs, k)
+        return len(set(wanted) & set(_first(near.indices, -near.scores, k))) / len(wanted)
 
     def _sources(self, query: Query, k: int) -> list[tuple[str, list[int]]]:
         votes = self._votes.votes([one.descriptors for one in query.variants.values()])

@@ -6,7 +6,7 @@ from typing import Literal
 from twig_assets.similarity.detectors.evidence import Evidence
 from twig_assets.similarity.policy import Policy
 
-Detector = Literal["hog", "pdq", "sift", "aligned ssim"]
+Detector = Literal["hog", "pdq", "sift", "alignment"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ class Fired:
 def fired(evidence: Evidence, policy: Policy) -> list[Fired]:
     """The detectors that take the image for a copy of the reference, the one that says most about it first."""
     found: list[Fired] = []
-    limit, score = policy.aligned_ssim_at_least, aligned_score(evidence, policy)
-    if limit is not None and score is not None and score >= limit:
-        found.append(Fired("aligned ssim", f"SSIM {score:.3f} where the work lies on the image reaches {limit:g}"))
+    limit = policy.alignment_strength_at_least
+    if limit is not None and evidence.alignment_strength >= limit:
+        there = f"SSIM {evidence.aligned_ssim:.3f} where the work lies on the image"
+        strength = f"with {evidence.sift_inliers} local features a strength of {evidence.alignment_strength:.2f}"
+        found.append(Fired("alignment", f"{there}, {strength}, reaches {limit:g}"))
     least = policy.sift_inliers_at_least
     if least is not None and evidence.sift_inliers >= least:
         found.append(Fired("sift", f"{evidence.sift_inliers} local features in the same places reach {least}"))
@@ -38,11 +40,3 @@ def fired(evidence: Evidence, policy: Policy) -> list[Fired]:
     if limit is not None and evidence.hog_cosine >= limit:
         found.append(Fired("hog", f"gradients alike by {evidence.hog_cosine:.3f} reach {limit:g}"))
     return found
-
-
-def aligned_score(evidence: Evidence, policy: Policy) -> float | None:
-    """SSIM where the reference lies on the image; None where too few features or too small a share say so."""
-    lying = evidence.alignment
-    if lying is None or lying.inliers < policy.aligned_inliers_at_least:
-        return None
-    return evidence.aligned_ssim if lying.covered >= policy.aligned_share_at_least else None

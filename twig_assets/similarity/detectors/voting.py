@@ -23,6 +23,11 @@ class LocalVotes:
         table = [one.descriptors for one in features] or [np.zeros((0, 128), np.float32)]
         self._search = CosineSearch(np.concatenate(table).astype(np.float16))
 
+    @property
+    def exact(self) -> bool:
+        """Whether every descriptor is compared with every other."""
+        return self._search.exact
+
     def votes(self, variants: Sequence[np.ndarray]) -> np.ndarray:
         """How much speaks for each reference, for the variant of the image that speaks most for it.
 
