@@ -22,12 +22,15 @@ from twig_assets.compliance.rejudge import policy_row, rejudge
 from twig_assets.present import present_rules, segmenter_name
 from twig_assets.similarity import (
     AuditResult,
+    PlantedRecall,
     ReferenceImage,
     ReferenceIndex,
     audit,
+    planted_recall,
     read_policy,
     read_references,
 )
+from twig_assets.similarity.detectors import embedders_of
 
 CHUNK = 16
 
@@ -39,7 +42,8 @@ CHUNK = 16
     owners=["team:legal"],
     kinds={"scikitimage", "mlflow"},
     description="Every image of the batch, first and second, against every protected work: SSIM in eight orientations, "
-    "whole and inside the mask. A verdict is an opinion about similarity, not about infringement.",
+    "whole and inside the mask, and detectors that find crops, turns, recoloured and pasted copies. Copies planted in "
+    "every run measure what is found. A verdict is an opinion about similarity, not about infringement.",
 )
 def similarity_audits(
     context: dg.AssetExecutionContext,
@@ -66,7 +70,7 @@ def similarity_audits(
         work = f"none: {known} audited under this policy and corpus"
         return dg.MaterializeResult(metadata={"audits": 0, "rejudged": len(rejudged), "work": work})
     references, artifacts = _corpus_images(here, corpus), store.open()
-    index = ReferenceIndex([reference.pixels for reference in references])
+    index = ReferenceIndex([reference.pixels for reference in references], embedders_of(policy))
     started, results = time.monotonic(), []
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
@@ -80,7 +84,8 @@ def similarity_audits(
             (image, picture, result) for (image, _), picture, result in zip(chunk, pictures, found, strict=True)
         ]
         progress.report(context, len(results), len(due), "audits")
-    return _report(context, here, tracker, results, len(rejudged), time.monotonic() - started)
+    recall = planted_recall(references, policy, index, np.stack([picture for _, picture, _ in results[:CHUNK]]))
+    return _report(context, here, tracker, results, len(rejudged), recall, time.monotonic() - started)
 
 
 @dg.asset_check(
@@ -178,6 +183,7 @@ def _report(
     tracker: TrackerResource,
     results: list[tuple[Image, np.ndarray, AuditResult]],
     rejudged: int,
+    recall: PlantedRecall,
     seconds: float,
 ) -> dg.MaterializeResult:
     verdicts = [result.verdict for _, _, result in results]
@@ -186,7 +192,13 @@ def _report(
         scores = [r.scores["ssim"] for image, _, r in results if image.stage == stage and r.scores["ssim"] is not None]
         if scores:
             figures |= {f"worst_ssim_{stage}": float(max(scores)), f"ssim_95_{stage}": float(np.percentile(scores, 95))}
-    figures["seconds"] = seconds
+    figures |= {
+        "planted_copies": float(recall.copies),
+        "planted_recall": recall.found / recall.copies,
+        "planted_candidate_recall": recall.candidates / recall.copies,
+        "search_recall": recall.search,
+        "seconds": seconds,
+    }
     url = tracker.record(context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(results))})
     worst = sorted(results, key=lambda r: -(r[2].scores["ssim"] or 0.0))
     rows = [
@@ -201,6 +213,8 @@ def _report(
             **figures,
             "audits": len(results),
             "rejudged": rejudged,
+            "planted_missed": dg.MetadataValue.md("\n".join(f"- {one}" for one in recall.missed) or "none"),
+            "exact_search": recall.exact,
             "mlflow": dg.MetadataValue.url(url),
             "nearest": gallery(rows),
         }

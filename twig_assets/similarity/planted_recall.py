@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from twig_assets.similarity.audit import audit
-from twig_assets.similarity.detectors import ReferenceIndex
+from twig_assets.similarity.detectors import ReferenceIndex, fired, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
+from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.pair_scores import pair_scores
 from twig_assets.similarity.policy import Policy
 from twig_assets.similarity.references import ReferenceImage
 
@@ -19,10 +20,10 @@ class PlantedRecall:
 
     Attributes:
         copies: How many were planted: one of each transform, of works taken in turn.
-        found: How many failed for the work they were made of.
-        candidates: How many had that work among those that the detectors looked at closely.
+        found: How many would fail for the work they were made of, by SSIM or by a detector.
+        candidates: How many had that work among those that the detectors look at closely.
         missed: The transform and the work's title of each that was not found.
-        search: Share of the nearest works by exact search that the index's own search also found; 1 if it is exact.
+        search: Share of the works nearest by exact search that the index's own search also finds; 1 if it is exact.
         exact: Whether the index compares with every work.
     """
 
@@ -41,44 +42,39 @@ def planted_recall(
     grounds: np.ndarray,
     seed: int = 0,
 ) -> PlantedRecall:
-    """Plant a copy of each kind and audit it as any image.
+    """Plant a copy of each kind and look whether it is found.
 
     Args:
         references: The corpus.
         policy: Thresholds.
         index: Of these references.
-        grounds: uint8 array of shape (n, H, W, 3), one at least: the audited images. Copies are made at their size,
-            and pasted onto them.
-        seed: Chooses the works and what is random in a transform; the same copies for the same corpus.
+        grounds: uint8 array of shape (n, H, W, 3), one at least: audited images. Copies are made at their size, and
+            pasted onto them.
+        seed: Chooses the works and what is random in a transform; the same copies for the same corpus and grounds.
     """
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(references))
-    long_side = max(grounds.shape[1:3])
+    order = rng.permutation(len(references)).tolist()
+    pixels = [reference.pixels for reference in references]
     found = candidates = 0
-    missed, overlaps = [], []
+    missed: list[str] = []
+    overlaps: list[float] = []
     for turn, name in enumerate(TRANSFORMS):
-        source = int(order[turn % len(order)])
-        work = _sized(references[source].pixels, long_side)
+        source = order[turn % len(order)]
+        work = _sized(pixels[source], max(grounds.shape[1:3]))
         copy = transformed(work, name, rng, grounds[turn % len(grounds)])
-        query = index.describe(copy)
-        candidates += source in {one.reference for one in index.candidates(query, policy.candidates)}
-        overlaps.append(index.search_recall(query, policy.candidates))
-        if _is_found(copy, source, references, policy, index):
+        own = [one for one in gather(index, pixels, copy, policy.candidates) if one.reference == source]
+        candidates += len(own)
+        overlaps.append(index.search_recall(copy, policy.candidates))
+        if any(fired(one, policy) for one in own) or _ssim(copy, pixels[source]) >= policy.ssim_threshold:
             found += 1
         else:
             missed.append(f"{name}: {references[source].title}")
     return PlantedRecall(len(TRANSFORMS), found, candidates, tuple(missed), float(np.mean(overlaps)), index.exact)
 
 
-def _is_found(
-    copy: np.ndarray, source: int, references: Sequence[ReferenceImage], policy: Policy, index: ReferenceIndex
-) -> bool:
-    [result] = audit(copy[None], references, policy, index=index)
-    work = references[source].sha256
-    return result.verdict == "fail" and any(
-        match.reference_sha256 == work and (match.fired or match.ssim >= policy.ssim_threshold)
-        for match in result.matches
-    )
+def _ssim(copy: np.ndarray, work: np.ndarray) -> float:
+    scores = pair_scores(copy[None], [work], masks=None, orientations=len(ORIENTATIONS), listed=1)
+    return float(scores.whole[0, 0])
 
 
 def _sized(picture: np.ndarray, long_side: int) -> np.ndarray:

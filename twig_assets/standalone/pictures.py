@@ -18,6 +18,9 @@ from twig_assets.standalone.verdicts import Judged
 from twig_assets.standalone.work import WorkError
 
 SIDE = 256
+DRAWN_FROM = 5
+"""Matching local features are drawn when so many agree on how the work lies on the image; fewer do by chance."""
+
 _NO_SCORE = 200
 _EXACT_SIDE = 96
 _STOPS = np.array([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0])
@@ -65,7 +68,7 @@ def pictures(one: Judged, corpus: Corpus) -> Pictures:
     # A long strip is too thin for SSIM at this size, though not at the size it was judged at.
     mapped = likeness(image if min(image.shape[:2]) >= MIN_SIDE else reduced(full, MAX_SIDE), turned)
     drawn = None
-    if nearest["sift_inliers"] >= one.result["thresholds"]["aligned_inliers_at_least"]:
+    if nearest["sift_inliers"] >= DRAWN_FROM:
         drawn = draw_matches(reduced(full, MAX_SIDE), reference)
     return Pictures(
         image=_uri(image),

@@ -8,7 +8,7 @@ import numpy as np
 from twig_assets.similarity.detectors.hog import hog, hog_orientations
 from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
 from twig_assets.similarity.detectors.pdq import pdq, pdq_orientations
-from twig_assets.similarity.detectors.search import BinarySearch, CosineSearch, exact_cosine
+from twig_assets.similarity.detectors.search import EXACT_UP_TO, BinarySearch, CosineSearch, exact_cosine
 from twig_assets.similarity.detectors.voting import LocalVotes
 
 Embedder = Callable[[np.ndarray], np.ndarray]
@@ -51,12 +51,18 @@ class ReferenceIndex:
     Holds, per reference, 3 KiB for HOG, 32 bytes for PDQ and at most 75 KiB for 300 local features.
     """
 
-    def __init__(self, pictures: Sequence[np.ndarray], embedders: dict[str, Embedder] | None = None):
+    def __init__(
+        self,
+        pictures: Sequence[np.ndarray],
+        embedders: dict[str, Embedder] | None = None,
+        exact_up_to: int = EXACT_UP_TO,
+    ):
         """Describe every reference.
 
         Args:
             pictures: uint8 arrays of shape (h, w, 3) of any size, one at least.
             embedders: Further sources, such as CLIP or SSCD, by name.
+            exact_up_to: See `CosineSearch`; for works, and for their local features all together.
         """
         self.embedders = embedders or {}
         self.hogs = np.stack([hog(picture) for picture in pictures])
@@ -65,10 +71,10 @@ class ReferenceIndex:
         self.embeddings = {
             name: np.stack([embed(picture) for picture in pictures]) for name, embed in self.embedders.items()
         }
-        self._hog_search = CosineSearch(self.hogs)
+        self._hog_search = CosineSearch(self.hogs, exact_up_to)
         self._pdq_search = BinarySearch(self.hashes)
-        self._votes = LocalVotes(self.features)
-        self._embedding_search = {name: CosineSearch(vectors) for name, vectors in self.embeddings.items()}
+        self._votes = LocalVotes(self.features, exact_up_to)
+        self._embedding_search = {name: CosineSearch(vectors, exact_up_to) for name, vectors in self.embeddings.items()}
 
     def __len__(self) -> int:
         return len(self.features)
@@ -98,13 +104,13 @@ class ReferenceIndex:
         """Whether every source compares with every reference."""
         return self._hog_search.exact and self._votes.exact
 
-    def search_recall(self, query: Query, k: int) -> float:
-        """Share of the k references nearest by gradients, found by comparing with all, that the search finds too."""
+    def search_recall(self, image: np.ndarray, k: int) -> float:
+        """Share of the k works nearest by gradients, found by comparing with all, that the search finds too."""
         if self._hog_search.exact:
             return 1.0
-        everything = exact_cosine(query.hogs, self.hogs, k)
+        turned = hog_orientations(image)
+        everything, near = exact_cosine(turned, self.hogs, k), self._hog_search.nearest(turned, k)
         wanted = _first(everything.indices, -everything.scores, k)
-        near = self._hog_search.nearest(query.hogs, k)
         return len(set(wanted) & set(_first(near.indices, -near.scores, k))) / len(wanted)
 
     def _sources(self, query: Query, k: int) -> list[tuple[str, list[int]]]:

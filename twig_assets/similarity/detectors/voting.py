@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from twig_assets.similarity.detectors.local_features import Features
-from twig_assets.similarity.detectors.search import CosineSearch
+from twig_assets.similarity.detectors.search import EXACT_UP_TO, CosineSearch
 
 NEIGHBOURS = 10
 
@@ -16,12 +16,17 @@ NEIGHBOURS = 10
 class LocalVotes:
     """The local features of all references, in one table."""
 
-    def __init__(self, features: Sequence[Features]):
-        """Put the features of each reference into the table, in order."""
+    def __init__(self, features: Sequence[Features], exact_up_to: int = EXACT_UP_TO):
+        """Put the features of each reference into the table, in order.
+
+        Args:
+            features: Of each reference.
+            exact_up_to: See `CosineSearch`; counts features.
+        """
         self.count = len(features)
         self._owner = np.repeat(np.arange(len(features)), [len(one) for one in features])
         table = [one.descriptors for one in features] or [np.zeros((0, 128), np.float32)]
-        self._search = CosineSearch(np.concatenate(table).astype(np.float16))
+        self._search = CosineSearch(np.concatenate(table).astype(np.float16), exact_up_to)
 
     @property
     def exact(self) -> bool:
