@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-INSTALL = "pip install --no-deps imagededup perception && pip install pywavelets validators"
+INSTALL = "pip install -e '.[bench]' && pip install --no-deps imagededup==0.3.3.post2 perception==0.9.3"
+"""Without their requirements: perception's hold back rich, and bring a second OpenCV."""
 
 Hasher = Callable[[np.ndarray], np.ndarray]
 """uint8 picture (h, w, 3) -> bool vector."""

@@ -21,4 +21,5 @@ def wilson(found: int, of: int) -> tuple[float, float]:
     middle = share + _Z**2 / (2 * of)
     half = _Z * math.sqrt(share * (1 - share) / of + _Z**2 / (4 * of**2))
     scale = 1 + _Z**2 / of
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    # Rounding must not put the share itself outside.
+    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))

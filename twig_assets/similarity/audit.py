@@ -6,11 +6,12 @@ A verdict is an opinion about similarity, not about infringement.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from twig_assets.similarity.detectors import Evidence, ReferenceIndex, fired, gather
+from twig_assets.similarity.detectors import Evidence, ReferenceIndex, embedders_of, fired, gather
+from twig_assets.similarity.detectors.embedders import SSCD
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.pair_scores import PairScores, make_exact, pair_scores
 from twig_assets.similarity.pictures import BORDER
@@ -34,7 +35,7 @@ class Match:
         transform: The orientation of the reference that gave `ssim`.
         masked_transform: The orientation that gave `masked_ssim`.
         resized_from: Height and width of the reference if it had to be resized to the image's size, else None.
-        hog_cosine: See `Evidence`; likewise the five that follow.
+        hog_cosine: See `Evidence`; likewise those that follow, but `sscd_cosine`: None without SSCD.
         fired: The detectors beside SSIM that take the image for a copy of this reference.
     """
 
@@ -48,6 +49,7 @@ class Match:
     hog_cosine: float
     pdq_distance: int
     sift_inliers: int
+    sscd_cosine: float | None
     alignment_strength: float
     aligned_ssim: float | None
     copied: tuple[str, ...]
@@ -64,9 +66,10 @@ class AuditResult:
             threshold on, else `pass`; `inconclusive` for an image that cannot be judged.
         reasons: Sentences for a person.
         nearest: The reference behind the verdict; None if inconclusive.
-        scores: The highest against any reference of `ssim`, `masked_ssim`, `hog_cosine`, `sift_inliers` and
-            `alignment_strength`, and the lowest `pdq_distance` (None if not computed); `contrast` (standard deviation,
-            0 to 255) and `mask_pixels`. The detectors' are those of the candidates that they looked at closely.
+        scores: The highest against any reference of `ssim`, `masked_ssim`, `hog_cosine`, `sift_inliers`,
+            `alignment_strength` and `sscd_cosine`, and the lowest `pdq_distance`, None if not computed; those of the
+            detectors are of the candidates that they looked at closely. Also `contrast` (standard deviation, 0 to 255)
+            and `mask_pixels`.
         thresholds: The policy's fields.
         matches: The nearest references: first those behind a verdict that is not `pass`, then by SSIM.
         versions: Library name -> version.
@@ -77,7 +80,7 @@ class AuditResult:
     reasons: list[str]
     nearest: ReferenceImage | None
     scores: dict[str, float | None]
-    thresholds: dict[str, float | None]
+    thresholds: dict[str, Any]
     matches: list[Match]
     versions: dict[str, str]
 
@@ -123,7 +126,7 @@ def audit(
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
     if kept:
         pixels = [reference.pixels for reference in references]
-        searched = ReferenceIndex(pixels) if index is None else index
+        searched = ReferenceIndex(pixels, embedders_of(policy)) if index is None else index
         if len(searched) != len(references):
             raise ValueError(f"index: holds {len(searched)} works, there are {len(references)} references")
         scores = pair_scores(
@@ -156,7 +159,7 @@ def _usable_masks(images: np.ndarray, masks: np.ndarray | None, policy: Policy) 
     return masks & (inner >= policy.min_mask_pixels)[:, None, None]
 
 
-_SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", "alignment_strength")
+_SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", "alignment_strength", "sscd_cosine")
 
 
 def _inconclusive(label: str, image: np.ndarray, reason: str, policy: Policy) -> AuditResult:
@@ -200,6 +203,9 @@ def _judge(
         "pdq_distance": min(one.pdq_distance for one in evidence),
         "sift_inliers": max(one.sift_inliers for one in evidence),
         "alignment_strength": max(one.alignment_strength for one in evidence),
+        "sscd_cosine": max(
+            (one.embedding_cosines[SSCD] for one in evidence if SSCD in one.embedding_cosines), default=None
+        ),
         "contrast": float(image.std()),
         "mask_pixels": mask_pixels,
     }
@@ -277,6 +283,7 @@ def _match(
         hog_cosine=evidence.hog_cosine,
         pdq_distance=evidence.pdq_distance,
         sift_inliers=evidence.sift_inliers,
+        sscd_cosine=evidence.embedding_cosines.get(SSCD),
         alignment_strength=evidence.alignment_strength,
         aligned_ssim=evidence.aligned_ssim,
         copied=evidence.copied,

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twig_assets.yaml_models import YamlModelError, read_model
 
@@ -34,6 +34,14 @@ class Policy(BaseModel):
         alignment_strength_at_least: An image fails from this on: the SSIM where a work, laid on the image by its local
             features, lies on it, times the square root of how many features agree on that. 1.8 is 4 of them and an
             SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
+        sscd_file: A TorchScript file of SSCD that you bring, which this project does not ship; without one there is no
+            such detector. A path, seen from where the command runs.
+        sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
+        sscd_side: Pictures are squeezed to this many pixels on either side for SSCD.
+        sscd_cosine_at_least: An image fails from this cosine of its SSCD vector and a work's on. SSCD's authors give
+            0.75 for 90 % precision on their photographs.
+        clip: `embedded`, or the folder of a CLIP that `save_pretrained` wrote: a further source of candidates. It never
+            fails an image by itself, since CLIP finds the same subject, not the same picture.
         candidates: How many of the nearest works by each source the detectors look at closely.
     """
 
@@ -49,7 +57,18 @@ class Policy(BaseModel):
     hog_cosine_at_least: float | None = Field(0.85, gt=0, le=1)
     sift_inliers_at_least: int | None = Field(12, ge=3)
     alignment_strength_at_least: float | None = Field(1.8, gt=0)
+    sscd_file: str | None = None
+    sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    sscd_side: int = Field(288, ge=32)
+    sscd_cosine_at_least: float = Field(0.75, gt=0, le=1)
+    clip: str | None = None
     candidates: int = Field(12, ge=1)
+
+    @model_validator(mode="after")
+    def _sscd_file_and_hash_go_together(self) -> "Policy":
+        if (self.sscd_file is None) != (self.sscd_sha256 is None):
+            raise ValueError("sscd_file and sscd_sha256 are only of use together; give both or neither")
+        return self
 
     @property
     def sha256(self) -> str:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from twig_assets.similarity.detectors.embedders import SSCD
 from twig_assets.similarity.detectors.evidence import Evidence
 from twig_assets.similarity.policy import Policy
 
-Detector = Literal["hog", "pdq", "sift", "alignment"]
+Detector = Literal["hog", "pdq", "sift", "alignment", "sscd"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ def fired(evidence: Evidence, policy: Policy) -> list[Fired]:
     most = policy.pdq_distance_at_most
     if most is not None and evidence.pdq_distance <= most:
         found.append(Fired("pdq", f"PDQ distance {evidence.pdq_distance} is not above {most}"))
+    cosine = evidence.embedding_cosines.get(SSCD)
+    if cosine is not None and cosine >= policy.sscd_cosine_at_least:
+        found.append(Fired("sscd", f"SSCD cosine {cosine:.3f} reaches {policy.sscd_cosine_at_least:g}"))
     limit = policy.hog_cosine_at_least
     if limit is not None and evidence.hog_cosine >= limit:
         found.append(Fired("hog", f"gradients alike by {evidence.hog_cosine:.3f} reach {limit:g}"))

@@ -103,7 +103,8 @@ class BinarySearch:
 def _inverted_lists(vectors: np.ndarray) -> Any:
     import faiss
 
-    count = max(1, round(4 * np.sqrt(len(vectors))))
+    # faiss wants 39 vectors or more to train each list on.
+    count = max(1, min(round(4 * np.sqrt(len(vectors))), len(vectors) // 39))
     index: Any = faiss.index_factory(vectors.shape[1], f"IVF{count},SQ8", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = _SEED
     rng = np.random.default_rng(_SEED)
