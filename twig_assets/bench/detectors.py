@@ -48,7 +48,8 @@ class SampleSizes:
     strangers: int
 
 
-FULL = SampleSizes(copied=24, calibration=400, strangers=400)
+# Of a threshold beyond the worst of n queries, one in n + 1 alarms is to be expected; there are five detectors.
+FULL = SampleSizes(copied=24, calibration=1000, strangers=400)
 QUICK = SampleSizes(copied=4, calibration=60, strangers=60)
 
 
