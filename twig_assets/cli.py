@@ -121,7 +121,60 @@ def audit(
     for one in outcome.summary["references"]["not_compared"]:
         errors.print(f"[yellow]not compared with[/] {escape(one['file'])}: {escape(one['reason'])}", soft_wrap=True)
     console.print(f"Gallery: {out / 'gallery.html'}", soft_wrap=True, markup=False)
-    raise typer.Exit(1 if counts["fail"] or (strict and counts["pass"] < counts["files"]) else 0)
+    if outcome.waived:
+        console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
+    open_verdicts = [one.verdict for one in outcome.judged if one.file.name not in outcome.waived]
+    held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
+    raise typer.Exit(1 if held else 0)
+
+
+@app.command()
+def review(
+    image: Annotated[
+        str | None, typer.Argument(help="The image: its name in an audit's output, or its sha256.")
+    ] = None,
+    who: Annotated[str, typer.Option(help="Who decides.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
+    against: Annotated[bool, typer.Option("--against", help="Hold it back, or take a waiver back.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    campaign: CampaignName = "demo",
+    root: CampaignRoot = Path("campaigns"),
+) -> None:
+    """Let an image through although it fails, or list what waits for a decision. Holds for it beside those works."""
+    if out is not None:
+        _review_output(out, image, who, why, against)
+    else:
+        _review_campaign(campaign, root, image, who, why, against)
+
+
+def _review_output(out: Path, image: str | None, who: str, why: str, against: bool) -> None:
+    from twig_assets.standalone import waivers
+
+    if image is None:
+        for pair in waivers.read_waivers(out).values():
+            console.print(f"waived: {pair.image} beside {pair.title!r}, by {pair.who}: {pair.why}", markup=False)
+        return
+    for made in waivers.decide(out, image, "revoke" if against else "waive", who, why):
+        console.print(f"{made.decision}d: {made.image} beside {made.title!r}", markup=False, soft_wrap=True)
+    console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared anew.")
+
+
+def _review_campaign(name: str, root: Path, image: str | None, who: str, why: str, against: bool) -> None:
+    from twig_assets.campaigns import load_campaign
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.compliance import decide, waiting
+    from twig_assets.present import present_rules
+
+    here = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        _, rules = present_rules(session, here)
+        if image is not None:
+            decide(session, name, rules, image, "reject" if against else "waive", who, why)
+        table = Table("image", "prompt", "verdict", "why", "decided")
+        for one in waiting(session, name, rules):
+            said = f"{one.decision.decision}: {one.decision.who}, {one.decision.why}" if one.decision else ""
+            table.add_row(one.image_sha256[:12], one.prompt, one.verdict, "; ".join(one.reasons), said)
+        console.print(table)
 
 
 @app.command()

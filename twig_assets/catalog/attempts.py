@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import Audit, Image, Mask, Model, PolicyRow, Prompt, Review
+from twig_assets.catalog.decisions import standing_decisions
+from twig_assets.catalog.models import Audit, Image, Mask, Model, PolicyRow, Prompt
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def present_audits(session: Session, image_ids: Iterable[int], rules: Rules) -> 
 
 
 def last_decisions(session: Session, audit_ids: Iterable[int]) -> dict[int, str]:
-    """Audit id -> the newest decision about it, for those that a person reviewed."""
-    newest = select(func.max(Review.id)).where(Review.audit_id.in_(list(audit_ids))).group_by(Review.audit_id)
-    return {review.audit_id: review.decision for review in session.scalars(select(Review).where(Review.id.in_(newest)))}
+    """Audit id -> the newest decision that holds for it, see `standing_decisions`, for those that have one."""
+    standing = standing_decisions(session, Audit.id.in_(list(audit_ids)))
+    return {audit_id: review.decision for audit_id, review in standing.items()}
 
 
 def missing_images(session: Session, states: list[PromptState], stage: str, rules: Rules) -> list[PromptState]:

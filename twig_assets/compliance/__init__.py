@@ -2,6 +2,19 @@
 
 from twig_assets.compliance.enforce import Due, Enforced, Withdrawn, enforce
 from twig_assets.compliance.rejudge import rejudge
+from twig_assets.compliance.review import ReviewError, Waiting, decide, waiting
 from twig_assets.compliance.survey import Survey, survey
 
-__all__ = ["Due", "Enforced", "Survey", "Withdrawn", "enforce", "rejudge", "survey"]
+__all__ = [
+    "Due",
+    "Enforced",
+    "ReviewError",
+    "Survey",
+    "Waiting",
+    "Withdrawn",
+    "decide",
+    "enforce",
+    "rejudge",
+    "survey",
+    "waiting",
+]

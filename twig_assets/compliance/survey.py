@@ -11,7 +11,8 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.attempts import Rules
-from twig_assets.catalog.models import Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release, Review
+from twig_assets.catalog.decisions import standing_decisions
+from twig_assets.catalog.models import Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
 
 
 @dataclass
@@ -109,9 +110,7 @@ def _present_audit(rules: Rules) -> Any:
 
 
 def _decisions(session: Session, rules: Rules) -> dict[int, str]:
-    """Audit id -> a person's newest decision, for the audits that count."""
-    present = _present_audit(rules)
-    rows = session.execute(
-        select(Review.audit_id, Review.decision).join(present, present.c.id == Review.audit_id).order_by(Review.id)
-    )
-    return {audit_id: decision for audit_id, decision in rows}
+    """Audit id -> the newest decision that holds for it, for the audits that count."""
+    policy = select(PolicyRow.id).where(PolicyRow.sha256 == rules.policy_sha256)
+    standing = standing_decisions(session, Audit.policy_id.in_(policy), Audit.corpus_version_id == rules.corpus_id)
+    return {audit_id: review.decision for audit_id, review in standing.items()}

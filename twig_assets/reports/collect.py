@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import Rules, present_audits
+from twig_assets.catalog.decisions import standing_decisions
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import (
     Audit,
@@ -22,6 +23,7 @@ from twig_assets.catalog.models import (
     PromptBatch,
     Reference,
     Release,
+    Review,
     utc_now,
 )
 from twig_assets.catalog.serving import NotMaterializedError
@@ -75,7 +77,8 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     folder = campaign.folder / "references"
     works = {r.id: _reference_line(r, reference_picture(store, r, folder)) for r in rows.references}
     shown = [*rows.images, *rows.published]
-    scored = {image.id: _scored(image, rows.audits.get(image.id), works, store) for image in shown}
+    standing = standing_decisions(session, Audit.id.in_([audit.id for audit in rows.audits.values()]))
+    scored = {image.id: _scored(image, rows.audits.get(image.id), standing, works, store) for image in shown}
     lines = [_prompt_line(prompt, rows, scored, store, campaign.max_attempts) for prompt in rows.prompts]
     released = _released(rows, scored)
     newest = max(rows.audits.values(), key=lambda audit: audit.id, default=None)
@@ -139,15 +142,20 @@ def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
     return ReferenceLine(title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture)
 
 
-def _scored(image: Image, audit: Audit | None, works: dict[int, ReferenceLine], store: ArtifactStore) -> Scored:
+def _scored(
+    image: Image,
+    audit: Audit | None,
+    standing: dict[int, Review],
+    works: dict[int, ReferenceLine],
+    store: ArtifactStore,
+) -> Scored:
     picture = stored_picture(store, image.sha256)
     made = Scored(picture=picture, stage=image.stage, attempt=image.attempt, seed=image.seed)
-    return made if audit is None else made.model_copy(update=_judged(audit, works))
+    return made if audit is None else made.model_copy(update=_judged(audit, standing.get(audit.id), works))
 
 
-def _judged(audit: Audit, works: dict[int, ReferenceLine]) -> dict[str, Any]:
+def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]) -> dict[str, Any]:
     near = audit.nearest_reference_id
-    review = audit.reviews[-1] if audit.reviews else None
     match = next((m for m in audit.matches if m.reference_id == near), None)
     return dict(
         verdict=audit.verdict,

@@ -13,6 +13,7 @@ from twig_assets.standalone.compare import Result
 from twig_assets.standalone.corpus import Corpus, Work
 from twig_assets.standalone.pictures import Pictures, pictures
 from twig_assets.standalone.verdicts import SEVERITY, Judged
+from twig_assets.standalone.waivers import Waiver
 
 BINS = 40
 _HERE = Path(__file__).parent
@@ -40,6 +41,7 @@ class Bar:
 
 def write_gallery(
     judged: Sequence[Judged],
+    waived: dict[str, list[Waiver]],
     summary: dict[str, Any],
     corpus: Corpus,
     baseline: Sequence[Result],
@@ -50,6 +52,7 @@ def write_gallery(
 
     Args:
         judged: Every file with its verdict.
+        waived: Name of a file -> the decisions that let it through.
         summary: See `summarize`.
         corpus: What was compared with.
         baseline: Results of works of the corpus against the rest of it.
@@ -80,6 +83,7 @@ def write_gallery(
         bars=bars(judged, baseline),
         severity=SEVERITY,
         works=corpus.works,
+        waived=waived,
     )
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from twig_assets.similarity import Policy
-from twig_assets.standalone.compare import Result, compare
-from twig_assets.standalone.corpus import Corpus, prepare_corpus
+from twig_assets.standalone.compare import compare
+from twig_assets.standalone.corpus import prepare_corpus
 from twig_assets.standalone.gallery import write_gallery
 from twig_assets.standalone.images import ImageFile, image_files
 from twig_assets.standalone.planted import planted, recall, sampled
@@ -17,6 +17,7 @@ from twig_assets.standalone.progress import Bar, Comparing
 from twig_assets.standalone.summary import summarize
 from twig_assets.standalone.tables import write_tables
 from twig_assets.standalone.verdicts import Judged, judge
+from twig_assets.standalone.waivers import Waiver, read_waivers, waived
 from twig_assets.standalone.work import WorkError, WorkFolder
 
 
@@ -30,11 +31,13 @@ class Outcome:
 
     Attributes:
         judged: Every file with its verdict, in order of path.
+        waived: Name of a file -> the decisions that let it through although it fails or is to be looked at.
         summary: The content of `summary.json`.
         out: The folder that holds `gallery.html`, `summary.json`, `audit.parquet` and `audit.csv`.
     """
 
     judged: list[Judged]
+    waived: dict[str, list[Waiver]]
     summary: dict[str, Any]
     out: Path
 
@@ -58,6 +61,7 @@ def audit_folder(
         StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
+        WaiverError: If the file of waivers in `out` cannot be read.
     """
     files, hidden = files_to_audit(images, references, out)
     with closing(WorkFolder(out / "work")) as work:
@@ -69,29 +73,19 @@ def audit_folder(
             baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
         copies = planted(corpus, sample)
         with Comparing("planted copies", bars) as progress:
-            found = compare([copy.query for copy in copies], corpus, policy, work, progress)
-    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, found))
-    return _written(judged, summary, corpus, policy, baseline, out, shown)
-
-
-def _written(
-    judged: list[Judged],
-    summary: dict[str, Any],
-    corpus: Corpus,
-    policy: Policy,
-    baseline: list[Result],
-    out: Path,
-    shown: int,
-) -> Outcome:
+            results = compare([copy.query for copy in copies], corpus, policy, work, progress)
+    waivers = read_waivers(out)
+    let = {one.file.name: found for one in judged if (found := waived(one, policy.sha256, waivers))}
+    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let)
     try:
-        write_tables(judged, corpus, policy, out)
+        write_tables(judged, corpus, policy, waivers, out)
         partial = out / ".summary.json.partial"
         partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(partial, out / "summary.json")
-        write_gallery(judged, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, let, summary, corpus, baseline, out / "gallery.html", shown)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
-    return Outcome(judged, summary, out)
+    return Outcome(judged, let, summary, out)
 
 
 def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:

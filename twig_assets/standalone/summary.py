@@ -12,6 +12,7 @@ from twig_assets.standalone.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.standalone.corpus import MAX_SIDE as REFERENCE_SIDE
 from twig_assets.standalone.images import MAX_SIDE as IMAGE_SIDE
 from twig_assets.standalone.verdicts import SEVERITY, Judged
+from twig_assets.standalone.waivers import Waiver
 from twig_assets.standalone.work import SIDE
 
 OPINION = "A verdict is an opinion about similarity, not about infringement."
@@ -37,6 +38,7 @@ def summarize(
     policy: Policy,
     baseline: Sequence[Result],
     recall: dict[str, Any],
+    waived: dict[str, list[Waiver]],
 ) -> dict[str, Any]:
     """The figures.
 
@@ -47,6 +49,7 @@ def summarize(
         policy: By which thresholds.
         baseline: Results of works of the corpus against the rest of it.
         recall: How many planted copies were found.
+        waived: Name of a file -> the decisions that let it through.
     """
     verdicts = Counter(one.verdict for one in judged)
     distinct = {one.sha256: one for one in judged if one.sha256}.values()
@@ -54,6 +57,7 @@ def summarize(
         "what": OPINION,
         "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
         "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
+        "waived": {name: [one.model_dump(mode="json") for one in found] for name, found in waived.items()},
         "inconclusive": [_said(one) for one in judged if one.verdict == "inconclusive"],
         "passed_over": list(hidden),
         "references": {

@@ -1,7 +1,7 @@
 """One row for every image, reference and rank: as Parquet and as CSV."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,18 @@ import pyarrow.parquet
 from twig_assets.similarity import Policy
 from twig_assets.standalone.corpus import Corpus
 from twig_assets.standalone.verdicts import Judged
+from twig_assets.standalone.waivers import Pair, Waiver
 
 
-def write_tables(judged: Sequence[Judged], corpus: Corpus, policy: Policy, out: Path) -> None:
+def write_tables(
+    judged: Sequence[Judged], corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver], out: Path
+) -> None:
     """Write `audit.parquet` and `audit.csv`; an image without a match has one row, whose rank is empty.
 
     Raises:
         OSError: If they cannot be written.
     """
-    rows = [row for one in judged for row in _rows(one, corpus, policy)]
+    rows = [row for one in judged for row in _rows(one, corpus, policy, waivers)]
     # An image with a match first, for its row has all columns in their order.
     complete = sorted(rows, key=lambda row: row["rank"] is None)
     columns = list(dict.fromkeys(name for row in complete for name in row))
@@ -29,7 +32,7 @@ def write_tables(judged: Sequence[Judged], corpus: Corpus, policy: Policy, out: 
     _replaced(out / "audit.csv", lambda path: pyarrow.csv.write_csv(table, path))
 
 
-def _rows(one: Judged, corpus: Corpus, policy: Policy) -> list[dict[str, Any]]:
+def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
     result = one.result
     width, height = one.size or (None, None)
     image = {
@@ -44,7 +47,13 @@ def _rows(one: Judged, corpus: Corpus, policy: Policy) -> list[dict[str, Any]]:
     about = {f"image_{name}": value for name, value in result["scores"].items()}
     rules = {**result["thresholds"], "policy_sha256": policy.sha256, "corpus_version": corpus.version}
     rules |= {f"{library} version": number for library, number in result["versions"].items()}
-    return [{**image, **_match(match, corpus), **about, **rules} for match in result["matches"] or [{}]]
+    rows = []
+    for match in result["matches"] or [{}]:
+        sha256 = match.get("reference_sha256")
+        waiver = waivers.get((one.sha256 or "", sha256 or "", policy.sha256))
+        decided = {"behind_verdict": sha256 in one.behind, "waived": f"{waiver.who}: {waiver.why}" if waiver else None}
+        rows.append({**image, **_match(match, corpus), **decided, **about, **rules})
+    return rows
 
 
 def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:

@@ -52,6 +52,21 @@ class Judged:
         return next(matches, None)
 
     @property
+    def behind(self) -> list[str]:
+        """Hashes of the works that a verdict of `fail` or `review` rests on."""
+        if self.verdict not in ("fail", "review"):
+            return []
+        rules = self.result["thresholds"]
+        margin = rules["review_margin"] if self.verdict == "review" else 0
+        return [
+            match["reference_sha256"]
+            for match in self.result["matches"]
+            if match["reference_sha256"] == self.result["nearest"]
+            or match["fired"]
+            or match["ssim"] >= rules["ssim_threshold"] - margin
+        ]
+
+    @property
     def severity(self) -> tuple[int, float, str]:
         """Sorts the worst first."""
         return SEVERITY.index(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
