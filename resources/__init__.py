@@ -3,6 +3,7 @@
 from resources.campaign import CampaignResource
 from resources.catalog import CatalogResource, StoreResource
 from resources.models import ModelResource
+from resources.notifier import NotifierResource
 from resources.progress import ProgressResource
 from resources.tracker import TrackerResource
 
@@ -10,6 +11,7 @@ __all__ = [
     "CampaignResource",
     "CatalogResource",
     "ModelResource",
+    "NotifierResource",
     "ProgressResource",
     "StoreResource",
     "TrackerResource",

@@ -11,6 +11,7 @@ from resources import (
     CampaignResource,
     CatalogResource,
     ModelResource,
+    NotifierResource,
     ProgressResource,
     StoreResource,
     TrackerResource,
@@ -22,6 +23,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from twig_assets.assets import (  # noqa: E402
     ablated_models,
+    audit_warnings,
     compliance_report,
     composed_model,
     generated_images,
@@ -38,6 +40,7 @@ from twig_assets.home import (  # noqa: E402
     catalog_url,
     home,
     mlflow_url,
+    notifier_settings,
     quiet_libraries,
     tracking_uri,
 )
@@ -52,6 +55,7 @@ ASSET_MODULES = [
     masks,
     regenerated_images,
     similarity_audits,
+    audit_warnings,
     released_images,
     compliance_report,
 ]
@@ -72,6 +76,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "models": ModelResource(),
         "tracker": TrackerResource(uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=mlflow_url()),
         "progress": ProgressResource(),
+        "notifier": NotifierResource(**notifier_settings()),
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSET_MODULES),

@@ -47,6 +47,12 @@ def sensor_seconds(default: int) -> int:
     return int(text)
 
 
+def notifier_settings() -> dict[str, str]:
+    """Where people are told of events: TWIG_NOTIFY_WEBHOOK, _MAIL_TO, _MAIL_FROM and _SMTP, those that are set."""
+    names = ("webhook", "mail_to", "mail_from", "smtp")
+    return {name: value for name in names if (value := os.environ.get(f"TWIG_NOTIFY_{name.upper()}"))}
+
+
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:

@@ -119,7 +119,7 @@ class _Location:
 
     def _say_what_was_done(self, result: dg.ExecuteInProcessResult) -> None:
         for check in result.get_asset_check_evaluations():
-            if not check.passed or check.metadata.get("quarantined", dg.IntMetadataValue(0)).value:
+            if not check.passed:
                 self.say(f"  {check.check_name}: {check.description}", "yellow")
         for event in result.get_asset_materialization_events():
             made = event.materialization

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from sensors import reference_changes, ssim_violations
+from sensors import notifications, reference_changes, ssim_violations
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, ROOT, Place
-from twig_assets.catalog.models import Audit, Image, Release, Review
+from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo import planted
 
@@ -181,3 +181,33 @@ def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: Place) -> N
         assert request.tags["twig/work"] == "redraw"
     assert prompt not in finished.released()
     assert len(finished.released()) == 2
+
+
+def test_people_are_told_once_of_what_was_withdrawn_also_when_a_server_was_away(finished: Place) -> None:
+    published = len(finished.released())
+    finished.write("policy.yaml", ALL_FAIL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWIG_NOTIFY_WEBHOOK", "http://127.0.0.1:1/")
+        with daemon(finished) as ticks:
+            assert "1 new events, 1 messages by log, webhook; webhook: " in ticks.tick(notifications).skip_message
+    with daemon(finished) as ticks:
+        assert "0 new events, 1 messages by log" in ticks.tick(notifications).skip_message
+        assert "0 new events, 0 messages" in ticks.tick(notifications).skip_message
+    with finished.catalog() as session:
+        [row] = session.scalars(select(Notification))
+        assert (row.event, row.subject, len(row.items)) == ("withdrawn", "tiny-000", published)
+        assert set(row.channels) == {"log"}
+
+
+def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_back(finished: Place) -> None:
+    with daemon(finished) as ticks:
+        died = ticks.instance.create_run_for_job(
+            ticks.repository.get_job("draw_batch"), tags={"dagster/partition": "tiny-000"}
+        )
+        ticks.instance.report_run_failed(died)
+        finished.write("policy.yaml", {**ALL_FAIL, "min_mask_pixels": 500})
+        assert not ticks.run("draw_batch", "tiny-000").success, "the gate holds it back"
+        ticks.tick(notifications)
+    with finished.catalog() as session:
+        told = [(row.event, *row.items) for row in session.scalars(select(Notification))]
+    assert [items for event, *items in told if event == "died"] == [[died.run_id]]

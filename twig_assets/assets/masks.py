@@ -65,3 +65,31 @@ def masks(
     return dg.MaterializeResult(
         metadata={**figures, "masks": len(due), "mlflow": dg.MetadataValue.url(url), "pictures": gallery(shown)}
     )
+
+
+@dg.asset_check(
+    asset=masks,
+    partitions_def=prompt_batches,
+    description="Every first image has a shape to avoid: its mask is neither empty nor nearly the whole picture.",
+)
+def masks_usable(
+    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+) -> dg.AssetCheckResult:
+    """Name the prompts whose second image has no shape to avoid."""
+    here = campaign.load()
+    name = segmenter_name(here)
+    outcomes: dict[str, list[str]] = {"ok": [], "empty": [], "full": []}
+    with catalog.open().session() as session:
+        _, rules = present_rules(session, here)
+        for state in prompt_states(session, context.partition_key, rules):
+            image = image_of(session, state.prompt.id, "generated", state.attempt, rules)
+            mask = mask_of(session, image.id, name) if image else None
+            if mask:
+                outcomes[mask.outcome].append(state.prompt.text)
+    unusable = [f"{outcome}: {text}" for outcome in ("empty", "full") for text in outcomes[outcome]]
+    return dg.AssetCheckResult(
+        passed=not unusable,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join([f"{len(unusable)} of {sum(map(len, outcomes.values()))} masks not usable", *unusable]),
+        metadata={outcome: len(texts) for outcome, texts in outcomes.items()},
+    )

@@ -6,14 +6,33 @@ from sqlalchemy import select
 from resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.catalog.models import CorpusVersion, Reference
-from twig_assets.similarity import corpus_version, read_references
+from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
 from twig_assets.similarity.files import shown
+
+CHECKS = [
+    dg.AssetCheckSpec(
+        "references_readable",
+        asset="reference_corpus",
+        description="Every file in the folder of protected works can be read, and so is compared with.",
+    ),
+    dg.AssetCheckSpec(
+        "references_distinct",
+        asset="reference_corpus",
+        description="No protected work is there twice, as the same file or with the same pixels.",
+    ),
+    dg.AssetCheckSpec(
+        "corpus_not_shrunk",
+        asset="reference_corpus",
+        description="No work has left the corpus since it was last read: nothing is compared with it any more.",
+    ),
+]
 
 
 @dg.asset(
     group_name="inputs",
     owners=["team:legal"],
     kinds={"image"},
+    check_specs=CHECKS,
     description="The protected works in the campaign's folder references/, with titles and rights holders from "
     "references.csv. Its version is a hash of the active works; files that cannot be read are listed, never dropped.",
 )
@@ -29,6 +48,7 @@ def reference_corpus(
     present = {reference.sha256: reference for reference in references}
     with catalog.open().session() as session:
         there = {r.sha256: r for r in session.scalars(select(Reference).where(Reference.campaign == here.name))}
+        gone = [row.title for sha256, row in there.items() if row.status == "active" and sha256 not in present]
         for sha256, row in there.items():
             row.status = "active" if sha256 in present else "withdrawn"
         for sha256, found in present.items():
@@ -40,20 +60,43 @@ def reference_corpus(
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)
         if session.scalars(known).first() is None:
             session.add(CorpusVersion(campaign=here.name, sha256=version, members=sorted(present)))
-    warning = "; ".join(
-        f"{shown(problem.path.name)} is not compared with: it {problem.reason}" for problem in unreadable
-    )
-    if unreadable:
-        context.log.warning(warning)
-    problems = "\n".join(f"- {shown(problem.path.name)}: {problem.reason}" for problem in unreadable) or "none"
     return dg.MaterializeResult(
         metadata={
-            **({"warning": warning} if unreadable else {}),
             "references": len(references),
-            "unreadable": len(unreadable),
-            "unreadable_files": dg.MetadataValue.md(problems),
+            "not_compared_with": len(unreadable),
             "corpus_version": version,
             "works": gallery([(f"{r.title} ({r.rights_holder})", [r.pixels]) for r in references]),
         },
         data_version=dg.DataVersion(version),
+        check_results=[
+            _warning("references_readable", [_said(one) for one in unreadable if not one.duplicate]),
+            _warning(
+                "references_distinct", [*(_said(one) for one in unreadable if one.duplicate), *_twins(references)]
+            ),
+            _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in gone]),
+        ],
+    )
+
+
+def _said(problem: Unreadable) -> str:
+    return f"{shown(problem.path.name)} is not compared with: it {problem.reason}"
+
+
+def _twins(references: list[ReferenceImage]) -> list[str]:
+    """Works whose files differ and whose pixels do not."""
+    first: dict[bytes, ReferenceImage] = {}
+    return [
+        f"{shown(one.path.name)} shows the same as {shown(before.path.name)}"
+        for one in references
+        if (before := first.setdefault(one.pixels.tobytes() + repr(one.pixels.shape).encode(), one)) is not one
+    ]
+
+
+def _warning(name: str, problems: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(problems) or "none",
+        metadata={"count": len(problems)},
     )

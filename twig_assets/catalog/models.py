@@ -190,7 +190,11 @@ class CorpusVersion(Base):
 
 
 class Image(Base):
-    """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store."""
+    """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store.
+
+    `adherence` says how much more it shows its prompt than the others of its batch (`twig_assets.adherence`); None
+    where that was not asked.
+    """
 
     __tablename__ = "image"
     __table_args__ = (
@@ -210,6 +214,7 @@ class Image(Base):
     settings_sha256: Mapped[str] = mapped_column(String(64))
     run_id: Mapped[str] = mapped_column(String(255), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    adherence: Mapped[float | None]
 
     prompt: Mapped[Prompt] = relationship()
     model: Mapped[Model] = relationship()
@@ -346,3 +351,25 @@ class LedgerEntry(Base):
     row_id: Mapped[int]
     previous_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Notification(Base):
+    """Something that people are told once: an event that concerns one batch or run, with a line for each item of it.
+
+    `items` maps what makes an item unique, such as a release's id, to its line. `channels` maps those that have carried
+    it to the time when; `sent_at` is empty until all have, and `trouble` is why one has not.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (UniqueConstraint("campaign", "event", "subject", "items_sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255))
+    event: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(255))
+    items: Mapped[dict[str, Any]]
+    items_sha256: Mapped[str] = mapped_column(String(64))
+    channels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    sent_at: Mapped[datetime | None]
+    trouble: Mapped[str | None]

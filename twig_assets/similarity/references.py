@@ -50,10 +50,17 @@ class ReferenceImage:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file of the corpus that is not compared with, and why."""
+    """A file of the corpus that is not compared with, and why.
+
+    Attributes:
+        path: Where it is.
+        reason: Why it is not compared with.
+        duplicate: Whether that is because another file with the same content is.
+    """
 
     path: Path
     reason: str
+    duplicate: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable
             content = read_file(file.path)
             sha256 = hashlib.sha256(content).hexdigest()
             if sha256 in references:
-                raise ValueError(same_file(references[sha256].path))
+                unreadable.append(Unreadable(file.path, same_file(references[sha256].path), duplicate=True))
+                continue
             pixels = decode(content).pixels
             details = (file.title, file.rights_holder, file.licence)
             references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)

@@ -1,0 +1,81 @@
+"""The sensor that tells people what happened, once for every batch and event."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from resources import CampaignResource, CatalogResource, NotifierResource
+from sensors.runs import PARTITION, died, requests_so_far
+from sensors.ssim_violations import TRIES
+from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.compliance import Due, enforce, notices
+from twig_assets.home import sensor_seconds
+from twig_assets.present import present_rules
+
+NAME = "notifications"
+SENT_PER_TICK = 10
+LOOK_BACK = timedelta(days=2)
+RUNS_LOOKED_AT = 50
+
+
+@dg.sensor(
+    name=NAME,
+    minimum_interval_seconds=sensor_seconds(30),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people, once for every batch and event, of withdrawn images, quarantined prompts, batches that "
+    "are stuck and runs that died: in the log, and by webhook or e-mail where these are set. What could not be sent "
+    "is tried again with the next tick.",
+)
+def notifications(
+    context: dg.SensorEvaluationContext,
+    campaign: CampaignResource,
+    catalog: CatalogResource,
+    notifier: NotifierResource,
+) -> dg.SkipReason:
+    """Write down what is new, then send what has not been sent; a tick that dies is made up for by the next."""
+    here = campaign.load()
+    with catalog.open().session() as session:
+        found = enforce(session, here, by=NAME)
+        happened = notices.withdrawals(session, here.name)
+        # Without a model no prompt has attempts that could be spent.
+        with suppress(NotMaterializedError):
+            happened += notices.quarantines(session, here.name, present_rules(session, here)[1])
+        known = {
+            item for (event, _), items in notices.told(session, here.name).items() if event == "died" for item in items
+        }
+    happened += [*_stuck(context.instance, found.due), *_deaths(context.instance, known)]
+    with catalog.open().session() as session:
+        new = notices.note(session, here.name, happened)
+        waiting = notices.unsent(session, here.name, SENT_PER_TICK)
+    troubles = []
+    for row in waiting:
+        outcomes = notifier.send(row.event, notices.title(row), notices.body(row), context.log.warning, row.channels)
+        with catalog.open().session() as session:
+            notices.record(session, row.id, outcomes)
+        troubles += [f"{channel}: {error}" for channel, error in outcomes.items() if error]
+    said = f"campaign {here.name}: {new} new events, {len(waiting)} messages by {', '.join(notifier.channels)}"
+    return dg.SkipReason("; ".join([said, *troubles]))
+
+
+def _stuck(instance: dg.DagsterInstance, due: list[Due]) -> list[notices.Notice]:
+    return [
+        notices.Notice(
+            "stuck", one.batch, {one.state: f"{one.images} images wait for a run ({one.work}); {TRIES} failed"}
+        )
+        for one in due
+        if requests_so_far(instance, one.state) >= TRIES
+    ]
+
+
+def _deaths(instance: dg.DagsterInstance, known: set[str]) -> list[notices.Notice]:
+    """Runs of the last days that failed for another reason than the gate."""
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=datetime.now(UTC) - LOOK_BACK)
+    runs = [run for run in instance.get_runs(failed, limit=RUNS_LOOKED_AT) if run.run_id not in known]
+    return [
+        notices.Notice(
+            "died", run.tags.get(PARTITION, run.job_name), {run.run_id: f"run {run.run_id} of {run.job_name}"}
+        )
+        for run in runs
+        if died(instance, run)
+    ]

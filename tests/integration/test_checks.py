@@ -1,0 +1,85 @@
+"""The checks that hold nothing up and tell a person what to look at."""
+
+import shutil
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, Ended, Place
+
+WARNINGS = {
+    "similarity_audits": {
+        "ssim_below_threshold", "none_in_review_band", "none_quarantined", "none_inconclusive", "prompts_are_drawn",
+    },
+    "masks": {"masks_usable"},
+    "reference_corpus": {"references_readable", "references_distinct", "corpus_not_shrunk"},
+}  # fmt: skip
+
+
+def last(place: Place, asset: str, check: str) -> Any:
+    """The newest evaluation of a check."""
+    with place.instance() as instance:
+        key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+        [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        return record.evaluation
+
+
+@pytest.mark.parametrize("asset", WARNINGS)
+def test_every_check_is_evaluated_for_its_batch_and_says_how_many(first_run: tuple[Place, Ended], asset: str) -> None:
+    for check in WARNINGS[asset]:
+        found = last(first_run[0], asset, check)
+        assert found.partition == (None if asset == "reference_corpus" else "tiny-000"), check
+        assert found.description, check
+        assert any(isinstance(value.value, int) for value in found.metadata.values()), check
+
+
+def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: Place) -> None:
+    compared = last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resources.models._clip", lambda: pytest.fail("CLIP was opened"))
+        ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value == compared
+
+
+def test_quarantined_prompts_are_named_by_a_warning_that_stops_nothing(finished: Place) -> None:
+    finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
+    finished.write("policy.yaml", ALL_FAIL)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    found = last(finished, "similarity_audits", "none_quarantined")
+    assert (found.passed, found.severity, found.metadata["count"].value) == (False, dg.AssetCheckSeverity.WARN, 3)
+    assert "none_quarantined: 3 quarantined, of 3 prompts" in ended.text
+
+
+def test_images_for_a_person_to_judge_are_named(finished: Place) -> None:
+    finished.write("policy.yaml", {**POLICY, "ssim_threshold": 1.0, "review_margin": 0.999999})
+    assert finished.run().code == 0
+    found = last(finished, "similarity_audits", "none_in_review_band")
+    assert not found.passed
+    assert "in the review band: " in found.description
+
+
+def test_images_that_cannot_be_judged_are_named(finished: Place) -> None:
+    finished.write("policy.yaml", {**POLICY, "min_contrast": 127.5})
+    assert finished.run().code == 0
+    assert last(finished, "similarity_audits", "none_inconclusive").metadata["count"].value == 3
+
+
+def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: Place) -> None:
+    references = finished.folder / "references"
+    kept, lost, *_ = sorted(references.iterdir())
+    shutil.copy(kept, references / "z-the-same-file.png")
+    lost.unlink()
+    (references / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    said = {check: last(finished, "reference_corpus", check) for check in WARNINGS["reference_corpus"]}
+    assert not any(found.passed for found in said.values())
+    assert "torn.png is not compared with" in said["references_readable"].description
+    assert f"z-the-same-file.png is not compared with: it is the same file as {kept.name}" in (
+        said["references_distinct"].description
+    )
+    assert f"{lost.stem} is not in the corpus any more" in said["corpus_not_shrunk"].description
+    assert all(found.description.splitlines()[0] in ended.text for found in said.values())

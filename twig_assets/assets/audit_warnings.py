@@ -1,0 +1,105 @@
+"""Checks of `similarity_audits` that hold nothing up and tell a person what to look at."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import numpy as np
+from sqlalchemy import update
+
+from resources import CampaignResource, CatalogResource, ModelResource, StoreResource
+from twig_assets.ablation.evaluate import clip_similarity
+from twig_assets.adherence import margins
+from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.similarity_audits import similarity_audits
+from twig_assets.catalog.attempts import PromptState, prompt_states
+from twig_assets.catalog.models import Image
+from twig_assets.present import present_rules
+
+WARNINGS = {
+    "none_in_review_band": (
+        "in the review band",
+        "No candidate is so near below a threshold that a person should look.",
+    ),
+    "none_quarantined": ("quarantined", "No prompt has spent its attempts on images that fail."),
+    "none_inconclusive": ("inconclusive", "Every candidate can be judged: none is blank, tiny or unreadable."),
+}
+
+
+@dg.multi_asset_check(
+    name="audit_warnings",
+    specs=[
+        dg.AssetCheckSpec(name, asset=similarity_audits.key, description=description, partitions_def=prompt_batches)
+        for name, (_, description) in WARNINGS.items()
+    ],
+)
+def audit_warnings(
+    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Name the batch's prompts that a person should know of."""
+    with catalog.open().session() as session:
+        _, rules = present_rules(session, campaign.load())
+        states = prompt_states(session, context.partition_key, rules)
+    found = {
+        "none_in_review_band": [s for s in states if _open_verdict(s) == "review"],
+        "none_quarantined": [s for s in states if s.quarantined],
+        "none_inconclusive": [s for s in states if _open_verdict(s) == "inconclusive"],
+    }
+    for name, (what, _) in WARNINGS.items():
+        lines = [f"{what}: {s.prompt.text} ({s.audit.reasons[0]})" for s in found[name] if s.audit]
+        yield dg.AssetCheckResult(
+            asset_key=similarity_audits.key,
+            check_name=name,
+            passed=not lines,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="\n".join([f"{len(lines)} {what}, of {len(states)} prompts", *lines]),
+            metadata={"count": len(lines)},
+        )
+
+
+def _open_verdict(state: PromptState) -> str | None:
+    """The verdict, unless a person has decided already."""
+    return state.audit.verdict if state.audit and state.decision is None else None
+
+
+@dg.asset_check(
+    asset=similarity_audits,
+    partitions_def=prompt_batches,
+    description="Every candidate shows its prompt more than it shows the batch's other prompts, to CLIP. One that does "
+    "not may be a poor drawing, or a protected concept's prompt whose concept was removed.",
+)
+def prompts_are_drawn(
+    context: dg.AssetCheckExecutionContext,
+    campaign: CampaignResource,
+    catalog: CatalogResource,
+    store: StoreResource,
+    models: ModelResource,
+) -> dg.AssetCheckResult:
+    """Compare candidates with prompts by CLIP, those that were not compared before, and name the poor ones."""
+    with catalog.open().session() as session:
+        _, rules = present_rules(session, campaign.load())
+        states = prompt_states(session, context.partition_key, rules)
+    known = {s.candidate.id: s.candidate.adherence for s in states if s.candidate}
+    due = [(i, s.candidate) for i, s in enumerate(states) if s.candidate and s.candidate.adherence is None]
+    if due and len(states) > 1:
+        pictures = [store.open().read_image(image.sha256) for _, image in due]
+        similarity = clip_similarity(models.clip(), np.stack(pictures), [s.prompt.text for s in states])
+        found = margins(similarity, [i for i, _ in due])
+        with catalog.open().session() as session:
+            for (_, image), margin in zip(due, found, strict=True):
+                session.execute(update(Image).where(Image.id == image.id).values(adherence=float(margin)))
+                known[image.id] = float(margin)
+    scores = [(known[s.candidate.id], s.prompt.text) for s in states if s.candidate]
+    poor = [
+        f"{text} ({margin:+.3f})" for margin, text in sorted((m, t) for m, t in scores if m is not None) if margin <= 0
+    ]
+    compared = [margin for margin, _ in scores if margin is not None]
+    return dg.AssetCheckResult(
+        passed=not poor,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join([f"{len(poor)} of {len(compared)} candidates do not show their prompt", *poor]),
+        metadata={
+            "poor": len(poor),
+            "compared": len(compared),
+            **({"mean_margin": float(np.mean(compared))} if compared else {}),
+        },
+    )

@@ -1,0 +1,124 @@
+"""What people have to be told, each thing once: kept as rows, so that neither a restart nor a dead server loses one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from twig_assets.catalog.attempts import Rules
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
+from twig_assets.compliance.survey import survey
+
+Event = Literal["withdrawn", "quarantined", "stuck", "died"]
+TITLES: dict[Event, str] = {
+    "withdrawn": "published images no longer comply and were withdrawn",
+    "quarantined": "prompts spent all their attempts and are quarantined",
+    "stuck": "needs a run, and runs change nothing",
+    "died": "a run died",
+}
+REPLACED = "another image took its place"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An event that concerns one batch or job.
+
+    Attributes:
+        event: What happened.
+        subject: The batch or job.
+        items: What makes each item of it unique -> its line for a person.
+    """
+
+    event: Event
+    subject: str
+    items: Mapping[str, str]
+
+
+def withdrawals(session: Session, campaign: str) -> list[Notice]:
+    """Images that were published and taken back because they no longer comply, by batch."""
+    rows = session.execute(
+        select(Release.id, Release.reason, Prompt.batch_key, Prompt.text)
+        .join(Prompt, Release.prompt_id == Prompt.id)
+        .join(PromptBatch)
+        .where(PromptBatch.campaign == campaign, Release.withdrawn_at.is_not(None), Release.reason != REPLACED)
+        .order_by(Release.id)
+    )
+    return _by_batch("withdrawn", [(batch, f"release {key}", f"{text}: {reason}") for key, reason, batch, text in rows])
+
+
+def quarantines(session: Session, campaign: str, rules: Rules) -> list[Notice]:
+    """Prompts whose attempts are spent, by batch."""
+    found = survey(session, campaign, rules).quarantined
+    ids = [image_id for images in found.values() for image_id in images]
+    rows = session.execute(
+        select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
+    )
+    return _by_batch("quarantined", [(batch, f"image {key}", text) for key, batch, text in rows])
+
+
+def _by_batch(event: Event, rows: Iterable[tuple[str, str, str]]) -> list[Notice]:
+    items: dict[str, dict[str, str]] = defaultdict(dict)
+    for batch, key, line in rows:
+        items[batch][key] = line
+    return [Notice(event, batch, found) for batch, found in items.items()]
+
+
+def told(session: Session, campaign: str) -> dict[tuple[str, str], set[str]]:
+    """Event and subject -> the items that have a notification, sent or not."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    columns = (Notification.event, Notification.subject, Notification.items)
+    for event, subject, items in session.execute(select(*columns).where(Notification.campaign == campaign)):
+        found[event, subject] |= items.keys()
+    return found
+
+
+def note(session: Session, campaign: str, notices: Iterable[Notice]) -> int:
+    """Add a notification for every event and subject with items that have none yet; returns how many were added."""
+    known, added = told(session, campaign), 0
+    for notice in notices:
+        new = {key: line for key, line in notice.items.items() if key not in known[notice.event, notice.subject]}
+        if new:
+            session.add(Notification(
+                campaign=campaign, event=notice.event, subject=notice.subject, items=new, items_sha256=sha256_of(new)
+            ))  # fmt: skip
+            added += 1
+    session.flush()
+    return added
+
+
+def unsent(session: Session, campaign: str, limit: int) -> list[Notification]:
+    """The oldest notifications that a channel has still to carry."""
+    wanted = select(Notification).where(Notification.campaign == campaign, Notification.sent_at.is_(None))
+    return list(session.scalars(wanted.order_by(Notification.id).limit(limit)))
+
+
+def record(session: Session, notification_id: int, outcomes: Mapping[str, str | None]) -> None:
+    """Write down how telling went.
+
+    Args:
+        session: An open session.
+        notification_id: Which.
+        outcomes: Channel -> why it failed, or None; of the channels that had not carried it before.
+    """
+    row = session.get_one(Notification, notification_id)
+    now = utc_now()
+    row.channels = {**row.channels, **{name: now.isoformat() for name, error in outcomes.items() if error is None}}
+    troubles = [f"{name}: {error}" for name, error in outcomes.items() if error is not None]
+    row.trouble = "; ".join(troubles) or None
+    row.sent_at = None if troubles else now
+
+
+def title(row: Notification) -> str:
+    """The notification in one line."""
+    said = TITLES[row.event]  # type: ignore[index]
+    count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined") else ""
+    return f"twig-assets, {row.campaign}: {row.subject}: {count}{said}"
+
+
+def body(row: Notification) -> str:
+    """What happened, a line for each item."""
+    return "\n".join([f"{title(row)}:", "", *(f"- {line}" for line in row.items.values())]) + "\n"
