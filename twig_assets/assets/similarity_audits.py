@@ -1,7 +1,7 @@
 """The asset `similarity_audits` and the check that gates what is released."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import dagster as dg
 import numpy as np
@@ -18,6 +18,7 @@ from twig_assets.catalog.attempts import PromptState, mask_of, prompt_states
 from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, Prompt, Reference
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.carry_over import carried_over
 from twig_assets.compliance.rejudge import policy_row, rejudge
 from twig_assets.present import present_rules, segmenter_name
 from twig_assets.similarity import (
@@ -31,6 +32,7 @@ from twig_assets.similarity import (
     read_references,
 )
 from twig_assets.similarity.detectors import embedders_of
+from twig_assets.similarity.extend import extended
 
 CHUNK = 16
 
@@ -71,12 +73,23 @@ def similarity_audits(
         return dg.MaterializeResult(metadata={"audits": 0, "rejudged": len(rejudged), "work": work})
     references, artifacts = _corpus_images(here, corpus), store.open()
     index = ReferenceIndex([reference.pixels for reference in references], embedders_of(policy))
+    with catalog.open().session() as session:
+        by_hash = {reference.sha256: reference for reference in references}
+        earlier = carried_over(session, [image.id for image, _ in due], policy_id, corpus, by_hash)
     started, results = time.monotonic(), []
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         pictures = np.stack([artifacts.read_image(image.sha256) for image, _ in chunk])
         shapes = np.stack([_shape(artifacts, masks[image.id], pictures.shape[1:3]) for image, _ in chunk])
-        found = audit(pictures, references, policy, masks=shapes, labels=[text for _, text in chunk], index=index)
+        lacking = _lacking([image for image, _ in chunk], earlier, shapes)
+        against = references if lacking is None else [one for one in references if one.sha256 in lacking]
+        searched = index if lacking is None else ReferenceIndex([one.pixels for one in against], embedders_of(policy))
+        found = audit(pictures, against, policy, masks=shapes, labels=[text for _, text in chunk], index=searched)
+        if lacking is not None:
+            found = [
+                replace(extended(earlier[image.id][0], one), label=one.label)
+                for (image, _), one in zip(chunk, found, strict=True)
+            ]
         with catalog.open().session() as session:
             for (image, _), result in zip(chunk, found, strict=True):
                 _write(session, image.id, policy_id, corpus.id, result, reference_ids, context.run.run_id)
@@ -143,6 +156,20 @@ def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceI
             allow_retries=False,
         )
     return present
+
+
+def _lacking(
+    images: list[Image], earlier: dict[int, tuple[AuditResult, frozenset[str]]], shapes: np.ndarray
+) -> frozenset[str] | None:
+    """The works that the earlier audits of all these images lack; None if one has to be compared with every work."""
+    lacks = set()
+    for image, shape in zip(images, shapes, strict=True):
+        result, works = earlier.get(image.id, (None, None))
+        # Another mask would give other scores inside it.
+        if result is None or works is None or result.scores.get("mask_pixels") != int(shape.sum()):
+            return None
+        lacks.add(works)
+    return next(iter(lacks)) if len(lacks) == 1 else None
 
 
 def _shape(store: ArtifactStore, mask: object, size: tuple[int, ...]) -> np.ndarray:
