@@ -1,20 +1,24 @@
 """TWIG's second step: the same prompt anew, away from the first image's shape."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 
 import numpy as np
 import torch
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.generate import image_size, reduction, sample
+from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
 from twig_assets.regeneration.guidance import Scales, guided
 from twig_assets.regeneration.latents import encode, latent_mask
 from twig_assets.regeneration.move import move
 from twig_assets.regeneration.need import Need
+from twig_assets.regeneration.relocate import Relocation
 from twig_assets.regeneration.repel import repel
 from twig_assets.regeneration.steering import Prediction, Steer, steered
 from twig_assets.regeneration.vacate import vacate
+from twig_assets.regeneration.words import object_tokens
 from twig_assets.settings.regeneration import RegenerationSettings, Strategy
 
 
@@ -52,6 +56,8 @@ def regenerate(
     Raises:
         ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, a mask is empty, or
             guidance has to be changed and there is none.
+        NoRoomError: If `relocate` is asked for and a mask covers everything.
+        ObjectTokensError: If `suppress` or `relocate` is asked for and a prompt names no object.
         NoReferencesError: If `references` is asked for and there are none.
         UnsupportedSchedulerError: If the pipeline's scheduler cannot be steered.
         FloatingPointError: If the model's prediction is not finite.
@@ -68,8 +74,8 @@ def regenerate(
         if settings.strength == 0:
             parts.append(sample(pipeline, prompts[chunk], seeds[chunk], generation))
         else:
-            course = _Course(pipeline, images[chunk], masks[chunk], seeds[chunk], works, settings, size)
-            parts.append(course.sample(prompts[chunk], seeds[chunk], generation))
+            course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], seeds[chunk], works, settings, size)
+            parts.append(course.sample(generation))
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
     return np.concatenate(parts) if parts else images
@@ -81,6 +87,7 @@ class _Course:
     def __init__(
         self,
         pipeline: Pipeline,
+        prompts: Sequence[str],
         images: np.ndarray,
         masks: np.ndarray,
         seeds: Sequence[int],
@@ -91,6 +98,7 @@ class _Course:
         self._pipeline = pipeline
         self._settings = settings
         self._works = works
+        self._prompts = prompts
         self._seeds = seeds
         cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
         self._mask = latent_mask(masks, cells, settings.dilation)
@@ -98,16 +106,19 @@ class _Course:
         self._firsts = encode(pipeline, images, size) if needs_firsts else None
         self._steers: list[Steer] = []
         self._scales: list[Scales] = []
+        self._attached: list[AbstractContextManager[None]] = []
         for strategy in settings.strategies:
             self._add(strategy)
 
-    def sample(self, prompts: Sequence[str], seeds: Sequence[int], generation: GenerationSettings) -> np.ndarray:
+    def sample(self, generation: GenerationSettings) -> np.ndarray:
         """uint8 (n, H, W, 3)."""
         twin = steered(self._pipeline, self._steer)
         with ExitStack() as stack:
             for scales in self._scales:
                 stack.enter_context(guided(twin, scales))
-            return sample(twin, prompts, seeds, generation)
+            for attached in self._attached:
+                stack.enter_context(attached)
+            return sample(twin, self._prompts, self._seeds, generation)
 
     def _steer(self, now: Prediction) -> Prediction:
         for steer in self._steers:
@@ -122,6 +133,12 @@ class _Course:
             self._steers.append(vacate(mask, settings))
         elif strategy == "repel" and self._firsts is not None:
             self._steers.append(repel(self._firsts[:, None], mask, settings.radius, settings.strength))
+        elif strategy == "suppress":
+            self._suppress()
+        elif strategy == "relocate":
+            relocation = Relocation(self._pipeline, mask, self._object_tokens(), settings)
+            self._steers.append(relocation.steer)
+            self._attached.append(relocation.attached())
         elif strategy == "references":
             self._keep_from_works()
         elif strategy == "delay":
@@ -138,6 +155,21 @@ class _Course:
         if self._works is not None:
             everywhere = torch.ones_like(self._mask)
             self._steers.append(repel(self._works, everywhere, self._settings.radius, self._settings.strength))
+
+    def _suppress(self) -> None:
+        bias = suppression(self._mask, self._object_tokens(), self._settings.strength)
+        active = [True]
+
+        def watch(now: Prediction) -> Prediction:
+            active[0] = (now.index + 1) / now.steps < self._settings.until
+            return now
+
+        self._steers.append(watch)
+        wrap = partial(BiasedProcessor, bias=lambda places: bias(places) if active[0] else None)
+        self._attached.append(cross_attention(self._pipeline.unet, wrap))
+
+    def _object_tokens(self) -> torch.Tensor:
+        return object_tokens(self._pipeline.tokenizer, self._prompts, self._pipeline.tokenizer.model_max_length)
 
     def _delayed(self, progress: float) -> torch.Tensor | None:
         if progress >= self._settings.delay_until:

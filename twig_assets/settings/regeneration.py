@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Strategy = Literal["auto", "forget", "move", "vacate", "repel", "references", "delay"]
+Strategy = Literal["auto", "forget", "move", "vacate", "repel", "references", "delay", "suppress", "relocate"]
 
 
 class RegenerationSettings(BaseModel):
@@ -16,13 +16,16 @@ class RegenerationSettings(BaseModel):
             `vacate`: the mask is cleared in the predicted clean image, so that the object has to be drawn elsewhere.
             `repel`: inside the mask, the predicted clean image is kept away from the first image.
             `references`: the predicted clean image is kept away from every protected work that was given.
+            `suppress`: inside the mask, the words that name the object get hardly any cross-attention.
+            `relocate`: the prediction follows the gradient by which those words attend less to the mask; costs a pass
+            through the U-Net and back for every step at which it acts.
             `delay`: classifier-free guidance is `delay_scale` until `delay_until`.
             `forget`: a prompt whose picture is the same from every seed, so known by heart, gets opposite guidance and
             then none. Ordinary prompts are left alone. Uses no mask.
             `auto`: `forget`, `move` for all that is ordinary, and `references` where some are given.
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
-        until: Share of the denoising steps during which `vacate` acts. The place of things is decided early; too late
-            an end leaves the mask as a flat patch.
+        until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
+            decided early; too late an end leaves the mask as a flat patch.
         move_at: Share of the steps after which `move` acts, once. Too early there is nothing to see yet, too late the
             object comes out blurred.
         move_cost: What halving the object costs `move`, counted as overlap with the mask (intersection over union).

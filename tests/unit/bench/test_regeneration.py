@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from twig_assets.bench.regeneration import AUTO, NEW_SEED, SAME_SEED, bars, changed
+from twig_assets.similarity import wang_ssim
+
+
+def rows():
+    return [
+        {"kind": "planted", "strategy": SAME_SEED, "fail_share": 1.0},
+        {"kind": "planted", "strategy": NEW_SEED, "fail_share": 0.9},
+        {"kind": "planted", "strategy": AUTO, "fail_share": 0.5},
+        ordinary(NEW_SEED, 0.5, 0.9, 2.0, [1.0, 3.0]),
+        ordinary(AUTO, 0.25, 0.8, 3.0, [2.0, 3.0]),
+    ]
+
+
+def ordinary(strategy, location, top1, seconds, kids):
+    return {
+        "kind": "ordinary", "strategy": strategy, "location_iou": location, "top1": top1,
+        "cpu_seconds_per_image": seconds, "kid_per_seed_set": kids,
+    }  # fmt: skip
+
+
+def test_the_bars_compare_auto_with_a_new_seed_and_a_miss_is_a_miss():
+    found = {bar.name: bar for bar in bars(rows())}
+    values = {name: bar.value for name, bar in found.items()}
+    assert values == pytest.approx(
+        {
+            "planted_copy_share_plain": 1.0,
+            "planted_copy_share_auto": 0.5,
+            "planted_copy_share_new_seed": 0.9,
+            "location_iou_ratio": 0.5,
+            "top1_drop": 0.1,
+            "cost_ratio": 1.5,
+            "kid_ratio": 1.25,
+        }
+    )
+    assert [name for name, bar in found.items() if bar.holds] == [
+        "planted_copy_share_plain", "planted_copy_share_new_seed", "location_iou_ratio",
+    ]  # fmt: skip
+
+
+def test_the_controls_are_what_they_say():
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(changed(changed(images, "mirror"), "mirror"), images)
+    for control in ("blur", "noise"):
+        after = changed(images, control)
+        assert after.shape == images.shape
+        assert 0 < wang_ssim(images[0], after[0]) < 1
+    assert changed(images, "blur").std() < images.std()
