@@ -109,12 +109,12 @@ def _failed(audit: Audit | None, decision: str | None) -> bool:
 
 
 def present_audits(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Audit]:
-    """Image id -> its audit under the present policy and corpus, for those that have one."""
+    """Image id -> its newest audit under the present policy and corpus, for those that have one."""
     audits = session.scalars(
         select(Audit).join(PolicyRow).where(
             Audit.image_id.in_(list(image_ids)), PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
-        )
+        ).order_by(Audit.id)
     )  # fmt: skip
     return {audit.image_id: audit for audit in audits}
 

@@ -249,11 +249,32 @@ def _migrate(engine: Engine) -> None:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     config = _scripts()
-    with _alembic_lock, engine.begin() as connection:
+    with _alembic_lock, keys_unenforced(engine) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if engine.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            where = engine.url.render_as_string(hide_password=True)
+            raise SchemaError(f"{where}: cannot be upgraded, as these rows have lost what they refer to: {broken}")
+
+
+@contextmanager
+def keys_unenforced(engine: Engine) -> Iterator[Connection]:
+    """A connection for migrations: SQLite changes a table by making it anew, which its keys would not allow."""
+    with engine.connect() as connection:
+        _enforce_keys(connection, "OFF")
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            _enforce_keys(connection, "ON")
+
+
+def _enforce_keys(connection: Connection, switch: str) -> None:
+    if connection.dialect.name == "sqlite":
+        # Past SQLAlchemy, which would begin a transaction; inside one, SQLite ignores this without a word.
+        connection.connection.execute(f"PRAGMA foreign_keys = {switch}")
 
 
 def _misfit(engine: Engine, state: SchemaState) -> str:

@@ -10,11 +10,13 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -254,14 +256,22 @@ class PolicyRow(Base):
 
 
 class Audit(Base):
-    """One comparison of an image with a corpus under a policy; append-only.
+    """One comparison of an image with a corpus under a policy by certain library versions; append-only.
 
-    The verdict is an opinion about similarity, not about infringement.
+    Of several that differ in the versions only, the newest counts. The verdict is an opinion about similarity, not
+    about infringement.
     """
 
     __tablename__ = "audit"
     __table_args__ = (
-        UniqueConstraint("image_id", "policy_id", "corpus_version_id"),
+        Index(
+            "uq_audit_image_policy_corpus_versions",
+            "image_id",
+            "policy_id",
+            "corpus_version_id",
+            text("CAST(versions AS TEXT)"),
+            unique=True,
+        ),
         CheckConstraint("verdict IN ('pass', 'review', 'fail', 'inconclusive')", name="verdict"),
     )
 

@@ -101,12 +101,14 @@ def _candidates(campaign: str, rules: Rules) -> Select[Any]:
 
 
 def _present_audit(rules: Rules) -> Any:
-    return (
-        select(Audit.id, Audit.image_id, Audit.verdict)
+    """Every image's newest audit under the present policy and corpus."""
+    newest = (
+        select(func.max(Audit.id))
         .join(PolicyRow)
         .where(PolicyRow.sha256 == rules.policy_sha256, Audit.corpus_version_id == rules.corpus_id)
-        .subquery()
+        .group_by(Audit.image_id)
     )
+    return select(Audit.id, Audit.image_id, Audit.verdict).where(Audit.id.in_(newest)).subquery()
 
 
 def _decisions(session: Session, rules: Rules) -> dict[int, str]:

@@ -5,10 +5,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, select
+from sqlalchemy import create_engine, delete, inspect, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.catalog import database
+from twig_assets.catalog.attempts import Rules, present_audits
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
 from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Review
 from twig_assets.catalog.verify import check_ledger
@@ -18,7 +21,7 @@ REVISIONS = [script.revision for script in ScriptDirectory.from_config(database.
 
 def migrate(url: str, revision: str, down: bool = False) -> None:
     engine, config = database._create_engine(url), database._scripts()
-    with engine.begin() as connection:
+    with database.keys_unenforced(engine) as connection, connection.begin():
         config.attributes["connection"] = connection
         (command.downgrade if down else command.upgrade)(config, revision)
     engine.dispose()
@@ -79,3 +82,40 @@ def test_rows_from_before_the_ledger_are_chained_by_the_upgrade(database_url: st
     upgrade(database_url)
     assert rows(database_url) == before
     assert sound_entries(database_url) == 1 + 3 * 4
+
+
+def test_a_table_that_was_made_anew_keeps_its_rows_rules_and_ledger(database_url: str) -> None:
+    fill(database_url)
+    before = rows(database_url)
+    migrate(database_url, "0003", down=True)
+    upgrade(database_url)
+    assert rows(database_url) == before
+    assert sound_entries(database_url) == 1 + 3 * 4
+    catalog = open_catalog(database_url)
+    for statement in (update(Audit).values(verdict="pass"), delete(Audit)):
+        with pytest.raises(IntegrityError, match="audit is append-only"), catalog.session() as session:
+            session.execute(statement)
+    other = {"versions": {"numpy": "9"}}
+    for wrong in ({"verdict": "perhaps", **other}, {"image_id": 999, **other}, {}):
+        with pytest.raises(IntegrityError), catalog.session() as session:
+            session.add(Audit(**{**audit_like_the_first(session), **wrong}))
+    catalog.close()
+
+
+def test_other_library_versions_make_another_audit_and_the_newest_counts(database_url: str) -> None:
+    fill(database_url)
+    image_id = 1
+    catalog = open_catalog(database_url)
+    with catalog.session() as session:
+        session.add(Audit(**{**audit_like_the_first(session), "versions": {"numpy": "9"}, "verdict": "fail"}))
+    with catalog.session() as session:
+        first, second = session.scalars(select(Audit).where(Audit.image_id == image_id).order_by(Audit.id))
+        rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id)
+        assert present_audits(session, [image_id], rules)[image_id].id == second.id > first.id
+    catalog.close()
+
+
+def audit_like_the_first(session: Session) -> dict[str, object]:
+    row = dict(session.execute(select(Audit.__table__).order_by(Audit.id).limit(1)).mappings().one())
+    del row["id"]
+    return row
