@@ -24,8 +24,8 @@ from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 ALLOWANCE = 0.005
 """Share of the calibration queries on which a union may raise a false alarm."""
 
-MARGIN = 0.1
-"""The worst of a few hundred queries is not the worst there is: thresholds lie this share further out."""
+MARGIN = 0.25
+"""The worst of a thousand queries is not the worst there is: thresholds lie this share further out."""
 
 OURS = ("ssim", "hog", "pdq", "sift", "alignment")
 POLICY = Policy()

@@ -67,5 +67,5 @@ def test_the_second_step_runs_and_strength_zero_is_the_plain_sampler(xl):
     plain = generate(xl, ["a fox"], [2], FAST)
     off = regenerate(xl, ["a fox"], first, mask, [2], RegenerationSettings(strength=0), FAST)
     np.testing.assert_array_equal(off, plain)
-    avoided = regenerate(xl, ["a fox"], first, mask, [2], RegenerationSettings(until=1.0), FAST)
+    avoided = regenerate(xl, ["a fox"], first, mask, [2], RegenerationSettings(strategy="vacate", until=1.0), FAST)
     assert (avoided != plain).any()
