@@ -61,6 +61,8 @@ def _checkpoint(checkpoint: str, folder: Path) -> tuple[Any, str]:
 
     quiet_model_libraries()
     pipeline = load_checkpoint(checkpoint, folder)
+    # What was applied was applied to the pipeline that this one takes the place of.
+    _applied.clear()
     return pipeline, fingerprint(pipeline)
 
 
