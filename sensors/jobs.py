@@ -19,3 +19,8 @@ read_corpus = dg.define_asset_job(
     selection=dg.AssetSelection.assets("reference_corpus"),
     description="Reads the folder of protected works anew.",
 )
+compliance_audit = dg.define_asset_job(
+    "compliance_audit",
+    selection=dg.AssetSelection.assets("reference_corpus", "compliance_report"),
+    description="Holds all that is published against the corpus and policy of the day and writes a dated report.",
+)

@@ -16,7 +16,7 @@ from resources import (
     StoreResource,
     TrackerResource,
 )
-from sensors import JOBS, SENSORS
+from sensors import JOBS, SCHEDULES, SENSORS
 
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -82,6 +82,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=dg.load_assets_from_modules(ASSET_MODULES),
         asset_checks=dg.load_asset_checks_from_modules(ASSET_MODULES),
         jobs=JOBS,
+        schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**resources, **(overrides or {})},
         executor=dg.in_process_executor,

@@ -53,6 +53,11 @@ def notifier_settings() -> dict[str, str]:
     return {name: value for name in names if (value := os.environ.get(f"TWIG_NOTIFY_{name.upper()}"))}
 
 
+def audit_cron() -> str:
+    """When everything published is audited: TWIG_AUDIT_CRON, five fields in UTC, or 06:00 every day."""
+    return os.environ.get("TWIG_AUDIT_CRON") or "0 6 * * *"
+
+
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:

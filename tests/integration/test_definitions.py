@@ -17,7 +17,7 @@ GRAPH = {
     "regenerated_images": {"masks"},
     "similarity_audits": {"regenerated_images", "reference_corpus"},
     "released_images": {"similarity_audits"},
-    "compliance_report": {"released_images"},
+    "compliance_report": {"released_images", "reference_corpus"},
 }
 PARTITIONS = {
     "ablated_models": "concepts",

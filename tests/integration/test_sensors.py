@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from sensors import notifications, reference_changes, ssim_violations
+from sensors import failed_runs, notifications, prompt_inbox, reference_changes, ssim_violations
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, ROOT, Place
 from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
@@ -35,16 +35,13 @@ class Ticks:
         self.cursors: dict[str, str | None] = {}
 
     def tick(self, sensor: dg.SensorDefinition) -> Any:
-        with (
-            dg.partition_loading_context(dynamic_partitions_store=self.instance),
-            dg.build_sensor_context(
-                self.instance,
-                repository_def=self.repository,
-                cursor=self.cursors.get(sensor.name),
-                sensor_name=sensor.name,
-                resources=self.repository.get_top_level_resources(),
-            ) as context,
-        ):
+        with dg.build_sensor_context(
+            repository_def=self.repository,
+            cursor=self.cursors.get(sensor.name),
+            sensor_name=sensor.name,
+            resources=self.repository.get_top_level_resources(),
+            instance_ref=self.instance.get_ref(),
+        ) as context:
             data = sensor.evaluate_tick(context)
         self.cursors[sensor.name] = data.cursor
         return data
@@ -211,3 +208,83 @@ def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_b
     with finished.catalog() as session:
         told = [(row.event, *row.items) for row in session.scalars(select(Notification))]
     assert [items for event, *items in told if event == "died"] == [[died.run_id]]
+
+
+def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until_the_catalog_has_it(
+    finished: Place,
+) -> None:
+    inbox = finished.folder / "inbox"
+    inbox.mkdir()
+    (inbox / "more.yaml").write_text("- a yellow boat\n")
+    (inbox / "bad.yaml").write_text("- a yellow boat\n- a red apple\n")
+    with daemon(finished) as ticks:
+        assert "waiting whether it stays" in ticks.tick(prompt_inbox).skip_message
+        (inbox / "more.yaml").write_text("- a yellow boat\n- a green boat\n")
+        data = ticks.tick(prompt_inbox)
+        assert data.run_requests == []
+        assert "bad.yaml is refused and moved to " in data.skip_message
+        assert "'a red apple' is already in" in data.skip_message
+        data = ticks.tick(prompt_inbox)
+        [request] = data.run_requests
+        assert request.run_key == "inbox:prompts_inbox_000001_more.yaml:tiny-001"
+        [new] = data.dynamic_partitions_requests
+        assert list(new.partition_keys) == ["tiny-001"]
+        ticks.instance.add_dynamic_partitions("prompt_batches", ["tiny-001"])
+        assert [r.run_key for r in ticks.tick(prompt_inbox).run_requests] == [request.run_key], "a daemon that died"
+        ticks.run("draw_batch", "tiny-001")
+        assert "the inbox is empty" in ticks.tick(prompt_inbox).skip_message
+    assert sorted(path.name for path in inbox.iterdir()) == ["rejected"]
+    assert "already in" in (inbox / "rejected" / "bad.yaml.error.txt").read_text()
+    assert {image[0] for image in finished.images()} == {1, 2, 3, 4, 5}
+
+
+def test_dropped_prompts_wait_for_a_model(place: Place) -> None:
+    (place.folder / "inbox").mkdir()
+    (place.folder / "inbox" / "more.yaml").write_text("- a yellow boat\n")
+    with daemon(place) as ticks:
+        ticks.tick(prompt_inbox)
+        data = ticks.tick(prompt_inbox)
+        assert data.run_requests == []
+        assert "waiting for a model" in data.skip_message
+
+
+def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:
+    """What `failed_runs` says of a run that has just died."""
+    run = ticks.instance.create_run_for_job(ticks.repository.get_job(job), tags=tags)
+    ticks.instance.report_run_failed(run, "the machine went down")
+    run = ticks.instance.get_run_by_id(run.run_id)
+    assert run is not None
+    [record] = ticks.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    context = dg.build_run_status_sensor_context(
+        "failed_runs", dagster_instance=ticks.instance, dagster_run=run,
+        dagster_event=record.event_log_entry.dagster_event, repository_def=ticks.repository,
+    )  # fmt: skip
+    return run, failed_runs(context.for_run_failure())
+
+
+def test_a_run_that_died_is_started_again_twice_and_then_left(finished: Place) -> None:
+    with daemon(finished) as ticks:
+        tags = {"dagster/partition": "tiny-000"}
+        for count in (1, 2):
+            run, request = _dead(ticks, "draw_batch", tags)
+            assert request.run_key == f"retry:{run.run_id}"
+            assert (request.job_name, request.partition_key) == ("draw_batch", "tiny-000")
+            tags = {**request.tags, "dagster/partition": "tiny-000"}
+            assert tags["twig/retry"] == str(count)
+        _, answer = _dead(ticks, "draw_batch", tags)
+        assert "died 3 times and is not started again" in answer.skip_message
+
+
+def test_runs_that_others_see_to_are_left_to_them(finished: Place) -> None:
+    with daemon(finished) as ticks:
+        _, answer = _dead(ticks, "draw_batch", {"dagster/partition": "tiny-000", "twig/state": "abc"})
+        assert "ssim_violations asks again" in answer.skip_message
+        finished.write("policy.yaml", ALL_FAIL)
+        gated = ticks.run("draw_batch", "tiny-000")
+        assert not gated.success
+        [record] = ticks.instance.get_records_for_run(gated.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+        context = dg.build_run_status_sensor_context(
+            "failed_runs", dagster_instance=ticks.instance, dagster_run=gated.dagster_run,
+            dagster_event=record.event_log_entry.dagster_event, repository_def=ticks.repository,
+        )  # fmt: skip
+        assert "held back by its gate" in failed_runs(context.for_run_failure()).skip_message

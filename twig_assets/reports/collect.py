@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -236,6 +237,7 @@ def _nearest_title(image: Scored) -> str:
 
 def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newest: Audit | None) -> Counts:
     outcomes = [line.outcome for line in lines]
+    scores = [one.image.ssim for one in released if one.image.ssim is not None]
     return Counts(
         prompts=len(lines),
         images=len(rows.images),
@@ -246,7 +248,8 @@ def _counts(rows: _Rows, lines: list[PromptLine], released: list[Released], newe
         review=outcomes.count("review"),
         released_unsafe=sum(not one.safe for one in released),
         released_waived=sum(bool(one.image.waiver) for one in released),
-        worst_released_ssim=max((one.image.ssim for one in released if one.image.ssim is not None), default=None),
+        worst_released_ssim=max(scores, default=None),
+        ssim_95_released=float(np.percentile(scores, 95)) if scores else None,
     )
 
 

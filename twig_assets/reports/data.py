@@ -172,6 +172,7 @@ class Counts(_Part):
         released_unsafe: Published images that are not safe any more; see `Released`.
         released_waived: Published images that a person let through although their newest audit did not pass them.
         worst_released_ssim: Highest SSIM of a published image to any protected work.
+        ssim_95_released: 95th percentile of these SSIMs over the published images.
     """
 
     prompts: int
@@ -184,6 +185,57 @@ class Counts(_Part):
     released_unsafe: int
     released_waived: int
     worst_released_ssim: float | None
+    ssim_95_released: float | None = None
+
+
+class Recheck(_Part):
+    """What was done for this report about the images that are published.
+
+    Attributes:
+        published: How many there were.
+        standing: How many had a verdict under the policy and corpus of the day.
+        rejudged: How many got one by scores against the same works that an earlier audit kept.
+        scored: How many were scored anew.
+        withdrawn: Prompts whose image was taken back, with the reason.
+    """
+
+    published: int
+    standing: int
+    rejudged: int
+    scored: int
+    withdrawn: list[str]
+
+
+class Since(_Part):
+    """What has changed since the last report.
+
+    Attributes:
+        made_at: When that was.
+        released: Prompts that have a published image now and had none; `withdrawn` the other way round.
+        replaced: Prompts with another published image.
+        policy: Fields that have changed, as `name: before -> now`.
+        works_added: Titles of protected works; likewise `works_removed`.
+        model: Whether another model drew the newest images.
+    """
+
+    made_at: datetime
+    released: list[str]
+    withdrawn: list[str]
+    replaced: list[str]
+    policy: list[str]
+    works_added: list[str]
+    works_removed: list[str]
+    model: bool
+
+
+class TrendPoint(_Part):
+    """The figures of one dated report."""
+
+    made_at: datetime
+    released: int
+    quarantined: int
+    worst_released_ssim: float | None
+    ssim_95_released: float | None
 
 
 class LedgerHead(_Part):
@@ -211,3 +263,11 @@ class ReportData(_Part):
     prompts: list[PromptLine]
     concepts: list[ConceptLine]
     ledger: LedgerHead | None = None
+    recheck: Recheck | None = None
+    since: Since | None = None
+    trend: list[TrendPoint] = []
+
+    @property
+    def waived(self) -> list[tuple[str, Scored]]:
+        """Prompt and image of every waiver that counts at present."""
+        return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]

@@ -41,7 +41,7 @@ def test_an_empty_catalog_gives_an_empty_report(filler: Filler) -> None:
     data = report(filler)
     assert data.counts.model_dump() == {
         "prompts": 0, "images": 0, "audited": 0, "failed": 0, "released": 0, "quarantined": 0, "review": 0,
-        "released_unsafe": 0, "released_waived": 0, "worst_released_ssim": None,
+        "released_unsafe": 0, "released_waived": 0, "worst_released_ssim": None, "ssim_95_released": None,
     }  # fmt: skip
     assert (data.model, data.corpus_sha256, data.policy, data.caught) == (None, None, {}, [])
     assert data.made_at == datetime(2026, 5, 4, tzinfo=UTC)

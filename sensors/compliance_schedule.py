@@ -1,0 +1,16 @@
+"""The schedule of the daily audit of everything that is published."""
+
+import dagster as dg
+
+from sensors.jobs import compliance_audit
+from twig_assets.home import audit_cron
+
+compliance_schedule = dg.ScheduleDefinition(
+    name="compliance_audit",
+    job=compliance_audit,
+    cron_schedule=audit_cron(),
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 06:00 UTC: reads the corpus, audits every published image that has no verdict under the "
+    "policy and corpus of the day, withdraws what no longer complies, and writes a dated report.",
+)

@@ -1,0 +1,40 @@
+"""The sensor that starts runs again that died for another reason than images that copy too much."""
+
+import dagster as dg
+
+from sensors.jobs import compliance_audit, draw_batch, read_corpus
+from sensors.runs import PARTITION, STATE, died
+from twig_assets.home import sensor_seconds
+
+RETRY, RETRIES = "twig/retry", 2
+JOBS = [draw_batch, read_corpus, compliance_audit]
+
+
+@dg.run_failure_sensor(
+    name="failed_runs",
+    request_jobs=JOBS,
+    minimum_interval_seconds=sensor_seconds(30),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=f"Starts a run of a sensor or schedule again when it died, {RETRIES} times in all; what was finished "
+    "is kept, so the run goes on where it was. Failed gates and stuck batches are the business of ssim_violations.",
+)
+def failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the run again, unless another sensor does or a person started it."""
+    run = context.dagster_run
+    named = f"run {run.run_id[:8]} of {run.job_name}"
+    if run.job_name not in {job.name for job in JOBS}:
+        return dg.SkipReason(f"{named} was started by hand or by automation: left alone")
+    if STATE in run.tags:
+        return dg.SkipReason(f"{named}: ssim_violations asks again while its batch needs it")
+    if not died(context.instance, run):
+        return dg.SkipReason(f"{named} was held back by its gate: ssim_violations sees to it")
+    count = int(run.tags.get(RETRY, "0"))
+    if count >= RETRIES:
+        return dg.SkipReason(f"{named} died {count + 1} times and is not started again; its log says why")
+    context.log.info(f"{named} died: {context.failure_event.message}; starting it again")
+    return dg.RunRequest(
+        run_key=f"retry:{run.run_id}",
+        job_name=run.job_name,
+        partition_key=run.tags.get(PARTITION),
+        tags={RETRY: str(count + 1), "twig/retry_of": run.run_id},
+    )
