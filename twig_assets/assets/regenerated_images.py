@@ -16,8 +16,9 @@ from twig_assets.catalog.attempts import PromptState, attempt_seed, image_of, ma
 from twig_assets.catalog.models import Image, Mask
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.present import present_rules, regenerated_settings, segmenter_name
-from twig_assets.regeneration import aligned_iou, iou, regenerate
+from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import segment
+from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
 
 @dg.asset(
@@ -26,9 +27,10 @@ from twig_assets.segmentation import segment
     group_name="images",
     owners=["team:ml"],
     kinds={"diffusers", "mlflow"},
-    description="TWIG's second step: the prompt again with another seed, while the first image's shape is kept clear. "
-    "Reports how far the two shapes overlap, in place and in form. Where the first image has no usable mask there "
-    "is no shape to avoid; then only what the model knows by heart is kept from coming again, and the image says so.",
+    description="TWIG's second step: the prompt again with another seed, away from the first image's shape and from "
+    "the nearest protected works. Reports how far the two shapes overlap, in place and in form. Where the first "
+    "image has no usable mask there is no shape to avoid; then only what the model knows by heart is kept from coming "
+    "again, and the image says so.",
 )
 def regenerated_images(
     context: dg.AssetExecutionContext,
@@ -59,39 +61,36 @@ def regenerated_images(
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
     artifacts = store.open()
     pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.edits})
+    works = _works(here)
     rows: list[tuple[str, list[np.ndarray]]] = []
-    overlaps: list[tuple[float, float]] = []
+    compared: list[dict[str, float]] = []
     started = time.monotonic()
     for (attempt, masked), group in sorted(work.items()):
         for start in range(0, len(group), here.generation.batch_size):
             chunk = group[start : start + here.generation.batch_size]
-            firsts, shapes, seconds = _draw(here, pipeline, artifacts, chunk, attempt, masked)
+            firsts, shapes = _firsts(artifacts, chunk)
+            near = [works[i] for i in nearest_works(firsts, [w.pixels for w in works], here.regeneration.works)]
+            seconds = _draw(here, pipeline, chunk, (firsts, shapes), attempt, [work.pixels for work in near])
             found = segment(seconds, models.segmenter(here), here.segmentation)
-            hashes = [artifacts.put_image(picture) for picture in seconds]
+            made = {"works": [work.sha256 for work in near], "avoided": masked}
             with catalog.open().session() as session:
-                for (s, first, _), sha256, segmentation in zip(chunk, hashes, found, strict=True):
+                for (s, first, _), second, segmentation in zip(chunk, seconds, found, strict=True):
                     image = Image(
-                        sha256=sha256, prompt_id=s.prompt.id, stage="regenerated", attempt=attempt,
+                        sha256=artifacts.put_image(second), prompt_id=s.prompt.id, stage="regenerated", attempt=attempt,
                         seed=attempt_seed(s.prompt.seed, "regenerated", attempt), model_id=model.id, parent_id=first.id,
-                        settings={**regenerated_settings(here, attempt), "avoided": masked},
+                        settings={**regenerated_settings(here, attempt), **made},
                         settings_sha256=rules.regenerated[attempt], run_id=context.run.run_id,
                     )  # fmt: skip
                     session.add(image)
                     session.flush()
                     write_mask(session, artifacts, image.id, name, segmentation)
-            for (s, _, _), first_picture, shape, second, new in zip(chunk, firsts, shapes, seconds, found, strict=True):
-                rows.append(
-                    (f"{s.prompt.text} (attempt {attempt})", [first_picture, outlined(first_picture, shape), second])
-                )
-                if masked and new.outcome == "ok":
-                    overlaps.append((iou(shape, new.mask), aligned_iou(shape, new.mask)))
+            for (s, *_), first_picture, shape, second, new in zip(chunk, firsts, shapes, seconds, found, strict=True):
+                usable = new.mask if new.outcome == "ok" else np.zeros_like(new.mask)
+                compared.append(compare(first_picture[None], second[None], shape[None], usable[None]))
+                three = [first_picture, outlined(first_picture, shape), second]
+                rows.append((_caption(s, attempt, compared[-1]), three))
             progress.report(context, len(rows), total)
-    figures = {"images": float(total), "seconds": time.monotonic() - started}
-    if overlaps:
-        figures |= {
-            "location_iou": float(np.mean([o[0] for o in overlaps])),
-            "form_iou": float(np.mean([o[1] for o in overlaps])),
-        }
+    figures = {"images": float(total), "seconds": time.monotonic() - started, **_means(compared)}
     pictures = np.concatenate([np.stack(three) for _, three in rows])
     url = tracker.record(
         context, f"twig-assets/{here.name}/images", figures,
@@ -103,22 +102,49 @@ def regenerated_images(
     )
 
 
+def _works(campaign: Campaign) -> list[ReferenceImage]:
+    try:
+        return read_references(campaign.folder / "references")[0]
+    except EmptyCorpusError:
+        return []  # nothing to keep away from; the audit is what refuses to go on without a corpus
+
+
+def _firsts(store: ArtifactStore, chunk: list[tuple[PromptState, Image, Mask]]) -> tuple[np.ndarray, np.ndarray]:
+    """First images and their shapes, all False where there is none to avoid."""
+    firsts = np.stack([store.read_image(first.sha256) for _, first, _ in chunk])
+    shapes = [
+        store.read_image(str(mask.sha256)).astype(bool) if mask.outcome == "ok" else np.zeros(firsts.shape[1:3], bool)
+        for _, _, mask in chunk
+    ]
+    return firsts, np.stack(shapes)
+
+
 def _draw(
     campaign: Campaign,
     pipeline: Any,
-    store: ArtifactStore,
     chunk: list[tuple[PromptState, Image, Mask]],
+    pictures: tuple[np.ndarray, np.ndarray],
     attempt: int,
-    masked: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First images, their shapes (all true where there is none to avoid) and the new images."""
+    works: list[np.ndarray],
+) -> np.ndarray:
+    """The new images of a chunk whose first images all have a shape, or all have none."""
+    firsts, shapes = pictures
     settings = campaign.regeneration.for_attempt(attempt)
-    firsts = np.stack([store.read_image(first.sha256) for _, first, _ in chunk])
-    shapes = np.ones(firsts.shape[:3], bool)
-    if masked:
-        shapes = np.stack([store.read_image(str(mask.sha256)).astype(bool) for _, _, mask in chunk])
-    else:
-        settings = settings.model_copy(update={"strategy": "forget"})
+    if not shapes.any():
+        settings, shapes = settings.unmasked(), np.ones_like(shapes)
     seeds = [attempt_seed(s.prompt.seed, "regenerated", attempt) for s, _, _ in chunk]
     prompts = [s.prompt.text for s, _, _ in chunk]
-    return firsts, shapes, regenerate(pipeline, prompts, firsts, shapes, seeds, settings, campaign.generation)
+    return regenerate(pipeline, prompts, firsts, shapes, seeds, settings, campaign.generation, works)
+
+
+def _caption(state: PromptState, attempt: int, figures: dict[str, float]) -> str:
+    shown = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_first": "SSIM to the first"}
+    said = ", ".join(f"{name} {figures[key]:.2f}" for key, name in shown.items() if key in figures)
+    return f"{state.prompt.text} (attempt {attempt}; {said})"
+
+
+def _means(compared: list[dict[str, float]]) -> dict[str, float]:
+    """Of each figure over the images that have it; `shapes` says how many have both shapes."""
+    names = dict.fromkeys(name for one in compared for name in one if name != "shapes")
+    means = {name: float(np.mean([one[name] for one in compared if name in one])) for name in names}
+    return {**means, "shapes": sum(one["shapes"] for one in compared)}

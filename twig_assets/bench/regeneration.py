@@ -24,16 +24,14 @@ from twig_assets.generation import GenerationSettings, generate
 from twig_assets.model_zoo import load_clip, load_pipeline, load_sam, planted
 from twig_assets.model_zoo.art import SIDE, training_pairs
 from twig_assets.model_zoo.load_classifier import load_classifier
-from twig_assets.regeneration import RegenerationSettings, aligned_iou, iou, regenerate
+from twig_assets.regeneration import RegenerationSettings, compare, regenerate
 from twig_assets.segmentation import segment
-from twig_assets.similarity import Policy, ReferenceImage, ReferenceIndex, audit, ssim_map, wang_ssim
-from twig_assets.similarity.orientations import ORIENTATIONS, oriented
+from twig_assets.similarity import Policy, ReferenceImage, ReferenceIndex, audit
 
 SEED = 7_000_003
 # The thresholds of the demo campaign, which are stricter than the defaults; the detectors' are the defaults.
 POLICY = Policy(ssim_threshold=0.5, masked_ssim_threshold=0.5, review_margin=0.1)
 AUTO, NEW_SEED, SAME_SEED = "auto", "new seed", "same seed"
-BORDER = 5  # what an 11 px window cannot judge
 STRATEGIES: dict[str, RegenerationSettings] = {
     "move": RegenerationSettings(strategy="move"),
     "vacate": RegenerationSettings(strategy="vacate"),
@@ -166,20 +164,11 @@ class Studio:
             "kind": firsts.kind, "strategy": strategy, "n": len(images), "side": images.shape[1],
             "cpu_seconds_per_image": seconds, "cost_ratio": None if seconds is None else seconds / firsts.seconds,
         }  # fmt: skip
-        row |= self._to_first(firsts, images) | _overlaps(firsts, masks, usable) | self._clip_score(firsts, images)
+        firsts_masks = firsts.masks & firsts.usable[:, None, None]
+        row |= compare(firsts.images, images, firsts_masks, masks & usable[:, None, None])
+        row |= self._clip_score(firsts, images)
         row |= self._copies(images, masks & usable[:, None, None])
         return row | (self._ordinary(firsts, images) if firsts.concepts else {})
-
-    def _to_first(self, firsts: Firsts, images: np.ndarray) -> dict[str, Any]:
-        whole, inside, best = [], [], []
-        for first, mask, image in zip(firsts.images, firsts.masks, images, strict=True):
-            whole.append(wang_ssim(first, image))
-            best.append(max(wang_ssim(first, oriented(image, one)) for one in ORIENTATIONS))
-            inner = mask[BORDER:-BORDER, BORDER:-BORDER]
-            if inner.any():
-                inside.append(float(ssim_map(first, image)[inner].mean()))
-        names = ("ssim_first", "ssim_first_in_mask", "ssim_first_best_of_8")
-        return {name: float(np.mean(values)) for name, values in zip(names, (whole, inside, best), strict=True)}
 
     def _copies(self, images: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
         results = audit(images, self.references, POLICY, masks=masks, index=self.index)
@@ -218,17 +207,6 @@ def _at_side(images: np.ndarray) -> np.ndarray:
     if images.shape[1:3] == (SIDE, SIDE):
         return images
     return np.stack([np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for one in images])
-
-
-def _overlaps(firsts: Firsts, masks: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
-    both = np.flatnonzero(firsts.usable & usable)
-    if not len(both):
-        return {"location_iou": None, "form_iou": None, "masks_n": 0}
-    return {
-        "location_iou": float(np.mean([iou(firsts.masks[i], masks[i]) for i in both])),
-        "form_iou": float(np.mean([aligned_iou(firsts.masks[i], masks[i]) for i in both])),
-        "masks_n": len(both),
-    }
 
 
 def changed(images: np.ndarray, control: str) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The second step: generating anew while avoiding the first image's shape."""
 
+from twig_assets.regeneration.compare import compare
+from twig_assets.regeneration.nearest import nearest_works
 from twig_assets.regeneration.overlap import aligned_iou, iou
 from twig_assets.regeneration.regenerate import NoReferencesError, regenerate
 from twig_assets.regeneration.steering import UnsupportedSchedulerError
@@ -11,6 +13,8 @@ __all__ = [
     "Strategy",
     "UnsupportedSchedulerError",
     "aligned_iou",
+    "compare",
     "iou",
+    "nearest_works",
     "regenerate",
 ]

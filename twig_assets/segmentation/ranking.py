@@ -36,8 +36,10 @@ def rank(candidates: Sequence[Candidate], settings: SegmentationSettings) -> lis
     objects = [c for c in distinct if border_contact(c.mask) < settings.background_border]
     objects = without_duplicates([*objects, *complement(behind, settings)], settings.duplicate_iou)
     ground = np.any([c.mask for c in behind], axis=0) if behind else np.zeros((), bool)
-    ranked = [_ranked(c, 0.0, settings) for c in behind]
-    ranked += [_ranked(c, foreground_score(c, ground), settings) for c in objects if c.mask.mean() >= settings.min_area]
+    ranked = [ranked_mask(c, 0.0, settings) for c in behind]
+    ranked += [
+        ranked_mask(c, foreground_score(c, ground), settings) for c in objects if c.mask.mean() >= settings.min_area
+    ]
     return sorted(ranked, key=lambda r: -r.score)
 
 
@@ -88,7 +90,8 @@ def foreground_score(candidate: Candidate, ground: np.ndarray) -> float:
     return float(rating * outside * (1 - border_contact(mask)) * (1 - off_centre / 2) * size)
 
 
-def _ranked(candidate: Candidate, score: float, settings: SegmentationSettings) -> RankedMask:
+def ranked_mask(candidate: Candidate, score: float, settings: SegmentationSettings) -> RankedMask:
+    """A mask, not empty, with its box, its area and what the score makes of it."""
     mask = candidate.mask
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)

@@ -29,7 +29,7 @@ def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None 
         ValueError: If `images` has another shape or type.
     """
     settings = settings or SegmentationSettings()
-    _check(images)
+    check_images(images)
     generator = SamAutomaticMaskGenerator(
         sam,
         points_per_side=settings.points_per_side,
@@ -41,7 +41,8 @@ def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None 
     return [_segment_one(image, generator, settings) for image in images]
 
 
-def _check(images: np.ndarray) -> None:
+def check_images(images: np.ndarray) -> None:
+    """Raise ValueError, with what to give instead, unless images are as `segment` takes them."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise ValueError(f"images: got {what}, give a uint8 array of shape (n, height, width, 3)")
@@ -57,7 +58,11 @@ def _segment_one(
 ) -> Segmentation:
     records = generator.generate(image)
     found = [Candidate(r["segmentation"], float(r["predicted_iou"]), float(r["stability_score"])) for r in records]
-    ranked = rank(found, settings)
+    return from_ranked(image, rank(found, settings), settings)
+
+
+def from_ranked(image: np.ndarray, ranked: list[RankedMask], settings: SegmentationSettings) -> Segmentation:
+    """The segmentation that the foreground masks of an image, uint8 (H, W, 3), make together."""
     chosen = [r.mask for r in ranked if r.foreground]
     mask = cleaned(np.any(chosen, axis=0), settings) if chosen else np.zeros(image.shape[:2], bool)
     outcome = _outcome(image, mask, ranked, settings)

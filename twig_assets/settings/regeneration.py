@@ -38,6 +38,9 @@ class RegenerationSettings(BaseModel):
             guidance, Jain et al. 2025, arXiv 2411.16738).
         memorised: How much of the first image the prediction from another seed must explain, very early, for the prompt
             to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little.
+        without_mask: What is done where the first image has no usable mask (no object was found, or it covers nearly
+            everything): `forget`, the strategy of that name, or `plain`, a new draw as it comes.
+        works: Of a larger corpus, how many works `references` keeps away from: those nearest to the first images.
         strength_per_attempt: Added to `until` and `delay_until`, and to `radius`, for every further attempt.
     """
 
@@ -54,12 +57,20 @@ class RegenerationSettings(BaseModel):
     delay_until: float = Field(0.3, ge=0, le=1)
     delay_scale: float = Field(-2.0, ge=-10, le=10)
     memorised: float = Field(0.9, ge=0, le=1)
+    without_mask: Literal["forget", "plain"] = "forget"
+    works: int = Field(16, ge=1)
     strength_per_attempt: float = Field(0.1, ge=0, le=0.5)
 
     @property
     def strategies(self) -> tuple[Strategy, ...]:
         """The strategies that act, in the order they are applied."""
         return (self.strategy,) if isinstance(self.strategy, str) else self.strategy
+
+    def unmasked(self) -> "RegenerationSettings":
+        """The settings for images without a usable mask."""
+        if self.without_mask == "plain":
+            return self.model_copy(update={"strength": 0.0})
+        return self.model_copy(update={"strategy": "forget"})
 
     def for_attempt(self, attempt: int) -> "RegenerationSettings":
         """The settings of a rerun: the same, acting for longer and from further away. attempt: 0 for the first try."""
