@@ -61,7 +61,8 @@ def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(fini
 
 def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: Place) -> None:
     head = json.loads(report(finished).read_text())["ledger"]
-    report(finished).unlink()
+    for one in report(finished).parent.glob("*.json"):
+        one.unlink()
     with sqlite3.connect(finished.home / "catalog.db") as outsider:
         outsider.execute("DROP TRIGGER ledger_entry_refuse_delete")
         outsider.execute("DROP TRIGGER audit_match_refuse_delete")
