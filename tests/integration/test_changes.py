@@ -1,5 +1,8 @@
 """Running a campaign again after something changed: only what the change touches is made anew."""
 
+import sys
+
+import pytest
 from sqlalchemy import select, update
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, CONCEPTS, POLICY, PROMPTS, Place, idle_assets
@@ -116,3 +119,21 @@ def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_wa
     held = [verdict for verdict in newest.values() if verdict == "review"]
     assert held
     assert len(finished.released()) < 3
+
+
+def test_after_an_update_of_a_library_that_scores_everything_is_audited_anew_and_nothing_is_drawn(
+    finished: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, released, verdicts = finished.images(), finished.released(), finished.verdicts()
+    monkeypatch.setattr(
+        sys.modules["twig_assets.similarity.audit"], "version", lambda library: f"{library} of tomorrow"
+    )
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert idle_assets(ended.text) >= DRAWING
+    assert finished.images() == images
+    assert finished.released() == released
+    anew = finished.verdicts()
+    assert len(anew) == 2 * len(verdicts), "the earlier audits stay"
+    assert anew[::2] == anew[1::2] == verdicts, "the libraries are the same after all"
+    assert "similarity_audits" in idle_assets(finished.run().text)

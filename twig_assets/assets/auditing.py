@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, replace
 
 import dagster as dg
 import numpy as np
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Text, cast, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaigns import Campaign
 from twig_assets.catalog.attempts import mask_of
 from twig_assets.catalog.database import Catalog
+from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, AuditMatch, CorpusVersion, Image, Prompt, Reference
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
@@ -28,6 +29,7 @@ from twig_assets.similarity import (
     read_policy,
     read_references,
 )
+from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.detectors import embedders_of
 from twig_assets.similarity.extend import extended
 
@@ -60,6 +62,8 @@ def audit_images(
     report: Callable[[int, int], None],
 ) -> Audited:
     """Give a verdict under the present policy and corpus to every image that has none, a chunk at a time.
+
+    An audit that other versions of the scoring libraries made is none: an update of them has everything audited anew.
 
     Args:
         campaign: Whose policy and works.
@@ -121,7 +125,10 @@ def audit_images(
 
 
 def _unaudited(session: Session, which: ColumnElement[bool], policy_id: int, corpus_id: int) -> list[tuple[Image, str]]:
-    audited = select(Audit.image_id).where(Audit.policy_id == policy_id, Audit.corpus_version_id == corpus_id)
+    audited = select(Audit.image_id).where(
+        Audit.policy_id == policy_id, Audit.corpus_version_id == corpus_id,
+        cast(Audit.versions, Text) == canonical_json(library_versions()),
+    )  # fmt: skip
     rows = session.execute(
         select(Image, Prompt.text).join(Prompt).where(which, Image.id.not_in(audited)).order_by(Image.id)
     )

@@ -1,7 +1,6 @@
 """Audits that a grown corpus has left incomplete: only the new works are missing from them."""
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import cast
 
 from sqlalchemy import select
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, CorpusVersion
 from twig_assets.similarity import AuditResult, Match, ReferenceImage
-from twig_assets.similarity.audit import LIBRARIES, Verdict
+from twig_assets.similarity.audit import Verdict, library_versions
 from twig_assets.similarity.extend import complete
 
 
@@ -33,7 +32,7 @@ def carried_over(
         Only images that were audited against a part of the corpus and nothing else: when works were withdrawn, scores
         may rest on them.
     """
-    versions = {library: version(library) for library in LIBRARIES}
+    versions = library_versions()
     earlier = session.scalars(
         select(Audit).where(Audit.image_id.in_(list(image_ids)), Audit.policy_id == policy_id).order_by(Audit.id.desc())
     )

@@ -1,14 +1,13 @@
 """New verdicts from old scores: what another policy makes of images that were scored against the same works."""
 
 from collections.abc import Iterable
-from importlib.metadata import version
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, AuditMatch, PolicyRow
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
-from twig_assets.similarity.audit import LIBRARIES
+from twig_assets.similarity.audit import library_versions
 
 
 def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_id: int, run_id: str) -> list[Audit]:
@@ -31,7 +30,7 @@ def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_i
         .where(Audit.image_id.in_(list(image_ids)), Audit.corpus_version_id == corpus_id)
         .order_by(Audit.id.desc())
     )
-    versions = {library: version(library) for library in LIBRARIES}
+    versions = library_versions()
     policy_id = policy_row(session, policy).id
     made: dict[int, Audit] = {}
     for audit in earlier.all():

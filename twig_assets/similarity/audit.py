@@ -164,7 +164,7 @@ _SCORES = ("ssim", "masked_ssim", "hog_cosine", "pdq_distance", "sift_inliers", 
 
 def _inconclusive(label: str, image: np.ndarray, reason: str, policy: Policy) -> AuditResult:
     scores: dict[str, float | None] = {**dict.fromkeys(_SCORES), "contrast": float(image.std()), "mask_pixels": None}
-    return AuditResult(label, "inconclusive", [reason], None, scores, policy.model_dump(), [], _versions())
+    return AuditResult(label, "inconclusive", [reason], None, scores, policy.model_dump(), [], library_versions())
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,9 @@ def _judge(
         "contrast": float(image.std()),
         "mask_pixels": mask_pixels,
     }
-    return AuditResult(label, verdict, reasons, references[order[0]], values, policy.model_dump(), matches, _versions())
+    return AuditResult(
+        label, verdict, reasons, references[order[0]], values, policy.model_dump(), matches, library_versions()
+    )
 
 
 _SEVERITY: tuple[Verdict, ...] = ("fail", "review", "pass")
@@ -291,5 +293,6 @@ def _match(
     )
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Name -> version of the installed libraries that scores and verdicts depend on."""
     return {library: version(library) for library in LIBRARIES}

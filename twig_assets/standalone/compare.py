@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
 
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.similarity import ORIENTATIONS, AuditResult, Policy, audit, ssim_all_pairs
-from twig_assets.similarity.audit import LIBRARIES
+from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
 from twig_assets.standalone.corpus import Corpus
@@ -62,11 +61,6 @@ class Progress(Protocol):
 
 Result = dict[str, Any]
 """An AuditResult as JSON: all its fields, with `nearest` the hash of that reference."""
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that scores depend on."""
-    return {library: version(library) for library in LIBRARIES}
 
 
 def compare(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twig_assets.similarity import Policy
-from twig_assets.standalone.compare import CANDIDATES, Result, library_versions
+from twig_assets.similarity.audit import library_versions
+from twig_assets.standalone.compare import CANDIDATES, Result
 from twig_assets.standalone.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.standalone.corpus import MAX_SIDE as REFERENCE_SIDE
 from twig_assets.standalone.images import MAX_SIDE as IMAGE_SIDE
