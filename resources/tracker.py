@@ -7,24 +7,28 @@ import dagster as dg
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from PIL import Image
 from pydantic import PrivateAttr
 from sqlalchemy.exc import SQLAlchemyError
 
+from twig_assets.tracking import Record, Sender, Spool, TrackingError
+from twig_assets.tracking.record import png
+
 
 class TrackerResource(dg.ConfigurableResource):
-    """Sends figures and pictures to MLflow.
+    """Sends figures and pictures to MLflow; what it does not take is kept and sent later.
 
     Attributes:
         uri: Tracking server or database.
         artifacts: Folder for the pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
+        spool: Folder of what waits to be sent.
     """
 
     uri: str
     artifacts: str
     ui_url: str
-    _client: MlflowClient | None = PrivateAttr(default=None)
+    spool: str
+    _sender: Sender | None = PrivateAttr(default=None)
 
     def record(
         self,
@@ -33,7 +37,7 @@ class TrackerResource(dg.ConfigurableResource):
         metrics: dict[str, float],
         params: dict[str, str] | None = None,
         pictures: dict[str, np.ndarray] | None = None,
-    ) -> str:
+    ) -> dg.MetadataValue:
         """Keep the figures of one materialization.
 
         Args:
@@ -44,40 +48,30 @@ class TrackerResource(dg.ConfigurableResource):
             pictures: File name -> uint8 array (H, W, 3).
 
         Returns:
-            The URL of the MLflow run.
+            The URL of the MLflow run; or, when MLflow does not answer, a word on that.
+
+        Raises:
+            SpoolError: When the figures can be neither sent nor kept.
         """
-        client = self._open()
         key = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_partition_key else ""
-        tags = {"dagster/run_id": context.run.run_id, "dagster/asset": key, "dagster/partition": partition}
-        name = f"{key} {partition}".strip()
-        experiment_id = self._experiment(client, experiment)
-        run_id = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
-        for metric, value in metrics.items():
-            client.log_metric(run_id, metric, float(value))
-        for param, text in (params or {}).items():
-            client.log_param(run_id, param, text)
-        for file, picture in (pictures or {}).items():
-            client.log_image(run_id, Image.fromarray(picture), artifact_file=file)
-        client.set_terminated(run_id)
-        return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}"
+        url = self.sender().send_or_keep(Record(
+            experiment=experiment, name=f"{key} {partition}".strip(), params=params or {},
+            tags={"dagster/run_id": context.run.run_id, "dagster/asset": key, "dagster/partition": partition},
+            metrics={name: float(value) for name, value in metrics.items()},
+            pictures={file: png(picture) for file, picture in (pictures or {}).items()},
+        ))  # fmt: skip
+        if url:
+            return dg.MetadataValue.url(url)
+        said = "MLflow does not take the figures now; they are kept, and sent by a later run or by `twig track`"
+        context.log.warning(said)
+        return dg.MetadataValue.text(said)
 
-    def _open(self) -> MlflowClient:
-        if self._client is None:
-            self._client = MlflowClient(self.uri)
-        return self._client
-
-    def _experiment(self, client: MlflowClient, name: str) -> str:
-        found = client.get_experiment_by_name(name)
-        if found:
-            return found.experiment_id
-        local = self.uri.startswith("sqlite")
-        location = Path(self.artifacts).absolute().as_uri() if local else None
-        return client.create_experiment(name, artifact_location=location)
-
-
-class TrackingError(RuntimeError):
-    """MLflow's records cannot be read."""
+    def sender(self) -> Sender:
+        """What sends, opened once."""
+        if self._sender is None:
+            self._sender = Sender(self.uri, self.artifacts, self.ui_url, Spool(Path(self.spool)))
+        return self._sender
 
 
 def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:

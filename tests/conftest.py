@@ -38,6 +38,24 @@ def clip():
 
 
 @pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory):
+    """MLflow's database without a run in it: making its tables takes many seconds, copying it none."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def empty_mlflow_url(empty_mlflow, tmp_path):
+    """The URL of a database of MLflow's own, without a run in it."""
+    import shutil
+
+    return f"sqlite:///{shutil.copy(empty_mlflow, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server of its own; a call makes an empty database there and gives its SQLAlchemy URL."""
     import shutil

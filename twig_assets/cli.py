@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.home import catalog_url, home, mlflow_port, quiet_libraries, quiet_model_libraries, ui_port
+from twig_assets.home import (
+    catalog_url,
+    home,
+    mlflow_port,
+    mlflow_url,
+    quiet_libraries,
+    quiet_model_libraries,
+    spool_folder,
+    tracking_uri,
+    ui_port,
+)
 
 quiet_libraries()
 
@@ -39,6 +49,7 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
     except KeyboardInterrupt:
         errors.print("[yellow]Interrupted. What was finished is kept; the same command goes on from here.[/]")
         raise typer.Exit(130) from None
+    _send_figures()
     _summary(campaign, root)
 
 
@@ -263,6 +274,31 @@ def lineage(
         sys.stdout.write(found.model_dump_json(indent=2) + "\n")
     else:
         console.print(found.to_tree(), soft_wrap=True)
+
+
+@app.command()
+def track() -> None:
+    """Send MLflow the figures that it did not take when they were made. Exit status 1 if some still wait."""
+    raise typer.Exit(0 if _send_figures() else 1)
+
+
+def _send_figures() -> bool:
+    """Send what waits, say so, and return whether nothing waits any more."""
+    from twig_assets.tracking import Sender, Spool, TrackingError
+
+    spool = Spool(spool_folder())
+    if not spool.waiting():
+        return True
+    try:
+        sent, troubles = Sender(tracking_uri(), str(home() / "mlflow-artifacts"), mlflow_url(), spool).send_waiting()
+    except TrackingError as error:
+        sent, troubles = 0, [str(error)]
+    for trouble in troubles:
+        errors.print(f"[yellow]{escape(trouble)}[/]", highlight=False, soft_wrap=True)
+    left = len(spool.waiting())
+    said = f"{left} still wait in {spool.folder}; `twig track` sends them" if left else f"{sent} sent that had waited"
+    console.print(f"MLflow: figures of materializations: {said}.", highlight=False, soft_wrap=True, markup=False)
+    return not left
 
 
 @app.command()

@@ -42,6 +42,7 @@ from twig_assets.home import (  # noqa: E402
     mlflow_url,
     notifier_settings,
     quiet_libraries,
+    spool_folder,
     tracking_uri,
 )
 
@@ -74,7 +75,12 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "catalog": CatalogResource(url=catalog_url()),
         "store": StoreResource(root=artifact_root()),
         "models": ModelResource(),
-        "tracker": TrackerResource(uri=tracking_uri(), artifacts=str(home() / "mlflow-artifacts"), ui_url=mlflow_url()),
+        "tracker": TrackerResource(
+            uri=tracking_uri(),
+            artifacts=str(home() / "mlflow-artifacts"),
+            ui_url=mlflow_url(),
+            spool=str(spool_folder()),
+        ),
         "progress": ProgressResource(),
         "notifier": NotifierResource(**notifier_settings()),
     }

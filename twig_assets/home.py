@@ -29,6 +29,11 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def spool_folder() -> Path:
+    """Where figures wait that MLflow has not taken yet."""
+    return home() / "mlflow-waiting"
+
+
 def ui_port() -> int:
     """Port of Dagster's web server: TWIG_UI_PORT, or 3000; raises SettingError."""
     return _port("TWIG_UI_PORT", 3000)

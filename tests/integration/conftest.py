@@ -152,16 +152,6 @@ def idle_assets(text: str) -> set[str]:
     return set(re.findall(r"^  (\w+): no work;", text, re.MULTILINE))
 
 
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database without a run in it: making its tables takes many seconds, copying it none."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 def new_place(folder: Path, empty_mlflow: Path) -> Place:
     """The campaign, in a place where nothing has run yet."""
     place = Place(folder / "campaigns", folder / "home")

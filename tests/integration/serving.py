@@ -46,13 +46,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def marked(mark: str) -> list[str]:
-    """The command lines of the processes whose environment holds `mark`, dead ones left out."""
-    found = []
+def marked(mark: str) -> dict[int, str]:
+    """Process id -> command line of the processes whose environment holds `mark`, dead ones left out."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
     return found

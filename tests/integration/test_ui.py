@@ -7,12 +7,17 @@ import signal
 import socket
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from tests.integration.conftest import Ended, Place
 from tests.integration.serving import Servers, marked, post, served
 from tests.integration.test_definitions import GRAPH
+from twig_assets.tracking import Record, Sender, Spool, TrackingError
+from twig_assets.tracking.record import png
 
 ASSETS = "{ assetNodes { assetKey { path } dependencyKeys { path } assetMaterializations(limit: 1) { runId } } }"
 RUNS = "{ runsOrError { ... on Runs { results { status assets { key { path } } } } } }"
@@ -62,6 +67,34 @@ def test_mlflow_answers_and_has_the_figures_of_the_run(servers: Servers) -> None
     assert tags == {"generated_images", "masks", "regenerated_images"}
 
 
+def test_an_mlflow_server_that_hangs_holds_nothing_up_and_gets_its_figures_when_it_is_back(
+    servers: Servers, shown: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    sender = Sender(servers.mlflow, "", servers.mlflow, Spool(tmp_path / "waiting"))
+    sheet = np.zeros((8, 8, 3), np.uint8)
+    record = Record(
+        experiment="twig-assets/tiny/hung", name="masks", metrics={"ok": 3.0}, pictures={"s.png": png(sheet)}
+    )
+    group = os.getpgid(next(pid for pid, line in marked(str(shown.home)).items() if "mlflow server" in line))
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        assert sender.send_or_keep(record) == ""
+        with pytest.raises(TrackingError, match="does not answer"):
+            sender.send_waiting()
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    # It may be busy with what it was asked while it hung.
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    assert sender.send_waiting() == (1, [])
+    client = MlflowClient(servers.mlflow)
+    experiment = client.get_experiment_by_name("twig-assets/tiny/hung")
+    assert experiment
+    [run] = client.search_runs([experiment.experiment_id])
+    assert (run.data.metrics, run.info.status) == ({"ok": 3.0}, "FINISHED")
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["s.png"]
+
+
 def test_a_second_ui_says_which_port_is_taken(servers: Servers, shown: Place) -> None:
     port = servers.dagster.rsplit(":", 1)[1]
     with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +114,7 @@ def test_ctrl_c_ends_both_and_leaves_no_process_behind(servers: Servers, shown: 
     assert len(marked(mark)) >= 4, "twig, mlflow, dagster and its web server"
     os.kill(servers.process.pid, signal.SIGINT)
     assert servers.process.wait(60) == 0
-    assert marked(mark) == []
+    assert marked(mark) == {}
     for url in (servers.dagster, servers.mlflow):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) != 0

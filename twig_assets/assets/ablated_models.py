@@ -60,14 +60,14 @@ def ablated_models(
             accepted=accepted, seconds=seconds,
         ))  # fmt: skip
     figures = {"target_share": evaluation.target_share, "surrounding_drop": evaluation.surrounding_drop}
-    url = tracker.record(
+    link = tracker.record(
         context, f"twig-assets/{here.name}/ablation", {**figures, "seconds": seconds},
         {"concept": target.name, "method": here.ablation.method, "target": target.target, "anchor": target.anchor},
         {"before.png": sheet(before), "after.png": sheet(after)},
     )  # fmt: skip
     return dg.MaterializeResult(
         metadata={
-            **figures, "accepted": accepted, "seconds": seconds, "mlflow": dg.MetadataValue.url(url),
+            **figures, "accepted": accepted, "seconds": seconds, "mlflow": link,
             "figures": _table(evaluation), "before": gallery([("before", list(before[:6]))]),
             "after": gallery([("after", list(after[:6]))]),
         },

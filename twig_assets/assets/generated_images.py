@@ -68,10 +68,8 @@ def generated_images(
         progress.report(context, len(shown), len(due))
     seconds = time.monotonic() - started
     figures = {"images": float(len(due)), "seconds": seconds, "seconds_per_image": seconds / len(due)}
-    url = tracker.record(
+    link = tracker.record(
         context, f"twig-assets/{here.name}/images", figures, pictures={"generated.png": sheet(np.stack(shown))}
     )
     rows = [(f"{s.prompt.text} (attempt {s.attempt})", [p]) for s, p in zip(due, shown, strict=True)]
-    return dg.MaterializeResult(
-        metadata={**figures, "images": len(due), "mlflow": dg.MetadataValue.url(url), "pictures": gallery(rows)}
-    )
+    return dg.MaterializeResult(metadata={**figures, "images": len(due), "mlflow": link, "pictures": gallery(rows)})

@@ -61,10 +61,8 @@ def masks(
         progress.report(context, len(shown), len(due), "masks")
     figures = {kind: float(outcomes.count(kind)) for kind in ("ok", "empty", "full")}
     figures |= {"masks": float(len(due)), "seconds": time.monotonic() - started}
-    url = tracker.record(context, f"twig-assets/{here.name}/images", figures)
-    return dg.MaterializeResult(
-        metadata={**figures, "masks": len(due), "mlflow": dg.MetadataValue.url(url), "pictures": gallery(shown)}
-    )
+    link = tracker.record(context, f"twig-assets/{here.name}/images", figures)
+    return dg.MaterializeResult(metadata={**figures, "masks": len(due), "mlflow": link, "pictures": gallery(shown)})
 
 
 @dg.asset_check(

@@ -92,14 +92,12 @@ def regenerated_images(
             progress.report(context, len(rows), total)
     figures = {"images": float(total), "seconds": time.monotonic() - started, **_means(compared)}
     pictures = np.concatenate([np.stack(three) for _, three in rows])
-    url = tracker.record(
+    link = tracker.record(
         context, f"twig-assets/{here.name}/images", figures,
         {"strategy": " + ".join(here.regeneration.strategies), "strength": str(here.regeneration.strength)},
         {"first-mask-second.png": sheet(pictures, columns=12)},
     )  # fmt: skip
-    return dg.MaterializeResult(
-        metadata={**figures, "images": total, "mlflow": dg.MetadataValue.url(url), "pictures": gallery(rows)}
-    )
+    return dg.MaterializeResult(metadata={**figures, "images": total, "mlflow": link, "pictures": gallery(rows)})
 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:

@@ -105,7 +105,7 @@ def _report(
             "search_recall": audited.recall.search,
         }
     figures["seconds"] = audited.seconds
-    url = tracker.record(context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(results))})
+    link = tracker.record(context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(results))})
     worst = sorted(results, key=lambda r: -(r[2].scores["ssim"] or 0.0))
     rows = [
         (
@@ -121,7 +121,7 @@ def _report(
             "rejudged": audited.rejudged,
             "planted_missed": dg.MetadataValue.md("\n".join(f"- {one}" for one in missed) or "none"),
             "exact_search": audited.recall is None or audited.recall.exact,
-            "mlflow": dg.MetadataValue.url(url),
+            "mlflow": link,
             "nearest": gallery(rows),
         }
     )

@@ -1,0 +1,147 @@
+"""Figures reach MLflow once each, now or later, and whoever makes them does not wait."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, send
+from twig_assets.tracking.record import KEY_TAG, png
+
+
+@pytest.fixture(autouse=True)
+def _not_resting() -> Iterator[None]:
+    send._resting.clear()
+    yield
+    send._resting.clear()
+
+
+def record(name: str = "masks demo-000", **metrics: float) -> Record:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    return Record(
+        experiment="twig", name=name, metrics=metrics or {"ok": 1.0}, params={"strategy": "auto"},
+        pictures={"sheet.png": png(picture)},
+    )  # fmt: skip
+
+
+def sender(uri: str, folder: Path) -> Sender:
+    return Sender(uri, str(folder / "pictures"), "http://127.0.0.1:5000", Spool(folder / "waiting"))
+
+
+@contextmanager
+def hanging() -> Iterator[str]:
+    """The URL of a server that accepts connections and never answers."""
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            try:
+                while True:
+                    held.append(server.accept()[0])
+            except OSError:
+                return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    for one in held:
+        one.close()
+
+
+def test_a_server_that_never_answers_is_waited_for_once_and_the_figures_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with hanging() as uri:
+        here = sender(uri, tmp_path)
+        started = time.monotonic()
+        assert [here.send_or_keep(record(f"run {n}")) for n in range(20)] == [""] * 20
+        # Twenty waits would take twenty seconds; the machine may be busy.
+        assert time.monotonic() - started < 15
+    assert [here.spool.read(path).name for path in here.spool.waiting()].count("run 7") == 1
+    assert len(here.spool.waiting()) == 20
+
+
+def test_what_waited_is_sent_with_the_next_record_and_bears_the_time_it_was_made(
+    tmp_path: Path, empty_mlflow_url: str
+) -> None:
+    down = sender("http://127.0.0.1:1", tmp_path)
+    kept = record("kept", ssim=0.25)
+    assert down.send_or_keep(kept) == ""
+    up = sender(empty_mlflow_url, tmp_path)
+    assert up.send_or_keep(record("sent")).startswith("http://127.0.0.1:5000/#/experiments/")
+    assert up.spool.waiting() == []
+    runs = {run.info.run_name: run for run in MlflowClient(empty_mlflow_url).search_runs(["1"])}
+    assert set(runs) == {"kept", "sent"}
+    assert runs["kept"].info.start_time == kept.made_at
+    assert (runs["kept"].data.metrics, runs["kept"].data.params) == ({"ssim": 0.25}, {"strategy": "auto"})
+    assert (runs["kept"].info.status, runs["kept"].data.tags[KEY_TAG]) == ("FINISHED", kept.key)
+    assert [f.path for f in MlflowClient(empty_mlflow_url).list_artifacts(runs["kept"].info.run_id)] == ["sheet.png"]
+
+
+def test_a_record_that_was_sent_in_part_becomes_one_run(
+    tmp_path: Path, empty_mlflow_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, one = sender(empty_mlflow_url, tmp_path), record(ssim=0.5)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ConnectionResetError("the server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_image", broken)
+        assert here.send_or_keep(one) == ""
+    assert here.send_waiting() == (1, [])
+    [run] = MlflowClient(empty_mlflow_url).search_runs(["1"])
+    assert len(MlflowClient(empty_mlflow_url).get_metric_history(run.info.run_id, "ssim")) == 1
+    assert run.info.status == "FINISHED"
+
+
+def test_a_file_that_is_no_record_is_named_and_holds_up_no_other(tmp_path: Path, empty_mlflow_url: str) -> None:
+    here = sender(empty_mlflow_url, tmp_path)
+    here.spool.keep(record())
+    (here.spool.folder / "000000000000001-bad.json").write_text('{"experiment": 3}')
+    sent, refused = here.send_waiting()
+    assert sent == 1
+    assert len(refused) == 1
+    assert "000000000000001-bad.json: is no record of figures" in refused[0]
+    assert [path.name for path in here.spool.waiting()] == ["000000000000001-bad.json"]
+
+
+def test_a_record_that_mlflow_refuses_is_named_and_holds_up_no_other(tmp_path: Path, empty_mlflow_url: str) -> None:
+    here = sender(empty_mlflow_url, tmp_path)
+    bad = Record(experiment="twig", name="bad", metrics={"a name\nof two lines": 1.0})
+    assert here.send_or_keep(bad) == ""
+    here.spool.keep(record())
+    sent, refused = here.send_waiting()
+    assert (sent, len(refused)) == (1, 1)
+    assert bad.key in refused[0]
+    assert "refuses it" in refused[0]
+
+
+def test_only_one_process_at_a_time_sends_what_waits(tmp_path: Path, empty_mlflow_url: str) -> None:
+    here = sender(empty_mlflow_url, tmp_path)
+    here.spool.keep(record())
+    with Spool(here.spool.folder).claimed() as alone:
+        assert alone
+        assert here.send_waiting() == (0, [])
+    assert here.send_waiting() == (1, [])
+
+
+def test_figures_that_can_be_neither_sent_nor_kept_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "waiting").write_text("in the way")
+    with pytest.raises(SpoolError, match="make room"):
+        sender("http://127.0.0.1:1", tmp_path).send_or_keep(record())
+
+
+def test_a_dead_server_is_named_to_whoever_asks_for_sending(tmp_path: Path) -> None:
+    here = sender("http://127.0.0.1:1", tmp_path)
+    here.spool.keep(record())
+    with pytest.raises(TrackingError, match="127.0.0.1:1 does not answer"):
+        here.send_waiting()
+    assert len(here.spool.waiting()) == 1
