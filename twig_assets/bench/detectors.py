@@ -20,6 +20,7 @@ from twig_assets.bench.report import Bar, Measured
 from twig_assets.similarity import Policy, ssim_all_pairs
 from twig_assets.similarity.detectors import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
+from twig_assets.similarity.limits import limits
 
 ALLOWANCE = 0.005
 """Share of the calibration queries on which a union may raise a false alarm."""
@@ -31,6 +32,13 @@ OURS = ("ssim", "hog", "pdq", "sift", "alignment")
 POLICY = Policy()
 _SSIM_SIDE = 64
 _NEVER = float("-inf")
+_FIELDS = {
+    "ssim_threshold": "ssim",
+    "hog_cosine_at_least": "hog",
+    "pdq_distance_at_most": "pdq",
+    "sift_inliers_at_least": "sift",
+    "alignment_strength_at_least": "alignment",
+}
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,16 @@ def _further(limit: float, median: float) -> float:
     return limit + MARGIN * (limit - median) if np.isfinite(median) else limit
 
 
+def policy_limits() -> dict[str, float]:
+    """What a score must exceed to reach the default policy's threshold, for each of our detectors."""
+    found = {}
+    for limit in limits(POLICY.model_dump()):
+        if limit.field in _FIELDS and limit.value is not None:
+            reached = limit.value if limit.direction == ">=" else -limit.value
+            found[_FIELDS[limit.field]] = float(np.nextafter(reached, _NEVER))
+    return found
+
+
 def exceeds(scores: dict[str, float], limits: dict[str, float]) -> bool:
     """Whether any detector of a union fires."""
     return any(scores[name] > limit for name, limit in limits.items())
@@ -204,16 +222,19 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
     rows: list[dict[str, Any]] = []
     recall: dict[tuple[str, str, str], float] = {}
     alarms: dict[str, float] = {}
+    floors = policy_limits()
     for outcome in outcomes:
         corpus = outcome.corpus.name
         for union, names in unions(outcome.strangers[0]).items():
-            limits = thresholds(outcome.calibration, names, ALLOWANCE)
-            row = _alarm_row(outcome, union, limits)
+            chosen = thresholds(outcome.calibration, names, ALLOWANCE)
+            # Works of one corpus are too few to show how alike strangers can be: two designers' cups on one plate, say.
+            chosen = {name: max(limit, floors.get(name, _NEVER)) for name, limit in chosen.items()}
+            row = _alarm_row(outcome, union, chosen)
             rows.append(row)
             if union == "union":
                 alarms[corpus] = row["false_alarms_per_query"]
             for transform in TRANSFORMS:
-                row = _recall_row(outcome, union, transform, lambda one, limits=limits: exceeds(one.own, limits))  # type: ignore[misc]
+                row = _recall_row(outcome, union, transform, lambda one, chosen=chosen: exceeds(one.own, chosen))  # type: ignore[misc]
                 recall[corpus, union, transform] = row["recall"]
                 rows.append(row)
         rows += [_recall_row(outcome, "candidates", name, lambda one: one.candidate) for name in TRANSFORMS]

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twig_assets.bench.copy_sets import CopySet
-from twig_assets.bench.detectors import OURS, Asked, Outcome, exceeds, summarised, thresholds
+from twig_assets.bench.detectors import OURS, Asked, Outcome, exceeds, policy_limits, summarised, thresholds
+from twig_assets.similarity import Policy
 from twig_assets.similarity.detectors.copies import TRANSFORMS
 
 PEER_HASHES = ("imagededup PHash", "perception PHash")
@@ -63,3 +64,15 @@ def test_a_peer_that_finds_all_is_beaten_only_by_finding_all() -> None:
 def test_a_transform_that_neither_finds_is_not_beaten() -> None:
     found = bars(outcome("art", {"crop 50": 0.0}, theirs=0), outcome("photographs", {"crop 50": 0.0}, theirs=0))
     assert found["transforms_beating_imagededup"] == 17
+
+
+def test_a_score_that_fails_the_default_policy_exceeds_and_a_better_one_does_not() -> None:
+    found, policy = policy_limits(), Policy()
+    assert set(found) == set(OURS)
+    assert policy.hog_cosine_at_least is not None and policy.pdq_distance_at_most is not None
+    for name, reached, short in (
+        ("hog", policy.hog_cosine_at_least, policy.hog_cosine_at_least - 1e-6),
+        ("pdq", -policy.pdq_distance_at_most, -policy.pdq_distance_at_most - 1),
+    ):
+        assert exceeds({name: reached}, {name: found[name]})
+        assert not exceeds({name: short}, {name: found[name]})
