@@ -128,17 +128,27 @@ def _ssim_of_tile(q, r, keep, q_weights, r_weights, rows, columns, tile_columns,
 
 
 @numba.njit(inline="always")
-def _bound_of_tile(q, r, keep, rows, columns, tile_columns):
-    """Sum over one tile of luminance times contrast: no covariance is above the product of the deviations."""
+def _bound(q, r, at):
+    """Numerator and denominator of luminance times contrast: no covariance is above the product of the deviations."""
     (_, qm, qs), (_, rm, rs) = q, r
+    sq, sr = load(qs, at), load(rs, at)
+    above, below, _ = _luminance(load(qm, at), load(rm, at))
+    return above * fma(sq + sq, sr, splat(C2)), below * fma(sq, sq, fma(sr, sr, splat(C2)))
+
+
+@numba.njit(inline="always")
+def _bound_of_tile(q, r, keep, rows, columns, tile_columns):
+    """Sum of the bound over one tile; two rows share one division, which costs more than all the rest."""
     result = splat(np.float32(0))
-    for y in range(rows):
+    for y in range(0, rows - 1, 2):
         for i in range(0, columns, LANES):
-            at = y * tile_columns + i
-            sq, sr = load(qs, at), load(rs, at)
-            above, below, _ = _luminance(load(qm, at), load(rm, at))
-            above = above * fma(sq + sq, sr, splat(C2))
-            below = below * fma(sq, sq, fma(sr, sr, splat(C2)))
+            above, below = _bound(q, r, y * tile_columns + i)
+            next_above, next_below = _bound(q, r, (y + 1) * tile_columns + i)
+            both = fma(above, next_below, next_above * below) / (below * next_below)
+            result = fma(both, load(keep, i), result)
+    if rows % 2:
+        for i in range(0, columns, LANES):
+            above, below = _bound(q, r, (rows - 1) * tile_columns + i)
             result = fma(above / below, load(keep, i), result)
     return total(result)
 
