@@ -26,7 +26,8 @@ def generate(
     Args:
         pipeline: Stable Diffusion or Stable Diffusion XL.
         prompts: n prompts.
-        seeds: n seeds. Each makes its own starting noise, so an image does not depend on its neighbours' seeds.
+        seeds: n seeds. Each makes its own image's noise, at the start and, where the scheduler adds some, at every step,
+            so an image does not depend on its neighbours' seeds.
         settings: The sampler's settings; the defaults when None.
         on_progress: Called with the number of images done so far.
 
@@ -56,6 +57,7 @@ def sample(
 ) -> np.ndarray:
     """One call of the pipeline: uint8 array of shape (n, H, W, 3)."""
     height, width = image_size(pipeline, settings)
+    generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     late = settings.guidance_scale > 1 and settings.guidance_from > 0
     result = pipeline(
         list(prompts),
@@ -65,7 +67,8 @@ def sample(
         guidance_scale=_WITHOUT_EFFECT if late else settings.guidance_scale,
         guidance_rescale=settings.guidance_rescale,
         callback_on_step_end=_begin_guidance(settings) if late else None,
-        latents=starting_noise(pipeline, seeds, height, width),
+        latents=starting_noise(pipeline, generators, height, width),
+        generator=generators,
         output_type="pt",
     )
     images = result.images
@@ -87,10 +90,12 @@ def _begin_guidance(settings: GenerationSettings) -> Callable[[Any, int, Any, di
     return after_step
 
 
-def starting_noise(pipeline: Pipeline, seeds: Sequence[int], height: int, width: int) -> torch.Tensor:
-    """Standard normal latents (n, C, h, w), each drawn on the CPU from its own seed so that all devices agree."""
+def starting_noise(
+    pipeline: Pipeline, generators: Sequence[torch.Generator], height: int, width: int
+) -> torch.Tensor:
+    """Standard normal latents (n, C, h, w), each drawn on the CPU by its own generator so that all devices agree."""
     shape = (1, pipeline.unet.config.in_channels, height // reduction(pipeline), width // reduction(pipeline))
-    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
+    noise = [torch.randn(shape, generator=generator) for generator in generators]
     return torch.cat(noise).to(pipeline.unet.device, pipeline.unet.dtype)
 
 

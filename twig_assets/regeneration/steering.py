@@ -1,6 +1,7 @@
 """Steering a sampler through its predicted clean image, for any scheduler and any prediction type."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ class SteeredScheduler:
         self._inner = inner
         self._steer = steer
         self._kind = prediction
+        self._draws = "generator" in inspect.signature(inner.step).parameters
         self.taken = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -76,12 +78,16 @@ class SteeredScheduler:
     def __len__(self) -> int:
         return len(self._inner)
 
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def step(
+        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, generator: Any = None, **kwargs: Any
+    ) -> Any:
         """The inner scheduler's step on what belongs to the steered prediction.
 
         Raises:
             FloatingPointError: If the prediction is not finite.
         """
+        if self._draws:
+            kwargs["generator"] = generator
         level = self._inner.alphas_cumprod[int(timestep)].item()
         signal, noise = level**0.5, (1 - level) ** 0.5
         clean = self._clean(model_output.float(), sample.float(), signal, noise)
@@ -93,11 +99,11 @@ class SteeredScheduler:
         after = self._steer(before)
         self.taken += 1
         if after is before:
-            return self._inner.step(model_output, timestep, sample, *args, **kwargs)
+            return self._inner.step(model_output, timestep, sample, **kwargs)
         if after.sample is not before.sample and hasattr(self._inner, "lower_order_nums"):
             self._inner.lower_order_nums = 0  # a multistep solver's history belongs to the old latents
         output = self._output(after).to(model_output.dtype)
-        return self._inner.step(output, timestep, after.sample.to(sample.dtype), *args, **kwargs)
+        return self._inner.step(output, timestep, after.sample.to(sample.dtype), **kwargs)
 
     def _clean(self, output: torch.Tensor, sample: torch.Tensor, signal: float, noise: float) -> torch.Tensor:
         if self._kind == "v_prediction":

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import torch
+from diffusers import DPMSolverMultistepScheduler
 
 from twig_assets.generation import GenerationSettings, PromptTooLongError, generate
 
@@ -22,6 +24,16 @@ def test_another_seed_gives_another_image(pipeline):
 def test_an_image_does_not_depend_on_its_neighbours_seeds(pipeline):
     pair = generate(pipeline, ["an owl", "a fox"], [5, 6], FAST)
     other = generate(pipeline, ["an owl", "a rose"], [5, 7], FAST)
+    np.testing.assert_array_equal(pair[0], other[0])
+
+
+def test_noise_that_a_scheduler_adds_at_every_step_comes_from_the_images_own_seed(pipeline, monkeypatch):
+    noisy = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, algorithm_type="sde-dpmsolver++")
+    monkeypatch.setattr(pipeline, "scheduler", noisy)
+    settings = FAST.model_copy(update={"steps": 4})
+    pair = generate(pipeline, ["an owl", "a fox"], [5, 6], settings)
+    torch.manual_seed(1)
+    other = generate(pipeline, ["an owl", "a rose"], [5, 7], settings)
     np.testing.assert_array_equal(pair[0], other[0])
 
 

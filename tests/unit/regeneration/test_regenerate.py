@@ -62,7 +62,7 @@ def test_a_picture_known_by_heart_is_not_drawn_again_and_an_ordinary_one_is_left
     images = regenerate(pipeline, prompts, firsts, masks, SEEDS, strategies("forget"), usual, works)
     assert wang_ssim(plain[0], works[0]) > 0.7
     assert wang_ssim(images[0], works[0]) < 0.4
-    np.testing.assert_array_equal(images[1], plain[1])
+    assert np.abs(images[1].astype(int) - plain[1]).max() <= 1
 
 
 def test_an_image_does_not_depend_on_its_neighbours(pipeline, firsts, left_half):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from twig_assets.generation import GenerationSettings, generate
 from twig_assets.regeneration import UnsupportedSchedulerError
@@ -13,7 +13,10 @@ FAST = GenerationSettings(steps=4, batch_size=4)
 PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
 
 
-def test_a_steering_that_changes_nothing_gives_the_plain_samplers_bytes(pipeline):
+@pytest.mark.parametrize("algorithm", ["dpmsolver++", "sde-dpmsolver++"])
+def test_a_steering_that_changes_nothing_gives_the_plain_samplers_bytes(pipeline, monkeypatch, algorithm):
+    scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, algorithm_type=algorithm)
+    monkeypatch.setattr(pipeline, "scheduler", scheduler)
     twin = steered(pipeline, lambda now: now)
     np.testing.assert_array_equal(generate(twin, PROMPTS, [7, 8], FAST), generate(pipeline, PROMPTS, [7, 8], FAST))
 
