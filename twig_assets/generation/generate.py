@@ -26,8 +26,8 @@ def generate(
     Args:
         pipeline: Stable Diffusion or Stable Diffusion XL.
         prompts: n prompts.
-        seeds: n seeds. Each makes its own image's noise, at the start and, where the scheduler adds some, at every step,
-            so an image does not depend on its neighbours' seeds.
+        seeds: n seeds. Each makes its own image's noise, at the start and, where the scheduler adds some, at every
+            step, so an image does not depend on its neighbours' seeds.
         settings: The sampler's settings; the defaults when None.
         on_progress: Called with the number of images done so far.
 
@@ -90,9 +90,7 @@ def _begin_guidance(settings: GenerationSettings) -> Callable[[Any, int, Any, di
     return after_step
 
 
-def starting_noise(
-    pipeline: Pipeline, generators: Sequence[torch.Generator], height: int, width: int
-) -> torch.Tensor:
+def starting_noise(pipeline: Pipeline, generators: Sequence[torch.Generator], height: int, width: int) -> torch.Tensor:
     """Standard normal latents (n, C, h, w), each drawn on the CPU by its own generator so that all devices agree."""
     shape = (1, pipeline.unet.config.in_channels, height // reduction(pipeline), width // reduction(pipeline))
     noise = [torch.randn(shape, generator=generator) for generator in generators]

@@ -69,7 +69,8 @@ def test_a_transform_that_neither_finds_is_not_beaten() -> None:
 def test_a_score_that_fails_the_default_policy_exceeds_and_a_better_one_does_not() -> None:
     found, policy = policy_limits(), Policy()
     assert set(found) == set(OURS)
-    assert policy.hog_cosine_at_least is not None and policy.pdq_distance_at_most is not None
+    assert policy.hog_cosine_at_least is not None
+    assert policy.pdq_distance_at_most is not None
     for name, reached, short in (
         ("hog", policy.hog_cosine_at_least, policy.hog_cosine_at_least - 1e-6),
         ("pdq", -policy.pdq_distance_at_most, -policy.pdq_distance_at_most - 1),
