@@ -1,6 +1,6 @@
 """Computing the edit that removes a concept."""
 
-from twig_assets.ablation.concept_edit import ConceptEdit
+from twig_assets.ablation.concept_edit import ConceptEdit, EditPart
 from twig_assets.ablation.token_pairs import token_pairs
 from twig_assets.generation import Pipeline, fingerprint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
@@ -21,4 +21,6 @@ def ablate(
         IndistinctConceptError: If the text encoder reads target and anchor alike.
     """
     pairs = token_pairs(pipeline, concept)
-    return ConceptEdit((concept,), base_sha256 or fingerprint(pipeline), settings or AblationSettings(), (pairs,))
+    return ConceptEdit(
+        (EditPart(concept, pairs),), base_sha256 or fingerprint(pipeline), settings or AblationSettings()
+    )

@@ -1,24 +1,47 @@
 """A concept edit: what an ablation produces, one safetensors file that can be applied, removed and composed."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import torch
-from safetensors.torch import load, save
 
-from twig_assets.ablation.closed_form import solve
+from twig_assets.ablation import closed_form
+from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
-_METADATA = "concept_edit"
+
+@dataclass(frozen=True)
+class LayerValues:
+    """What a distillation adds to the values that the target's tokens are given, layer by layer; see `closed_form`.
+
+    Attributes:
+        basis: R, float32 (r, d): directions of the target's token embeddings.
+        values: Parameter name -> B, float32 (rows of the parameter, r).
+    """
+
+    basis: torch.Tensor
+    values: Mapping[str, torch.Tensor]
 
 
-class EditError(ValueError):
-    """An edit that cannot be read, or does not belong to the model it is applied to."""
+@dataclass(frozen=True)
+class EditPart:
+    """The removal of one concept.
+
+    Attributes:
+        concept: What is removed.
+        pairs: Token statistics, if a closed form is part of the edit.
+        learned: What was distilled on top of the closed form, if anything.
+        deltas: Parameter name (`unet.…`, `text_encoder.…`) -> what fine-tuning added to it, in the parameter's shape.
+    """
+
+    concept: ConceptTarget
+    pairs: TokenPairs | None = None
+    learned: LayerValues | None = None
+    deltas: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -26,34 +49,63 @@ class ConceptEdit:
     """The removal of one or several concepts from one base model.
 
     Attributes:
-        concepts: What is removed.
+        parts: One for each concept.
         base_sha256: Fingerprint of the model the edit was made for.
         settings: How it was computed.
-        pairs: Token statistics, one for each concept; edits compose by solving them together.
+        evaluation: Figures of the edit as JSON values, if it was evaluated.
     """
 
-    concepts: tuple[ConceptTarget, ...]
+    parts: tuple[EditPart, ...]
     base_sha256: str
     settings: AblationSettings
-    pairs: tuple[TokenPairs, ...]
+    evaluation: Mapping[str, Any] | None = None
 
-    def correction(self) -> torch.Tensor:
-        """The matrix D, float64 (d, d), by which every key and value projection W becomes W + W D."""
-        return solve(self.pairs, self.settings)
+    @property
+    def concepts(self) -> tuple[ConceptTarget, ...]:
+        """What is removed."""
+        return tuple(part.concept for part in self.parts)
+
+    def correction(self) -> torch.Tensor | None:
+        """The matrix D, float64 (d, d), that the closed form turns each key and value projection W into W + W D by."""
+        pairs = self._statistics()
+        return closed_form.solve(pairs, self.settings) if pairs else None
+
+    def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
+        """What the edit adds to each parameter of an unedited pipeline: float64, on the CPU, by parameter name.
+
+        Raises:
+            EditError: If the pipeline lacks a parameter, or has it in another shape.
+        """
+        total: dict[str, torch.Tensor] = {}
+
+        def add(name: str, delta: torch.Tensor) -> None:
+            total[name] = total[name] + delta if name in total else delta
+
+        pairs = self._statistics()
+        if pairs:
+            inverse = torch.linalg.inv(closed_form.gram(pairs, self.settings))
+            shared = closed_form.shift(pairs, self.settings) @ inverse
+            for name, weight in cross_attention_weights(pipeline).items():
+                add(name, weight.detach().double().cpu() @ shared)
+            for part in self.parts:
+                if part.learned:
+                    down = part.learned.basis.double() @ inverse
+                    for name, up in part.learned.values.items():
+                        add(name, up.double() @ down)
+        for part in self.parts:
+            for name, delta in part.deltas.items():
+                add(name, delta.double())
+        known = editable_parameters(pipeline)
+        for name, delta in total.items():
+            if name not in known or known[name].shape != delta.shape:
+                raise EditError(f"the edit changes {name} {tuple(delta.shape)}, which the model has not; ablate again")
+        return total
 
     def to_bytes(self) -> bytes:
         """The edit as the content of a safetensors file; the same edit gives the same bytes."""
-        tensors: dict[str, torch.Tensor] = {}
-        for i, pair in enumerate(self.pairs):
-            tensors |= {f"{i}.target": pair.target, f"{i}.anchor": pair.anchor, f"{i}.preserve": pair.preserve}
-        described = {
-            "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
-            "base_sha256": self.base_sha256,
-            "settings": self.settings.model_dump(mode="json"),
-        }
-        # One key only: safetensors writes several in an order that changes from call to call.
-        metadata = {_METADATA: json.dumps(described, sort_keys=True)}
-        return save({key: value.contiguous() for key, value in tensors.items()}, metadata=metadata)
+        from twig_assets.ablation.edit_file import to_bytes
+
+        return to_bytes(self)
 
     def save(self, path: Path) -> None:
         """Write the edit to a safetensors file."""
@@ -82,26 +134,55 @@ class ConceptEdit:
         Raises:
             EditError: If it is damaged or not a concept edit.
         """
-        try:
-            tensors = load(content)
-            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            described = json.loads(header["__metadata__"][_METADATA])
-            concepts = tuple(ConceptTarget(**c) for c in described["concepts"])
-            settings = AblationSettings(**described["settings"])
-            pairs = tuple(
-                TokenPairs(*(tensors[f"{i}.{key}"] for key in ("target", "anchor", "preserve")))
-                for i in range(len(concepts))
+        from twig_assets.ablation.edit_file import from_bytes
+
+        return from_bytes(content)
+
+    def apply(self, pipeline: Pipeline, base_sha256: str | None = None) -> None:
+        """Edit the pipeline in place; see `applying.apply`."""
+        from twig_assets.ablation.applying import apply
+
+        apply(pipeline, self, base_sha256)
+
+    def remove(self, pipeline: Pipeline) -> None:
+        """Undo this edit; the weights are again what they were, to the bit.
+
+        Raises:
+            EditError: If another edit is applied to the pipeline, or none.
+        """
+        from twig_assets.ablation.applying import applied, remove
+
+        if applied(pipeline) is not self:
+            raise EditError("the pipeline does not have this edit, so it cannot be removed from it")
+        remove(pipeline)
+
+    def export_lora(self, path: Path, pipeline: Pipeline) -> None:
+        """Write the edit as a LoRA for `pipeline.load_lora_weights`; see `lora.export_lora`."""
+        from twig_assets.ablation.lora import export_lora
+
+        export_lora(self, path, pipeline)
+
+    def _statistics(self) -> list[TokenPairs]:
+        """The token statistics of all parts; no part keeps what another one removes."""
+        removed = {c.name: (c.target, *c.aliases) for c in self.concepts}
+        return [
+            closed_form.without(
+                part.pairs, [w for name, words in removed.items() if name != part.concept.name for w in words]
             )
-        except Exception as error:  # safetensors raises its own type, json and pydantic theirs
-            raise EditError(f"this is not a concept edit that can be read ({error}); ablate again") from error
-        return cls(concepts, described["base_sha256"], settings, pairs)
+            for part in self.parts
+            if part.pairs
+        ]
 
 
 def compose(edits: Sequence[ConceptEdit]) -> ConceptEdit:
-    """One edit that removes everything the given ones remove, solved jointly; the order does not matter.
+    """One edit that removes everything the given ones remove; the order does not matter.
+
+    Closed forms, also distilled ones, are solved jointly, which is exact. Fine-tuned deltas are added up, which is not:
+    evaluate the result.
 
     Raises:
-        EditError: If there is none, or they were made for different models or with different settings.
+        EditError: If there is none, they were made for different models or with different settings, or they remove
+            different concepts of the same name.
     """
     if not edits:
         raise EditError("no edit to compose; give at least one")
@@ -109,57 +190,29 @@ def compose(edits: Sequence[ConceptEdit]) -> ConceptEdit:
         raise EditError("the edits were made for different base models; ablate them all on one")
     if len({edit.settings for edit in edits}) > 1:
         raise EditError("the edits were made with different settings; ablate them all with one")
-    pairs = {
-        concept.name: (concept, pair) for edit in edits for concept, pair in zip(edit.concepts, edit.pairs, strict=True)
-    }
-    ordered = [pairs[name] for name in sorted(pairs)]
-    return ConceptEdit(
-        tuple(c for c, _ in ordered), edits[0].base_sha256, edits[0].settings, tuple(p for _, p in ordered)
-    )
-
-
-_ORIGINALS: WeakKeyDictionary[torch.nn.Module, dict[str, torch.Tensor]] = WeakKeyDictionary()
-
-
-@torch.no_grad()
-def apply(pipeline: Pipeline, edit: ConceptEdit, base_sha256: str) -> None:
-    """Edit the pipeline's cross-attention in place.
-
-    Args:
-        pipeline: An unedited pipeline.
-        edit: What to remove.
-        base_sha256: `fingerprint(pipeline)`; asked for because computing it reads all weights.
-
-    Raises:
-        EditError: If the edit belongs to another model, or the pipeline is edited already.
-    """
-    if edit.base_sha256 != base_sha256:
-        raise EditError(
-            f"the edit was made for model {edit.base_sha256[:12]}, not for {base_sha256[:12]}; ablate again"
-        )
-    if pipeline.unet in _ORIGINALS:
-        raise EditError("the pipeline is edited already; remove that edit first, or compose the two")
-    correction = edit.correction()
-    originals = {}
-    for name, weight in cross_attention_weights(pipeline).items():
-        originals[name] = weight.detach().clone()
-        weight.add_((weight.double().cpu() @ correction).to(weight))
-    _ORIGINALS[pipeline.unet] = originals
-
-
-@torch.no_grad()
-def remove(pipeline: Pipeline) -> None:
-    """Undo the edit: the weights are again what they were, to the bit. Nothing happens to an unedited pipeline."""
-    originals = _ORIGINALS.pop(pipeline.unet, {})
-    for name, weight in cross_attention_weights(pipeline).items():
-        if name in originals:
-            weight.copy_(originals[name])
+    parts: dict[str, EditPart] = {}
+    for part in (part for edit in edits for part in edit.parts):
+        other = parts.setdefault(part.concept.name, part)
+        if other.concept != part.concept:
+            raise EditError(f"two edits remove different concepts named {part.concept.name!r}; rename one")
+    ordered = tuple(parts[name] for name in sorted(parts))
+    return ConceptEdit(ordered, edits[0].base_sha256, edits[0].settings)
 
 
 def cross_attention_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
     """The key and value projections of all cross-attention layers, by name."""
     return {
-        name: parameter
+        f"unet.{name}": parameter
         for name, parameter in pipeline.unet.named_parameters()
         if name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
+    }
+
+
+def editable_parameters(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
+    """The parameters of the UNet and the text encoders, by name with the component in front."""
+    return {
+        f"{component}.{name}": parameter
+        for component in ("unet", "text_encoder", "text_encoder_2")
+        if getattr(pipeline, component, None) is not None
+        for name, parameter in getattr(pipeline, component).named_parameters()
     }

@@ -7,7 +7,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from transformers import CLIPModel, CLIPProcessor
 
-from twig_assets.ablation.concept_edit import ConceptEdit, apply, remove
+from twig_assets.ablation.applying import apply, remove
+from twig_assets.ablation.concept_edit import ConceptEdit
 from twig_assets.generation import GenerationSettings, Pipeline, generate
 from twig_assets.settings.ablation import ConceptTarget
 

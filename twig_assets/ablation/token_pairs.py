@@ -38,11 +38,13 @@ class TokenPairs:
         target: float64 (n, d), embeddings to be changed.
         anchor: float64 (n, d), what each of them is to act like.
         preserve: float64 (m, d), embeddings that must act as before.
+        preserved: The preserved prompts and how many rows of `preserve` each has, in order; empty where not known.
     """
 
     target: torch.Tensor
     anchor: torch.Tensor
     preserve: torch.Tensor
+    preserved: tuple[tuple[str, int], ...] = ()
 
 
 class IndistinctConceptError(ValueError):
@@ -73,9 +75,11 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
             f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {concept.anchor!r} alike; choose "
             f"an anchor in other words"
         )
-    kept = [embed(pipeline, template.format(word)) for word in concept.preserve for template in ("{}", "a {}")]
-    kept += [embed(pipeline, text) for text in ("", concept.anchor, *_ordinary(concept))]
-    return TokenPairs(target, anchor, torch.cat(kept))
+    prompts = [template.format(word) for word in concept.preserve for template in ("{}", "a {}")]
+    prompts += ["", concept.anchor, *_ordinary(concept)]
+    kept = [embed(pipeline, prompt) for prompt in prompts]
+    preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
+    return TokenPairs(target, anchor, torch.cat(kept), preserved)
 
 
 def _ordinary(concept: ConceptTarget) -> list[str]:

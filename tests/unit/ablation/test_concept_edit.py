@@ -1,5 +1,9 @@
+import dataclasses
+import json
+
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from twig_assets.ablation import (
@@ -13,7 +17,7 @@ from twig_assets.ablation import (
     compose,
     remove,
 )
-from twig_assets.ablation.concept_edit import cross_attention_weights
+from twig_assets.ablation.concept_edit import EditPart, LayerValues, cross_attention_weights, editable_parameters
 from twig_assets.generation import GenerationSettings, fingerprint, generate
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
@@ -39,9 +43,9 @@ def test_removing_an_edit_restores_every_bit(pipeline, base_sha256, edit):
 
 
 def test_only_cross_attention_keys_and_values_change(pipeline, base_sha256, edit):
-    before = {name: p.detach().clone() for name, p in pipeline.unet.named_parameters()}
+    before = {name: p.detach().clone() for name, p in editable_parameters(pipeline).items()}
     apply(pipeline, edit, base_sha256)
-    changed = {name for name, p in pipeline.unet.named_parameters() if not torch.equal(p, before[name])}
+    changed = {name for name, p in editable_parameters(pipeline).items() if not torch.equal(p, before[name])}
     remove(pipeline)
     assert changed == set(cross_attention_weights(pipeline))
     assert len(changed) == 14
@@ -63,6 +67,117 @@ def test_an_edit_survives_its_file(tmp_path, edit):
     assert loaded.settings == edit.settings
     assert torch.equal(loaded.correction(), edit.correction())
     assert loaded.to_bytes() == edit.to_bytes()
+    assert loaded.parts[0].pairs.preserved == edit.parts[0].pairs.preserved
+
+
+def test_a_file_of_the_first_format_still_loads(edit):
+    pairs = edit.parts[0].pairs
+    described = {
+        "concepts": [CAT.model_dump(mode="json")],
+        "base_sha256": edit.base_sha256,
+        "settings": {"method": "closed_form", "erase_scale": 1.0, "preserve_scale": 3.0, "ridge": 0.003, "samples": 8,
+                     "max_target_share": 0.5},
+    }  # fmt: skip
+    content = safetensors.torch.save(
+        {"0.target": pairs.target, "0.anchor": pairs.anchor, "0.preserve": pairs.preserve},
+        metadata={"concept_edit": json.dumps(described)},
+    )
+    assert torch.equal(ConceptEdit.from_bytes(content).correction(), edit.correction())
+    later = safetensors.torch.save({}, metadata={"concept_edit": json.dumps({**described, "version": 99})})
+    with pytest.raises(EditError, match="version 99"):
+        ConceptEdit.from_bytes(later)
+    empty = safetensors.torch.save({}, metadata={"concept_edit": json.dumps(described)})
+    with pytest.raises(EditError, match="nothing is stored"):
+        ConceptEdit.from_bytes(empty)
+
+
+@pytest.fixture
+def tuned(pipeline, base_sha256, edit):
+    """An edit of every kind in one: closed form, layer values and a change of some other parameters."""
+    generator = torch.Generator().manual_seed(0)
+    values = {
+        n: 0.01 * torch.randn(len(w), 3, generator=generator) for n, w in cross_attention_weights(pipeline).items()
+    }
+    query = pipeline.unet.get_parameter(QUERY.removeprefix("unet."))
+    deltas = {QUERY: 0.01 * torch.randn(query.shape, generator=generator)}
+    learned = LayerValues(torch.randn(3, 128, generator=generator), values)
+    return ConceptEdit((EditPart(CAT, edit.parts[0].pairs, learned, deltas),), base_sha256, edit.settings, {"n": 3})
+
+
+QUERY = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight"
+
+
+def test_a_tuned_edit_survives_its_file_and_is_removed_to_the_bit(tmp_path, pipeline, base_sha256, tuned):
+    tuned.save(tmp_path / "tuned.safetensors")
+    loaded = ConceptEdit.load(tmp_path / "tuned.safetensors")
+    assert loaded.to_bytes() == tuned.to_bytes()
+    assert loaded.evaluation == {"n": 3}
+    for name, delta in loaded.deltas(pipeline).items():
+        assert torch.equal(delta, tuned.deltas(pipeline)[name])
+    loaded.apply(pipeline, base_sha256)
+    with pytest.raises(EditError, match="does not have this edit"):
+        tuned.remove(pipeline)
+    loaded.remove(pipeline)
+    assert fingerprint(pipeline) == base_sha256
+
+
+def test_an_edit_with_a_parameter_that_the_model_lacks_changes_nothing(pipeline, base_sha256, tuned):
+    part = dataclasses.replace(tuned.parts[0], deltas={"unet.nowhere.weight": torch.zeros(2, 2)})
+    with pytest.raises(EditError, match="nowhere"):
+        ConceptEdit((part,), base_sha256, tuned.settings).apply(pipeline, base_sha256)
+    assert fingerprint(pipeline) == base_sha256
+
+
+def test_what_was_learned_composes_jointly_and_what_was_tuned_adds_up(pipeline, base_sha256, tuned):
+    style = ablate(pipeline, STYLE, base_sha256=base_sha256)
+    other = ConceptEdit(
+        (dataclasses.replace(style.parts[0], deltas=tuned.parts[0].deltas),), base_sha256, tuned.settings
+    )
+    both, turned = compose([tuned, other]), compose([other, tuned])
+    assert both.to_bytes() == turned.to_bytes()
+    torch.testing.assert_close(both.deltas(pipeline)[QUERY], 2 * tuned.deltas(pipeline)[QUERY])
+    plain = compose([ablate(pipeline, CAT, base_sha256=base_sha256), style])
+    key = next(iter(cross_attention_weights(pipeline)))
+    gained = both.deltas(pipeline)[key] - plain.deltas(pipeline)[key]
+    assert torch.linalg.matrix_rank(gained, rtol=1e-6) == 3
+
+
+def test_no_concept_is_kept_that_another_edit_removes(pipeline, base_sha256):
+    lion = ConceptTarget(name="lion", target="lion", anchor="bear", kind="object", preserve=("tiger face",))
+    edits = [ablate(pipeline, concept, base_sha256=base_sha256) for concept in (CAT, lion)]
+    kept = [prompt for pairs in compose(edits)._statistics() for prompt, _ in pairs.preserved]
+    assert "a tiger face" in kept
+    assert not [prompt for prompt in kept if "lion" in prompt]
+
+
+def test_an_exported_lora_draws_what_the_edit_draws(tmp_path, base_sha256, tuned):
+    from twig_assets.model_zoo import load_pipeline
+
+    pipeline = load_pipeline()
+    tuned.export_lora(tmp_path / "lora.safetensors", pipeline)
+    settings = GenerationSettings(steps=4)
+    plain = generate(pipeline, ["a pouting cat"], [3], settings).astype(int)
+    tuned.apply(pipeline, base_sha256)
+    with pytest.raises(EditError, match="remove the edit"):
+        tuned.export_lora(tmp_path / "lora.safetensors", pipeline)
+    edited = generate(pipeline, ["a pouting cat"], [3], settings).astype(int)
+    tuned.remove(pipeline)
+    pipeline.load_lora_weights(tmp_path / "lora.safetensors")
+    through_lora = generate(pipeline, ["a pouting cat"], [3], settings).astype(int)
+    assert np.abs(edited - plain).max() > 20
+    assert np.abs(edited - through_lora).max() <= 2
+
+
+def test_a_change_that_no_lora_can_hold_is_refused(tmp_path, pipeline, base_sha256, tuned):
+    part = EditPart(CAT, deltas={"unet.conv_in.bias": torch.ones(pipeline.unet.conv_in.bias.shape)})
+    with pytest.raises(EditError, match=r"conv_in\.bias"):
+        ConceptEdit((part,), base_sha256, tuned.settings).export_lora(tmp_path / "lora.safetensors", pipeline)
+
+
+def test_two_concepts_of_one_name_are_not_merged(pipeline, base_sha256, edit):
+    other = ablate(pipeline, CAT.model_copy(update={"anchor": "dog face"}), base_sha256=base_sha256)
+    with pytest.raises(EditError, match="rename one"):
+        compose([edit, other])
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path):
