@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from twig_assets.similarity.audit import Verdict
+from twig_assets.similarity.limits import Limit, limits
 from twig_assets.similarity.policy import Policy
 
-_KINDS = ("_threshold", "_at_least", "_at_most")
 _SEVERITY: tuple[Verdict, ...] = ("fail", "review", "pass")
 
 
@@ -47,20 +47,21 @@ def verdict_of_scores(
         The verdict that a new audit would give; None if the scores do not tell.
     """
     body = policy.model_dump(mode="json")
-    limits = {name: score for name in body if (score := _limited(name)) in scores}
-    for name, value in body.items():
-        if name in limits:
-            appeared = value is not None and judged_under.get(name) is None and scores[limits[name]] is None
+    kept = {limit.field: limit for limit in limits(body) if limit.score in scores}
+    for field, value in body.items():
+        if field in kept:
+            unscored = scores[kept[field].score] is None
+            appeared = value is not None and judged_under.get(field) is None and unscored
         else:
-            appeared = name != "review_margin" and judged_under.get(name, _NEVER) != value
+            appeared = field != "review_margin" and judged_under.get(field, _NEVER) != value
         if appeared:
             return None
     if judged == "inconclusive":
         return StoredVerdict("inconclusive", ["the image could not be judged, and still cannot be"], None)
     findings = [
-        _finding(name, score, float(value), float(body[name]), policy.review_margin)
-        for name, score in limits.items()
-        if body[name] is not None and (value := scores[score]) is not None
+        _finding(limit, float(limit.value), float(score), policy.review_margin)
+        for limit in kept.values()
+        if limit.value is not None and (score := scores[limit.score]) is not None
     ]
     if not findings:
         return None
@@ -72,16 +73,10 @@ def verdict_of_scores(
 _NEVER = object()
 
 
-def _limited(field: str) -> str:
-    """The name of the score that a policy's field limits; the field's own name when it limits none."""
-    kind = next((kind for kind in _KINDS if field.endswith(kind)), "")
-    return field.removesuffix(kind)
-
-
-def _finding(name: str, score: str, value: float, limit: float, margin: float) -> StoredVerdict:
-    said = f"{score.replace('_', ' ')} {value:.3f}"
-    if value <= limit if name.endswith("_at_most") else value >= limit:
-        return StoredVerdict("fail", [f"{said} reaches the limit {limit:g}"], score)
-    if name.endswith("_threshold") and value >= limit - margin:
-        return StoredVerdict("review", [f"{said} is within {margin:g} of the limit {limit:g}"], score)
-    return StoredVerdict("pass", [f"{said} stays clear of the limit {limit:g}"], score)
+def _finding(limit: Limit, threshold: float, score: float, margin: float) -> StoredVerdict:
+    said = f"{limit.score.replace('_', ' ')} {score:.3f}"
+    if limit.reached(score):
+        return StoredVerdict("fail", [f"{said} reaches the limit {threshold:g}"], limit.score)
+    if limit.field.endswith("_threshold") and score >= threshold - margin:
+        return StoredVerdict("review", [f"{said} is within {margin:g} of the limit {threshold:g}"], limit.score)
+    return StoredVerdict("pass", [f"{said} stays clear of the limit {threshold:g}"], limit.score)
