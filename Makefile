@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_DISABLE_TELEMETRY=true PYTHONPATH=.
 
+# Two workers: the integration tests share a run and stay together on one, so a third would find little to do.
+SPREAD := --numprocesses 2 --dist loadgroup
+
 .DEFAULT_GOAL := help
 .PHONY: help install run ui test test-fast lint format bench clean
 
@@ -28,10 +31,10 @@ ui: $(STAMP) ## Dagster on http://127.0.0.1:3000 and MLflow on http://127.0.0.1:
 	$(ENV) $(BIN)/twig ui --campaign $(or $(CAMPAIGN),demo)
 
 test: $(STAMP) lint ## The whole test suite
-	$(ENV) $(BIN)/python -m pytest
+	$(ENV) $(BIN)/python -m pytest $(SPREAD)
 
 test-fast: $(STAMP) ## Unit tests only
-	$(ENV) $(BIN)/python -m pytest tests/unit
+	$(ENV) $(BIN)/python -m pytest tests/unit $(SPREAD)
 
 lint: $(STAMP) ## Style, types and layers
 	$(BIN)/ruff check .

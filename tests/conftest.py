@@ -12,6 +12,13 @@ quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares fixtures when several workers run the tests: a file, and all of tests/integration."""
+    for item in items:
+        together = "integration" if "integration" in item.path.parts else item.location[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     import torch
