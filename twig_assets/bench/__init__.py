@@ -13,6 +13,7 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 _MODULES = {
     "detectors": "twig_assets.bench.detectors",
     "model-zoo": "twig_assets.bench.model_zoo",
+    "orchestration": "twig_assets.trials.orchestration",
     "regeneration": "twig_assets.bench.regeneration",
     "similarity": "twig_assets.bench.similarity",
 }

@@ -22,11 +22,16 @@ def standing_decisions(session: Session, *which: ColumnElement[bool]) -> dict[in
     Returns:
         Audit id -> decision, for those that have one.
     """
-    reviews = session.scalars(select(Review).order_by(Review.id)).all()
-    images = {review.audit.image.sha256 for review in reviews}
+    reviews: dict[str, list[Review]] = {}
+    made = select(Image.sha256, Review).select_from(Review).join(Audit).join(Image).order_by(Review.id)
+    for sha256, review in session.execute(made):
+        reviews.setdefault(sha256, []).append(review)
+    reviewed = select(Image.sha256).join(Audit).join(Review)
     found = {}
-    for audit in session.scalars(select(Audit).join(Image).where(Image.sha256.in_(images), *which)):
-        held = [review for review in reviews if holds(review, audit)]
+    for sha256, audit in session.execute(
+        select(Image.sha256, Audit).join(Image).where(Image.sha256.in_(reviewed), *which)
+    ):
+        held = [review for review in reviews[sha256] if holds(review, audit)]
         if held:
             found[audit.id] = held[-1]
     return found
