@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import concepts
 from twig_assets.assets.thumbnails import gallery, sheet
 from twig_assets.catalog.hashing import sha256_of
@@ -23,6 +24,7 @@ from twig_assets.catalog.models import Concept, ConceptEdit
     description="An edit of the cross-attention weights that makes a concept's prompts draw its anchor instead, with "
     "figures from before and after. An edit that does not remove enough is kept but not accepted.",
 )
+@one_run_at_a_time
 def ablated_models(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.prompts import prompts
@@ -25,6 +26,7 @@ from twig_assets.present import generated_settings, present_rules
     description="TWIG's first step: an image per prompt, from the composed model. On a rerun only prompts whose last "
     "attempt failed its audit are drawn again, with a new seed.",
 )
+@one_run_at_a_time
 def generated_images(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.partitions import prompt_batches
@@ -26,6 +27,7 @@ CHUNK = 16
     description="Segment Anything on every first image: the union of its foreground masks, and the ranked list "
     "they come from. Where no object is found, or the mask covers nearly everything, the row says so.",
 )
+@one_run_at_a_time
 def masks(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

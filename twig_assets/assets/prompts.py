@@ -4,6 +4,7 @@ import dagster as dg
 from sqlalchemy import select
 
 from resources import CampaignResource, CatalogResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Prompt, PromptBatch
@@ -18,6 +19,7 @@ from twig_assets.prompts import PromptRow, batches, read_prompts
     description="A batch of up to 64 prompts, read from the campaign's prompts*.yaml and prompts*.csv files. "
     "Each has a seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field.",
 )
+@one_run_at_a_time
 def prompts(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:

@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 
 from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.masks import masks
 from twig_assets.assets.partitions import prompt_batches
@@ -32,6 +33,7 @@ from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_refere
     "image has no usable mask there is no shape to avoid; then only what the model knows by heart is kept from coming "
     "again, and the image says so.",
 )
+@one_run_at_a_time
 def regenerated_images(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.assets.thumbnails import gallery
@@ -23,6 +24,7 @@ from twig_assets.present import present_rules
     description="The candidates whose audit passed, or was waived by a person. A release whose image no longer "
     "complies is withdrawn.",
 )
+@one_run_at_a_time
 def released_images(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:

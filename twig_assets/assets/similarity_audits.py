@@ -5,6 +5,7 @@ import numpy as np
 
 from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
 from twig_assets.assets.auditing import Audited, audit_images
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
@@ -25,6 +26,7 @@ from twig_assets.present import present_rules
     "whole and inside the mask, and detectors that find crops, turns, recoloured and pasted copies. Copies planted in "
     "every run measure what is found. A verdict is an opinion about similarity, not about infringement.",
 )
+@one_run_at_a_time
 def similarity_audits(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

@@ -1,7 +1,9 @@
 """Opening the catalog: SQLite by default, PostgreSQL by URL; its schema is made and changed by Alembic only."""
 
+import fcntl
+import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -72,6 +74,42 @@ class Catalog:
                 connection.execution_options(**{_READS_ONLY: True})
             with Session(connection, expire_on_commit=False) as session:
                 yield session
+
+    @contextmanager
+    def claimed(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold a claim that one process at a time can have, on any machine that works on this catalog.
+
+        It ends with the `with` block, or with the process however that ends. Claim one thing at a time: two processes
+        that each claim what the other has would wait for ever.
+
+        Args:
+            name: What is claimed; a batch, say. Seldom, two names are one claim.
+            waiting: Called once if somebody else has it.
+        """
+        file = _sqlite_file(self.engine.url)
+        if self.engine.dialect.name == "postgresql":
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                if not connection.scalar(select(func.pg_try_advisory_lock(key))):
+                    waiting()
+                    connection.execute(select(func.pg_advisory_lock(key)))
+                try:
+                    yield
+                finally:
+                    # The lock is the server's session's, which a connection that goes back to the pool would keep.
+                    connection.invalidate()
+        elif file is not None:
+            folder = file.with_name(f"{file.name}-claims")
+            folder.mkdir(exist_ok=True)
+            with (folder / hashlib.sha256(name.encode()).hexdigest()[:2]).open("w") as held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    waiting()
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                yield
+        else:
+            yield
 
     def close(self) -> None:
         """Close the pooled connections; the catalog opens new ones when it is used again."""

@@ -2,7 +2,10 @@
 
 import multiprocessing
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -323,3 +326,27 @@ def test_the_same_image_is_audited_once_per_policy_and_corpus(catalog: Catalog) 
     del row["id"]
     with pytest.raises(IntegrityError, match="audit"), catalog.session() as session:
         session.add(Audit(**row))
+
+
+def test_a_claim_is_had_by_one_at_a_time_and_ends_with_its_process(database_url: str, tmp_path: Path) -> None:
+    catalog = open_catalog(database_url)
+    program = (
+        "import sys, time; from twig_assets.catalog.database import open_catalog\n"
+        "with open_catalog(sys.argv[1]).claimed('demo-000'): print('claimed', flush=True); time.sleep(600)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, database_url], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    )
+    try:
+        assert other.stdout
+        assert other.stdout.readline() == "claimed\n"
+        with catalog.claimed("demo-003", pytest.fail):
+            pass
+        # Killed as soon as this one has begun to wait.
+        with catalog.claimed("demo-000", other.kill):
+            assert other.wait(60) == -signal.SIGKILL
+        with catalog.claimed("demo-000", pytest.fail):
+            pass
+    finally:
+        other.kill()
+        catalog.close()
