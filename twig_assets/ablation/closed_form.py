@@ -3,12 +3,15 @@
 UCE solves, for each key and value projection W, min over W' of
     s sum |W' e_i - v_i|^2 + p sum |W' k_j - W k_j|^2 + r |W' - W|^2,   v_i = W g_i.
 All projections see the same text embeddings, so the solution is W' = W M with one matrix
-    M = I + s (G - E)^T E A^-1,   A = r I + s E^T E + p K^T K,
-and W' - W = [s W (G - E)^T] [E A^-1] has rank at most n, the number of target tokens. One inversion serves all layers.
+    M = I + s (G - E)^T E Q,   Q = (r I + s E^T E + p K^T K)^-1,
+and W' - W = [s W (G - E)^T] [E Q] has rank at most n, the number of target tokens. One inversion serves all layers.
 
-Where the v_i are learned instead of read off the anchor (see `distil`), v_i = W g_i + B b_i with b_i the coordinates of
-e_i in a basis R, the solution of the same problem is W' = W M + B R A^-1: still linear in what each concept adds, so
-that concepts compose by adding up.
+Where the v_i are learned instead of read off the anchor (see `distil`), v_i = W g_i + B b_i, the solution of the same
+problem gains B R Q, R being the basis that the b_i refer to: still linear in what each concept adds, so that concepts
+compose by adding up.
+
+With null-space protection (after SPEED, Li et al. 2026, arXiv 2503.07392) W' - W may only act on directions that the
+preserved embeddings do not have: Q = P (r I + s P E^T E P)^-1 P, P the projector onto those directions.
 """
 
 import re
@@ -27,29 +30,37 @@ def solve(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tens
 
     Args:
         parts: Token statistics of each concept, all of width d.
-        settings: The three weights.
+        settings: The three weights, and whether to project.
 
     Returns:
         float64 (d, d); a projection W becomes W + W D.
     """
-    return torch.linalg.solve(gram(parts, settings), shift(parts, settings), left=False)
-
-
-def gram(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
-    """The matrix A of the module's equations, float64 (d, d), symmetric and positive definite."""
-    total = settings.ridge * torch.eye(parts[0].target.shape[1], dtype=torch.float64)
-    for part in parts:
-        total += _weight(part, settings) * part.target.T @ part.target
-        total += settings.preserve_scale / max(1, len(part.preserve)) * part.preserve.T @ part.preserve
-    return total
+    return shift(parts, settings) @ response(parts, settings)
 
 
 def shift(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
     """Sum of s (G - E)^T E over the parts: float64 (d, d)."""
+    width = parts[0].target.shape[1]
     return sum(
         (_weight(part, settings) * (part.anchor - part.target).T @ part.target for part in parts),
-        start=torch.zeros(2 * (parts[0].target.shape[1],), dtype=torch.float64),
+        start=torch.zeros(width, width, dtype=torch.float64),
     )
+
+
+def response(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
+    """The matrix Q of the module's equations, float64 (d, d), symmetric."""
+    width = parts[0].target.shape[1]
+    erased, kept = (torch.zeros(width, width, dtype=torch.float64) for _ in range(2))
+    for part in parts:
+        erased += _weight(part, settings) * part.target.T @ part.target
+        kept += part.preserve.T @ part.preserve / max(1, len(part.preserve))
+    ridge = settings.ridge * torch.eye(width, dtype=torch.float64)
+    if settings.null_space == 0:
+        return torch.linalg.inv(ridge + erased + settings.preserve_scale * kept)
+    energies, directions = torch.linalg.eigh(kept)
+    free = directions[:, energies < settings.null_space * energies[-1]]
+    projector = free @ free.T
+    return projector @ torch.linalg.inv(ridge + projector @ erased @ projector) @ projector
 
 
 def without(part: TokenPairs, words: Collection[str]) -> TokenPairs:

@@ -83,13 +83,13 @@ class ConceptEdit:
 
         pairs = self._statistics()
         if pairs:
-            inverse = torch.linalg.inv(closed_form.gram(pairs, self.settings))
-            shared = closed_form.shift(pairs, self.settings) @ inverse
+            response = closed_form.response(pairs, self.settings)
+            shared = closed_form.shift(pairs, self.settings) @ response
             for name, weight in cross_attention_weights(pipeline).items():
                 add(name, weight.detach().double().cpu() @ shared)
             for part in self.parts:
                 if part.learned:
-                    down = part.learned.basis.double() @ inverse
+                    down = part.learned.basis.double() @ response
                     for name, up in part.learned.values.items():
                         add(name, up.double() @ down)
         for part in self.parts:

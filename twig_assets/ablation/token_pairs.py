@@ -4,25 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
+from twig_assets.ablation.training_pairs import training_pairs
 from twig_assets.generation import Pipeline
-from twig_assets.settings.ablation import ConceptTarget
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
-_OBJECT_TEMPLATES = (
-    "{}",
-    "a {}",
-    "the {}",
-    "a picture of a {}",
-    "an image of a {}",
-    "a drawing of a {}",
-    "{} sticker",
-    "one {}",
-)
-_STYLE_TEMPLATES = (
-    "a picture, {}", "a picture in {}", "{}", "an animal in the style of {}", "a bicycle in {}", "a boat, {}",
-    "a cat, {}", "a flower in {}", "a house, {}", "a key in the style of {}", "a tree, {}",
-)  # fmt: skip
 # What every model should go on drawing: everyday things, preserved beside the concept's own surroundings.
-_ORDINARY = (
+ORDINARY = (
     "apple", "banana", "bear", "bicycle", "bird", "boat", "book", "bread", "bus", "cake", "camera", "car", "cat",
     "chair", "child", "city", "clock", "cup", "dog", "elephant", "fire", "fish", "flower", "forest", "guitar", "hat",
     "horse", "house", "key", "lamp", "lion", "man", "moon", "mountain", "pizza", "plane", "rose", "sea", "shoe", "star",
@@ -52,8 +39,8 @@ class IndistinctConceptError(ValueError):
 
 
 @torch.no_grad()
-def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
-    """Embed target, aliases, anchor and preserved prompts.
+def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings) -> TokenPairs:
+    """Embed every prompt that asks for the target, its anchor's counterpart, and the preserved prompts.
 
     From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
     paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
@@ -62,30 +49,47 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget) -> TokenPairs:
     Raises:
         IndistinctConceptError: If the tokenizer cannot tell the target from the anchor.
     """
+    check_distinct(pipeline, concept)
     targets, anchors = [], []
-    for word in (concept.target, *concept.aliases):
-        for prompt, counterpart, end, counterpart_end in _prompts(pipeline, concept, word):
-            hidden, other = embed(pipeline, prompt), embed(pipeline, counterpart)
-            length = min(len(hidden) - end, len(other) - counterpart_end)
-            targets.append(hidden[end : end + length])
-            anchors.append(other[counterpart_end : counterpart_end + length])
+    for pair in training_pairs(concept, settings):
+        hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
+        end = _last_token(pipeline, pair.prompt, pair.word)
+        counterpart_end = _last_token(pipeline, pair.counterpart, pair.anchor)
+        length = min(len(hidden) - end, len(other) - counterpart_end)
+        targets.append(hidden[end : end + length])
+        anchors.append(other[counterpart_end : counterpart_end + length])
     target, anchor = torch.cat(targets), torch.cat(anchors)
-    if torch.allclose(target, anchor):
-        raise IndistinctConceptError(
-            f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {concept.anchor!r} alike; choose "
-            f"an anchor in other words"
-        )
-    prompts = [template.format(word) for word in concept.preserve for template in ("{}", "a {}")]
-    prompts += ["", concept.anchor, *_ordinary(concept)]
+    prompts = preserved_prompts(concept)
     kept = [embed(pipeline, prompt) for prompt in prompts]
     preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
-    return TokenPairs(target, anchor, torch.cat(kept), preserved)
+    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(kept), preserved)
+
+
+def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
+    """Refuse a concept whose target cannot be told from its anchor or from a preserved concept.
+
+    Raises:
+        IndistinctConceptError: Saying which two texts have the same tokens.
+    """
+    target = pipeline.tokenizer(concept.target).input_ids
+    for other in (concept.anchor, *concept.preserve):
+        if pipeline.tokenizer(other).input_ids == target:
+            raise IndistinctConceptError(
+                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; say one of "
+                f"them in other words"
+            )
+
+
+def preserved_prompts(concept: ConceptTarget) -> list[str]:
+    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt."""
+    surrounding = [template.format(word) for word in concept.preserve for template in ("{}", "a {}")]
+    return [*surrounding, "", concept.anchor, *_ordinary(concept)]
 
 
 def _ordinary(concept: ConceptTarget) -> list[str]:
     """Prompts of everyday things, without those the concept itself is made of."""
     removed = " ".join((concept.target, *concept.aliases)).lower().split()
-    return [f"a {word}" for word in _ORDINARY if word not in removed]
+    return [f"a {word}" for word in ORDINARY if word not in removed]
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
@@ -94,31 +98,6 @@ def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
         prompt=prompt, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
     )[0]
     return embeddings[0].double().cpu()
-
-
-def _prompts(pipeline: Pipeline, concept: ConceptTarget, target: str) -> list[tuple[str, str, int, int]]:
-    if concept.kind == "memorized":
-        return [
-            (
-                target,
-                concept.anchor,
-                _last_token(pipeline, target, target),
-                _last_token(pipeline, concept.anchor, concept.anchor),
-            )
-        ]
-    templates = _STYLE_TEMPLATES if concept.kind == "style" else _OBJECT_TEMPLATES
-    found = []
-    for template in templates:
-        prompt, counterpart = template.format(target), template.format(concept.anchor).strip(" ,")
-        found.append(
-            (
-                prompt,
-                counterpart,
-                _last_token(pipeline, prompt, target),
-                _last_token(pipeline, counterpart, concept.anchor),
-            )
-        )
-    return found
 
 
 def _last_token(pipeline: Pipeline, prompt: str, part: str) -> int:

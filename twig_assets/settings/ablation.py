@@ -1,5 +1,6 @@
 """Settings of concept ablation and the concepts it removes."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -39,15 +40,84 @@ class ConceptTarget(BaseModel):
         return self
 
 
+Method = Literal["fast", "closed_form", "model_based", "noise_based"]
+ParameterGroup = Literal["cross_attention", "attention", "full", "embedding"]
+
+
+class TuningSettings(BaseModel):
+    """Fine-tuning by `model_based` and `noise_based` (Kumari et al. 2023, arXiv 2303.13516).
+
+    Attributes:
+        parameters: What is trained: keys and values of `cross_attention`, all `attention` projections, the `full` UNet,
+            or only the `embedding` rows of the target's own tokens.
+        steps: Optimiser steps. The paper takes 100 for objects and styles, 400 for memorised pictures.
+        batch_size: Pairs of target caption and anchor image per step; 8 in the paper.
+        learning_rate: Of AdamW, constant; the reference code's effective rate is 1.6e-5 on Stable Diffusion. Small
+            models need more. Too high and everything is forgotten.
+        prior_weight: Weight of the ordinary diffusion loss on anchor captions, the paper's regulariser; 0 leaves it
+            out. Needed when the anchor is part of the target, and for memorised pictures.
+        anchor_images: Images of the anchor that are sampled from the model to train on; 200 to 1000 in the paper.
+        checkpoint_every: Steps between two savings of the training's state, where it is given a folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: ParameterGroup = "cross_attention"
+    steps: int = Field(100, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(1.6e-5, gt=0)
+    prior_weight: float = Field(0.0, ge=0)
+    anchor_images: int = Field(200, ge=1)
+    checkpoint_every: int = Field(25, ge=1)
+
+
+class DistillationSettings(BaseModel):
+    """The second half of `fast`: a few steps on cached trajectories of the unedited model.
+
+    Attributes:
+        prompts: Prompts of the anchor, and as many to keep, whose trajectories are cached.
+        trajectory_steps: Sampling steps of each trajectory; every step is a training example.
+        steps: Optimiser steps; 0 leaves the closed form as it is.
+        batch_size: Examples of the target per step, and as many of what is to be kept.
+        learning_rate: Of Adam, on what the values of the target's tokens gain.
+        rank: Directions of the target's embeddings that the layers may treat differently.
+        retention: Weight of drawing everything else as before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompts: int = Field(12, ge=1)
+    trajectory_steps: int = Field(8, ge=2)
+    steps: int = Field(20, ge=0)
+    batch_size: int = Field(6, ge=1)
+    learning_rate: float = Field(0.003, gt=0)
+    rank: int = Field(64, ge=1)
+    retention: float = Field(1.0, ge=0)
+
+
 class AblationSettings(BaseModel):
     """How a concept is removed.
 
     Attributes:
-        method: `closed_form` solves for all key and value projections at once (Gandikota et al. 2024, UCE).
+        method: `closed_form` solves for all key and value projections at once (Gandikota et al. 2024, UCE); `fast`
+            distils for a few steps from there; `model_based` and `noise_based` fine-tune as Kumari et al. 2023 do.
+        seed: Of everything random; the same seed gives the same edit.
+        misspellings: Misspellings of the target that are edited along with it, as many again at edit distance 2.
+        overshoot: How far beyond the anchor, away from the target, a target prompt is sent; 0 is the anchor itself.
+            More removes features that target and anchor share. Closed form and `fast` only.
         erase_scale: Weight of the target's tokens. Larger removes more and harms neighbours more.
         preserve_scale: Weight of the preserved prompts' tokens. Too small, and unrelated memorised pictures suffer.
         ridge: Weight of staying near the original weights, everywhere; it keeps the system
             solvable where no prompt reaches.
+        adversarial_rounds: Rounds of searching the embedding that brings the target back through the edited weights,
+            and erasing that too (Gong et al. 2024, RECE, arXiv 2407.12383).
+        null_space: Share of the preserved prompts' energy below which a direction is free to change (after Li et al.
+            2026, SPEED, arXiv 2503.07392); 0 turns the projection off. 1e-3 protects much and still erases.
+        neighbours: Surrounding concepts that are looked up by their text embeddings when the concept names none.
+        anchor_prompts_file: Ordinary captions of the anchor, one a line; each must hold the anchor's word. Made from
+            templates when None.
+        tuning: Settings of `model_based` and `noise_based`.
+        distillation: Settings of the second half of `fast`.
         samples: Images per prompt in the evaluation, before and after.
         max_target_share: An edit is accepted if at most this share of the target's images still shows the target
             more than the anchor.
@@ -55,9 +125,18 @@ class AblationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["closed_form"] = "closed_form"
+    method: Method = "closed_form"
+    seed: int = Field(0, ge=0)
+    misspellings: int = Field(4, ge=0)
+    overshoot: float = Field(0.0, ge=0, le=3)
     erase_scale: float = Field(1.0, gt=0)
     preserve_scale: float = Field(3.0, ge=0)
     ridge: float = Field(0.003, gt=0)
+    adversarial_rounds: int = Field(0, ge=0, le=10)
+    null_space: float = Field(0.0, ge=0, lt=1)
+    neighbours: int = Field(5, ge=0)
+    anchor_prompts_file: Path | None = None
+    tuning: TuningSettings = TuningSettings()
+    distillation: DistillationSettings = DistillationSettings()
     samples: int = Field(8, ge=1)
     max_target_share: float = Field(0.5, ge=0, le=1)

@@ -51,13 +51,15 @@ def test_only_cross_attention_keys_and_values_change(pipeline, base_sha256, edit
     assert len(changed) == 14
 
 
-def test_the_edited_targets_image_comes_nearer_to_the_anchors(pipeline, base_sha256, edit):
+def test_the_edited_targets_images_come_nearer_to_the_anchors(pipeline, base_sha256):
+    fish = ConceptTarget(name="fish", target="tropical fish", anchor="fish", kind="object", preserve=("shark",))
     settings = GenerationSettings(steps=8)
-    target, anchor = generate(pipeline, ["a pouting cat", "a cat face"], [3, 3], settings).astype(float)
-    apply(pipeline, edit, base_sha256)
-    edited = generate(pipeline, ["a pouting cat", "a cat face"], [3, 3], settings)[0].astype(float)
+    seeds = [3, 4, 5]
+    target, anchor = (generate(pipeline, [p] * 3, seeds, settings).astype(float) for p in ("a tropical fish", "a fish"))
+    apply(pipeline, ablate(pipeline, fish, base_sha256=base_sha256), base_sha256)
+    edited = generate(pipeline, ["a tropical fish"] * 3, seeds, settings).astype(float)
     remove(pipeline)
-    assert np.abs(edited - anchor).mean() < np.abs(target - anchor).mean()
+    assert np.abs(edited - anchor).mean() < 0.7 * np.abs(target - anchor).mean()
 
 
 def test_an_edit_survives_its_file(tmp_path, edit):

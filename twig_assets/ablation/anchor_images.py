@@ -1,0 +1,59 @@
+"""Images of the anchor, sampled from the model itself, as the latents that fine-tuning adds noise to."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from twig_assets.ablation.errors import AnchorError
+from twig_assets.ablation.trajectories import trajectories
+from twig_assets.generation import Pipeline
+
+_BATCH = 16
+_STEPS = 25
+
+IsCopy = Callable[[np.ndarray], np.ndarray]
+
+
+def anchor_latents(
+    pipeline: Pipeline, captions: Sequence[str], seed: int, is_copy: IsCopy | None = None
+) -> tuple[torch.Tensor, list[str]]:
+    """Sample one image per caption.
+
+    The finished latents are used as they are: decoding them and encoding the picture again, as the reference code does,
+    adds the autoencoder's error and nothing else.
+
+    Args:
+        pipeline: The unedited model.
+        captions: n captions.
+        seed: Of the starting noise.
+        is_copy: uint8 images (n, H, W, 3) -> bool (n,): which of them reproduce the memorised picture. These are left
+            out, together with their captions.
+
+    Returns:
+        float latents (m, C, h, w) and the m captions that are left.
+
+    Raises:
+        AnchorError: If every image is a copy.
+    """
+    kept, left = [], []
+    for start in range(0, len(captions), _BATCH):
+        chunk = captions[start : start + _BATCH]
+        latents = trajectories(pipeline, chunk, _STEPS, seed + start).final
+        copies = is_copy(decoded(pipeline, latents)) if is_copy else np.zeros(len(chunk), bool)
+        kept.append(latents[torch.as_tensor(~copies, device=latents.device)])
+        left += [caption for caption, copy in zip(chunk, copies, strict=True) if not copy]
+    if not left:
+        raise AnchorError(
+            f"all {len(captions)} anchor images reproduce the memorised picture, for example {captions[0]!r}; choose "
+            f"an anchor that has less to do with it"
+        )
+    return torch.cat(kept), left
+
+
+@torch.no_grad()
+def decoded(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
+    """The pictures of finished latents: uint8 (n, H, W, 3)."""
+    images = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    images = (images / 2 + 0.5).clamp(0, 1)
+    return images.float().mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,62 @@
+"""The state of an interrupted training: one safetensors file from which the same training goes on."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from twig_assets.ablation.errors import TrainingError
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands.
+
+    Attributes:
+        step: Steps done.
+        values: Parameter name -> its value now.
+        moments: The optimiser's two running means, by parameter name.
+        identity: What the training is of; a state goes on with its own training only.
+    """
+
+    step: int
+    values: Mapping[str, torch.Tensor]
+    moments: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+    identity: str
+
+    def save(self, path: Path) -> None:
+        """Write the state whole or not at all."""
+        tensors = {f"value.{name}": value.detach() for name, value in self.values.items()}
+        for name, (first, second) in self.moments.items():
+            tensors |= {f"first.{name}": first, f"second.{name}": second}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        described = json.dumps({"step": self.step, "identity": self.identity})
+        save_file({k: v.contiguous() for k, v in tensors.items()}, beside, metadata={"training": described})
+        os.replace(beside, path)
+
+    @classmethod
+    def load(cls, path: Path, identity: str) -> "TrainingState | None":
+        """The state in the file; None where there is no file.
+
+        Raises:
+            TrainingError: If the file is damaged or belongs to another training.
+        """
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "pt") as opened:
+                described = json.loads(opened.metadata()["training"])
+                tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path} is no state of a training ({error}); delete it to start again") from error
+        if described["identity"] != identity:
+            raise TrainingError(f"{path} is the state of another training; delete it, or give another folder")
+        values = {key.removeprefix("value."): value for key, value in tensors.items() if key.startswith("value.")}
+        moments = {n: (tensors[f"first.{n}"], tensors[f"second.{n}"]) for n in values if f"first.{n}" in tensors}
+        return cls(described["step"], values, moments, identity)
