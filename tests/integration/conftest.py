@@ -28,7 +28,9 @@ CAMPAIGN = {
     "max_attempts": 2,
     "batch_size": 3,
     "generation": {"steps": 2},
-    "ablation": {"samples": 1},
+    "ablation": {
+        "evaluation": {"samples": 1, "surrounding_samples": 1, "variants": 0, "unrelated": [], "adversarial_samples": 0}
+    },
 }
 PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]
 CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat face", "kind": "object"}]

@@ -15,6 +15,9 @@ _METADATA = "concept_edit"
 _VERSION = 2
 _PAIRS = ("target", "anchor", "preserve")
 
+# Settings of version 1 that do not bear on the edit itself.
+_GONE = ("samples", "max_target_share")
+
 
 def to_bytes(edit: ConceptEdit) -> bytes:
     """The content of the edit's file; the same edit gives the same bytes."""
@@ -55,7 +58,7 @@ def from_bytes(content: bytes) -> ConceptEdit:
         if version > _VERSION:
             raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
         concepts = [ConceptTarget(**concept) for concept in described["concepts"]]
-        settings = AblationSettings(**described["settings"])
+        settings = AblationSettings(**{k: v for k, v in described["settings"].items() if k not in _GONE})
         preserved = described.get("preserved", [[] for _ in concepts])
         parts = tuple(_part(i, concept, tensors, preserved[i]) for i, concept in enumerate(concepts))
     except Exception as error:  # safetensors raises its own type, json and pydantic theirs

@@ -1,134 +1,192 @@
-"""What an edit did: does the target still appear, and are its surroundings still themselves?"""
+"""What an edit did: does the target still appear, in whatever words, and are its surroundings still themselves?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-import torch
-from pydantic import BaseModel, ConfigDict
-from transformers import CLIPModel, CLIPProcessor
 
 from twig_assets.ablation.applying import apply, remove
-from twig_assets.ablation.concept_edit import ConceptEdit
+from twig_assets.ablation.concept_edit import ConceptEdit, cross_attention_weights
+from twig_assets.ablation.evaluate_adversarial import draw_encoded, encode, searched_embedding
+from twig_assets.ablation.evaluate_clip import Clip, image_features, text_features
+from twig_assets.ablation.evaluate_copies import CopyTest, copies_of, memorised_picture
+from twig_assets.ablation.evaluate_figures import Evaluation, PromptFigures, refusals
+from twig_assets.ablation.evaluate_prompts import LEAKS, Probe, Role, probes
+from twig_assets.ablation.evaluate_statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, generate
-from twig_assets.settings.ablation import ConceptTarget
+from twig_assets.settings.evaluation import EvaluationSettings, Gate
 
-
-class PromptFigures(BaseModel):
-    """Figures of one prompt, on the same seeds before and after the edit.
-
-    Attributes:
-        prompt: What was drawn.
-        role: `target`, `anchor` or `surrounding`.
-        score_before: CLIP score (Hessel et al. 2021), 2.5 max(cosine, 0), of the images with their own prompt.
-        score_after: The same after the edit.
-        accuracy_before: Share of images that CLIP finds nearer to their own prompt than to its rival: for the target
-            the anchor, for all others the target. 0 to 1.
-        accuracy_after: The same after the edit. Low is good for the target, high for all others.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    prompt: str
-    role: str
-    score_before: float
-    score_after: float
-    accuracy_before: float
-    accuracy_after: float
-
-
-class Evaluation(BaseModel):
-    """The figures of an edit.
-
-    Attributes:
-        samples: Images per prompt, before and after each.
-        first_seed: Seed of the first image; the others follow.
-        figures: One entry per prompt.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    samples: int
-    first_seed: int
-    figures: tuple[PromptFigures, ...]
-
-    @property
-    def target_share(self) -> float:
-        """Largest share, over targets, of images in which the target is still the better description."""
-        return max(f.accuracy_after for f in self.figures if f.role == "target")
-
-    @property
-    def surrounding_drop(self) -> float:
-        """Mean fall in CLIP accuracy over anchor and surrounding prompts; negative if it rose."""
-        others = [f for f in self.figures if f.role != "target"]
-        return float(np.mean([f.accuracy_before - f.accuracy_after for f in others])) if others else 0.0
+Unedited: TypeAlias = dict[tuple[str, int], np.ndarray]
 
 
 def evaluate(
     pipeline: Pipeline,
     edit: ConceptEdit,
-    clip: tuple[CLIPModel, CLIPProcessor],
-    settings: GenerationSettings | None = None,
-    first_seed: int = 10_000,
-) -> tuple[Evaluation, np.ndarray, np.ndarray]:
-    """Draw target, anchor and surrounding prompts before and after the edit and score both with CLIP.
+    clip: Clip | None = None,
+    generation: GenerationSettings | None = None,
+    *,
+    settings: EvaluationSettings | None = None,
+    gate: Gate | None = None,
+    copies: Mapping[str, CopyTest] | None = None,
+    unedited: Unedited | None = None,
+) -> Evaluation:
+    """Draw everything that `probes` lists before and after the edit, score it with CLIP, and hold it to the gate.
 
     Args:
         pipeline: The unedited base model; it is unedited again afterwards.
         edit: The edit to judge.
-        clip: A CLIP model and its processor.
-        settings: The sampler's settings.
-        first_seed: First of the seeds used for every prompt.
+        clip: A CLIP model and its processor; the embedded one when None.
+        generation: The sampler's settings.
+        settings: What to draw; the edit's own when None.
+        gate: The limits; the edit's own when None.
+        copies: Name of a memorised concept -> for images (n, H, W, 3), which of them copy its picture. For one that is
+            not named, copies are counted of the picture that the unedited model draws again and again.
+        unedited: Images of the unedited model by prompt and seed. Those that are there are not drawn again, those
+            that are drawn are added: for several edits of one model, with one `generation`.
 
     Returns:
-        The figures, and the target's images before and after: uint8 (n, H, W, 3) each.
+        The figures, with the target's images.
     """
-    asked = [entry for concept in edit.concepts for entry in _prompts(concept)]
-    count = edit.settings.samples
-    texts = [prompt for prompt, _, _ in asked for _ in range(count)]
-    seeds = [first_seed + k for _ in asked for k in range(count)]
-    before = generate(pipeline, texts, seeds, settings)
+    settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
+    generation = generation or GenerationSettings()
+    if clip is None:
+        from twig_assets.model_zoo import load_clip
+
+        clip = load_clip()
+    asked = probes(edit.concepts, settings)
+    before = _draw(pipeline, asked, settings, generation, {} if unedited is None else unedited)
+    searched = [probe for probe in asked if probe.role == "target"] if settings.adversarial_samples else []
+    encoded = [encode(pipeline, probe.prompt) for probe in searched]
+    original = {name: weight.detach().clone() for name, weight in cross_attention_weights(pipeline).items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
-        after = generate(pipeline, texts, seeds, settings)
+        after = _draw(pipeline, asked, settings, generation, {})
+        for probe, embedding in zip(searched, encoded, strict=True):
+            found = searched_embedding(original, cross_attention_weights(pipeline), embedding["prompt_embeds"][0])
+            seeds = _seeds(settings, min(settings.adversarial_samples, probe.samples))
+            after.append(draw_encoded(pipeline, embedding | {"prompt_embeds": found[None]}, seeds, generation))
+            before.append(before[asked.index(probe)][: len(seeds)])
     finally:
         remove(pipeline)
-    figures = []
-    for i, (prompt, rival, role) in enumerate(asked):
-        part = slice(i * count, (i + 1) * count)
-        scores = [_against(clip, images[part], prompt, rival) for images in (before, after)]
-        figures.append(PromptFigures(
-            prompt=prompt, role=role, score_before=scores[0][0], score_after=scores[1][0],
-            accuracy_before=scores[0][1], accuracy_after=scores[1][1],
-        ))  # fmt: skip
-    return Evaluation(samples=count, first_seed=first_seed, figures=tuple(figures)), before[:count], after[:count]
+    asked += [probe._replace(role="adversarial") for probe in searched]
+    tests = _copy_tests(edit, asked, before) | dict(copies or {})
+    seen = [_look(clip, *one, tests) for one in zip(asked, before, after, strict=True)]
+    return _judged(seen, settings, gate)
 
 
-def _prompts(concept: ConceptTarget) -> list[tuple[str, str, str]]:
-    """(prompt, rival, role) of everything that is drawn for a concept."""
-    if concept.kind == "style":
-        subjects = concept.preserve or ("animal",)
-        return [(f"a {s}, {concept.target}", f"a {s}, {concept.anchor}".strip(" ,"), "target") for s in subjects] + [
-            (f"a {s}, {concept.anchor}".strip(" ,"), f"a {s}, {concept.target}", "anchor") for s in subjects
-        ]
-    article = "" if concept.kind == "memorized" else "a "
-    target, anchor = article + concept.target, article + concept.anchor
-    surrounding = [("a " + word, target, "surrounding") for word in concept.preserve]
-    return [(target, anchor, "target"), (anchor, target, "anchor"), *surrounding]
+@dataclass(frozen=True)
+class _Seen:
+    """What CLIP and the copy test say about the images of one probe, before and after: (2, n) or (2, n, d) each."""
+
+    probe: Probe
+    images: np.ndarray
+    features: np.ndarray
+    score: np.ndarray
+    nearer: np.ndarray
+    copies: np.ndarray | None
+
+    @property
+    def shows_target(self) -> np.ndarray:
+        return self.nearer if self.copies is None else self.copies
 
 
-@torch.no_grad()
-def _against(clip: tuple[CLIPModel, CLIPProcessor], images: np.ndarray, own: str, rival: str) -> tuple[float, float]:
-    """Mean CLIP score with the own prompt, and the share of images nearer to it than to the rival."""
-    similarity = clip_similarity(clip, images, [own, rival])
-    return float(2.5 * similarity[:, 0].clip(min=0).mean()), float((similarity[:, 0] > similarity[:, 1]).mean())
+def _seeds(settings: EvaluationSettings, count: int) -> list[int]:
+    return list(range(settings.first_seed, settings.first_seed + count))
 
 
-@torch.no_grad()
-def clip_similarity(clip: tuple[CLIPModel, CLIPProcessor], images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """Cosine similarity of images (n, H, W, 3) and texts: float array (n, len(texts))."""
-    model, processor = clip
-    inputs = processor(images=list(images), text=list(texts), return_tensors="pt", padding=True, truncation=True)
-    output = model(**inputs.to(model.device))
-    image = torch.nn.functional.normalize(output.image_embeds, dim=-1)
-    text = torch.nn.functional.normalize(output.text_embeds, dim=-1)
-    return (image @ text.T).float().cpu().numpy()
+def _draw(
+    pipeline: Pipeline, asked: Sequence[Probe], settings: EvaluationSettings, generation: GenerationSettings,
+    known: Unedited,
+) -> list[np.ndarray]:  # fmt: skip
+    wanted = [[(probe.prompt, seed) for seed in _seeds(settings, probe.samples)] for probe in asked]
+    missing = list(dict.fromkeys(key for keys in wanted for key in keys if key not in known))
+    drawn = generate(pipeline, [prompt for prompt, _ in missing], [seed for _, seed in missing], generation)
+    known |= dict(zip(missing, drawn, strict=True))
+    return [np.stack([known[key] for key in keys]) for keys in wanted]
+
+
+def _copy_tests(edit: ConceptEdit, asked: Sequence[Probe], before: Sequence[np.ndarray]) -> dict[str, CopyTest]:
+    memorised = {concept.name for concept in edit.concepts if concept.kind == "memorized"}
+    return {
+        probe.concept: copies_of(memorised_picture(images))
+        for probe, images in zip(asked, before, strict=True)
+        if probe.role == "target" and probe.concept in memorised
+    }
+
+
+def _look(clip: Clip, probe: Probe, before: np.ndarray, after: np.ndarray, copies: Mapping[str, CopyTest]) -> _Seen:
+    features = np.stack([image_features(clip, images) for images in (before, after)])
+    similarity = features @ text_features(clip, [probe.shown, probe.rival]).T
+    score = 2.5 * similarity[..., 0].clip(min=0)
+    test = copies.get(probe.concept) if probe.role in ("target", "adversarial", *LEAKS) else None
+    copied = None if test is None else np.stack([np.asarray(test(images), bool) for images in (before, after)])
+    return _Seen(
+        probe, np.stack([before, after]), features, score, similarity[..., 0] > similarity[..., 1], copied
+    )  # fmt: skip
+
+
+def _judged(seen: Sequence[_Seen], settings: EvaluationSettings, gate: Gate) -> Evaluation:
+    kept = [one for one in seen if one.probe.role in ("anchor", "surrounding")]
+    targets = [one for one in seen if one.probe.role == "target"]
+    images = np.concatenate([one.images for one in targets], axis=1)
+    evaluation = Evaluation(
+        samples=settings.samples,
+        first_seed=settings.first_seed,
+        figures=tuple(_figures(one, settings) for one in seen),
+        target_share=_worst([one for one in targets if one.copies is None], settings),
+        copy_share=_worst([one for one in targets if one.copies is not None], settings),
+        surrounding_drop=_worst(kept, settings, lambda one: one.nearer[0].astype(float) - one.nearer[1]),
+        leakage={
+            role: figure for role in LEAKS
+            if (figure := _worst([one for one in seen if one.probe.role == role], settings))
+        },
+        adversarial_share=_worst([one for one in seen if one.probe.role == "adversarial"], settings),
+        unrelated_drop=_drop([one.score for one in seen if one.probe.role == "unrelated"], settings),
+        target_kid=_kid(targets, settings),
+        surrounding_kid=_kid(kept, settings),
+        before=images[0],
+        after=images[1],
+    )  # fmt: skip
+    return evaluation.model_copy(update={"refusals": refusals(evaluation, gate)})
+
+
+def _worst(
+    seen: Sequence[_Seen],
+    settings: EvaluationSettings,
+    values: Callable[[_Seen], np.ndarray] = lambda one: one.shows_target[1],
+) -> Estimate | None:
+    """The highest mean over concepts; None of nothing."""
+    pooled: dict[str, list[np.ndarray]] = {}
+    for one in seen:
+        pooled.setdefault(one.probe.concept, []).append(values(one))
+    found = [mean_estimate(np.concatenate(parts), settings.resamples) for parts in pooled.values()]
+    return max(found, key=lambda figure: figure.value, default=None)
+
+
+def _drop(scores: Sequence[np.ndarray], settings: EvaluationSettings) -> Estimate | None:
+    if not scores:
+        return None
+    before, after = np.concatenate(scores, axis=1)
+    return relative_drop_estimate(before, after, settings.resamples)
+
+
+def _kid(seen: Sequence[_Seen], settings: EvaluationSettings) -> Estimate | None:
+    if sum(one.images.shape[1] for one in seen) < 2:
+        return None
+    before, after = np.concatenate([one.features for one in seen], axis=1)
+    return paired_kid(after, before, min(settings.resamples, 200))
+
+
+def _figures(one: _Seen, settings: EvaluationSettings) -> PromptFigures:
+    score, accuracy = (mean_estimate(values[1], settings.resamples) for values in (one.score, one.nearer))
+    role: Role = one.probe.role
+    return PromptFigures(
+        concept=one.probe.concept, prompt=one.probe.prompt, role=role, n=len(one.score[1]),
+        score_before=float(one.score[0].mean()), score_after=score.value, score_interval=(score.low, score.high),
+        accuracy_before=float(one.nearer[0].mean()), accuracy_after=accuracy.value,
+        accuracy_interval=(accuracy.low, accuracy.high),
+        copies_before=None if one.copies is None else float(one.copies[0].mean()),
+        copies_after=None if one.copies is None else float(one.copies[1].mean()),
+        kid=_kid([one], settings),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import update
 
 from resources import CampaignResource, CatalogResource, ModelResource, StoreResource
-from twig_assets.ablation.evaluate import clip_similarity
+from twig_assets.ablation.evaluate_clip import clip_similarity
 from twig_assets.adherence import margins
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits

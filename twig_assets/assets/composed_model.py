@@ -40,8 +40,12 @@ def composed_model(
         if session.scalars(select(Model).where(Model.sha256 == sha256)).first() is None:
             session.add(Model(sha256=sha256, checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights))
         used = [edit.concept.name for edit in accepted]
-        refused = [edit.concept.name for edit in edits if not edit.accepted]
-    warning = f"not in the model, as their edits were refused: {', '.join(refused)}"
+        refused = [
+            f"{edit.concept.name} ({'; '.join(edit.evaluation.get('refusals', ()))})"
+            for edit in edits
+            if not edit.accepted
+        ]
+    warning = f"not in the model, as their edits were refused: {'; '.join(refused)}"
     if refused:
         context.log.warning(warning)
     return dg.MaterializeResult(

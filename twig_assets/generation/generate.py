@@ -53,14 +53,21 @@ def generate(
 
 
 def sample(
-    pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], settings: GenerationSettings
+    pipeline: Pipeline,
+    prompts: Sequence[str] | None,
+    seeds: Sequence[int],
+    settings: GenerationSettings,
+    encoded: dict[str, torch.Tensor] | None = None,
 ) -> np.ndarray:
-    """One call of the pipeline: uint8 array of shape (n, H, W, 3)."""
+    """One call of the pipeline: uint8 array of shape (n, H, W, 3).
+
+    `encoded` takes the place of prompts: `prompt_embeds` (n, tokens, d) and what else the pipeline needs with it.
+    """
     height, width = image_size(pipeline, settings)
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     late = settings.guidance_scale > 1 and settings.guidance_from > 0
     result = pipeline(
-        list(prompts),
+        None if prompts is None else list(prompts),
         height=height,
         width=width,
         num_inference_steps=settings.steps,
@@ -70,10 +77,13 @@ def sample(
         latents=starting_noise(pipeline, generators, height, width),
         generator=generators,
         output_type="pt",
+        **(encoded or {}),
     )
     images = result.images
     if not torch.isfinite(images).all():
-        raise FloatingPointError(f"the model produced NaN for {list(prompts)!r}; lower guidance_scale or use float32")
+        raise FloatingPointError(
+            f"the model produced NaN for {prompts or 'an embedding'!r}; lower guidance_scale or use float32"
+        )
     return images.float().mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from twig_assets.settings.evaluation import EvaluationSettings, Gate
+
 Kind = Literal["object", "style", "memorized"]
 
 
@@ -118,9 +120,8 @@ class AblationSettings(BaseModel):
             templates when None.
         tuning: Settings of `model_based` and `noise_based`.
         distillation: Settings of the second half of `fast`.
-        samples: Images per prompt in the evaluation, before and after.
-        max_target_share: An edit is accepted if at most this share of the target's images still shows the target
-            more than the anchor.
+        evaluation: What is drawn to judge the edit.
+        gate: What it must reach to be accepted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,5 +139,5 @@ class AblationSettings(BaseModel):
     anchor_prompts_file: Path | None = None
     tuning: TuningSettings = TuningSettings()
     distillation: DistillationSettings = DistillationSettings()
-    samples: int = Field(8, ge=1)
-    max_target_share: float = Field(0.5, ge=0, le=1)
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: Gate = Gate()

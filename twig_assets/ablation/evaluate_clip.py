@@ -1,0 +1,39 @@
+"""What CLIP says about images and texts."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from transformers import CLIPModel, CLIPProcessor
+
+Clip: TypeAlias = tuple[CLIPModel, CLIPProcessor]
+_BATCH = 64
+
+
+@torch.no_grad()
+def image_features(clip: Clip, images: np.ndarray) -> np.ndarray:
+    """Unit vectors (n, d) of images uint8 (n, H, W, 3)."""
+    model, processor = clip
+    parts = []
+    for at in range(0, len(images), _BATCH):
+        inputs = processor(images=list(images[at : at + _BATCH]), return_tensors="pt").to(model.device)
+        pooled = model.vision_model(**inputs).pooler_output
+        parts.append(torch.nn.functional.normalize(model.visual_projection(pooled), dim=-1).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+@torch.no_grad()
+def text_features(clip: Clip, texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors (n, d) of texts; what CLIP cannot read of a long one is cut off."""
+    model, processor = clip
+    inputs = processor(text=list(texts), return_tensors="pt", padding=True, truncation=True).to(model.device)
+    pooled = model.text_model(**inputs).pooler_output
+    features: np.ndarray = torch.nn.functional.normalize(model.text_projection(pooled), dim=-1).float().cpu().numpy()
+    return features
+
+
+def clip_similarity(clip: Clip, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """Cosine similarity of images (n, H, W, 3) and texts: float array (n, len(texts))."""
+    similarity: np.ndarray = image_features(clip, images) @ text_features(clip, texts).T
+    return similarity
