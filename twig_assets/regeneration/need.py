@@ -3,7 +3,8 @@
 A prompt that the model knows by heart gives the same picture from every seed. So at the very first step, when there is
 only noise and an ordinary prompt's prediction is a blur, the prediction from a *new* seed already is the first image.
 (Wen et al. 2024, "Detecting, Explaining, and Mitigating Memorization in Diffusion Models", see the same at the same
-step in the size of the guidance.)
+step in the size of the guidance.) Where concepts were removed from the model, copies are blurred and differ from each
+other; what shows then is the protected work itself, if it was given.
 """
 
 from dataclasses import replace
@@ -15,13 +16,17 @@ from twig_assets.regeneration.steering import Prediction, Steer
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
-def explained(clean: torch.Tensor, firsts: torch.Tensor) -> torch.Tensor:
-    """Share of the first images' contrast (n, C, h, w) that predictions account for, (n,), at most 1.
+def explained(clean: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """Share of the pictures' contrast that predictions account for, (n,), at most 1.
 
     It is 1 - |x - z|^2 / |z - ground of z|^2: 1 for the same picture, about 0 or less for another.
+
+    Args:
+        clean: (n, C, h, w).
+        pictures: Of the same shape, or one (1, C, h, w) for all.
     """
-    missed = (clean - firsts).square().flatten(1).sum(1)
-    return 1 - missed / (firsts - ground(firsts)).square().flatten(1).sum(1).clamp_min(1e-6)
+    missed = (clean - pictures).square().flatten(1).sum(1)
+    return 1 - missed / (pictures - ground(pictures)).square().flatten(1).sum(1).clamp_min(1e-6)
 
 
 class Need:
@@ -31,9 +36,19 @@ class Need:
         memorised: bool (n,), which prompts are known by heart; None until the first step is taken.
     """
 
-    def __init__(self, firsts: torch.Tensor, relocate: Steer | None, settings: RegenerationSettings) -> None:
-        """Of one batch; firsts: latents of the first images, relocate: what ordinary prompts get, if anything."""
+    def __init__(
+        self, firsts: torch.Tensor, works: torch.Tensor | None, relocate: Steer | None, settings: RegenerationSettings
+    ) -> None:
+        """Of one batch.
+
+        Args:
+            firsts: Latents of the first images (n, C, h, w).
+            works: Latents of the protected works (k, C, h, w), if any are known.
+            relocate: What ordinary prompts get, if anything.
+            settings: The thresholds, and the guidance of what is known by heart.
+        """
         self._firsts = firsts
+        self._works = works
         self._relocate = relocate
         self._settings = settings
         self.memorised: torch.Tensor | None = None
@@ -41,7 +56,7 @@ class Need:
     def steer(self, now: Prediction) -> Prediction:
         """Judge at the first step, and forget what was predicted by heart; later on relocate what is ordinary."""
         if self.memorised is None:
-            self.memorised = explained(now.clean, self._firsts.to(now.clean)) >= self._settings.memorised
+            self.memorised = self._by_heart(now.clean)
             if not self.memorised.any():
                 return now
             return replace(now, clean=torch.where(self.memorised[:, None, None, None], 0.0, now.clean))
@@ -51,6 +66,12 @@ class Need:
         keep = self.memorised[:, None, None, None]
         clean, sample = torch.where(keep, now.clean, after.clean), torch.where(keep, now.sample, after.sample)
         return replace(now, clean=clean, sample=sample)
+
+    def _by_heart(self, clean: torch.Tensor) -> torch.Tensor:
+        known = explained(clean, self._firsts.to(clean)) >= self._settings.memorised
+        for work in () if self._works is None else self._works:
+            known = known | (explained(clean, work[None].to(clean)) >= self._settings.near_work)
+        return known
 
     def scales(self, progress: float) -> torch.Tensor | None:
         """Guidance of the prompts known by heart: opposite until `delay_until`, then none."""

@@ -145,7 +145,7 @@ class _Course:
             self._scales.append(self._delayed)
         elif self._firsts is not None:
             relocate = move(mask, self._seeds, settings) if strategy == "auto" else None
-            need = Need(self._firsts, relocate, settings)
+            need = Need(self._firsts, None if self._works is None else self._works[0], relocate, settings)
             self._steers.append(need.steer)
             self._scales.append(need.scales)
             if strategy == "auto":

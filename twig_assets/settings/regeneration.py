@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Strategy = Literal["auto", "forget", "move", "vacate", "repel", "references", "delay", "suppress", "relocate"]
+# No attempt takes a prediction that explains less than this for a copy, unless the settings do from the start.
+LEAST_DOUBT = 0.3
 
 
 class RegenerationSettings(BaseModel):
@@ -20,8 +22,8 @@ class RegenerationSettings(BaseModel):
             `relocate`: the prediction follows the gradient by which those words attend less to the mask; costs a pass
             through the U-Net and back for every step at which it acts.
             `delay`: classifier-free guidance is `delay_scale` until `delay_until`.
-            `forget`: a prompt whose picture is the same from every seed, so known by heart, gets opposite guidance and
-            then none. Ordinary prompts are left alone. Uses no mask.
+            `forget`: a prompt whose picture is the same from every seed, or near a protected work from the first step
+            on, so known by heart, gets opposite guidance and then none. All others are left alone. Uses no mask.
             `auto`: `forget`, `move` for all that is ordinary, and `references` where some are given.
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
@@ -37,11 +39,17 @@ class RegenerationSettings(BaseModel):
         delay_scale: Guidance until then: 0 leaves the prompt out, negative values push away from it (opposite
             guidance, Jain et al. 2025, arXiv 2411.16738).
         memorised: How much of the first image the prediction from another seed must explain, very early, for the prompt
-            to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little.
+            to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little, but of
+            a plain thing on a plain ground up to 0.8.
+        near_work: The same for a protected work that was given. A prompt explains nothing of a work of something
+            else, and as much of one of the same kind of thing as of its own first image.
         without_mask: What is done where the first image has no usable mask (no object was found, or it covers nearly
             everything): `forget`, the strategy of that name, or `plain`, a new draw as it comes.
         works: Of a larger corpus, how many works `references` keeps away from: those nearest to the first images.
-        strength_per_attempt: Added to `until` and `delay_until`, and to `radius`, for every further attempt.
+        strength_per_attempt: For every further attempt, added to `until`, `delay_until` and `radius`, and taken from
+            `move_cost`.
+        doubt_per_attempt: For every further attempt, taken from `memorised` and `near_work`, down to 0.3: the audit has
+            found a copy, so it is less likely that the prompt is an ordinary one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,10 +64,12 @@ class RegenerationSettings(BaseModel):
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)
     delay_scale: float = Field(-2.0, ge=-10, le=10)
-    memorised: float = Field(0.9, ge=0, le=1)
+    memorised: float = Field(0.85, ge=0, le=1)
+    near_work: float = Field(0.6, ge=0, le=1)
     without_mask: Literal["forget", "plain"] = "forget"
     works: int = Field(16, ge=1)
     strength_per_attempt: float = Field(0.1, ge=0, le=0.5)
+    doubt_per_attempt: float = Field(0.15, ge=0, le=0.5)
 
     @property
     def strategies(self) -> tuple[Strategy, ...]:
@@ -73,12 +83,18 @@ class RegenerationSettings(BaseModel):
         return self.model_copy(update={"strategy": "forget"})
 
     def for_attempt(self, attempt: int) -> "RegenerationSettings":
-        """The settings of a rerun: the same, acting for longer and from further away. attempt: 0 for the first try."""
-        more = self.strength_per_attempt * attempt
+        """The settings of a rerun: acting for longer, from further away and upon more doubt.
+
+        attempt: 0 for the first try, which gets these settings themselves.
+        """
+        more, doubt = self.strength_per_attempt * attempt, self.doubt_per_attempt * attempt
         return self.model_copy(
             update={
                 "until": min(1.0, self.until + more),
                 "delay_until": min(1.0, self.delay_until + more),
                 "radius": min(4.0, self.radius + more),
+                "move_cost": max(0.0, self.move_cost - more),
+                "memorised": max(min(LEAST_DOUBT, self.memorised), self.memorised - doubt),
+                "near_work": max(min(LEAST_DOUBT, self.near_work), self.near_work - doubt),
             }
         )

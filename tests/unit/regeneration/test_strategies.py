@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -119,7 +121,7 @@ def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_r
     first = torch.randn(2, 4, 16, 16)
     moved = prediction(torch.full((2, 4, 16, 16), 9.0))
     settings = RegenerationSettings(delay_until=0.5, delay_scale=-2.0)
-    need = Need(first, lambda now: moved, settings)
+    need = Need(first, None, lambda now: moved, settings)
     assert need.scales(0.0) is None
     start = prediction(torch.stack([first[0], torch.randn(4, 16, 16)]))
     forgotten = need.steer(start).clean
@@ -134,7 +136,37 @@ def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_r
 
 
 def test_ordinary_prompts_keep_their_guidance():
-    need = Need(torch.randn(1, 4, 16, 16), lambda now: now, RegenerationSettings())
+    need = Need(torch.randn(1, 4, 16, 16), None, lambda now: now, RegenerationSettings())
     start = prediction(torch.randn(1, 4, 16, 16))
     assert need.steer(start) is start
     assert need.scales(0.5) is None
+
+
+def test_what_is_near_a_protected_work_from_the_first_step_is_known_by_heart_whatever_the_first_image():
+    draw = torch.Generator().manual_seed(5)
+    work, other, first = (torch.randn(1, 4, 16, 16, generator=draw) for _ in range(3))
+    near = 0.8 * work + 0.2 * other
+    blurred = prediction(torch.cat([near, other]))
+    need = Need(first.expand(2, 4, 16, 16), torch.cat([other * 3, work]), None, RegenerationSettings(near_work=0.6))
+    forgotten = need.steer(blurred).clean
+    assert need.memorised is not None
+    assert need.memorised.tolist() == [True, False]
+    assert not forgotten[0].any()
+    assert torch.equal(forgotten[1], other[0])
+
+
+def test_every_attempt_is_stronger_than_the_one_before():
+    attempts = [RegenerationSettings().for_attempt(attempt) for attempt in range(10)]
+    assert attempts[0] == RegenerationSettings()
+    for before, after in itertools.pairwise(attempts):
+        assert (after.until, after.delay_until, after.radius) >= (before.until, before.delay_until, before.radius)
+        assert after.move_cost <= before.move_cost
+        assert after.memorised <= before.memorised
+        assert after.near_work <= before.near_work
+    assert attempts[1].move_cost < attempts[0].move_cost
+    assert (attempts[1].memorised, attempts[1].near_work) == pytest.approx((0.7, 0.45))
+    assert (attempts[9].memorised, attempts[9].near_work) == (0.3, 0.3)
+
+
+def test_a_threshold_that_was_set_below_the_least_stays_where_it_was_set():
+    assert RegenerationSettings(near_work=0.1).for_attempt(3).near_work == 0.1
