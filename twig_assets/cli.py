@@ -223,6 +223,8 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A smaller sample.")] = False,
     grid: Annotated[Path | None, typer.Option(help="Also save a PNG of the images that were judged.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Of `ablation`: only these, with commas between.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Of `ablation`: only these, with commas between; or `all`.")] = None,
 ) -> None:
     """Measure, in this run, a figure that the documentation states."""
     import torch
@@ -234,11 +236,15 @@ def bench(
         console.print("\n".join(benchmarks.names()))
         return
     quiet_model_libraries()
-    found = benchmarks.run(name, quick, grid)
+    found = benchmarks.run(name, quick, grid, _listed(methods), _listed(tasks))
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
     else:
         console.print(found.to_table())
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Counting the images that copy a memorised picture, with the project's own detectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from twig_assets.similarity import Policy, ReferenceImage, ReferenceIndex, audit
 
-CopyTest: TypeAlias = Callable[[np.ndarray], Sequence[bool] | np.ndarray]
+CopyTest: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 def copies_of(picture: np.ndarray, policy: Policy | None = None) -> CopyTest:

@@ -11,12 +11,15 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 
 # Each module has `measure(quick, grid) -> Measured`. They load models, so they are imported when asked for.
 _MODULES = {
+    "ablation": "twig_assets.bench.ablation",
     "detectors": "twig_assets.bench.detectors",
     "model-zoo": "twig_assets.bench.model_zoo",
     "orchestration": "twig_assets.trials.orchestration",
     "regeneration": "twig_assets.bench.regeneration",
     "similarity": "twig_assets.bench.similarity",
 }
+
+_CHOOSABLE = "ablation"
 
 
 class UnknownBenchmarkError(ValueError):
@@ -28,24 +31,35 @@ def names() -> list[str]:
     return sorted(_MODULES)
 
 
-def run(name: str, quick: bool = False, grid: Path | None = None) -> BenchReport:
+def run(
+    name: str,
+    quick: bool = False,
+    grid: Path | None = None,
+    methods: list[str] | None = None,
+    tasks: list[str] | None = None,
+) -> BenchReport:
     """Measure one benchmark now.
 
     Args:
         name: One of `names()`.
         quick: Take a smaller sample; the report says so.
         grid: Also write a PNG of samples there, for a person to look at.
+        methods: For `ablation`: only these methods.
+        tasks: For `ablation`: only these tasks.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.
 
     Raises:
-        UnknownBenchmarkError: If there is no such benchmark.
+        UnknownBenchmarkError: If there is no such benchmark, or it has no methods and tasks to choose from.
     """
     if name not in _MODULES:
         raise UnknownBenchmarkError(f"There is no benchmark '{name}'; choose one of: {', '.join(names())}.")
+    choice = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
+    if not choice and (methods or tasks):
+        raise UnknownBenchmarkError(f"Only {_CHOOSABLE} has methods and tasks; leave them out for '{name}'.")
     with contextlib.redirect_stdout(sys.stderr):
-        measured = import_module(_MODULES[name]).measure(quick=quick, grid=grid)
+        measured = import_module(_MODULES[name]).measure(quick=quick, grid=grid, **choice)
     return BenchReport(
         bench=name, commit=commit_of(), environment=environment(quick), bars=measured.bars, rows=measured.rows
     )
