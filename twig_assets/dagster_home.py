@@ -1,8 +1,10 @@
 """The Dagster instance of this project: the root's dagster.yaml, with its storage in the state folder."""
 
+import fcntl
 import os
 from pathlib import Path
 
+import dagster as dg
 import yaml
 
 from twig_assets.home import home
@@ -34,6 +36,10 @@ def prepare_dagster_home() -> Path:
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         target.write_text(text, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home())
+    # Dagster makes its tables when they are missing, and fails when another process makes them at the same moment.
+    with (home() / ".dagster-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        dg.DagsterInstance.get().dispose()
     return home()
 
 

@@ -13,6 +13,7 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 _MODULES = {
     "ablation": "twig_assets.bench.ablation",
     "detectors": "twig_assets.bench.detectors",
+    "faults": "twig_assets.trials.faults",
     "model-zoo": "twig_assets.bench.model_zoo",
     "orchestration": "twig_assets.trials.orchestration",
     "regeneration": "twig_assets.bench.regeneration",

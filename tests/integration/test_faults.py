@@ -1,0 +1,53 @@
+"""A handful of the faults that `twig bench faults` injects, and that its faults can be told from none."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from sqlalchemy import func, select
+
+from tests.integration.conftest import ROOT, Ended, Place
+from twig_assets.catalog.database import open_catalog
+from twig_assets.catalog.models import Audit
+from twig_assets.catalog.verify import check_ledger
+from twig_assets.trials import writer
+from twig_assets.trials.end_state import differences, end_state, findings, unnamed_litter
+from twig_assets.trials.faults import all_faults
+
+
+def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
+    place: Place, first_run: tuple[Place, Ended]
+) -> None:
+    with first_run[0].entered():
+        expected = end_state()
+    point = ["similarity_audits", "before commit", "3", "--", "run", "--campaign", "tiny", "--root", str(place.root)]
+    killed = subprocess.run(
+        [sys.executable, "-m", "twig_assets.trials.dying", *point],
+        cwd=ROOT, env={**os.environ, **place.environment()}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with place.entered():
+        assert len(differences(end_state(), expected)) >= 2, "audits and releases are missing"
+    ended = place.run()
+    assert ended.code == 0, ended.text
+    with place.entered():
+        assert (differences(end_state(), expected), findings(), unnamed_litter()) == ([], [], [])
+
+
+def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_url: str) -> None:
+    writer.shared_rows(database_url)
+    command = [sys.executable, "-m", "twig_assets.trials.writer", database_url]
+    running = [subprocess.Popen([*command, f"batch-{n}", "8"], cwd=ROOT) for n in range(4)]
+    assert [one.wait() for one in running] == [0] * 4
+    catalog = open_catalog(database_url)
+    with catalog.snapshot() as session:
+        assert session.scalar(select(func.count()).select_from(Audit)) == 32
+        assert list(check_ledger(session.connection())) == []
+    catalog.close()
+
+
+def test_at_least_thirty_five_faults_are_injected_each_under_a_name_of_its_own() -> None:
+    names = [name for name, _ in all_faults(quick=False)]
+    assert len(set(names)) == len(names) >= 35
+    assert sum(name.startswith("kill -9") for name in names) == 25

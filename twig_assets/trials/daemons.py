@@ -1,0 +1,90 @@
+"""Faults of Dagster's daemon: killed in the middle of a tick, started twice, at work beside `twig run`."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import dagster as dg
+
+from twig_assets.trials.campaign_at_rest import ALL_FAIL, Rest, copied, process, settled, twig_run
+from twig_assets.trials.hurt import NotInjectedError
+from twig_assets.trials.place import Place
+
+PATIENCE = 600
+
+
+def killed_mid_tick(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon is killed while it ticks the sensor that withdraws, with all its processes; another is started."""
+    _strict(undisturbed, place)
+    with place.entered() as (instance, _), daemon(place) as first:
+        _until_ticking(instance, first)
+        _kill(first)
+        with daemon(place):
+            return _in_the_end(undisturbed, place)
+
+
+def two_daemons(undisturbed: Rest, place: Place) -> list[str]:
+    """Two daemons work on one instance."""
+    _strict(undisturbed, place)
+    with place.entered(), daemon(place), daemon(place):
+        return _in_the_end(undisturbed, place)
+
+
+def beside_a_run(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon and `twig run` work on one batch at the same time."""
+    _strict(undisturbed, place)
+    with place.entered(), daemon(place):
+        code = process(place, *twig_run(place)).wait()
+        problems = _in_the_end(undisturbed, place)
+    return [*([] if code == 0 else [f"twig run ended with status {code}"]), *problems]
+
+
+def _strict(undisturbed: Rest, place: Place) -> None:
+    """A finished campaign whose policy has become one that nothing complies with: withdraw, draw anew, quarantine."""
+    copied(undisturbed.finished, place)
+    place.write("policy.yaml", ALL_FAIL)
+
+
+@contextmanager
+def daemon(place: Place) -> Iterator[subprocess.Popen[str]]:
+    """Dagster's daemon as processes of their own, ticking every second; killed when the `with` block ends."""
+    running = process(place, "dagster._daemon", "run", "-m", "twig_assets.definitions",
+                      TWIG_SENSOR_SECONDS="1", DAGSTER_HOME=str(place.home))  # fmt: skip
+    try:
+        yield running
+    finally:
+        _kill(running)
+
+
+def _kill(running: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def _until_ticking(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and running.poll() is None:
+        for state in instance.all_instigator_state():
+            if state.instigator_name == "ssim_violations":
+                ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+                if ticks and ticks[0].status == dg._core.scheduler.instigation.TickStatus.STARTED:
+                    return
+        time.sleep(0.01)
+    raise NotInjectedError("no tick was seen while it was going on")
+
+
+def _in_the_end(undisturbed: Rest, place: Place) -> list[str]:
+    """What is wrong when the daemon has had its time; it may stop as soon as nothing is."""
+    deadline = time.monotonic() + PATIENCE
+    while (problems := settled(place, undisturbed.strict)) and time.monotonic() < deadline:
+        time.sleep(2)
+    return problems
+
+
+DAEMON_FAULTS = {
+    str(fault.__doc__).splitlines()[0].rstrip("."): fault for fault in (killed_mid_tick, two_daemons, beside_a_run)
+}

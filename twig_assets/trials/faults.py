@@ -1,0 +1,72 @@
+"""Breaking things on purpose: after each fault and the same command once more, the campaign must be where it would be.
+
+Every fault works in a folder of its own, on a campaign of three prompts of which the first is caught by the audit and
+drawn anew. It is survived when rows and artifacts equal those of an undisturbed run, `twig verify` finds nothing, and
+whatever lies about in the artifact store is listed by `twig gc`.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from twig_assets.bench.report import Bar, Measured
+from twig_assets.trials.campaign_at_rest import Rest, rest
+from twig_assets.trials.daemons import DAEMON_FAULTS
+from twig_assets.trials.hurt import FAULTS, NotInjectedError
+from twig_assets.trials.kills import KILLS, killed
+from twig_assets.trials.place import Place
+
+Fault = Callable[[Rest, Place], list[str]]
+
+
+def measure(quick: bool = False, grid: Path | None = None) -> Measured:
+    """Inject every fault; `quick` takes every fifth of the kills and leaves the daemons out. `grid` is not used."""
+    with tempfile.TemporaryDirectory(prefix="twig-faults-") as folder:
+        undisturbed = rest(Path(folder))
+        rows = []
+        for number, (name, fault) in enumerate(tqdm(list(all_faults(quick)), unit="fault")):
+            rows.append(inject(undisturbed, Place(Path(folder) / str(number)), name, fault))
+            tqdm.write(json.dumps(rows[-1]), file=sys.stderr)
+            shutil.rmtree(Path(folder) / str(number), ignore_errors=True)
+    injected = [row for row in rows if row["injected"]]
+    survived = sum(row["survived"] for row in injected)
+    return Measured(
+        bars=[
+            Bar(name="faults_injected", value=len(injected), goal=35, direction=">="),
+            Bar(name="faults_survived_share", value=survived / max(1, len(injected)), goal=1.0, direction=">="),
+        ],
+        rows=rows,
+    )
+
+
+def all_faults(quick: bool) -> Iterator[tuple[str, Fault]]:
+    """Name and function of every fault."""
+    yield from FAULTS.items()
+    for kill in KILLS[::5] if quick else KILLS:
+        yield f"kill -9 in {kill.asset}, {kill.event} {kill.number}", killed(kill)
+    if not quick:
+        yield from DAEMON_FAULTS.items()
+
+
+def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str, Any]:
+    """Inject one fault and look at what it left.
+
+    Returns:
+        A row: the fault, whether it was injected and survived, what was wrong, and seconds.
+    """
+    started = time.monotonic()
+    try:
+        problems, injected = fault(undisturbed, place), True
+    except NotInjectedError as error:
+        problems, injected = [str(error)], False
+    return {
+        "fault": name, "injected": injected, "survived": injected and not problems, "problems": problems[:5],
+        "seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
