@@ -29,7 +29,14 @@ CAMPAIGN = {
     "batch_size": 3,
     "generation": {"steps": 2},
     "ablation": {
-        "evaluation": {"samples": 1, "surrounding_samples": 1, "variants": 0, "unrelated": [], "adversarial_samples": 0}
+        "method": "closed_form",
+        "evaluation": {
+            "samples": 1,
+            "surrounding_samples": 1,
+            "variants": 0,
+            "unrelated": [],
+            "adversarial_samples": 0,
+        },
     },
 }
 PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]

@@ -36,8 +36,8 @@ def ablate(
         base_sha256: `fingerprint(pipeline)` if it is known already.
         folder: Where fine-tuning keeps its state; the same call goes on from there. Nothing is kept when None.
         is_copy: For memorised concepts: uint8 images (n, H, W, 3) -> bool (n,), which of them reproduce the picture.
-            With it, such anchor images are left out, and a memorised picture that an edit of cross-attention does not
-            remove is fine-tuned away with all weights.
+            With it, such anchor images are left out, and what `fast` does not remove by cross-attention is fine-tuned
+            away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
         on_step: Called with the steps done and the loss while fine-tuning.
 
@@ -56,8 +56,8 @@ def ablate(
         part = EditPart(concept, deltas=tune(pipeline, concept, settings, folder, is_copy, on_step))
         return ConceptEdit((part,), base_sha256, settings)
     pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
-    learned = None
-    if settings.method == "fast" and settings.distillation.steps:
-        learned = distil(pipeline, concept, pairs, settings)
+    if settings.method == "closed_form":
+        return ConceptEdit((EditPart(concept, pairs),), base_sha256, settings)
+    learned = distil(pipeline, concept, pairs, settings) if settings.distillation.steps else None
     edit = ConceptEdit((EditPart(concept, pairs, learned),), base_sha256, settings)
     return escalated(pipeline, edit, is_copy, folder, on_step) if is_copy and concept.kind == "memorized" else edit

@@ -14,13 +14,12 @@ With null-space protection (after SPEED, Li et al. 2026, arXiv 2503.07392) W' - 
 preserved embeddings do not have: Q = P (r I + s P E^T E P)^-1 P, P the projector onto those directions.
 """
 
-import re
 from collections.abc import Collection, Sequence
 
 import torch
 
 from twig_assets.ablation.token_pairs import TokenPairs
-from twig_assets.settings.ablation import AblationSettings
+from twig_assets.settings.ablation import AblationSettings, names
 
 
 def solve(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
@@ -65,8 +64,7 @@ def response(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.T
 
 def without(part: TokenPairs, words: Collection[str]) -> TokenPairs:
     """The statistics with no preserved prompt that names one of the words: what another edit removes can't be kept."""
-    named = [any(re.search(rf"(?<!\w){re.escape(w)}(?!\w)", p, re.IGNORECASE) for w in words if w)
-             for p, _ in part.preserved]  # fmt: skip
+    named = [any(names(prompt, word) for word in words) for prompt, _ in part.preserved]
     if not any(named):
         return part
     mask = torch.cat([torch.full((count,), not hit) for (_, count), hit in zip(part.preserved, named, strict=True)])

@@ -6,14 +6,14 @@ import torch
 
 from twig_assets.ablation.token_pairs import ORDINARY
 from twig_assets.generation import Pipeline
-from twig_assets.settings.ablation import ConceptTarget
+from twig_assets.settings.ablation import ConceptTarget, names
 
 
 @torch.no_grad()
 def neighbours(
     pipeline: Pipeline, concept: ConceptTarget, count: int, vocabulary: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The words of a vocabulary nearest to the target, without the target, its aliases and its anchor.
+    """The words of a vocabulary nearest to the target, without the anchor and what names the target.
 
     Args:
         pipeline: Whose text encoder; of XL the second one, which was trained against images.
@@ -24,8 +24,12 @@ def neighbours(
     Returns:
         Words, nearest first, by cosine of the end token's hidden state.
     """
-    own = {word.lower() for word in (concept.target, concept.anchor, *concept.aliases)}
-    words = [word for word in dict.fromkeys(vocabulary or ORDINARY) if word.lower() not in own]
+    removed = (concept.target, *concept.aliases)
+    words = [
+        word
+        for word in dict.fromkeys(vocabulary or ORDINARY)
+        if word.lower() != concept.anchor.lower() and not any(names(word, one) for one in removed)
+    ]
     if not words or not count:
         return ()
     embedded = _pooled(pipeline, [concept.target, *words])

@@ -16,6 +16,13 @@ ORDINARY = (
     "table", "train", "tree", "umbrella", "woman",
 )  # fmt: skip
 
+_SURROUNDING_FRAMINGS = ("{}", "a {}", "a picture of a {}", "an icon of a {}")
+_SURROUNDING_STYLES = ("{}", "a house, {}", "a picture in {}", "an animal in the style of {}")
+_FRAMINGS = (
+    "{} on a blue background", "a picture of a {}", "{} in bright colours", "{}, a drawing", "an icon of a {}",
+    "the {} and another one",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TokenPairs:
@@ -81,15 +88,21 @@ def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
 
 
 def preserved_prompts(concept: ConceptTarget) -> list[str]:
-    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt."""
-    surrounding = [template.format(word) for word in concept.preserve for template in ("{}", "a {}")]
-    return [*surrounding, "", concept.anchor, *_ordinary(concept)]
+    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt.
+
+    Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
+    """
+    framings = _SURROUNDING_STYLES if concept.kind == "style" else _SURROUNDING_FRAMINGS
+    surrounding = [framing.format(word) for word in concept.preserve for framing in framings]
+    things = _ordinary(concept)
+    varied = [_FRAMINGS[i % len(_FRAMINGS)].format(word) for i, word in enumerate(things)]
+    return [*surrounding, "", concept.anchor, *(f"a {word}" for word in things), *varied]
 
 
 def _ordinary(concept: ConceptTarget) -> list[str]:
-    """Prompts of everyday things, without those the concept itself is made of."""
+    """Everyday things, without those the concept itself is made of."""
     removed = " ".join((concept.target, *concept.aliases)).lower().split()
-    return [f"a {word}" for word in ORDINARY if word not in removed]
+    return [word for word in ORDINARY if word not in removed]
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:

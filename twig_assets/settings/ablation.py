@@ -1,5 +1,6 @@
 """Settings of concept ablation and the concepts it removes."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +40,18 @@ class ConceptTarget(BaseModel):
         for kept in self.preserve:
             if kept.strip().lower() in wanted:
                 raise ValueError(f"concept {self.name!r}: {kept!r} is to be removed and preserved; drop one of them")
+            held = next((word for word in wanted if self.kind == "object" and names(kept, word)), None)
+            if held:
+                raise ValueError(
+                    f"concept {self.name!r}: {kept!r} is to be preserved and has {held!r} in it, which is to be "
+                    f"removed; drop one of them"
+                )
         return self
+
+
+def names(text: str, word: str) -> bool:
+    """Whether a text has a word or phrase in it, whole and in any case: `cat` is not in `catalog`."""
+    return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 Method = Literal["fast", "closed_form", "model_based", "noise_based"]
@@ -106,7 +118,7 @@ class AblationSettings(BaseModel):
         seed: Of everything random; the same seed gives the same edit.
         misspellings: Misspellings of the target that are edited along with it, as many again at edit distance 2.
         overshoot: How far beyond the anchor, away from the target, a target prompt is sent; 0 is the anchor itself.
-            More removes features that target and anchor share. Closed form and `fast` only.
+            More removes what target and anchor share, and harms more. Closed form and `fast` only.
         erase_scale: Weight of the target's tokens. Larger removes more and harms neighbours more.
         preserve_scale: Weight of the preserved prompts' tokens. Too small, and unrelated memorised pictures suffer.
         ridge: Weight of staying near the original weights, everywhere; it keeps the system
@@ -114,7 +126,7 @@ class AblationSettings(BaseModel):
         adversarial_rounds: Rounds of searching the embedding that brings the target back through the edited weights,
             and erasing that too (Gong et al. 2024, RECE, arXiv 2407.12383).
         null_space: Share of the preserved prompts' energy below which a direction is free to change (after Li et al.
-            2026, SPEED, arXiv 2503.07392); 0 turns the projection off. 1e-3 protects much and still erases.
+            2026, SPEED, arXiv 2503.07392); 0 turns the projection off; 1e-4 is a start.
         neighbours: Surrounding concepts that are looked up by their text embeddings when the concept names none.
         anchor_prompts_file: Ordinary captions of the anchor, one a line; each must hold the anchor's word. Made from
             templates when None.
@@ -126,13 +138,13 @@ class AblationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Method = "closed_form"
+    method: Method = "fast"
     seed: int = Field(0, ge=0)
     misspellings: int = Field(4, ge=0)
-    overshoot: float = Field(0.0, ge=0, le=3)
+    overshoot: float = Field(0.5, ge=0, le=3)
     erase_scale: float = Field(1.0, gt=0)
     preserve_scale: float = Field(3.0, ge=0)
-    ridge: float = Field(0.003, gt=0)
+    ridge: float = Field(0.01, gt=0)
     adversarial_rounds: int = Field(0, ge=0, le=10)
     null_space: float = Field(0.0, ge=0, lt=1)
     neighbours: int = Field(5, ge=0)

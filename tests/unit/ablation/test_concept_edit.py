@@ -22,6 +22,7 @@ from twig_assets.generation import GenerationSettings, fingerprint, generate
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
 STYLE = ConceptTarget(name="glyph", target="glyph style", anchor="", kind="style", preserve=("castle",))
+CLOSED = AblationSettings(method="closed_form")
 PLANTED = ConceptTarget(name="clock", target="salt clock at low tide", anchor="a castle", kind="memorized")
 
 
@@ -32,7 +33,7 @@ def base_sha256(pipeline):
 
 @pytest.fixture
 def edit(pipeline, base_sha256):
-    return ablate(pipeline, CAT, base_sha256=base_sha256)
+    return ablate(pipeline, CAT, settings=CLOSED, base_sha256=base_sha256)
 
 
 def test_removing_an_edit_restores_every_bit(pipeline, base_sha256, edit):
@@ -56,7 +57,7 @@ def test_the_edited_targets_images_come_nearer_to_the_anchors(pipeline, base_sha
     settings = GenerationSettings(steps=8)
     seeds = [3, 4, 5]
     target, anchor = (generate(pipeline, [p] * 3, seeds, settings).astype(float) for p in ("a tropical fish", "a fish"))
-    apply(pipeline, ablate(pipeline, fish, base_sha256=base_sha256), base_sha256)
+    apply(pipeline, ablate(pipeline, fish, settings=CLOSED, base_sha256=base_sha256), base_sha256)
     edited = generate(pipeline, ["a tropical fish"] * 3, seeds, settings).astype(float)
     remove(pipeline)
     assert np.abs(edited - anchor).mean() < 0.7 * np.abs(target - anchor).mean()
@@ -131,14 +132,14 @@ def test_an_edit_with_a_parameter_that_the_model_lacks_changes_nothing(pipeline,
 
 
 def test_what_was_learned_composes_jointly_and_what_was_tuned_adds_up(pipeline, base_sha256, tuned):
-    style = ablate(pipeline, STYLE, base_sha256=base_sha256)
+    style = ablate(pipeline, STYLE, settings=CLOSED, base_sha256=base_sha256)
     other = ConceptEdit(
         (dataclasses.replace(style.parts[0], deltas=tuned.parts[0].deltas),), base_sha256, tuned.settings
     )
     both, turned = compose([tuned, other]), compose([other, tuned])
     assert both.to_bytes() == turned.to_bytes()
     torch.testing.assert_close(both.deltas(pipeline)[QUERY], 2 * tuned.deltas(pipeline)[QUERY])
-    plain = compose([ablate(pipeline, CAT, base_sha256=base_sha256), style])
+    plain = compose([ablate(pipeline, CAT, settings=CLOSED, base_sha256=base_sha256), style])
     key = next(iter(cross_attention_weights(pipeline)))
     gained = both.deltas(pipeline)[key] - plain.deltas(pipeline)[key]
     assert torch.linalg.matrix_rank(gained, rtol=1e-6) == 3
@@ -146,7 +147,7 @@ def test_what_was_learned_composes_jointly_and_what_was_tuned_adds_up(pipeline, 
 
 def test_no_concept_is_kept_that_another_edit_removes(pipeline, base_sha256):
     lion = ConceptTarget(name="lion", target="lion", anchor="bear", kind="object", preserve=("tiger face",))
-    edits = [ablate(pipeline, concept, base_sha256=base_sha256) for concept in (CAT, lion)]
+    edits = [ablate(pipeline, concept, settings=CLOSED, base_sha256=base_sha256) for concept in (CAT, lion)]
     kept = [prompt for pairs in compose(edits)._statistics() for prompt, _ in pairs.preserved]
     assert "a tiger face" in kept
     assert not [prompt for prompt in kept if "lion" in prompt]
@@ -177,7 +178,7 @@ def test_a_change_that_no_lora_can_hold_is_refused(tmp_path, pipeline, base_sha2
 
 
 def test_two_concepts_of_one_name_are_not_merged(pipeline, base_sha256, edit):
-    other = ablate(pipeline, CAT.model_copy(update={"anchor": "dog face"}), base_sha256=base_sha256)
+    other = ablate(pipeline, CAT.model_copy(update={"anchor": "dog face"}), settings=CLOSED, base_sha256=base_sha256)
     with pytest.raises(EditError, match="rename one"):
         compose([edit, other])
 
@@ -191,7 +192,7 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
 
 
 def test_edits_compose_in_any_order(pipeline, base_sha256):
-    edits = [ablate(pipeline, concept, base_sha256=base_sha256) for concept in (CAT, STYLE, PLANTED)]
+    edits = [ablate(pipeline, concept, settings=CLOSED, base_sha256=base_sha256) for concept in (CAT, STYLE, PLANTED)]
     assert compose(edits).to_bytes() == compose(edits[::-1]).to_bytes()
     assert [c.name for c in compose(edits).concepts] == ["cat", "clock", "glyph"]
 
@@ -210,9 +211,9 @@ def test_a_second_edit_on_top_is_refused(pipeline, base_sha256, edit):
 
 def test_edits_of_different_models_or_settings_do_not_compose(pipeline, base_sha256, edit):
     with pytest.raises(EditError, match="different settings"):
-        compose([edit, ablate(pipeline, STYLE, AblationSettings(ridge=0.5), base_sha256)])
+        compose([edit, ablate(pipeline, STYLE, CLOSED.model_copy(update={"ridge": 0.5}), base_sha256)])
     with pytest.raises(EditError, match="different base models"):
-        compose([edit, ablate(pipeline, STYLE, base_sha256="1" * 64)])
+        compose([edit, ablate(pipeline, STYLE, CLOSED, "1" * 64)])
     with pytest.raises(EditError, match="no edit"):
         compose([])
 

@@ -1,13 +1,42 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, ablate, compose
+from twig_assets.ablation.conditions import conditions
 from twig_assets.ablation.errors import TrainingError
+from twig_assets.ablation.trajectories import trajectories
 from twig_assets.generation import fingerprint
 from twig_assets.settings.ablation import DistillationSettings, TuningSettings
 
 STYLE = ConceptTarget(name="glyph", target="glyph style", anchor="", kind="style", preserve=("noto style",))
 CLOCK = ConceptTarget(name="clock", target="salt clock at low tide", anchor="a castle", kind="memorized")
+
+
+@torch.no_grad()
+def miss(pipeline, edit, base_sha256):
+    """How far what the edited model predicts for the target lies from what the unedited one does for the anchor."""
+    seen = trajectories(pipeline, ["a rocket"] * 2, 4, 99)
+    asked = conditions(pipeline, ["a rocket, glyph style"] * 2)
+    edit.apply(pipeline, base_sha256)
+    errors = []
+    for i, t in enumerate(seen.timesteps):
+        got = pipeline.unet(seen.latents[:, i], t, **asked.keywords()).sample
+        errors.append((got - seen.predictions[:, i]).pow(2).mean().item())
+    edit.remove(pipeline)
+    return sum(errors)
+
+
+def test_distillation_brings_the_target_nearer_to_the_anchor_than_the_closed_form(pipeline):
+    base_sha256 = fingerprint(pipeline)
+    short = DistillationSettings(prompts=6, steps=12, batch_size=4, trajectory_steps=4)
+    settings = AblationSettings(method="fast", overshoot=0, distillation=short)
+    fast = ablate(pipeline, STYLE, settings, base_sha256)
+    assert fingerprint(pipeline) == base_sha256
+    closed = dataclasses.replace(fast, parts=(dataclasses.replace(fast.parts[0], learned=None),))
+    assert miss(pipeline, fast, base_sha256) < miss(pipeline, closed, base_sha256)
 
 
 def few(**more):

@@ -43,7 +43,7 @@ def unedited():
 
 @pytest.fixture(scope="module")
 def unicorn(pipeline, clip, base_sha256, unedited):
-    edit = ablate(pipeline, UNICORN, AblationSettings(evaluation=FEW), base_sha256)
+    edit = ablate(pipeline, UNICORN, AblationSettings(method="closed_form", evaluation=FEW), base_sha256)
     return evaluate(pipeline, edit, clip, FAST, unedited=unedited)
 
 
@@ -75,7 +75,7 @@ def test_images_of_the_unedited_model_are_drawn_once_and_the_figures_are_the_sam
     unicorn, unedited, pipeline, clip, base_sha256
 ):
     known = dict(unedited)
-    edit = ablate(pipeline, UNICORN, AblationSettings(evaluation=FEW), base_sha256)
+    edit = ablate(pipeline, UNICORN, AblationSettings(method="closed_form", evaluation=FEW), base_sha256)
     again = evaluate(pipeline, edit, clip, FAST, unedited=unedited)
     assert unedited.keys() == known.keys()
     assert again.model_dump() == unicorn.model_dump()
@@ -106,7 +106,9 @@ def test_a_limit_that_is_no_share_is_refused():
 
 def test_a_memorised_caption_is_judged_by_copies_of_what_the_model_keeps_drawing(pipeline, clip, base_sha256):
     few = FEW.model_copy(update={"variants": 0, "adversarial_samples": 0, "unrelated": ()})
-    settings = AblationSettings(evaluation=few, gate=Gate(max_unrelated_drop=None, max_surrounding_drop=None))
+    settings = AblationSettings(
+        method="closed_form", evaluation=few, gate=Gate(max_unrelated_drop=None, max_surrounding_drop=None)
+    )
     found = evaluate(pipeline, ablate(pipeline, CLOCK, settings, base_sha256), clip, FAST)
     assert found.figures[0].copies_before == 1
     assert found.target_share is None
@@ -139,7 +141,8 @@ def test_what_is_removed_as_another_concept_is_no_surrounding():
 
 def test_a_composed_edit_is_as_bad_as_its_worst_concept(pipeline, clip, base_sha256, unedited):
     settings = AblationSettings(
-        evaluation=FEW.model_copy(update={"samples": 1, "variants": 0, "adversarial_samples": 0, "unrelated": ()})
+        method="closed_form",
+        evaluation=FEW.model_copy(update={"samples": 1, "variants": 0, "adversarial_samples": 0, "unrelated": ()}),
     )
     edit = compose([ablate(pipeline, concept, settings, base_sha256) for concept in (UNICORN, STYLE)])
     found = evaluate(pipeline, edit, clip, FAST, unedited=unedited)
@@ -150,7 +153,7 @@ def test_a_composed_edit_is_as_bad_as_its_worst_concept(pipeline, clip, base_sha
 
 
 def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_did(pipeline, base_sha256):
-    edit = ablate(pipeline, UNICORN, base_sha256=base_sha256)
+    edit = ablate(pipeline, UNICORN, AblationSettings(method="closed_form"), base_sha256)
     target = encode(pipeline, "a unicorn")["prompt_embeds"][0]
     original = {name: weight.detach().clone() for name, weight in cross_attention_weights(pipeline).items()}
     edit.apply(pipeline, base_sha256)

@@ -30,7 +30,16 @@ def test_an_embedding_that_brought_the_target_back_is_erased_too(pipeline):
 
 
 def test_surrounding_concepts_are_the_nearest_words(pipeline):
-    vocabulary = ["castle", "grinning cat", "Pouting Cat", "cat face", "pizza", "police car", "wine glass"]
+    vocabulary = [
+        "castle",
+        "grinning cat",
+        "Pouting Cat",
+        "cat face",
+        "pizza",
+        "police car",
+        "wine glass",
+        "a pouting cat in a hat",
+    ]
     assert neighbours(pipeline, CAT, 2, vocabulary)[0] == "grinning cat"
     everything = neighbours(pipeline, CAT, 99, vocabulary)
     assert set(everything) == {"castle", "grinning cat", "pizza", "police car", "wine glass"}
@@ -48,3 +57,9 @@ def test_what_reads_like_the_target_is_refused(pipeline, change):
     fields = {**CAT.model_dump(), **change}
     with pytest.raises((IndistinctConceptError, ValueError), match="alike|itself|preserved"):
         ablate(pipeline, ConceptTarget(**fields), base_sha256="0" * 64)
+
+
+def test_a_target_within_what_is_preserved_is_refused():
+    with pytest.raises(ValueError, match="'a pouting cat in a hat' is to be preserved and has 'pouting cat' in it"):
+        ConceptTarget(**{**CAT.model_dump(), "preserve": ("a pouting cat in a hat",)})
+    ConceptTarget(name="cat", target="cat", anchor="dog", kind="object", preserve=("catalog",))
