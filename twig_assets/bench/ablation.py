@@ -212,7 +212,7 @@ def _recognised(models: Models, task: Task, images: np.ndarray) -> float | None:
 
 
 def _composed(models: Models, work: Work, picked: Sequence[Task], sizes: EvaluationSettings) -> dict[str, Any]:
-    """All edits of `fast` at once; style subjects are those that all styles share out."""
+    """All edits of `fast` at once, without other spellings; styles are drawn with a subject of each."""
     name = f"{COMPOSED}.fast.{'+'.join(task.name for task in picked)}"[:200]
     row = work.row(name)
     if row is not None:
@@ -220,9 +220,11 @@ def _composed(models: Models, work: Work, picked: Sequence[Task], sizes: Evaluat
     _log.warning("composed: %d edits", len(picked))
     edits = [_comparable(work.edit(f"{task.name}.fast"), sizes) for task in picked]
     subjects = tuple(dict.fromkeys(subject for task in picked for subject in task.subjects[:1])) or sizes.subjects
-    judged = sizes.model_copy(update={"subjects": subjects})
+    judged = sizes.model_copy(update={"subjects": subjects, "variants": 0, "adversarial_samples": 0})
     copies = {task.name: copies_of(planted.picture(task.work), POLICY) for task in picked if task.work}
     known = work.unedited(COMPOSED)
+    for task in picked:
+        known |= work.unedited(task.name)
     found = evaluate(
         models.pipeline, compose(edits), models.clip, models.generation, settings=judged, copies=copies, unedited=known
     )
