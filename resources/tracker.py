@@ -1,6 +1,6 @@
 """The MLflow tracker: a run for every materialization that has figures to keep."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from sqlalchemy.exc import SQLAlchemyError
 
 from twig_assets.tracking import Record, Sender, Spool, TrackingError
-from twig_assets.tracking.record import png
+from twig_assets.tracking.record import RecordedEdit, png
 
 
 class TrackerResource(dg.ConfigurableResource):
@@ -37,6 +37,8 @@ class TrackerResource(dg.ConfigurableResource):
         metrics: dict[str, float],
         params: dict[str, str] | None = None,
         pictures: dict[str, np.ndarray] | None = None,
+        curves: dict[str, Sequence[float]] | None = None,
+        edit: RecordedEdit | None = None,
     ) -> dg.MetadataValue:
         """Keep the figures of one materialization.
 
@@ -46,6 +48,8 @@ class TrackerResource(dg.ConfigurableResource):
             metrics: Figures by name.
             params: Settings by name.
             pictures: File name -> uint8 array (H, W, 3).
+            curves: Name -> its value after each step.
+            edit: Registered as a new version of its model.
 
         Returns:
             The URL of the MLflow run; or, when MLflow does not answer, a word on that.
@@ -60,6 +64,7 @@ class TrackerResource(dg.ConfigurableResource):
             tags={"dagster/run_id": context.run.run_id, "dagster/asset": key, "dagster/partition": partition},
             metrics={name: float(value) for name, value in metrics.items()},
             pictures={file: png(picture) for file, picture in (pictures or {}).items()},
+            curves={name: tuple(map(float, values)) for name, values in (curves or {}).items()}, edit=edit,
         ))  # fmt: skip
         if url:
             return dg.MetadataValue.url(url)

@@ -104,6 +104,47 @@ def generate(
 
 
 @app.command()
+def ablate(
+    target: Annotated[str, typer.Argument(help="What shall no longer be drawn; for `memorized`, the whole caption.")],
+    anchor: Annotated[str, typer.Option(help="What is drawn in its place; for a style, perhaps nothing.")] = "",
+    kind: Annotated[str, typer.Option(help="`object`, `style` or `memorized`.")] = "object",
+    alias: Annotated[list[str] | None, typer.Option(help="Another word for it, removed with it; repeatable.")] = None,
+    preserve: Annotated[list[str] | None, typer.Option(help="What must stay as it is; repeatable.")] = None,
+    checkpoint: Annotated[str, typer.Option(help="`embedded`, a folder or a hub id.")] = "embedded",
+    method: Annotated[str | None, typer.Option(help="fast, closed_form, model_based or noise_based.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Images of target and anchor to judge it by.")] = 8,
+    out: Annotated[Path | None, typer.Option(help="The edit's file; NAME.safetensors here when not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The evaluation as JSON on standard output.")] = False,
+) -> None:
+    """Remove one concept from a checkpoint and write the edit. Exit status 1 if its gate refuses it."""
+    import re
+
+    import torch
+
+    from twig_assets.remove_concept import ablation_request, remove_concept, tables
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    quiet_model_libraries()
+    name = "-".join(re.findall(r"[a-z0-9]+", target.lower()))[:60] or "concept"
+    concept, settings = ablation_request(
+        {"name": name, "target": target, "anchor": anchor, "kind": kind, "aliases": alias or [],
+         "preserve": preserve or []},
+        {"evaluation": {"samples": samples}, **({"method": method} if method else {})},
+    )  # fmt: skip
+    done = remove_concept(checkpoint, concept, settings, out or Path(f"{name}.safetensors"))
+    if as_json:
+        sys.stdout.write(done.evaluation.model_dump_json(indent=2) + "\n")
+    else:
+        for table in tables(done.evaluation):
+            console.print(table)
+    report = errors if as_json else console
+    report.print(f"Edit: {done.file}   before and after: {done.picture}", soft_wrap=True, markup=False)
+    for why in done.evaluation.refusals:
+        errors.print(f"[red]refused[/]: {escape(why)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if done.evaluation.accepted else 1)
+
+
+@app.command()
 def audit(
     images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
     references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import select
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, idle_assets
+from twig_assets.catalog.models import ConceptEdit
 from twig_assets.definitions import defs
 
 DRAWING = {"generated_images", "masks", "regenerated_images", "similarity_audits"}
@@ -65,6 +67,13 @@ def test_the_gate_and_the_edits_check_are_on_record(first_run: tuple[Place, Ende
     assert [r.partition for r in history[gate]] == ["tiny-000"]
     assert history[gate][0].status.value == "SUCCEEDED"
     assert [r.partition for r in history[edit]] == ["tiny.pouting-cat"]
+    with first_run[0].catalog() as session:
+        judged = session.scalars(select(ConceptEdit)).one()
+    said = history[edit][0].event.dagster_event.event_specific_data.description
+    assert judged.accepted == (judged.evaluation["refusals"] == [])
+    assert said == (
+        "every figure is within its limit" if judged.accepted else f"refused: {judged.evaluation['refusals'][0]}"
+    )
 
 
 def test_a_second_run_does_no_model_work_and_says_so(finished: Place) -> None:

@@ -15,6 +15,7 @@ from twig_assets.ablation.evaluate_figures import Evaluation, PromptFigures, ref
 from twig_assets.ablation.evaluate_prompts import LEAKS, Probe, Role, probes
 from twig_assets.ablation.evaluate_statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, generate
+from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
 
 Unedited: TypeAlias = dict[tuple[str, int], np.ndarray]
@@ -73,6 +74,20 @@ def evaluate(
     tests = _copy_tests(edit, asked, before) | dict(copies or {})
     seen = [_look(clip, *one, tests) for one in zip(asked, before, after, strict=True)]
     return _judged(seen, settings, gate)
+
+
+def copy_test(
+    pipeline: Pipeline, concept: ConceptTarget, settings: EvaluationSettings, generation: GenerationSettings,
+    unedited: Unedited,
+) -> CopyTest | None:  # fmt: skip
+    """Which images copy what the unedited model draws of a memorised caption; None for other kinds of concept.
+
+    The images that this takes are added to `unedited`, for `evaluate` to use.
+    """
+    if concept.kind != "memorized":
+        return None
+    asked = [probe for probe in probes([concept], settings) if probe.role == "target"]
+    return copies_of(memorised_picture(_draw(pipeline, asked, settings, generation, unedited)[0]))
 
 
 @dataclass(frozen=True)

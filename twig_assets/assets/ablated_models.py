@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
+from twig_assets.ablation.evaluate import Unedited, copy_test
 from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import concepts
 from twig_assets.assets.thumbnails import gallery, sheet
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Concept, ConceptEdit
+from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
 
@@ -54,8 +56,14 @@ def ablated_models(
             data_version=dg.DataVersion(done.weights_sha256),
         )
     started = time.monotonic()
-    edit = ablate(pipeline, target, here.ablation, base_sha256)
-    evaluation = evaluate(pipeline, edit, models.clip(), here.generation)
+    known: Unedited = {}
+    losses: list[float] = []
+    is_copy = copy_test(pipeline, target, here.ablation.evaluation, here.generation, known)
+    edit = ablate(
+        pipeline, target, here.ablation, base_sha256, is_copy=is_copy, on_step=lambda _, loss: losses.append(loss)
+    )
+    copies = {target.name: is_copy} if is_copy else None
+    evaluation = evaluate(pipeline, edit, models.clip(), here.generation, copies=copies, unedited=known)
     seconds = time.monotonic() - started
     weights = store.open().put_bytes(edit.to_bytes(), "safetensors")
     with catalog.open().session() as session:
@@ -64,7 +72,7 @@ def ablated_models(
             settings_sha256=sha256_of(settings), weights_sha256=weights, evaluation=evaluation.model_dump(mode="json"),
             accepted=evaluation.accepted, seconds=seconds,
         ))  # fmt: skip
-    return _result(context, tracker, here.name, edit, evaluation, weights, seconds)
+    return _result(context, tracker, here.name, edit, evaluation, weights, seconds, losses)
 
 
 def _result(
@@ -75,6 +83,7 @@ def _result(
     evaluation: Evaluation,
     weights: str,
     seconds: float,
+    losses: list[float],
 ) -> dg.MaterializeResult:
     """Keep the figures and the edit in MLflow, and what the Dagster page shows."""
     [concept] = edit.concepts
@@ -84,6 +93,10 @@ def _result(
         context, f"twig-assets/{campaign}/ablation", {**summary, "seconds": seconds, "accepted": evaluation.accepted},
         {"concept": concept.name, "method": edit.settings.method, "target": concept.target, "anchor": concept.anchor},
         {"before-after.png": sheet(np.concatenate([before, after]), len(before))},
+        curves={"loss": losses} if losses else None,
+        edit=RecordedEdit(
+            model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted
+        ),
     )  # fmt: skip
     refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}
     return dg.MaterializeResult(

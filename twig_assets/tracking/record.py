@@ -11,6 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field
 KEY_TAG = "twig/record"
 
 
+class RecordedEdit(BaseModel):
+    """A concept edit to register as a new version of a model.
+
+    Attributes:
+        model: Name of the registered model.
+        content: The safetensors file.
+        accepted: Whether the alias `accepted` moves to this version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+    model: str
+    content: bytes
+    accepted: bool
+
+
 class Record(BaseModel):
     """What is sent to MLflow as one run; sending it twice makes one run all the same.
 
@@ -23,6 +39,8 @@ class Record(BaseModel):
         metrics: Figures by name.
         params: Settings by name.
         pictures: File name -> PNG.
+        curves: Name -> its value after each step.
+        edit: What to register, if anything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -35,6 +53,8 @@ class Record(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     params: dict[str, str] = Field(default_factory=dict)
     pictures: dict[str, bytes] = Field(default_factory=dict)
+    curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    edit: RecordedEdit | None = None
 
 
 def png(picture: np.ndarray) -> bytes:

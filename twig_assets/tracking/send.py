@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from sqlalchemy.exc import SQLAlchemyError
 
-from twig_assets.tracking.record import KEY_TAG, Record
+from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
 from twig_assets.tracking.spool import Spool, SpoolError
 
 # MLflow's own are two minutes and seven retries, during which a run would stand still. What fails is sent later.
@@ -23,6 +24,11 @@ REST_SECONDS = 60
 """So long nothing is sent after a failure, or after a record that took longer than SLOW_SECONDS."""
 
 SLOW_SECONDS = 10
+
+EDIT_FILE = "edit.safetensors"
+ACCEPTED = "accepted"
+# MLflow takes a thousand metrics at once.
+_BATCH = 1000
 
 _FAILURES = (MlflowException, SQLAlchemyError, OSError)
 # Tracking URI -> when to try again. Dagster makes resources anew for every run, so it cannot lie in them.
@@ -128,6 +134,12 @@ class Sender:
         client.log_batch(run_id, metrics, [Param(*pair) for pair in record.params.items()])
         for file, content in record.pictures.items():
             client.log_image(run_id, Image.open(io.BytesIO(content)), artifact_file=file)
+        for curve, values in record.curves.items():
+            steps = [Metric(curve, value, record.made_at, step) for step, value in enumerate(values, 1)]
+            for at in range(0, len(steps), _BATCH):
+                client.log_batch(run_id, steps[at : at + _BATCH])
+        if record.edit:
+            _register(client, run_id, record.edit)
         client.set_terminated(run_id)
         return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}"
 
@@ -136,6 +148,25 @@ class Sender:
             return str(found.experiment_id)
         location = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
         return str(client.create_experiment(name, artifact_location=location))
+
+
+def _register(client: MlflowClient, run_id: str, edit: RecordedEdit) -> None:
+    """Log the edit's file and make it a version of its model, unless a sending that was cut off has done so."""
+    if not client.search_registered_models(f"name = '{edit.model}'"):
+        client.create_registered_model(edit.model)
+    made = client.search_model_versions(f"name = '{edit.model}' and run_id = '{run_id}'")
+    if made:
+        version = made[0].version
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / EDIT_FILE
+            path.write_bytes(edit.content)
+            client.log_artifact(run_id, str(path))
+        source = f"{client.get_run(run_id).info.artifact_uri}/{EDIT_FILE}"
+        tags = {ACCEPTED: str(edit.accepted).lower()}
+        version = client.create_model_version(edit.model, source, run_id, tags=tags).version
+    if edit.accepted:
+        client.set_registered_model_alias(edit.model, ACCEPTED, version)
 
 
 class RefusedError(TrackingError):

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, send
-from twig_assets.tracking.record import KEY_TAG, png
+from twig_assets.tracking.record import KEY_TAG, RecordedEdit, png
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +145,24 @@ def test_a_dead_server_is_named_to_whoever_asks_for_sending(tmp_path: Path) -> N
     with pytest.raises(TrackingError, match="127.0.0.1:1 does not answer"):
         here.send_waiting()
     assert len(here.spool.waiting()) == 1
+
+
+def test_an_edit_becomes_a_version_once_and_the_alias_names_the_newest_that_was_accepted(
+    tmp_path: Path, empty_mlflow_url: str
+) -> None:
+    sending = sender(empty_mlflow_url, tmp_path)
+    records = [
+        record().model_copy(update={
+            "edit": RecordedEdit(model="demo.cat", content=content, accepted=accepted), "curves": {"loss": (3.0, 2.0)},
+        })
+        for content, accepted in ((b"first", True), (b"second", False))
+    ]  # fmt: skip
+    for one in (*records, Record.model_validate_json(records[0].model_dump_json())):
+        sending.send(one, again=True)
+    client = MlflowClient(empty_mlflow_url)
+    versions = client.search_model_versions("name = 'demo.cat'")
+    assert sorted(v.version for v in versions) in ([1, 2], ["1", "2"])
+    accepted = client.get_model_version_by_alias("demo.cat", "accepted")
+    file = client.download_artifacts(accepted.run_id, "edit.safetensors", str(tmp_path))
+    assert Path(file).read_bytes() == b"first"
+    assert {point.step: point.value for point in client.get_metric_history(accepted.run_id, "loss")} == {1: 3.0, 2: 2.0}
