@@ -39,7 +39,7 @@ def ablate(
             With it, such anchor images are left out, and what `fast` does not remove by cross-attention is fine-tuned
             away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
-        on_step: Called with the steps done and the loss while fine-tuning.
+        on_step: Called with the steps done and the loss while distilling or fine-tuning.
 
     Raises:
         IndistinctConceptError: If the text encoder reads target and anchor, or a preserved concept, alike.
@@ -58,6 +58,6 @@ def ablate(
     pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
     if settings.method == "closed_form":
         return ConceptEdit((EditPart(concept, pairs),), base_sha256, settings)
-    learned = distil(pipeline, concept, pairs, settings) if settings.distillation.steps else None
+    learned = distil(pipeline, concept, pairs, settings, on_step) if settings.distillation.steps else None
     edit = ConceptEdit((EditPart(concept, pairs, learned),), base_sha256, settings)
     return escalated(pipeline, edit, is_copy, folder, on_step) if is_copy and concept.kind == "memorized" else edit

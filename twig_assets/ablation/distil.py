@@ -10,7 +10,7 @@ basis are the directions in which the target's tokens stand out against everythi
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -29,7 +29,13 @@ from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
-def distil(pipeline: Pipeline, concept: ConceptTarget, pairs: TokenPairs, settings: AblationSettings) -> LayerValues:
+def distil(
+    pipeline: Pipeline,
+    concept: ConceptTarget,
+    pairs: TokenPairs,
+    settings: AblationSettings,
+    on_step: Callable[[int, float], None] | None = None,
+) -> LayerValues:
     """Learn what the target's values must gain for the whole UNet to draw the anchor.
 
     Args:
@@ -37,6 +43,7 @@ def distil(pipeline: Pipeline, concept: ConceptTarget, pairs: TokenPairs, settin
         concept: What is removed.
         pairs: Its token statistics.
         settings: The closed form's weights, `overshoot` and `distillation`.
+        on_step: Called with the number of steps done and the loss.
 
     Raises:
         TrainingError: If the loss stops being a number.
@@ -74,6 +81,8 @@ def distil(pipeline: Pipeline, concept: ConceptTarget, pairs: TokenPairs, settin
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        if on_step:
+            on_step(step + 1, float(loss.detach()))
     return LayerValues(basis.float(), {name: gain.detach().cpu() for name, gain in gains.items()})
 
 

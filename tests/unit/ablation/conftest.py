@@ -31,22 +31,32 @@ def _scheduler(prediction):
     )
 
 
-@pytest.fixture(scope="session", params=["epsilon", "v_prediction"])
-def tiny(request, pipeline):
-    """Stable Diffusion 1.x (epsilon) or 2.x (v prediction)."""
+def _tiny(pipeline, prediction):
     torch.manual_seed(0)
     made = StableDiffusionPipeline(
         vae=pipeline.vae,
         text_encoder=pipeline.text_encoder,
         tokenizer=pipeline.tokenizer,
         unet=_unet(128),
-        scheduler=_scheduler(request.param),
+        scheduler=_scheduler(prediction),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
     made.set_progress_bar_config(disable=True)
     return made
+
+
+@pytest.fixture(scope="session")
+def tiny(pipeline):
+    """Stable Diffusion 2.x, which predicts the velocity."""
+    return _tiny(pipeline, "v_prediction")
+
+
+@pytest.fixture(scope="session", params=["epsilon", "v_prediction"])
+def either(request, pipeline):
+    """Stable Diffusion 1.x or 2.x."""
+    return _tiny(pipeline, request.param)
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ def settings(method="model_based", **tuning):
     return AblationSettings(method=method, tuning=TuningSettings(**{**small, **tuning}))
 
 
-def test_the_truth_is_what_the_kind_of_model_predicts(tiny):
-    diffusion = Diffusion(tiny)
+def test_the_truth_is_what_the_kind_of_model_predicts(either):
+    diffusion = Diffusion(either)
     clean, noise = (torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
     timesteps = torch.tensor([10, 900])
     signal = diffusion.scheduler.alphas_cumprod[timesteps].sqrt()[:, None, None, None]
@@ -118,10 +118,13 @@ def test_no_gradient_flows_through_the_first_token(tiny):
     assert gradients[1].abs().max() > 0
 
 
-def test_the_objective_falls(tiny):
+def test_the_objective_falls(either):
     losses = []
     tune(
-        tiny, CAT, settings("noise_based", steps=25, parameters="full"), on_step=lambda step, loss: losses.append(loss)
+        either,
+        CAT,
+        settings("noise_based", steps=25, parameters="full"),
+        on_step=lambda step, loss: losses.append(loss),
     )
     assert sum(losses[-5:]) < sum(losses[:5])
 
