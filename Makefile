@@ -10,10 +10,10 @@ ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_
 SPREAD := --numprocesses 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help install run ui test test-fast lint format bench clean
+.PHONY: help install run ui test test-fast test-browser lint format bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  VENV=DIR uses another environment than .venv; CAMPAIGN=NAME another campaign than demo."
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,11 +30,21 @@ run: $(STAMP) ## Run the whole pipeline on the demo campaign and print the repor
 ui: $(STAMP) ## Dagster on http://127.0.0.1:3000 and MLflow on http://127.0.0.1:5000
 	$(ENV) $(BIN)/twig ui --campaign $(or $(CAMPAIGN),demo)
 
-test: $(STAMP) lint ## The whole test suite
+# Chromium is the one thing that pip cannot bring. Without it the tests of the pages are skipped, and say so.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && timeout 300 apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium: the tests of the pages will be skipped. 'apt-get install chromium' as root brings it."
+
+test: $(STAMP) lint chromium ## The whole test suite
 	$(ENV) $(BIN)/python -m pytest $(SPREAD)
 
 test-fast: $(STAMP) ## Unit tests only
 	$(ENV) $(BIN)/python -m pytest tests/unit $(SPREAD)
+
+test-browser: $(STAMP) chromium ## What the servers show, in a real browser
+	$(ENV) $(BIN)/python -m pytest tests/integration/test_ui.py
 
 lint: $(STAMP) ## Style, types and layers
 	$(BIN)/ruff check .

@@ -9,16 +9,22 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from playwright.sync_api import Page
 
-from tests.integration.conftest import Ended, Place
+from tests.integration.browsing import browser_page, keep_screenshot, pictures
+from tests.integration.conftest import ALL_FAIL, PROMPTS, Ended, Place
 from tests.integration.serving import Servers, marked, post, served
 from tests.integration.test_definitions import GRAPH
+from twig_assets.definitions import build_defs
 from twig_assets.tracking import Record, Sender, Spool, TrackingError
 from twig_assets.tracking.record import png
 
+# Of the run that was made before the servers were started.
+MLFLOW_LINK = "http://127.0.0.1:5000"
 ASSETS = "{ assetNodes { assetKey { path } dependencyKeys { path } assetMaterializations(limit: 1) { runId } } }"
 RUNS = "{ runsOrError { ... on Runs { results { status assets { key { path } } } } } }"
 CHECKS = """{ assetCheckExecutions(assetKey: {path: ["similarity_audits"]}, checkName: "ssim_below_threshold", limit: 1)
@@ -28,9 +34,11 @@ CHECKS = """{ assetCheckExecutions(assetKey: {path: ["similarity_audits"]}, chec
 @pytest.fixture(scope="module")
 def shown(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A copy of the place where the campaign was run: Dagster's daemon writes into it."""
-    home = tmp_path_factory.mktemp("ui") / "home"
-    shutil.copytree(first_run[0].home, home)
-    return Place(first_run[0].root, home)
+    folder = tmp_path_factory.mktemp("ui")
+    place = Place(folder / "campaigns", folder / "home")
+    shutil.copytree(first_run[0].root, place.root)
+    shutil.copytree(first_run[0].home, place.home)
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +115,69 @@ def test_a_second_ui_says_which_port_is_taken(servers: Servers, shown: Place) ->
 def test_the_addresses_are_printed(servers: Servers) -> None:
     printed = re.findall(r"^(\w+): (http\S+)$", "".join(servers.lines), re.MULTILINE)
     assert printed == [("MLflow", servers.mlflow), ("Dagster", servers.dagster)]
+
+
+@pytest.fixture(scope="module")
+def page(servers: Servers, shown: Place) -> Iterator[Page]:
+    """A browser, after a threshold was lowered that no image stays below."""
+    with browser_page() as opened:
+        shown.write("policy.yaml", ALL_FAIL)
+        with shown.instance() as instance, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TWIG_CAMPAIGN", "tiny")
+            patch.setenv("TWIG_CAMPAIGNS", str(shown.root))
+            whole = build_defs().resolve_implicit_global_asset_job_def()
+            job = whole.get_subset(asset_selection={dg.AssetKey("similarity_audits")})
+            assert not job.execute_in_process(instance=instance, partition_key="tiny-000", raise_on_error=False).success
+        yield opened
+
+
+def test_browser_shows_the_graph_in_its_groups_with_descriptions(page: Page, servers: Servers) -> None:
+    page.goto(f"{servers.dagster}/asset-groups")
+    for group in ("inputs", "model", "images", "audit", "release"):
+        page.get_by_text(group, exact=True).first.wait_for()
+    page.goto(f"{servers.dagster}/locations/twig_assets.definitions/asset-groups/images")
+    for asset in ("generated_images", "masks", "regenerated_images", "similarity_audits"):
+        page.get_by_text(asset, exact=True).first.wait_for()
+    page.get_by_text("100% filled").nth(2).wait_for()
+    keep_screenshot(page, "ui-lineage.png")
+    page.goto(f"{servers.dagster}/assets/generated_images?view=overview")
+    page.get_by_text("TWIG's first step: an image per prompt, from the composed model.").first.wait_for()
+
+
+def test_browser_renders_a_batchs_thumbnails_and_leads_to_its_mlflow_run(page: Page, servers: Servers) -> None:
+    page.goto(f"{servers.dagster}/assets/regenerated_images?view=events")
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_text(PROMPTS[0]).first.wait_for()
+    widths = pictures(page)
+    assert len(widths) == 3 * len(PROMPTS), "first image, mask and second image of every prompt"
+    assert all(16 <= width <= 128 for width in widths)
+    keep_screenshot(page, "ui-thumbnails.png")
+    page.get_by_role("button", name="Close").click()
+    link = page.locator(f"a[href^='{MLFLOW_LINK}']").first.get_attribute("href")
+    assert link
+    # The run was made before this server had its port.
+    page.goto(link.replace(MLFLOW_LINK, servers.mlflow))
+    page.get_by_text("regenerated_images tiny-000").first.wait_for()
+    page.get_by_text("location_iou").first.wait_for()
+
+
+def test_browser_shows_a_failed_check_and_what_failed(page: Page, servers: Servers) -> None:
+    page.goto(f"{servers.dagster}/assets/similarity_audits?view=checks&checkDetail=ssim_below_threshold")
+    page.get_by_text("Execution history").click()
+    page.get_by_text("Failed", exact=True).first.wait_for()
+    page.get_by_text(re.compile(r"3 prompts: 3 failing, 0 quarantined")).first.wait_for()
+    page.get_by_text(re.compile(rf"failing: {PROMPTS[0]} \(attempt 0, SSIM 0\.\d+")).first.wait_for()
+    keep_screenshot(page, "ui-failed-check.png")
+
+
+def test_browser_shows_the_report_by_itself(page: Page, shown: Place) -> None:
+    page.goto((shown.home / "reports" / "tiny" / "report.html").as_uri())
+    page.get_by_text(PROMPTS[0]).first.wait_for()
+    widths = pictures(page)
+    assert len(widths) >= len(PROMPTS)
+    assert all(widths)
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, "nothing sticks out at the side"
 
 
 def test_ctrl_c_ends_both_and_leaves_no_process_behind(servers: Servers, shown: Place) -> None:

@@ -1,0 +1,42 @@
+"""Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+PATIENCE = 120_000
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """An empty page; the test is skipped where there is no Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no Chromium; `apt-get install chromium` as root brings it (`make test-browser` tries to)")
+    with sync_playwright() as playwright:
+        # Chromium refuses its sandbox to root, as whom tests run in containers.
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] * (os.geteuid() == 0))
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(PATIENCE)
+        try:
+            yield page
+        finally:
+            browser.close()
+
+
+def pictures(page: Page) -> list[int]:
+    """Widths of the pictures of the page, as they were decoded; 0 where that failed."""
+    found = page.locator("img").all()
+    return [int(picture.evaluate("async one => { await one.decode(); return one.naturalWidth }")) for picture in found]
+
+
+def keep_screenshot(page: Page, name: str) -> None:
+    """Save what the page shows, in the folder that TWIG_SCREENSHOTS names, if it names one."""
+    if folder := os.environ.get("TWIG_SCREENSHOTS"):
+        page.wait_for_timeout(1000)
+        page.screenshot(path=Path(folder) / name)
