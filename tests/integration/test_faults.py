@@ -4,20 +4,25 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from sqlalchemy import func, select
 
-from tests.integration.conftest import ROOT, Ended, Place
+from tests.integration import conftest
+from tests.integration.conftest import ROOT, Ended
+from twig_assets.campaigns import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit
 from twig_assets.catalog.verify import check_ledger
 from twig_assets.trials import writer
+from twig_assets.trials.campaign_at_rest import CAMPAIGN
 from twig_assets.trials.end_state import differences, end_state, findings, unnamed_litter
 from twig_assets.trials.faults import all_faults
+from twig_assets.trials.place import NAME, Place
 
 
 def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
-    place: Place, first_run: tuple[Place, Ended]
+    place: conftest.Place, first_run: tuple[conftest.Place, Ended]
 ) -> None:
     with first_run[0].entered():
         expected = end_state()
@@ -45,6 +50,11 @@ def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_u
         assert session.scalar(select(func.count()).select_from(Audit)) == 32
         assert list(check_ledger(session.connection())) == []
     catalog.close()
+
+
+def test_the_campaign_that_faults_are_injected_into_can_be_read(tmp_path: Path) -> None:
+    Place(tmp_path).write("campaign.yaml", CAMPAIGN)
+    assert load_campaign(NAME, Place(tmp_path).root).max_attempts == 2
 
 
 def test_at_least_thirty_five_faults_are_injected_each_under_a_name_of_its_own() -> None:

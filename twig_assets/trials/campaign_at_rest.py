@@ -21,12 +21,13 @@ from twig_assets.trials.place import NAME, Place
 
 PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]
 CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat face", "kind": "object"}]
+_QUICK = {"samples": 1, "surrounding_samples": 1, "variants": 0, "unrelated": [], "adversarial_samples": 0}
 CAMPAIGN = {
     "title": "Trial",
     "batch_size": 3,
     "max_attempts": 2,
     "generation": {"steps": 2},
-    "ablation": {"samples": 1},
+    "ablation": {"evaluation": _QUICK},
 }
 # So few steps give poor pictures; only a copy to the pixel is to fail.
 POLICY = {"ssim_threshold": 0.999, "masked_ssim_threshold": 0.999, "review_margin": 0.0, "min_contrast": 0.0}
