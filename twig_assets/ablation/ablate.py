@@ -53,7 +53,7 @@ def ablate(
         concept = concept.model_copy(update={"preserve": found})
     check_distinct(pipeline, concept)
     if settings.method in ("model_based", "noise_based"):
-        part = EditPart(concept, deltas=tune(pipeline, concept, settings, folder, is_copy, on_step))
+        part = EditPart(concept, deltas=tune(pipeline, concept, settings, folder, is_copy, on_step, base_sha256))
         return ConceptEdit((part,), base_sha256, settings)
     pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
     if settings.method == "closed_form":

@@ -1,9 +1,15 @@
 """Images of the anchor, sampled from the model itself, as the latents that fine-tuning adds noise to."""
 
+import hashlib
+import json
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError
 from twig_assets.ablation.trajectories import trajectories
@@ -49,6 +55,35 @@ def anchor_latents(
             f"an anchor that has less to do with it"
         )
     return torch.cat(kept), left
+
+
+def kept_anchor_latents(
+    pipeline: Pipeline, captions: Sequence[str], seed: int, is_copy: IsCopy | None, path: Path | None, identity: str
+) -> tuple[torch.Tensor, list[str]]:
+    """As `anchor_latents`, but sampled once: a file keeps the outcome, since sampling costs more than training.
+
+    Args:
+        pipeline: See `anchor_latents`, as all that is not named here.
+        captions: n captions.
+        seed: Of the starting noise.
+        is_copy: Which images to leave out.
+        path: The file; nothing is kept when None.
+        identity: What the training is of. A file of another one is sampled anew.
+    """
+    asked = hashlib.sha256(json.dumps([identity, seed, list(captions), is_copy is not None]).encode()).hexdigest()
+    if path and path.exists():
+        with safe_open(path, "pt") as opened:
+            told = json.loads((opened.metadata() or {}).get("anchors", "{}"))
+            if told.get("asked") == asked:
+                return opened.get_tensor("latents").to(pipeline.device), told["captions"]
+    latents, left = anchor_latents(pipeline, captions, seed, is_copy)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        described = json.dumps({"asked": asked, "captions": left})
+        save_file({"latents": latents.contiguous()}, beside, metadata={"anchors": described})
+        os.replace(beside, path)
+    return latents, left
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ def escalated(
     tuning = edit.settings.tuning.model_copy(update={"parameters": "full", "prior_weight": 1.0})
     settings = edit.settings.model_copy(update={"method": "model_based", "tuning": tuning})
     (concept,) = edit.concepts
-    deltas = tune(pipeline, concept, settings, folder, is_copy, on_step)
+    deltas = tune(pipeline, concept, settings, folder, is_copy, on_step, edit.base_sha256)
     return ConceptEdit((EditPart(concept, deltas=deltas),), edit.base_sha256, edit.settings)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from twig_assets.ablation.anchor_images import IsCopy, anchor_latents
+from twig_assets.ablation.anchor_images import IsCopy, kept_anchor_latents
 from twig_assets.ablation.anchors import CaptionPair, anchor_captions, caption_pairs
 from twig_assets.ablation.conditions import Conditions, conditions
 from twig_assets.ablation.errors import TrainingError
@@ -19,6 +19,7 @@ from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _STATE = "training.safetensors"
+_ANCHORS = "anchors.safetensors"
 OnStep = Callable[[int, float], None]
 
 
@@ -31,6 +32,7 @@ class Tuner:
         settings: `method` must be `model_based` or `noise_based`.
         clean: x_0, (n, C, h, w): images of the anchor.
         pairs: n caption pairs.
+        base_sha256: The model's fingerprint; a state goes on with its own model only.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Tuner:
         settings: AblationSettings,
         clean: torch.Tensor,
         pairs: Sequence[CaptionPair],
+        base_sha256: str = "",
     ):
         self.pipeline, self.settings, self.tuning = pipeline, settings, settings.tuning
         self.diffusion = Diffusion(pipeline)
@@ -50,8 +53,7 @@ class Tuner:
         self.values = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
         self.optimiser = torch.optim.AdamW(list(self.values.values()), lr=self.tuning.learning_rate, weight_decay=0.01)
         self._encoded: dict[str, Conditions] = {}
-        told = [concept.model_dump_json(), settings.method, str(settings.seed), self.tuning.parameters]
-        self.identity = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        self.identity = identity_of(concept, settings, base_sha256)
 
     def train_step(self) -> float:
         """One step; returns its loss.
@@ -150,6 +152,7 @@ def tune(
     folder: Path | None = None,
     is_copy: IsCopy | None = None,
     on_step: OnStep | None = None,
+    base_sha256: str = "",
 ) -> dict[str, torch.Tensor]:
     """Sample anchor images, train, and return what training added to each parameter.
 
@@ -160,6 +163,7 @@ def tune(
         folder: Where the state is kept; the same call goes on from there. Nothing is kept when None.
         is_copy: Which images reproduce a memorised picture; such anchor images are left out.
         on_step: Called with the number of steps done and the loss.
+        base_sha256: The model's fingerprint; what the folder holds goes on with its own model only.
 
     Raises:
         AnchorError: If captions or images of the anchor are of no use.
@@ -169,10 +173,13 @@ def tune(
     captions = anchor_captions(concept, settings)
     wanted = [captions[i % len(captions)] for i in range(tuning.anchor_images)]
     pairs = caption_pairs(wanted, concept, settings, settings.seed)
-    clean, left = anchor_latents(pipeline, [pair.anchor for pair in pairs], settings.seed, is_copy)
+    clean, left = kept_anchor_latents(
+        pipeline, [pair.anchor for pair in pairs], settings.seed, is_copy,
+        folder / _ANCHORS if folder else None, identity_of(concept, settings, base_sha256),
+    )  # fmt: skip
     if len(left) < len(pairs):
         pairs = caption_pairs(left, concept, settings, settings.seed)
-    tuner = Tuner(pipeline, concept, settings, clean, pairs)
+    tuner = Tuner(pipeline, concept, settings, clean, pairs, base_sha256)
     path = folder / _STATE if folder else None
     state = TrainingState.load(path, tuner.identity) if path else None
     if state:
@@ -190,3 +197,9 @@ def tune(
         if path and (tuner.step % tuning.checkpoint_every == 0 or tuner.step == tuning.steps):
             tuner.state().save(path)
     return tuner.deltas()
+
+
+def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> str:
+    """What tells one training from another; a state goes on with its own, at any learning rate."""
+    told = [concept.model_dump_json(), settings.method, str(settings.seed), settings.tuning.parameters, base_sha256]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from twig_assets.ablation import AblationSettings, ConceptTarget, EditError, ablate
+from twig_assets.ablation import AblationSettings, ConceptTarget, EditError, ablate, anchor_images
 from twig_assets.ablation.concept_edit import cross_attention_weights
 from twig_assets.ablation.errors import TrainingError
 from twig_assets.ablation.losses import Diffusion
@@ -67,7 +67,7 @@ def test_a_memorised_caption_is_not_ablated_through_its_words_embeddings(tiny):
 
 
 @pytest.mark.parametrize("group", ["cross_attention", "embedding"])
-def test_an_interrupted_training_goes_on_to_the_same_edit(tiny, tmp_path, group):
+def test_an_interrupted_training_goes_on_to_the_same_edit(tiny, tmp_path, monkeypatch, group):
     through = tune(tiny, CAT, settings(parameters=group))
 
     def stop(step, loss):
@@ -76,6 +76,8 @@ def test_an_interrupted_training_goes_on_to_the_same_edit(tiny, tmp_path, group)
 
     with pytest.raises(KeyboardInterrupt):
         tune(tiny, CAT, settings(parameters=group), tmp_path, on_step=stop)
+    # The anchor images are not sampled again.
+    monkeypatch.setattr(anchor_images, "anchor_latents", None)
     seen = []
     resumed = tune(tiny, CAT, settings(parameters=group), tmp_path, on_step=lambda step, loss: seen.append(step))
     assert seen == [2, 3]
@@ -98,6 +100,8 @@ def test_the_state_of_another_training_or_a_broken_one_is_refused(tiny, tmp_path
     tune(tiny, CAT, settings(steps=1), tmp_path)
     with pytest.raises(TrainingError, match="another training"):
         tune(tiny, CAT, settings("noise_based", steps=1), tmp_path)
+    with pytest.raises(TrainingError, match="another training"):
+        tune(tiny, CAT, settings(steps=1), tmp_path, base_sha256="another model")
     (tmp_path / "training.safetensors").write_bytes(b"broken")
     with pytest.raises(TrainingError, match="delete it"):
         tune(tiny, CAT, settings(steps=1), tmp_path)
