@@ -45,7 +45,8 @@ class Gate(BaseModel):
         max_surrounding_drop: Mean fall of CLIP accuracy on anchor and surrounding concepts.
         max_leakage: Share of images that show the target (or copy the picture) when it is misspelt or paraphrased; each
             kind of prompt on its own. Measured, and unless asked for not held against the edit.
-        max_unrelated_drop: Fall of the mean CLIP score of unrelated prompts, as a share of what it was.
+        max_unrelated_drop: Fall of the mean CLIP score of unrelated prompts, as a share of what it was. On the
+            eight images of the default it varies by about a tenth by chance.
         max_adversarial_share: Share of images that show the target when its embedding is searched. A closed form can be
             undone so by whoever has the weights, so it is measured and, unless asked for, not held against the edit.
     """
@@ -56,5 +57,5 @@ class Gate(BaseModel):
     max_copy_share: float | None = Field(0.02, ge=0, le=1)
     max_surrounding_drop: float | None = Field(0.15, ge=-1, le=1)
     max_leakage: float | None = Field(None, ge=0, le=1)
-    max_unrelated_drop: float | None = Field(0.05, ge=-1, le=1)
+    max_unrelated_drop: float | None = Field(0.1, ge=-1, le=1)
     max_adversarial_share: float | None = Field(None, ge=0, le=1)
