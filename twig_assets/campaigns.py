@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twig_assets.settings.ablation import AblationSettings
 from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.prompts import PromptCheckSettings
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.settings.segmentation import SegmentationSettings
 from twig_assets.yaml_models import YamlModelError, read_model
@@ -54,6 +55,7 @@ class Campaign(BaseModel):
         segmenter: The model that finds the foreground.
         batch_size: Prompts per partition, 1 to 64.
         max_attempts: How often a failing image is made anew before it is quarantined, 1 to 10.
+        prompt_check: What is done with prompts that name something protected.
         generation: Settings of the first image.
         segmentation: Settings of its mask.
         regeneration: Settings of the image that avoids the mask.
@@ -69,6 +71,7 @@ class Campaign(BaseModel):
     segmenter: SegmenterChoice = SegmenterChoice()
     batch_size: int = Field(64, ge=1, le=64)
     max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
+    prompt_check: PromptCheckSettings = Field(default_factory=PromptCheckSettings)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
     segmentation: SegmentationSettings = Field(default_factory=SegmentationSettings)
     regeneration: RegenerationSettings = Field(default_factory=RegenerationSettings)

@@ -32,6 +32,17 @@ def test_prompts_that_have_images_can_be_neither_changed_nor_taken_away(finished
         assert "put new ones at the end" in ended.text
 
 
+def test_prompts_that_name_what_is_protected_are_refused_where_the_campaign_says_so(finished: Place) -> None:
+    images = finished.images()
+    finished.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "refuse"}})
+    ended = finished.run()
+    assert ended.code == 2, ended.text
+    assert "prompts.yaml:3: text: names what is protected: 'pouting cat'" in " ".join(ended.text.split())
+    finished.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "rewrite"}})
+    assert finished.run().code == 2, "the batch has images under the words that were there"
+    assert finished.images() == images
+
+
 def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_releases(finished: Place) -> None:
     images, released = finished.images(), finished.released()
     finished.write("concepts.yaml", [])

@@ -6,9 +6,12 @@ from sqlalchemy import select
 from resources import CampaignResource, CatalogResource
 from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import prompt_batches
+from twig_assets.campaigns import Campaign
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Prompt, PromptBatch
-from twig_assets.prompts import PromptRow, batches, read_prompts
+from twig_assets.prompts import PromptRow, batches, check_prompts, protected_terms, read_concepts, read_prompts
+from twig_assets.prompts.protected import CheckedPrompt
+from twig_assets.similarity.references import CorpusError, stated_titles
 
 
 @dg.asset(
@@ -17,7 +20,8 @@ from twig_assets.prompts import PromptRow, batches, read_prompts
     owners=["team:content"],
     kinds={"yaml", "csv"},
     description="A batch of up to 64 prompts, read from the campaign's prompts*.yaml and prompts*.csv files. "
-    "Each has a seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field.",
+    "Each has a seed of its own. Duplicate, empty and malformed prompts are refused with file, line and field. "
+    "Prompts that name something protected, misspelled or not, are named, rewritten or refused, as the campaign says.",
 )
 @one_run_at_a_time
 def prompts(
@@ -29,7 +33,8 @@ def prompts(
     key = context.partition_key
     if key not in found:
         raise dg.Failure(f"campaign {here.name!r} has no batch {key!r}; it has {', '.join(found)}", allow_retries=False)
-    rows = found[key]
+    checked = _checked(here, found[key])
+    rows = [one.row for one in checked]
     with catalog.open().session() as session:
         if session.get(PromptBatch, key) is None:
             session.add(PromptBatch(key=key, campaign=here.name))
@@ -40,13 +45,31 @@ def prompts(
         for i, row in new:
             digest = sha256_of({"text": row.text, "seed": row.seed})
             session.add(Prompt(batch_key=key, position=i, text=row.text, seed=row.seed, sha256=digest))
-    table = "\n".join(
-        ["| # | prompt | seed |", "|---|---|---|", *(f"| {i} | {r.text} | {r.seed} |" for i, r in enumerate(rows))]
-    )
+    naming = sum(bool(one.found) for one in checked)
     return dg.MaterializeResult(
-        metadata={"prompts": len(rows), "new": len(new), "table": dg.MetadataValue.md(table)},
+        metadata={"prompts": len(rows), "new": len(new), "naming_protected": naming, "table": _table(checked)},
         data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),
     )
+
+
+def _checked(campaign: Campaign, rows: list[PromptRow]) -> list[CheckedPrompt]:
+    try:
+        titles = stated_titles(campaign.folder / "references")
+    except CorpusError:
+        titles = []  # reference_corpus refuses such a table, and without a corpus nothing is released
+    terms = protected_terms(read_concepts(campaign.folder / "concepts.yaml"), titles)
+    return check_prompts(rows, terms, campaign.prompt_check)
+
+
+def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:
+    lines = ["| # | prompt | seed | names what is protected |", "|---|---|---|---|"]
+    for i, one in enumerate(checked):
+        named = ", ".join(
+            f"{f.written} ({f.term.words})" if f.written.casefold() != f.term.words.casefold() else f.written
+            for f in one.found
+        )
+        lines.append(f"| {i} | {one.row.text} | {one.row.seed} | {named} |")
+    return dg.MetadataValue.md("\n".join(lines))
 
 
 def _refuse_changes(key: str, there: dict[int, Prompt], rows: list[PromptRow]) -> None:

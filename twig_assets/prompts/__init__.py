@@ -4,5 +4,20 @@ from twig_assets.prompts.batches import batches
 from twig_assets.prompts.concept_files import ConceptRow, read_concepts
 from twig_assets.prompts.problems import PromptError
 from twig_assets.prompts.prompt_files import PromptRow, derived_seed, read_prompts
+from twig_assets.prompts.protected import check_prompts, find_protected, protected_terms, rewritten
+from twig_assets.settings.prompts import PromptCheckSettings
 
-__all__ = ["ConceptRow", "PromptError", "PromptRow", "batches", "derived_seed", "read_concepts", "read_prompts"]
+__all__ = [
+    "ConceptRow",
+    "PromptCheckSettings",
+    "PromptError",
+    "PromptRow",
+    "batches",
+    "check_prompts",
+    "derived_seed",
+    "find_protected",
+    "protected_terms",
+    "read_concepts",
+    "read_prompts",
+    "rewritten",
+]

@@ -100,6 +100,15 @@ def corpus_files(folder: Path) -> list[CorpusFile]:
     return [_file(path, problem, rows, folder) for path, problem in sorted(found.items(), key=_path_bytes)]
 
 
+def stated_titles(folder: Path) -> list[str]:
+    """The titles that a corpus' table gives, in order of file; none without a table.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used.
+    """
+    return [title for _, (title, _, _) in sorted(_table(folder / TABLE).items()) if title]
+
+
 def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
     """Read every picture below a folder.
 

@@ -1,0 +1,62 @@
+"""`twig prompts`: a file of prompts made from pictures and passed through a campaign's check."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from twig_assets.campaigns import Campaign
+from twig_assets.model_zoo import load_clip
+from twig_assets.model_zoo.art import concept_names
+from twig_assets.prompts import (
+    PromptRow,
+    check_prompts,
+    derived_seed,
+    protected_terms,
+    read_concepts,
+)
+from twig_assets.prompts.automatic import TEMPLATES, captions, expanded
+from twig_assets.similarity.decode import decode, read_file
+from twig_assets.similarity.files import files_below
+from twig_assets.similarity.references import is_note, stated_titles
+
+
+class AutomaticPromptsError(ValueError):
+    """Prompts that cannot be made or written; the message says what to do."""
+
+
+def write_prompts(
+    images: Path, out: Path, campaign: Campaign, templates: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Caption pictures, expand the captions, rewrite protected words towards their anchors, and write the prompts.
+
+    Args:
+        images: A picture, or a folder of pictures.
+        out: A YAML file that does not exist yet.
+        campaign: Whose concepts and works are protected.
+        templates: Texts with `{caption}`; TEMPLATES when None or empty.
+
+    Returns:
+        Each prompt as it was written -> as it was before it was rewritten.
+
+    Raises:
+        AutomaticPromptsError: If there is no picture, or `out` exists.
+        DecodeError: If a picture cannot be read.
+        PromptError: If a prompt names a protected title, for which there is no anchor.
+    """
+    if out.exists():
+        raise AutomaticPromptsError(f"{out} exists; its prompts may have images, so write to another file")
+    paths = [images] if images.is_file() else [one.path for one in files_below(images) if not is_note(one.path)]
+    if not paths:
+        raise AutomaticPromptsError(f"{images}: no picture to make prompts from; name a picture or a folder of some")
+    pictures = [decode(read_file(path)).pixels for path in paths]
+    texts = expanded(captions(pictures, load_clip(), concept_names()), templates or TEMPLATES)
+    rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(texts)]
+    terms = protected_terms(
+        read_concepts(campaign.folder / "concepts.yaml"), stated_titles(campaign.folder / "references")
+    )
+    settings = campaign.prompt_check.model_copy(update={"protected": "rewrite"})
+    made = {one.row.text: before.text for one, before in zip(check_prompts(rows, terms, settings), rows, strict=True)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(yaml.safe_dump(list(made), allow_unicode=True, width=10_000), encoding="utf-8")
+    return made
