@@ -12,6 +12,8 @@ quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+# First: xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares fixtures when several workers run the tests: a file, and all of tests/integration."""
     for item in items:
