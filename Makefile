@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_DISABLE_TELEMETRY=true PYTHONPATH=.
 
 # Two workers: the integration tests share a run and stay together on one, so a third would find little to do.
-SPREAD := --numprocesses 2 --dist loadgroup
+SPREAD := --numprocesses 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install run ui test test-fast test-browser lint format bench clean

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import time
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from twig_assets.home import quiet_libraries, quiet_model_libraries
 
@@ -12,13 +14,17 @@ quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-# First: xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares fixtures when several workers run the tests: a file, and all of tests/integration."""
-    for item in items:
-        together = "integration" if "integration" in item.path.parts else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(together))
+class _Together(LoadScopeScheduling):
+    """Shares the tests out so that what has fixtures in common stays on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "integration" if file.startswith("tests/integration/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Share out files; those of tests/integration, most of which share one run of a campaign, as if they were one."""
+    return _Together(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
