@@ -2,9 +2,9 @@
 
 They mirror those of Kumari et al. 2023 (arXiv 2303.13516, section 4). They were chosen on the unedited model alone,
 from other seeds than the benchmark's, such that the embedded CLIP tells target from anchor in at least nine of ten
-images (of twelve each; in three of four for noto's pizza). So there is no `pouting cat` here, which it tells from `cat face` in a third of them only. A style gives way to
-no style at all, and without one the model draws any of the four; so each style is judged on subjects that it draws
-otherwise when none is named.
+images (of twelve each; in three of four for noto's pizza). So there is no `pouting cat` here, which it tells from
+`cat face` in a third of them only. A style gives way to no style at all, and without one the model draws any of the
+four; so each style is judged on subjects that it draws otherwise when none is named.
 """
 
 from dataclasses import dataclass
