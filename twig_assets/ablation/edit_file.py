@@ -15,8 +15,9 @@ _METADATA = "concept_edit"
 _VERSION = 2
 _PAIRS = ("target", "anchor", "preserve")
 
-# Settings of version 1 that do not bear on the edit itself.
+# Settings of version 1 that do not bear on the edit itself, and one that it did not have.
 _GONE = ("samples", "max_target_share")
+_SINCE = {"overshoot": 0.0}
 
 
 def to_bytes(edit: ConceptEdit) -> bytes:
@@ -58,7 +59,8 @@ def from_bytes(content: bytes) -> ConceptEdit:
         if version > _VERSION:
             raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
         concepts = [ConceptTarget(**concept) for concept in described["concepts"]]
-        settings = AblationSettings(**{k: v for k, v in described["settings"].items() if k not in _GONE})
+        kept = {key: value for key, value in described["settings"].items() if key not in _GONE}
+        settings = AblationSettings(**(_SINCE | kept if version == 1 else kept))
         preserved = described.get("preserved", [[] for _ in concepts])
         parts = tuple(_part(i, concept, tensors, preserved[i]) for i, concept in enumerate(concepts))
     except Exception as error:  # safetensors raises its own type, json and pydantic theirs
