@@ -339,7 +339,8 @@ def lineage(
     if as_json:
         sys.stdout.write(found.model_dump_json(indent=2) + "\n")
     else:
-        console.print(found.to_tree(), soft_wrap=True)
+        # A tree is cut off at its console's width, soft wrap or not, and evidence must not be.
+        Console(width=10_000).print(found.to_tree(), soft_wrap=True)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from tests.integration.conftest import Place
@@ -79,7 +80,10 @@ def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: 
     assert f"{report(finished)}: names entry" in finished.twig("verify").text
 
 
-def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(finished: Place) -> None:
+def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
+    finished: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # a narrow terminal cuts nothing off
     image = candidate(finished)
     with finished.catalog() as session:
         audit = session.scalars(select(Audit).where(Audit.image_id == image.id)).one()
