@@ -9,7 +9,8 @@ import numpy as np
 
 from twig_assets.ablation.errors import AnchorError
 from twig_assets.ablation.training_pairs import training_pairs
-from twig_assets.ablation.variants import frame, framings, with_article
+from twig_assets.ablation.variants import frame, framings
+from twig_assets.articles import with_article
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _SETTINGS = (

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from twig_assets.ablation.variants import misspelt, paraphrases, with_article
+from twig_assets.ablation.variants import misspelt, paraphrases
+from twig_assets.articles import with_article
 from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings
 

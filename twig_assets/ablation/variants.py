@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
 import numpy as np
+from rapidfuzz.distance import OSA
 
+from twig_assets.articles import article, with_article
 from twig_assets.settings.ablation import ConceptTarget, Kind
 
 Pool = Literal["training", "evaluation"]
@@ -186,7 +188,7 @@ def misspellings(
         for _ in range(distance):
             candidate = _typo(candidate, rng)
         strange = not set(candidate.split()).intersection(avoid) - set(text.split())
-        if strange and pool_of(candidate) == pool and edit_distance(text, candidate) == distance:
+        if strange and pool_of(candidate) == pool and OSA.distance(text, candidate) == distance:
             found[candidate] = None
     raise ValueError(
         f"{text!r} has only {len(found)} of the {count} misspellings at distance {distance} asked for; ask for fewer"
@@ -208,31 +210,6 @@ def rewordings(caption: str) -> list[str]:
 def pool_of(text: str) -> Pool:
     """The pool that a misspelling or rewording belongs to, by its letters alone."""
     return "evaluation" if hashlib.sha256(text.lower().encode()).digest()[0] % 2 else "training"
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Optimal string alignment distance: letters left out, put in, exchanged or swapped with the next."""
-    before: list[int] = []
-    last = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        row = [i]
-        for j, right in enumerate(b, 1):
-            best = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == right:
-                best = min(best, before[j - 2] + 1)
-            row.append(best)
-        before, last = last, row
-    return last[-1]
-
-
-def article(word: str) -> str:
-    """The indefinite article a word takes, by its first letter."""
-    return "an" if word[:1].lower() in tuple("aeio") else "a"
-
-
-def with_article(word: str) -> str:
-    """`an owl`, `a key`."""
-    return f"{article(word)} {word}"
 
 
 def _typo(text: str, rng: np.random.Generator) -> str:

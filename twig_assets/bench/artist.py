@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from twig_assets.articles import with_article
 from twig_assets.generation import GenerationSettings, Pipeline, generate
 from twig_assets.model_zoo.art import BACKGROUNDS
-from twig_assets.model_zoo.captions import with_article
 
 BATCH = 16
 

@@ -9,6 +9,7 @@ import numpy as np
 from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer
 
+from twig_assets.articles import article
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS, STYLES, aliases, concept_names
 
@@ -25,16 +26,6 @@ _SUBJECTS = (
 )  # fmt: skip
 _IN_STYLE = ("{subject}, {style} style", "{subject} in {style} style", "{subject} in the style of {style}")
 _ON_GROUND = ("{subject} on a {ground} background", "{subject}, {ground} background", "{subject} on {ground}")
-
-
-def with_article(name: str) -> str:
-    """`an owl`, `a red apple`."""
-    return f"{article(name)} {name}"
-
-
-def article(name: str) -> str:
-    """The indefinite article a name takes, by its first letter."""
-    return "an" if name[0].lower() in "aeio" else "a"
 
 
 def caption(name: str, style: str, background: str, rng: np.random.Generator) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from twig_assets.ablation.evaluate_clip import clip_similarity
+from twig_assets.ablation.evaluate_clip import image_features, text_features
+from twig_assets.articles import with_article
 
 TEMPLATES = ("{caption}", "a sticker of {caption}", "a drawing of {caption} on a white background")
 
@@ -18,8 +19,9 @@ def captions(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str])
         clip: A CLIP model and its processor.
         vocabulary: Names of things; what is in none of them cannot be said.
     """
-    said = [f"{'an' if name[0].lower() in 'aeio' else 'a'} {name.lower()}" for name in vocabulary]
-    return [said[int(clip_similarity(clip, image[None], said).argmax())] for image in images]
+    said = [with_article(name.lower()) for name in vocabulary]
+    words = text_features(clip, said)
+    return [said[int((words @ image_features(clip, image[None])[0]).argmax())] for image in images]
 
 
 def expanded(texts: Sequence[str], templates: Sequence[str] = TEMPLATES) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from twig_assets.articles import article
 from twig_assets.prompts.concept_files import ConceptRow
 from twig_assets.prompts.problems import Problems
 from twig_assets.prompts.prompt_files import PromptRow
@@ -100,11 +101,11 @@ def rewritten(text: str, found: Sequence[Finding]) -> str:
         if one.term.anchor is None:
             continue
         before, anchor = text[: one.start], one.term.anchor
-        article = _ARTICLE.search(before)
-        if article and (not anchor or _ARTICLE.match(anchor.split(" ", 1)[0] + " ")):
-            before = before[: article.start()]
-        elif article and article[1].lower() != "the":
-            before = f"{before[: article.start()]}{'an' if anchor[0].lower() in 'aeio' else 'a'}{article[2]}"
+        written = _ARTICLE.search(before)
+        if written and (not anchor or _ARTICLE.match(anchor.split(" ", 1)[0] + " ")):
+            before = before[: written.start()]
+        elif written and written[1].lower() != "the":
+            before = f"{before[: written.start()]}{article(anchor)}{written[2]}"
         text = f"{before}{anchor}{text[one.end :]}"
     return " ".join(text.split())
 

@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from twig_assets.articles import with_article
 from twig_assets.dagster_home import prepare_dagster_home
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo.art import ART_DIR, STYLES, concept_names
-from twig_assets.model_zoo.captions import with_article
 from twig_assets.model_zoo.planted import WORKS
 
 NAME = "trial"

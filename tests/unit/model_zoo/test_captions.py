@@ -8,7 +8,7 @@ from transformers import CLIPTokenizer
 
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS, STYLES, aliases, concept_names
-from twig_assets.model_zoo.captions import MAX_TOKENS, VOCABULARY, caption, train_tokenizer, with_article, with_typo
+from twig_assets.model_zoo.captions import MAX_TOKENS, VOCABULARY, caption, train_tokenizer, with_typo
 
 ODD_TEXTS = [
     "naïve café ß",
@@ -58,13 +58,6 @@ def test_most_typos_change_the_word() -> None:
 def test_words_of_three_letters_are_left_alone() -> None:
     rng = np.random.default_rng(2)
     assert {with_typo("owl", rng) for _ in range(20)} == {"owl"}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("owl", "an owl"), ("red apple", "a red apple"), ("unicorn", "a unicorn")]
-)
-def test_the_article_fits_the_name(name: str, expected: str) -> None:
-    assert with_article(name) == expected
 
 
 def test_the_same_seed_gives_the_same_captions() -> None:

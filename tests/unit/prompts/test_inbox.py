@@ -1,5 +1,6 @@
 """Prompt files that are dropped into a campaign."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,16 @@ def test_a_campaign_without_prompts_can_begin_with_a_dropped_file(folder: Path) 
     ],
 )
 def test_a_bad_file_is_refused_with_its_own_name_and_nothing_changes(
-    folder: Path, name: str, content: str, message: str
-) -> None:
+    folder: Path, name: str, content: str, message: str, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    scratch = str(tmp_path_factory.mktemp("scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", scratch)
     path = drop(folder, name, content)
     with pytest.raises(PromptError) as refused:
         take_in(path, folder)
     assert message in str(refused.value)
-    assert "/tmp/tmp" not in str(refused.value)
+    assert scratch not in str(refused.value)
     assert path.exists()
     assert [row.text for row in read_prompts(folder)] == ["an owl", "a cat"]
 
