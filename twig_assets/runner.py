@@ -13,6 +13,7 @@ from twig_assets.campaigns import Campaign
 from twig_assets.dagster_home import prepare_dagster_home
 from twig_assets.definitions import build_defs
 from twig_assets.prompts import batches, read_concepts, read_prompts
+from twig_assets.run_launcher import fail_dead_runs, this_process
 
 GATE = "ssim_below_threshold"
 
@@ -60,6 +61,7 @@ class CampaignRunner:
         names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.folder / "concepts.yaml")]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
+            fail_dead_runs(instance)
             instance.add_dynamic_partitions(str(prompt_batches.name), keys)
             instance.add_dynamic_partitions(str(concepts.name), names)
             campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
@@ -103,6 +105,7 @@ class _Location:
                 instance=self.instance,
                 partition_key=partition,
                 raise_on_error=False,
+                tags=this_process(),
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         except dg.DagsterExecutionInterruptedError as error:
