@@ -330,9 +330,18 @@ class Review(Base):
 
 
 class Release(Base):
-    """An image published for a prompt on the strength of an audit, and perhaps its withdrawal."""
+    """An image published for a prompt on the strength of an audit, and perhaps its withdrawal; one at a time stands."""
 
     __tablename__ = "release"
+    __table_args__ = (
+        Index(
+            "uq_release_prompt_standing",
+            "prompt_id",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"), index=True)

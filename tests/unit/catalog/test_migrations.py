@@ -13,7 +13,7 @@ from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.catalog import database
 from twig_assets.catalog.attempts import Rules, present_audits
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
-from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Review
+from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
 from twig_assets.catalog.verify import check_ledger
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
@@ -112,6 +112,37 @@ def test_other_library_versions_make_another_audit_and_the_newest_counts(databas
         first, second = session.scalars(select(Audit).where(Audit.image_id == image_id).order_by(Audit.id))
         rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id)
         assert present_audits(session, [image_id], rules)[image_id].id == second.id > first.id
+    catalog.close()
+
+
+def publish(url: str, times: int = 1) -> None:
+    """Publish an image of the first prompt, whatever is published of it already."""
+    engine = database._create_engine(url)
+    with Session(engine) as session, session.begin():
+        audit = session.scalars(select(Audit).order_by(Audit.id)).first()
+        for _ in range(times):
+            session.add(Release(prompt_id=audit.image.prompt_id, image_id=audit.image_id, audit_id=audit.id))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_of_several_releases_of_a_prompt_the_newest_stands_and_no_second_can(database_url: str, revision: str) -> None:
+    fill(database_url)
+    migrate(database_url, REVISIONS[-2], down=True)
+    publish(database_url, times=3)
+    migrate(database_url, revision, down=True)
+    upgrade(database_url)
+    catalog = open_catalog(database_url)
+    with catalog.session() as session:
+        releases = session.scalars(select(Release).order_by(Release.id)).all()
+        standing = [release.withdrawn_at is None for release in releases]
+        reasons = {release.reason for release in releases[:-1]}
+    assert (standing, reasons) == ([False, False, True], {"another image took its place"})
+    with pytest.raises(IntegrityError):
+        publish(database_url)
+    with catalog.session() as session:
+        session.execute(update(Release).values(withdrawn_at=utc_now()))
+    publish(database_url)
     catalog.close()
 
 
