@@ -1,6 +1,8 @@
 """The sensor that turns a prompt file dropped into the inbox into partitions and runs."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -13,8 +15,9 @@ from twig_assets.campaigns import Campaign
 from twig_assets.catalog.models import Prompt
 from twig_assets.catalog.serving import NotMaterializedError, serving_model
 from twig_assets.home import sensor_seconds
-from twig_assets.prompts import PromptError, batches, read_prompts
+from twig_assets.prompts import PromptError, PromptRow, batches, check_prompts, read_prompts
 from twig_assets.prompts.inbox import reject, take_in, taken_files, waiting_files
+from twig_assets.protected_terms import terms_of
 
 
 @dg.sensor(
@@ -38,6 +41,7 @@ def prompt_inbox(
     said: list[str] = []
     if taken_files(here.folder) or list(here.folder.glob("prompts*")):
         read_prompts(here.folder)  # a campaign's own fault is not the dropped file's
+    check = partial(check_prompts, terms=terms_of(here), settings=here.prompt_check)
     before = json.loads(context.cursor or "{}")
     now = {path.name: _stamp(path) for path in waiting_files(here.folder)}
     for path in waiting_files(here.folder):
@@ -45,7 +49,7 @@ def prompt_inbox(
             said.append(f"{path.name} is new; waiting whether it stays as it is")
             continue
         now.pop(path.name)
-        said.append(_take(path, here))
+        said.append(_take(path, here, check))
     keys = _batches_from_inbox(here)
     with catalog.open().session() as session:
         due = {key: file for key, (file, count) in keys.items() if _prompts_there(session, key) < count}
@@ -73,9 +77,9 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _take(path: Path, campaign: Campaign) -> str:
+def _take(path: Path, campaign: Campaign, check: Callable[[list[PromptRow]], object]) -> str:
     try:
-        return f"{path.name} is taken in as {take_in(path, campaign.folder).name}"
+        return f"{path.name} is taken in as {take_in(path, campaign.folder, check).name}"
     except PromptError as error:
         return f"{path.name} is refused and moved to {reject(path, str(error))}: {error}"
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from sensors import failed_runs, notifications, prompt_inbox, reference_changes, ssim_violations
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, ROOT, Place
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, ROOT, Place
 from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo import planted
@@ -236,6 +236,20 @@ def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until
     assert sorted(path.name for path in inbox.iterdir()) == ["rejected"]
     assert "already in" in (inbox / "rejected" / "bad.yaml.error.txt").read_text()
     assert {image[0] for image in finished.images()} == {1, 2, 3, 4, 5}
+
+
+def test_a_dropped_file_that_names_what_is_protected_is_refused_when_the_campaign_says_so(place: Place) -> None:
+    place.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "refuse"}})
+    place.write("prompts.yaml", PROMPTS[:2])
+    inbox = place.folder / "inbox"
+    inbox.mkdir()
+    (inbox / "cats.yaml").write_text("- a green boat\n- a pouting cat\n")
+    with daemon(place) as ticks:
+        ticks.tick(prompt_inbox)
+        assert "cats.yaml is refused and moved to " in ticks.tick(prompt_inbox).skip_message
+    reason = (inbox / "rejected" / "cats.yaml.error.txt").read_text()
+    assert "inbox/cats.yaml:2: text: names what is protected: 'pouting cat'" in reason
+    assert (inbox / "rejected" / "cats.yaml").read_text() == "- a green boat\n- a pouting cat\n", "to be put right"
 
 
 def test_dropped_prompts_wait_for_a_model(place: Place) -> None:

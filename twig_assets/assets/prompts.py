@@ -6,12 +6,11 @@ from sqlalchemy import select
 from resources import CampaignResource, CatalogResource
 from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import prompt_batches
-from twig_assets.campaigns import Campaign
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Prompt, PromptBatch
-from twig_assets.prompts import PromptRow, batches, check_prompts, protected_terms, read_concepts, read_prompts
+from twig_assets.prompts import PromptRow, batches, check_prompts, read_prompts
 from twig_assets.prompts.protected import CheckedPrompt
-from twig_assets.similarity.references import CorpusError, stated_titles
+from twig_assets.protected_terms import terms_of
 
 
 @dg.asset(
@@ -33,7 +32,7 @@ def prompts(
     key = context.partition_key
     if key not in found:
         raise dg.Failure(f"campaign {here.name!r} has no batch {key!r}; it has {', '.join(found)}", allow_retries=False)
-    checked = _checked(here, found[key])
+    checked = check_prompts(found[key], terms_of(here), here.prompt_check)
     rows = [one.row for one in checked]
     with catalog.open().session() as session:
         if session.get(PromptBatch, key) is None:
@@ -50,15 +49,6 @@ def prompts(
         metadata={"prompts": len(rows), "new": len(new), "naming_protected": naming, "table": _table(checked)},
         data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),
     )
-
-
-def _checked(campaign: Campaign, rows: list[PromptRow]) -> list[CheckedPrompt]:
-    try:
-        titles = stated_titles(campaign.folder / "references")
-    except CorpusError:
-        titles = []  # reference_corpus refuses such a table, and without a corpus nothing is released
-    terms = protected_terms(read_concepts(campaign.folder / "concepts.yaml"), titles)
-    return check_prompts(rows, terms, campaign.prompt_check)
 
 
 def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:

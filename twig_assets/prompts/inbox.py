@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from twig_assets.prompts.problems import PromptError
-from twig_assets.prompts.prompt_files import read_prompts
+from twig_assets.prompts.prompt_files import PromptRow, read_prompts
 
 INBOX, REJECTED = "inbox", "rejected"
 PREFIX = "prompts_inbox_"
@@ -27,12 +28,13 @@ def taken_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PREFIX}*"))
 
 
-def take_in(file: Path, folder: Path) -> Path:
+def take_in(file: Path, folder: Path, check: Callable[[list[PromptRow]], object] = len) -> Path:
     """Check a file together with the campaign's prompts and move it to their end.
 
     Args:
         file: A file in the campaign's inbox.
         folder: The campaign's folder. Its own prompts can be read, or there are none.
+        check: Called with the file's prompts; raises PromptError for those that are not to be drawn.
 
     Returns:
         Where the file is now: it is numbered, so that it comes after every file that was there before.
@@ -51,7 +53,7 @@ def take_in(file: Path, folder: Path) -> Path:
             for path in there:
                 shutil.copyfile(path, trial / path.name)
             shutil.copyfile(file, trial / target.name)
-            read_prompts(trial)
+            check([row for row in read_prompts(trial) if row.file == trial / target.name])
         except PromptError as error:
             said = str(error).replace(str(trial / target.name), str(file)).replace(str(trial), str(folder))
             raise PromptError(said.splitlines()) from error

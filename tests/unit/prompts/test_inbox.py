@@ -7,6 +7,7 @@ import pytest
 
 from twig_assets.prompts import PromptError, read_prompts
 from twig_assets.prompts.inbox import reject, take_in, taken_files, waiting_files
+from twig_assets.prompts.prompt_files import PromptRow
 
 
 @pytest.fixture
@@ -60,6 +61,22 @@ def test_a_bad_file_is_refused_with_its_own_name_and_nothing_changes(
     assert scratch not in str(refused.value)
     assert path.exists()
     assert [row.text for row in read_prompts(folder)] == ["an owl", "a cat"]
+
+
+def test_a_file_whose_prompts_are_not_to_be_drawn_is_refused_and_the_campaigns_own_are_not_asked_about(
+    folder: Path,
+) -> None:
+    asked = []
+
+    def check(rows: list[PromptRow]) -> None:
+        asked.extend(row.text for row in rows)
+        raise PromptError([f"{rows[0].file}:{rows[0].line}: text: not this"])
+
+    path = drop(folder, "new.yaml", "- a zebra\n- a bee\n")
+    with pytest.raises(PromptError, match=r"inbox/new.yaml:1: text: not this"):
+        take_in(path, folder, check)
+    assert asked == ["a zebra", "a bee"]
+    assert path.exists()
 
 
 def test_a_file_that_would_shift_older_prompts_is_refused(folder: Path) -> None:

@@ -1,0 +1,19 @@
+"""The words that a campaign protects."""
+
+from twig_assets.campaigns import Campaign
+from twig_assets.prompts import protected_terms, read_concepts
+from twig_assets.prompts.protected import Term
+from twig_assets.similarity.references import CorpusError, stated_titles
+
+
+def terms_of(campaign: Campaign) -> list[Term]:
+    """Targets and aliases of its concepts, and the titles of its references.
+
+    Raises:
+        PromptError: With every problem of its concepts.
+    """
+    try:
+        titles = stated_titles(campaign.folder / "references")
+    except CorpusError:
+        titles = []  # reference_corpus refuses such a table, and without a corpus nothing is released
+    return protected_terms(read_concepts(campaign.folder / "concepts.yaml"), titles)
