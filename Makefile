@@ -10,10 +10,10 @@ ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_
 SPREAD := --numprocesses 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run ui test test-fast test-browser lint format bench clean
+.PHONY: help install run ui test test-fast test-browser test-postgresql lint format bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  VENV=DIR uses another environment than .venv; CAMPAIGN=NAME another campaign than demo."
 
 $(STAMP): pyproject.toml constraints.txt
@@ -45,6 +45,9 @@ test-fast: $(STAMP) ## Unit tests only
 
 test-browser: $(STAMP) chromium ## What the servers show, in a real browser
 	$(ENV) $(BIN)/python -m pytest tests/integration/test_ui.py
+
+test-postgresql: $(STAMP) chromium ## The integration tests with catalog and Dagster on PostgreSQL
+	$(ENV) $(BIN)/python -m pytest tests/integration --storage postgresql
 
 lint: $(STAMP) ## Style, types and layers
 	$(BIN)/ruff check .

@@ -14,6 +14,14 @@ quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the integration tests be run on either kind of storage."""
+    parser.addoption(
+        "--storage", choices=["sqlite", "postgresql"], default="sqlite",
+        help="where the integration tests keep the catalog and Dagster's instance",
+    )  # fmt: skip
+
+
 class _Together(LoadScopeScheduling):
     """Shares the tests out so that what has fixtures in common stays on one worker."""
 
@@ -72,7 +80,10 @@ def empty_mlflow_url(empty_mlflow, tmp_path):
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL server of its own; a call makes an empty database there and gives its SQLAlchemy URL."""
+    """A PostgreSQL server of its own; a call makes an empty database there and gives its SQLAlchemy URL.
+
+    Called with the URL of one that is there, it makes a copy of that; whoever was connected to it is cut off.
+    """
     import shutil
     import tempfile
     from itertools import count
@@ -89,9 +100,14 @@ def postgres():
     server.psql("SELECT pg_reload_conf()")
     numbers = count()
 
-    def new_database() -> str:
+    def new_database(like: str = "") -> str:
         name = f"test_{next(numbers)}"
-        server.psql(f"CREATE DATABASE {name}")
+        if like:
+            model = make_url(like).database
+            server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{model}'")
+            server.psql(f"CREATE DATABASE {name} TEMPLATE {model}")
+        else:
+            server.psql(f"CREATE DATABASE {name}")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
         return url.render_as_string(hide_password=False)
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
-from sqlalchemy import select
+from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.database import open_catalog
@@ -61,10 +61,17 @@ class Place:
     Attributes:
         root: The folder of the campaign's folder.
         home: The state folder.
+        server_url: Of the PostgreSQL database that holds the catalog and Dagster's instance; empty when both are SQLite
+            files in the state folder.
     """
 
     root: Path
     home: Path
+    server_url: str = ""
+
+    @property
+    def catalog_url(self) -> str:
+        return self.server_url or f"sqlite:///{self.home / 'catalog.db'}"
 
     @property
     def folder(self) -> Path:
@@ -77,7 +84,11 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """What a process needs to work in this place."""
-        return {"TWIG_HOME": str(self.home), "DAGSTER_HOME": "", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+        dagster_home = str(self.home) if self.server_url else ""
+        return {
+            "TWIG_HOME": str(self.home), "TWIG_CATALOG_URL": self.server_url, "DAGSTER_HOME": dagster_home,
+            "PYTHONPATH": str(ROOT), "COLUMNS": "120",
+        }  # fmt: skip
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -117,10 +128,20 @@ class Place:
 
     @contextmanager
     def catalog(self) -> Iterator[Session]:
-        catalog = open_catalog(f"sqlite:///{self.home / 'catalog.db'}")
+        catalog = open_catalog(self.catalog_url)
         with catalog.session() as session:
             yield session
         catalog.close()
+
+    @contextmanager
+    def owner(self, *tables: str) -> Iterator[Connection]:
+        """A connection of the database's owner, who has taken off these tables what keeps them append-only."""
+        engine = create_engine(self.catalog_url)
+        with engine.begin() as connection:
+            for table in tables:
+                _allow_changes(connection, table)
+            yield connection
+        engine.dispose()
 
     def images(self) -> list[tuple[int, str, int, int, str]]:
         """Prompt id, stage, attempt, seed and hash of every image, sorted."""
@@ -150,6 +171,15 @@ class Place:
                 yield instance
 
 
+def _allow_changes(connection: Connection, table: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        return
+    named = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
+    for name in connection.scalars(text(named), {"table": table}).all():
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
 def _heed_interrupts() -> None:
     import signal
 
@@ -161,38 +191,71 @@ def idle_assets(text: str) -> set[str]:
     return set(re.findall(r"^  (\w+): no work;", text, re.MULTILINE))
 
 
-def new_place(folder: Path, empty_mlflow: Path) -> Place:
-    """The campaign, in a place where nothing has run yet."""
-    place = Place(folder / "campaigns", folder / "home")
-    place.home.mkdir(parents=True)
-    shutil.copy(empty_mlflow, place.home / "mlflow.db")
-    place.write("campaign.yaml", CAMPAIGN)
-    place.write("prompts.yaml", PROMPTS)
-    place.write("concepts.yaml", CONCEPTS)
-    place.write("policy.yaml", POLICY)
-    references = place.folder / "references"
-    references.mkdir()
-    for work in planted.WORKS[:3]:
-        shutil.copy(ROOT / "campaigns" / "demo" / "references" / f"{work.slug}.png", references)
-    return place
+@dataclass(frozen=True)
+class Places:
+    """Makes places, all on one kind of storage.
 
+    Attributes:
+        empty_mlflow: MLflow's database without a run in it.
+        new_database: Makes a database on a PostgreSQL server, perhaps as a copy; None to use SQLite.
+    """
 
-@pytest.fixture
-def place(tmp_path: Path, empty_mlflow: Path) -> Place:
-    return new_place(tmp_path, empty_mlflow)
+    empty_mlflow: Path
+    new_database: Callable[[str], str] | None = None
+
+    def new(self, folder: Path) -> Place:
+        """The campaign, in a place where nothing has run yet."""
+        place = self._place(folder)
+        shutil.copy(self.empty_mlflow, place.home / "mlflow.db")
+        place.write("campaign.yaml", CAMPAIGN)
+        place.write("prompts.yaml", PROMPTS)
+        place.write("concepts.yaml", CONCEPTS)
+        place.write("policy.yaml", POLICY)
+        references = place.folder / "references"
+        references.mkdir()
+        for work in planted.WORKS[:3]:
+            shutil.copy(ROOT / "campaigns" / "demo" / "references" / f"{work.slug}.png", references)
+        return place
+
+    def copy(self, place: Place, folder: Path) -> Place:
+        """A place with all that another has."""
+        shutil.copytree(place.root, folder / "campaigns")
+        shutil.copytree(place.home, folder / "home")
+        return self._place(folder, like=place.server_url)
+
+    def _place(self, folder: Path, like: str = "") -> Place:
+        place = Place(folder / "campaigns", folder / "home", self.new_database(like) if self.new_database else "")
+        place.home.mkdir(parents=True, exist_ok=True)
+        if place.server_url:
+            # Dagster is told of the server as the README says: the project's settings, with another storage.
+            settings = yaml.safe_load((ROOT / "dagster.yaml").read_text().replace(".twig/", f"{place.home}/"))
+            url = make_url(place.server_url).set(drivername="postgresql+psycopg2")
+            settings["storage"] = {"postgres": {"postgres_url": url.render_as_string(hide_password=False)}}
+            (place.home / "dagster.yaml").write_text(yaml.safe_dump(settings))
+        return place
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> tuple[Place, Ended]:
+def places(request: pytest.FixtureRequest, empty_mlflow: Path) -> Places:
+    """Makes places on the storage that `--storage` names."""
+    if request.config.getoption("--storage") == "postgresql":
+        return Places(empty_mlflow, request.getfixturevalue("postgres"))
+    return Places(empty_mlflow)
+
+
+@pytest.fixture
+def place(tmp_path: Path, places: Places) -> Place:
+    return places.new(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory, places: Places) -> tuple[Place, Ended]:
     """A place where the campaign was run from nothing, and how that ended. Not to be changed: see `finished`."""
-    place = new_place(tmp_path_factory.mktemp("first"), empty_mlflow)
+    place = places.new(tmp_path_factory.mktemp("first"))
     return place, place.run()
 
 
 @pytest.fixture
-def finished(first_run: tuple[Place, Ended], tmp_path: Path) -> Place:
+def finished(first_run: tuple[Place, Ended], tmp_path: Path, places: Places) -> Place:
     """A copy of the place where the campaign was run, to change and run again."""
-    place = Place(tmp_path / "campaigns", tmp_path / "home")
-    shutil.copytree(first_run[0].root, place.root)
-    shutil.copytree(first_run[0].home, place.home)
-    return place
+    return places.copy(first_run[0], tmp_path)

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, new_place
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, Places
 from tests.integration.serving import Servers, served
 from twig_assets.catalog.models import Audit, Image, Prompt, Release
 from twig_assets.definitions import build_defs
@@ -27,12 +27,12 @@ LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { locat
 
 
 @pytest.fixture(scope="module")
-def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Place:
+def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory, places: Places) -> Place:
     """A campaign with a model and a corpus and nothing drawn.
 
     One of the protected works is, to the pixel, what the model draws first for the prompt that is going to be dropped.
     """
-    place = new_place(tmp_path_factory.mktemp("daemon"), empty_mlflow)
+    place = places.new(tmp_path_factory.mktemp("daemon"))
     place.write("campaign.yaml", {**CAMPAIGN, "max_attempts": BUDGET, "batch_size": 1})
     place.write("prompts.yaml", ["a yellow boat"])
     (place.folder / "inbox").mkdir()

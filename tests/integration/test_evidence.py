@@ -2,15 +2,15 @@
 
 import json
 import os
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from tests.integration.conftest import Place
-from twig_assets.catalog.models import Audit, Image, LedgerEntry, Review
+from twig_assets.catalog.database import schema_state
+from twig_assets.catalog.models import Audit, AuditMatch, Image, LedgerEntry, Review
 from twig_assets.catalog.store import ArtifactStore
 
 DAY = 24 * 3600
@@ -49,9 +49,8 @@ def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(fini
         lost = session.scalars(select(Image).where(Image.sha256 != image.sha256)).first()
     Path(str(store.path(image.sha256, "png"))).write_bytes(b"another picture")
     Path(str(store.path(lost.sha256, "png"))).unlink()
-    with sqlite3.connect(finished.home / "catalog.db") as outsider:
-        outsider.execute("DROP TRIGGER audit_refuse_update")
-        outsider.execute("UPDATE audit SET verdict = 'review' WHERE id = 2")
+    with finished.owner("audit") as owner:
+        owner.exec_driver_sql("UPDATE audit SET verdict = 'review' WHERE id = 2")
     ended = finished.twig("verify")
     assert ended.code == 1
     assert "audit 2: was altered since ledger entry" in ended.text
@@ -64,13 +63,11 @@ def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: 
     head = json.loads(report(finished).read_text())["ledger"]
     for one in report(finished).parent.glob("*.json"):
         one.unlink()
-    with sqlite3.connect(finished.home / "catalog.db") as outsider:
-        outsider.execute("DROP TRIGGER ledger_entry_refuse_delete")
-        outsider.execute("DROP TRIGGER audit_match_refuse_delete")
-        last = outsider.execute("SELECT table_name, row_id FROM ledger_entry ORDER BY sequence DESC").fetchone()
-        assert last[0] == "audit_match"
-        outsider.execute("DELETE FROM ledger_entry WHERE sequence = (SELECT max(sequence) FROM ledger_entry)")
-        outsider.execute("DELETE FROM audit_match WHERE id = ?", (last[1],))
+    with finished.owner("ledger_entry", "audit_match") as owner:
+        last = owner.execute(select(LedgerEntry.__table__).order_by(LedgerEntry.sequence.desc())).first()
+        assert last.table_name == "audit_match"
+        owner.execute(delete(LedgerEntry).where(LedgerEntry.sequence == last.sequence))
+        owner.execute(delete(AuditMatch).where(AuditMatch.id == last.row_id))
     assert finished.twig("verify").code == 0, "nothing that is left shows that the end is missing"
     kept = f"{head['sequence']}:{head['sha256']}"
     ended = finished.twig("verify", "--head", kept)
@@ -138,4 +135,5 @@ def test_where_there_is_no_catalog_nothing_is_said_to_be_sound(place: Place) -> 
     for command in (["verify"], ["lineage", "1"], ["gc"]):
         ended = place.twig(*command)
         assert (ended.code, "there is no catalog" in ended.text) == (2, True), ended.text
+    assert schema_state(place.catalog_url) == "empty"
     assert not (place.home / "catalog.db").exists()

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from collections import Counter
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, idle_assets
-from twig_assets.catalog.models import ConceptEdit
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, Places, idle_assets
+from twig_assets.catalog.database import open_catalog, schema_state
+from twig_assets.catalog.models import ConceptEdit, Image
 from twig_assets.definitions import defs
 
 DRAWING = {"generated_images", "masks", "regenerated_images", "similarity_audits"}
@@ -116,13 +116,14 @@ def test_what_always_fails_is_quarantined_after_exactly_its_attempts(place: Plac
     assert place.images() == images
 
 
-def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(place: Place, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
+    place: Place, places: Places, tmp_path: Path
+) -> None:
     # Slow enough, and in chunks small enough, to be caught in the middle.
     place.write("campaign.yaml", {**CAMPAIGN, "batch_size": 4, "generation": {"steps": 8, "batch_size": 1}})
     place.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
     place.write("concepts.yaml", [])
-    undisturbed = Place(place.root, tmp_path / "undisturbed")
-    shutil.copytree(place.home, undisturbed.home)
+    undisturbed = places.copy(place, tmp_path / "undisturbed")
     process = place.process("run", "--campaign", "tiny", "--root", str(place.root))
     try:
         _wait_for_images(process, place, 1)
@@ -144,14 +145,15 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(place: Place
 
 
 def _wait_for_images(process: subprocess.Popen[str], place: Place, count: int) -> None:
-    catalog = place.home / "catalog.db"
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
-        if catalog.exists():
-            with sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=10) as connection:
-                tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'image'").fetchall()
-                if tables and connection.execute("SELECT count(*) FROM image").fetchone()[0] >= count:
-                    return
+        if schema_state(place.catalog_url) == "current":
+            catalog = open_catalog(place.catalog_url)
+            with catalog.snapshot() as session:
+                drawn = session.scalar(select(func.count()).select_from(Image))
+            catalog.close()
+            if drawn >= count:
+                return
         time.sleep(0.02)
     raise AssertionError("no image was made")
 

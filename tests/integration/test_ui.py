@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import urllib.request
@@ -16,7 +15,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page
 
 from tests.integration.browsing import browser_page, keep_screenshot, pictures
-from tests.integration.conftest import ALL_FAIL, PROMPTS, Ended, Place
+from tests.integration.conftest import ALL_FAIL, PROMPTS, Ended, Place, Places
 from tests.integration.serving import Servers, marked, post, served
 from tests.integration.test_definitions import GRAPH
 from twig_assets.definitions import build_defs
@@ -32,13 +31,9 @@ CHECKS = """{ assetCheckExecutions(assetKey: {path: ["similarity_audits"]}, chec
 
 
 @pytest.fixture(scope="module")
-def shown(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory) -> Place:
+def shown(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory, places: Places) -> Place:
     """A copy of the place where the campaign was run: Dagster's daemon writes into it."""
-    folder = tmp_path_factory.mktemp("ui")
-    place = Place(folder / "campaigns", folder / "home")
-    shutil.copytree(first_run[0].root, place.root)
-    shutil.copytree(first_run[0].home, place.home)
-    return place
+    return places.copy(first_run[0], tmp_path_factory.mktemp("ui"))
 
 
 @pytest.fixture(scope="module")
