@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 from mlflow import MlflowClient
 from rich.console import Console
 
+from sensors import runs
 from twig_assets.campaigns import load_campaign
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.home import artifact_root
@@ -31,6 +33,7 @@ CAMPAIGN = {
 }
 # So few steps give poor pictures; only a copy to the pixel is to fail.
 POLICY = {"ssim_threshold": 0.999, "masked_ssim_threshold": 0.999, "review_margin": 0.0, "min_contrast": 0.0}
+GOING_ON = dg.RunsFilter(statuses=runs.GOING_ON)
 ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
 
 
@@ -51,6 +54,10 @@ class Rest:
     state: State
     strict_place: Place
     strict: State
+
+
+Fault = Callable[[Rest, Place], list[str]]
+"""Brings a fault about in a place, runs the same command again, and returns what is wrong then."""
 
 
 def rest(folder: Path) -> Rest:
@@ -133,11 +140,17 @@ def twig_run(place: Place) -> list[str]:
 
 def settled(place: Place, expected: State) -> list[str]:
     """What is wrong in a place, beside the state that an undisturbed run has; empty when all is well."""
-    with place.entered():
-        return [*differences(end_state(), expected), *findings(), *unnamed_litter()]
+    with place.entered() as (instance, _):
+        open_runs = [f"run {run.run_id} is said to be going on" for run in instance.get_runs(GOING_ON)]
+        return [*differences(end_state(), expected), *findings(), *unnamed_litter(), *open_runs]
 
 
 def run_again(place: Place, expected: State) -> list[str]:
     """Run once more and say what is wrong then."""
     error = run_here(place)
     return [*([f"the same command failed: {error}"] if error else []), *settled(place, expected)]
+
+
+def named(*faults: Fault) -> dict[str, Fault]:
+    """Faults by the first line of what they say of themselves."""
+    return {str(fault.__doc__).splitlines()[0].rstrip("."): fault for fault in faults}

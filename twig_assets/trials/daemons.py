@@ -1,4 +1,4 @@
-"""Faults of Dagster's daemon: killed in the middle of a tick, started twice, at work beside `twig run`."""
+"""Faults of Dagster's daemon: killed in the middle of a tick or a run, started twice, at work beside `twig run`."""
 
 import os
 import signal
@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 
 import dagster as dg
 
-from twig_assets.trials.campaign_at_rest import ALL_FAIL, Rest, copied, process, settled, twig_run
-from twig_assets.trials.hurt import NotInjectedError
-from twig_assets.trials.place import Place
+from twig_assets.trials.campaign_at_rest import ALL_FAIL, Rest, copied, named, process, settled, twig_run
+from twig_assets.trials.place import NotInjectedError, Place
 
 PATIENCE = 600
 
@@ -24,6 +23,19 @@ def killed_mid_tick(undisturbed: Rest, place: Place) -> list[str]:
         _kill(first)
         with daemon(place):
             return _in_the_end(undisturbed, place)
+
+
+def killed_mid_run(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon is killed while a run that it started draws, with all its processes; another is started."""
+    _strict(undisturbed, place)
+    with place.entered() as (instance, _), daemon(place) as first:
+        run = _until_drawing(instance, first)
+        _kill(first)
+        with daemon(place):
+            problems = _in_the_end(undisturbed, place)
+        ended = instance.get_run_by_id(run.run_id)
+    failed = ended and ended.status == dg.DagsterRunStatus.FAILURE
+    return [*problems, *([] if failed else [f"the run that was killed is said to be {ended and ended.status}"])]
 
 
 def two_daemons(undisturbed: Rest, place: Place) -> list[str]:
@@ -77,6 +89,18 @@ def _until_ticking(instance: dg.DagsterInstance, running: subprocess.Popen[str])
     raise NotInjectedError("no tick was seen while it was going on")
 
 
+def _until_drawing(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> dg.DagsterRun:
+    """The run that was started, once it has begun with an asset that needs a model."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and running.poll() is None:
+        for run in instance.get_runs(dg.RunsFilter(job_name="draw_batch", statuses=[dg.DagsterRunStatus.STARTED])):
+            steps = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_START).records
+            if any(record.event_log_entry.step_key == "generated_images" for record in steps):
+                return run
+        time.sleep(0.05)
+    raise NotInjectedError("no run was seen to draw")
+
+
 def _in_the_end(undisturbed: Rest, place: Place) -> list[str]:
     """What is wrong when the daemon has had its time; it may stop as soon as nothing is."""
     deadline = time.monotonic() + PATIENCE
@@ -85,6 +109,4 @@ def _in_the_end(undisturbed: Rest, place: Place) -> list[str]:
     return problems
 
 
-DAEMON_FAULTS = {
-    str(fault.__doc__).splitlines()[0].rstrip("."): fault for fault in (killed_mid_tick, two_daemons, beside_a_run)
-}
+DAEMON_FAULTS = named(killed_mid_tick, killed_mid_run, two_daemons, beside_a_run)

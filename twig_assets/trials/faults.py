@@ -1,8 +1,8 @@
 """Breaking things on purpose: after each fault and the same command once more, the campaign must be where it would be.
 
 Every fault works in a folder of its own, on a campaign of three prompts of which the first is caught by the audit and
-drawn anew. It is survived when rows and artifacts equal those of an undisturbed run, `twig verify` finds nothing, and
-whatever lies about in the artifact store is listed by `twig gc`.
+drawn anew. It is survived when rows and artifacts equal those of an undisturbed run, `twig verify` finds nothing, no
+Dagster run is still said to be going on, and whatever lies about in the artifact store is listed by `twig gc`.
 """
 
 import json
@@ -10,20 +10,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from twig_assets.bench.report import Bar, Measured
-from twig_assets.trials.campaign_at_rest import Rest, rest
+from twig_assets.trials.campaign_at_rest import Fault, Rest, rest
 from twig_assets.trials.daemons import DAEMON_FAULTS
-from twig_assets.trials.hurt import FAULTS, NotInjectedError
+from twig_assets.trials.full_disks import DISK_FAULTS
+from twig_assets.trials.hurt import FAULTS
 from twig_assets.trials.kills import KILLS, killed
-from twig_assets.trials.place import Place
-
-Fault = Callable[[Rest, Place], list[str]]
+from twig_assets.trials.place import NotInjectedError, Place
+from twig_assets.trials.without_mlflow import MLFLOW_FAULTS
 
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:
@@ -48,7 +48,7 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
 
 def all_faults(quick: bool) -> Iterator[tuple[str, Fault]]:
     """Name and function of every fault."""
-    yield from FAULTS.items()
+    yield from (FAULTS | MLFLOW_FAULTS | DISK_FAULTS).items()
     for kill in KILLS[::5] if quick else KILLS:
         yield f"kill -9 in {kill.asset}, {kill.event} {kill.number}", killed(kill)
     if not quick:

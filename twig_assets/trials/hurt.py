@@ -1,8 +1,5 @@
-"""Faults of machines and people: databases and servers that go away, full disks, clocks, fingers."""
+"""Faults of machines and people: databases that go away, clocks, fingers."""
 
-import resource
-import signal
-import socket
 import sqlite3
 import subprocess
 import threading
@@ -15,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
-from mlflow import MlflowClient
 from sqlalchemy import func, select
 
 from sensors import campaign_partitions, prompt_inbox, ssim_violations
@@ -25,13 +21,13 @@ from twig_assets.catalog.models import Audit, Image
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.catalog.verify import check_ledger
 from twig_assets.home import artifact_root, catalog_url
-from twig_assets.tracking import Sender, Spool, send
 from twig_assets.trials import writer
 from twig_assets.trials.campaign_at_rest import (
     ALL_FAIL,
     POLICY,
     Rest,
     copied,
+    named,
     process,
     run_again,
     run_here,
@@ -39,13 +35,9 @@ from twig_assets.trials.campaign_at_rest import (
     twig_run,
 )
 from twig_assets.trials.end_state import end_state, findings
-from twig_assets.trials.place import Place
+from twig_assets.trials.place import NotInjectedError, Place, with_environment
 
 WRITERS, ROWS = 8, 25
-
-
-class NotInjectedError(RuntimeError):
-    """A fault could not be brought about; the message says why."""
 
 
 def two_runs_at_once(undisturbed: Rest, place: Place) -> list[str]:
@@ -130,9 +122,9 @@ def database_locked(undisturbed: Rest, place: Place) -> list[str]:
 def postgresql_gone(undisturbed: Rest, place: Place) -> list[str]:
     """The PostgreSQL that the catalog is in stops for 30 s in the middle of a run."""
     copied(undisturbed.fresh, place)
-    with postgres() as (server, url), patch.object(Place, "environment", _with(TWIG_CATALOG_URL=url)):
+    with postgres() as (server, url), with_environment(TWIG_CATALOG_URL=url):
         running = process(place, *twig_run(place))
-        _until_drawn(url, running)
+        until_drawn(url, running)
         server.stop()
         gone = time.monotonic()
         running.wait()
@@ -141,12 +133,8 @@ def postgresql_gone(undisturbed: Rest, place: Place) -> list[str]:
         return run_again(place, undisturbed.state)
 
 
-def _with(**more: str) -> Callable[[Place], dict[str, str]]:
-    plain = Place.environment
-    return lambda place: {**plain(place), **more}
-
-
-def _until_drawn(url: str, running: subprocess.Popen[str]) -> None:
+def until_drawn(url: str, running: subprocess.Popen[str]) -> None:
+    """Wait until a run has written an image into the catalog at `url`."""
     catalog = open_catalog(url)
     try:
         while running.poll() is None:
@@ -157,54 +145,6 @@ def _until_drawn(url: str, running: subprocess.Popen[str]) -> None:
     finally:
         catalog.close()
     raise NotInjectedError("the run ended before its database could be stopped")
-
-
-def mlflow_down(undisturbed: Rest, place: Place) -> list[str]:
-    """Nothing listens where MLflow should be; its figures are sent later."""
-    return _without_mlflow(undisturbed, place, "http://127.0.0.1:1")
-
-
-def mlflow_hangs(undisturbed: Rest, place: Place) -> list[str]:
-    """MLflow accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        return _without_mlflow(undisturbed, place, f"http://127.0.0.1:{server.getsockname()[1]}")
-
-
-def _without_mlflow(undisturbed: Rest, place: Place, uri: str) -> list[str]:
-    copied(undisturbed.fresh, place)
-    with patch.object(Place, "environment", _with(MLFLOW_TRACKING_URI=uri)):
-        problems = run_again(place, undisturbed.state)
-    database, spool = f"sqlite:///{place.home / 'mlflow.db'}", Spool(place.home / "mlflow-waiting")
-    wanted = _mlflow_runs(f"sqlite:///{undisturbed.finished.home / 'mlflow.db'}")
-    if len(spool.waiting()) != len(wanted):
-        return [*problems, f"{len(spool.waiting())} records were kept instead of {len(wanted)}"]
-    send._resting.clear()
-    Sender(database, str(place.home / "mlflow-artifacts"), "", spool).send_waiting()
-    found = _mlflow_runs(database)
-    return [*problems, *([] if found == wanted else [f"MLflow got {found} later, instead of {wanted}"])]
-
-
-def _mlflow_runs(uri: str) -> list[str]:
-    client = MlflowClient(uri)
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    return sorted(f"{run.info.run_name}: {sorted(run.data.metrics)}" for run in client.search_runs(experiments))
-
-
-def disk_full(undisturbed: Rest, place: Place) -> list[str]:
-    """No file may grow beyond 200 kB, as if the disk were full: databases cannot grow, and a write fails in the middle.
-
-    A limit of the process stands in for the disk, since filling one would harm others.
-    """
-    copied(undisturbed.fresh, place)
-    code = process(place, *twig_run(place), before=_shrink_files).wait()
-    if code == 0:
-        raise NotInjectedError("the run needed no larger file")
-    return run_again(place, undisturbed.state)
-
-
-def _shrink_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def clock_set_back(undisturbed: Rest, place: Place) -> list[str]:
@@ -298,10 +238,7 @@ def _tick(found: tuple[dg.DagsterInstance, dg.Definitions], sensor: dg.SensorDef
         return sensor.evaluate_tick(context)
 
 
-FAULTS = {
-    str(fault.__doc__).splitlines()[0].rstrip("."): fault
-    for fault in (
-        two_runs_at_once, eight_writers_sqlite, eight_writers_postgresql, database_locked, postgresql_gone, mlflow_down,
-        mlflow_hangs, disk_full, clock_set_back, artifact_deleted, artifact_altered, sensor_raises,
-    )
-}  # fmt: skip
+FAULTS = named(
+    two_runs_at_once, eight_writers_sqlite, eight_writers_postgresql, database_locked, postgresql_gone, clock_set_back,
+    artifact_deleted, artifact_altered, sensor_raises,
+)  # fmt: skip

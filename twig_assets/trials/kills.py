@@ -1,12 +1,10 @@
 """kill -9 at 25 points spread over all assets."""
 
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from twig_assets.trials.campaign_at_rest import Rest, copied, process, run_again, twig_run
-from twig_assets.trials.hurt import NotInjectedError
-from twig_assets.trials.place import Place
+from twig_assets.trials.campaign_at_rest import Fault, Rest, copied, process, run_again, twig_run
+from twig_assets.trials.place import NotInjectedError, Place
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ KILLS = [
 ]
 
 
-def killed(kill: Kill) -> Callable[[Rest, Place], list[str]]:
+def killed(kill: Kill) -> Fault:
     """A fault: a run from nothing is killed there, and the same command run again."""
 
     def fault(undisturbed: Rest, place: Place) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import yaml
@@ -18,6 +19,10 @@ from twig_assets.model_zoo.art import ART_DIR, STYLES, concept_names
 from twig_assets.model_zoo.planted import WORKS
 
 NAME = "trial"
+
+
+class NotInjectedError(RuntimeError):
+    """A fault could not be brought about; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,14 @@ class Place:
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def with_environment(**more: str) -> Iterator[None]:
+    """Add variables to the environment of all places until the `with` block ends."""
+    plain = Place.environment
+    with patch.object(Place, "environment", lambda place: {**plain(place), **more}):
+        yield
 
 
 def ordinary_prompts(count: int) -> list[str]:
