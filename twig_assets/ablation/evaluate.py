@@ -132,12 +132,12 @@ def _copy_tests(edit: ConceptEdit, asked: Sequence[Probe], before: Sequence[np.n
 
 def _look(clip: Clip, probe: Probe, before: np.ndarray, after: np.ndarray, copies: Mapping[str, CopyTest]) -> _Seen:
     features = np.stack([image_features(clip, images) for images in (before, after)])
-    similarity = features @ text_features(clip, [probe.shown, probe.rival]).T
+    similarity = features @ text_features(clip, [probe.shown, *probe.rivals]).T
     score = 2.5 * similarity[..., 0].clip(min=0)
     test = copies.get(probe.concept) if probe.role in ("target", "adversarial", *LEAKS) else None
     copied = None if test is None else np.stack([np.asarray(test(images), bool) for images in (before, after)])
     return _Seen(
-        probe, np.stack([before, after]), features, score, similarity[..., 0] > similarity[..., 1], copied
+        probe, np.stack([before, after]), features, score, similarity[..., 0] > similarity[..., 1:].max(-1), copied
     )  # fmt: skip
 
 

@@ -22,8 +22,9 @@ class PromptFigures(BaseModel):
             that ask for the target, with the target's.
         score_after: The same after the edit.
         score_interval: 95 % bootstrap interval of `score_after`.
-        accuracy_before: Share of images that CLIP finds nearer to that text than to its rival: for what asks for the
-            target the anchor, for all others the target. 0 to 1.
+        accuracy_before: Share of images that CLIP finds nearer to that text than to its rivals: for the target the
+            anchor; for other ways to ask for it the anchor, the surrounding and the unrelated prompts; for all others
+            the target. 0 to 1.
         accuracy_after: The same after the edit. Low is good for the target, high for all others.
         accuracy_interval: 95 % bootstrap interval of `accuracy_after`.
         copies_before: Share of images that copy the memorised picture; None where copies are not counted.
@@ -52,7 +53,7 @@ class Evaluation(BaseModel):
     """The figures of an edit. Each summary is of the worst concept, if the edit removes several.
 
     Attributes:
-        samples: Images per target and anchor, before and after each.
+        samples: Images per target, before and after.
         first_seed: Seed of the first image of every prompt; the others follow.
         figures: One entry per prompt.
         target_share: Share of the target's images in which CLIP still sees it; None if copies are counted instead.

@@ -23,7 +23,8 @@ class Probe(NamedTuple):
         prompt: The prompt.
         shown: The text that its images ought to be nearer to if it works as it did; the target's own prompt for all
             that ask for the target.
-        rival: The text they are compared with.
+        rivals: The texts they are compared with. The target against its anchor, as in the paper; other ways to ask for
+            it against everything else that is drawn here, since a garbled prompt may draw what is neither.
         samples: Images.
     """
 
@@ -31,7 +32,7 @@ class Probe(NamedTuple):
     role: Role
     prompt: str
     shown: str
-    rival: str
+    rivals: tuple[str, ...]
     samples: int
 
 
@@ -45,7 +46,7 @@ def probes(concepts: Sequence[ConceptTarget], settings: EvaluationSettings) -> l
     kept = [p for p in found if p.role not in ("anchor", "surrounding") or not _asks_for(p.prompt, removed)]
     rival = next(probe.prompt for probe in found if probe.role == "target")
     return kept + [
-        Probe("", "unrelated", prompt, prompt, rival, settings.unrelated_samples) for prompt in settings.unrelated
+        Probe("", "unrelated", prompt, prompt, (rival,), settings.unrelated_samples) for prompt in settings.unrelated
     ]
 
 
@@ -57,24 +58,22 @@ def _of_concept(concept: ConceptTarget, settings: EvaluationSettings) -> list[Pr
     if concept.kind != "style":
         named = with_article if concept.kind == "object" else str
         pairs = [(named(concept.target), named(concept.anchor), "")]
-        surrounding = [(with_article(word), pairs[0][0]) for word in concept.preserve]
+        around = {"": [with_article(word) for word in concept.preserve]}
     else:
         pairs = [(_in_style(s, concept.target), _in_style(s, concept.anchor), s) for s in settings.subjects]
-        surrounding = [
-            (_in_style(s, style), _in_style(s, concept.target)) for s in settings.subjects for style in concept.preserve
-        ]
+        around = {s: [_in_style(s, style) for style in concept.preserve] for s in settings.subjects}
     found = []
     for target, anchor, subject in pairs:
-        samples = -(-settings.samples // len(pairs))
-        found.append(Probe(concept.name, "target", target, target, anchor, samples))
-        found.append(Probe(concept.name, "anchor", anchor, anchor, target, samples))
+        found.append(Probe(concept.name, "target", target, target, (anchor,), -(-settings.samples // len(pairs))))
         count = -(-settings.variants // len(pairs))
+        rivals = (anchor, *around[subject], *settings.unrelated)
         for role, prompt in _leaks(concept, subject, count, settings.first_seed):
-            found.append(Probe(concept.name, role, prompt, target, anchor, settings.variant_samples))
-    return found + [
-        Probe(concept.name, "surrounding", word, word, rival, settings.surrounding_samples)
-        for word, rival in surrounding
-    ]
+            found.append(Probe(concept.name, role, prompt, target, rivals, settings.variant_samples))
+        kept: list[tuple[Role, str]] = [("anchor", anchor), *(("surrounding", prompt) for prompt in around[subject])]
+        found += [
+            Probe(concept.name, role, prompt, prompt, (target,), settings.surrounding_samples) for role, prompt in kept
+        ]
+    return found
 
 
 def _leaks(concept: ConceptTarget, subject: str, count: int, seed: int) -> list[tuple[Role, str]]:

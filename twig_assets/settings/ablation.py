@@ -140,7 +140,7 @@ class AblationSettings(BaseModel):
 
     method: Method = "fast"
     seed: int = Field(0, ge=0)
-    misspellings: int = Field(4, ge=0)
+    misspellings: int = Field(16, ge=0)
     overshoot: float = Field(0.5, ge=0, le=3)
     erase_scale: float = Field(1.0, gt=0)
     preserve_scale: float = Field(3.0, ge=0)

@@ -7,9 +7,8 @@ class EvaluationSettings(BaseModel):
     """What is drawn to judge an edit, before it and after it, from the same seeds.
 
     Attributes:
-        samples: Images of the target and of the anchor, each. More make the intervals narrower; 8 is a look, 200 a
-            measurement.
-        surrounding_samples: Images of each surrounding concept.
+        samples: Images of the target, in all. More make the intervals narrower; 8 is a look, 200 a measurement.
+        surrounding_samples: Images of the anchor and of each surrounding concept; of a style, with each subject.
         variants: Prompts of each kind that ask for the target in other ways: misspellings at edit distance 1 and at 2,
             and paraphrases, all from the pool that no edit is computed from. 0 leaves them out.
         variant_samples: Images of each of these prompts.

@@ -17,7 +17,7 @@ from twig_assets.ablation.evaluate_adversarial import encode, searched_embedding
 from twig_assets.ablation.evaluate_clip import clip_similarity, image_features
 from twig_assets.ablation.evaluate_copies import copies_of, memorised_picture
 from twig_assets.ablation.evaluate_figures import refusals
-from twig_assets.ablation.evaluate_prompts import probes
+from twig_assets.ablation.evaluate_prompts import LEAKS, probes
 from twig_assets.generation import GenerationSettings, fingerprint
 from twig_assets.model_zoo import planted
 
@@ -49,9 +49,10 @@ def unicorn(pipeline, clip, base_sha256, unedited):
 
 def test_every_kind_of_prompt_is_drawn_and_counted(unicorn):
     drawn = [(figure.role, figure.prompt, figure.n) for figure in unicorn.figures]
-    assert drawn[1] == ("anchor", "a horse face", 2)
+    assert drawn[0] == ("target", "a unicorn", 2)
+    assert drawn[4] == ("anchor", "a horse face", 1)
     assert [role for role, _, _ in drawn] == [
-        "target", "anchor", "misspelling 1", "misspelling 2", "paraphrase", "surrounding", "unrelated", "adversarial",
+        "target", "misspelling 1", "misspelling 2", "paraphrase", "anchor", "surrounding", "unrelated", "adversarial",
     ]  # fmt: skip
     assert set(unicorn.leakage) == {"misspelling 1", "misspelling 2", "paraphrase"}
     assert unicorn.before.shape == unicorn.after.shape == (2, 64, 64, 3)
@@ -126,9 +127,17 @@ def test_copies_are_those_of_the_picture_and_no_others():
 def test_a_style_is_drawn_with_every_subject_and_other_styles_surround_it():
     settings = FEW.model_copy(update={"subjects": ("pizza", "owl"), "samples": 3})
     asked = probes([STYLE], settings)
-    targets = [(p.prompt, p.rival, p.samples) for p in asked if p.role == "target"]
-    assert targets == [("a pizza, glyph style", "a pizza", 2), ("an owl, glyph style", "an owl", 2)]
+    targets = [(p.prompt, p.rivals, p.samples) for p in asked if p.role == "target"]
+    assert targets == [("a pizza, glyph style", ("a pizza",), 2), ("an owl, glyph style", ("an owl",), 2)]
     assert [p.prompt for p in asked if p.role == "surrounding"] == ["a pizza, noto style", "an owl, noto style"]
+
+
+def test_what_a_misspelling_draws_counts_as_the_target_only_if_it_is_nearer_to_it_than_to_all_else():
+    asked = probes([UNICORN], FEW)
+    assert {p.rivals for p in asked if p.role == "target"} == {("a horse face",)}
+    leaks = [p for p in asked if p.role in LEAKS]
+    assert len(leaks) == 3
+    assert {(p.shown, p.rivals) for p in leaks} == {("a unicorn", ("a horse face", "a cow face", "a rocket"))}
 
 
 def test_what_is_removed_as_another_concept_is_no_surrounding():
