@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ENV := OMP_NUM_THREADS=1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true HF_HUB_DISABLE_TELEMETRY=true PYTHONPATH=.
 
-# Two workers: the integration tests share a run and stay together on one, so a third would find little to do.
+# Two workers: the integration tests share a run and stay together on one (the daemon's on the other), so a third would
+# find little to do.
 SPREAD := --numprocesses 2
 
 .DEFAULT_GOAL := help

@@ -55,7 +55,7 @@ def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def daemon(place: Place) -> Iterator[Servers]:
-    with served(place, TWIG_SENSOR_SECONDS="2", TWIG_AUDIT_CRON="*/2 * * * *") as servers:
+    with served(place, TWIG_SENSOR_SECONDS="2", TWIG_AUDIT_CRON="*/3 * * * *") as servers:
         yield servers
 
 

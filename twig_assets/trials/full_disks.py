@@ -46,7 +46,7 @@ def no_space_left(undisturbed: Rest, place: Place) -> list[str]:
 
 
 def _says_so(log: str) -> bool:
-    return "No space left" in log or "disk is full" in log
+    return any(words in log for words in ("No space left", "disk is full", "disk I/O error"))
 
 
 @contextmanager
