@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource
 from twig_assets.assets.auditing import audit_images
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.released_images import released_images
 from twig_assets.campaigns import Campaign
@@ -27,6 +28,7 @@ from twig_assets.reports import Recheck, collect, dated_path, render, with_histo
     "against which works under which policy, what was caught, what was released, and what has changed since the last. "
     "Before it is written, published images without a verdict of the day are audited, and withdrawn if they must be.",
 )
+@one_run_at_a_time
 def compliance_report(
     context: dg.AssetExecutionContext,
     campaign: CampaignResource,

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from resources import CampaignResource, CatalogResource, ModelResource
 from twig_assets.assets.ablated_models import ablated_models
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import newest_edits, unedited_concepts
@@ -18,6 +19,7 @@ from twig_assets.catalog.serving import newest_edits, unedited_concepts
     description="The checkpoint with the accepted edits of all protected concepts, solved together. Images name it by "
     "the hash of its weights and edits.",
 )
+@one_run_at_a_time
 def composed_model(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, models: ModelResource
 ) -> dg.MaterializeResult:

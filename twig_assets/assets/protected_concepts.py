@@ -4,6 +4,7 @@ import dagster as dg
 from sqlalchemy import select
 
 from resources import CampaignResource, CatalogResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import concepts
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Concept
@@ -17,6 +18,7 @@ from twig_assets.prompts import read_concepts
     description="The campaign's protected concepts from concepts.yaml: target, anchor, kind, aliases and what to "
     "preserve. Each becomes a partition of ablated_models.",
 )
+@one_run_at_a_time
 def protected_concepts(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:

@@ -4,6 +4,7 @@ import dagster as dg
 from sqlalchemy import select
 
 from resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.thumbnails import gallery
 from twig_assets.catalog.models import CorpusVersion, Reference
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
@@ -36,6 +37,7 @@ CHECKS = [
     description="The protected works in the campaign's folder references/, with titles and rights holders from "
     "references.csv. Its version is a hash of the active works; files that cannot be read are listed, never dropped.",
 )
+@one_run_at_a_time
 def reference_corpus(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:

@@ -1,6 +1,7 @@
 """Turn report data into one page that needs nothing else, and into JSON beside it."""
 
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def _threshold(data: ReportData) -> float | None:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
+    # A name of its own: two runs may end at the same moment.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, path)

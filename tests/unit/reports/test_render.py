@@ -1,6 +1,7 @@
 """The page."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -142,3 +143,21 @@ def test_the_chart_counts_every_audited_image_once(filler: Filler) -> None:
 )  # fmt: skip
 def test_orientations_are_told_in_plain_words(transform: str | None, words: str) -> None:
     assert turn(transform) == words
+
+
+def test_two_that_write_a_report_at_the_same_moment_do_not_take_each_others_files(
+    filler: Filler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(filler)
+    plain = os.replace
+
+    def beaten_to_it(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "replace", plain)
+        page(filler, tmp_path / "report.html")
+        plain(source, target)
+
+    monkeypatch.setattr(os, "replace", beaten_to_it)
+    html = page(filler, tmp_path / "report.html")
+    assert os.replace is plain
+    assert html.rstrip().endswith("</html>")
+    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json"]
