@@ -25,6 +25,8 @@ from twig_assets.trials.kills import KILLS, killed
 from twig_assets.trials.place import NotInjectedError, Place
 from twig_assets.trials.without_mlflow import MLFLOW_FAULTS
 
+LOG_SHOWN = 5000
+
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     """Inject every fault; `quick` takes every fifth of the kills and leaves the daemons out. `grid` is not used."""
@@ -59,7 +61,8 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
     """Inject one fault and look at what it left.
 
     Returns:
-        A row: the fault, whether it was injected and survived, what was wrong, and seconds.
+        A row: the fault, whether it was injected and survived, what was wrong, seconds, and if anything was wrong, the
+        end of what its processes printed.
     """
     started = time.monotonic()
     try:
@@ -68,5 +71,10 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
         problems, injected = [str(error)], False
     return {
         "fault": name, "injected": injected, "survived": injected and not problems, "problems": problems[:5],
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - started, 1), **({"log": _end_of_log(place)} if problems else {}),
     }  # fmt: skip
+
+
+def _end_of_log(place: Place) -> str:
+    log = place.folder / "process.log"
+    return log.read_text(encoding="utf-8", errors="replace")[-LOG_SHOWN:] if log.exists() else ""
