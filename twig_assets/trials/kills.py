@@ -3,7 +3,9 @@
 import signal
 from dataclasses import dataclass
 
-from twig_assets.trials.campaign_at_rest import Fault, Rest, copied, process, run_again, twig_run
+from twig_assets.trials import dying
+from twig_assets.trials.campaign_at_rest import Fault, Rest, copied, run_again, twig_run
+from twig_assets.trials.forks import exit_status
 from twig_assets.trials.place import NotInjectedError, Place
 
 
@@ -56,8 +58,7 @@ def killed(kill: Kill) -> Fault:
 
     def fault(undisturbed: Rest, place: Place) -> list[str]:
         copied(undisturbed.fresh, place)
-        point = [kill.asset, kill.event, str(kill.number), "--"]
-        code = process(place, "twig_assets.trials.dying", *point, *twig_run(place)[1:]).wait()
+        code = exit_status(place, dying.main, kill.asset, kill.event, kill.number, twig_run(place)[1:])
         if code != -signal.SIGKILL:
             raise NotInjectedError(f"the run ended with status {code} before it got there")
         return run_again(place, undisturbed.state)
