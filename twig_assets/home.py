@@ -34,6 +34,11 @@ def spool_folder() -> Path:
     return home() / "mlflow-waiting"
 
 
+def trainings_folder() -> Path:
+    """Where fine-tunings keep their state until their edit is stored."""
+    return home() / "trainings"
+
+
 def ui_port() -> int:
     """Port of Dagster's web server: TWIG_UI_PORT, or 3000; raises SettingError."""
     return _port("TWIG_UI_PORT", 3000)

@@ -1,5 +1,6 @@
 """`twig ablate`: one concept removed from one checkpoint, judged, and written to a file, without a campaign."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from rich.table import Table
 
 from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, Evaluation, ablate, evaluate
 from twig_assets.ablation.evaluate import copy_test
-from twig_assets.generation import GenerationSettings, load_checkpoint
+from twig_assets.ablation.training_state import training_folder
+from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def remove_concept(
 ) -> Removed:
     """Ablate, evaluate, and write the edit and a picture of it; refused edits are written too.
 
+    A fine-tuning that is interrupted goes on when it is asked for again: until the edit is written, its state lies
+    beside it in a folder `NAME.training`.
+
     Args:
         checkpoint: `embedded`, a folder or a hub id.
         concept: What to remove.
@@ -78,12 +83,15 @@ def remove_concept(
     """
     pipeline, generation, known = load_checkpoint(checkpoint), GenerationSettings(), dict[tuple[str, int], np.ndarray]()
     is_copy = copy_test(pipeline, concept, settings.evaluation, generation, known)
-    edit = ablate(pipeline, concept, settings, is_copy=is_copy, on_step=on_step)
+    base_sha256, training = fingerprint(pipeline), out.with_suffix(".training")
+    folder = training_folder(training, concept, settings, base_sha256)
+    edit = ablate(pipeline, concept, settings, base_sha256, folder=folder, is_copy=is_copy, on_step=on_step)
     copies = {concept.name: is_copy} if is_copy else None
     found = evaluate(pipeline, edit, None, generation, copies=copies, unedited=known)
     edit = replace(edit, evaluation=found.model_dump(mode="json"))
     out.parent.mkdir(parents=True, exist_ok=True)
     edit.save(out)
+    shutil.rmtree(training, ignore_errors=True)
     picture = out.with_suffix(".png")
     rows = [np.concatenate(list(images[:8]), axis=1) for images in (found.before, found.after) if images is not None]
     Image.fromarray(np.concatenate(rows)).save(picture)

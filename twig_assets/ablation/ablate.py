@@ -39,7 +39,8 @@ def ablate(
             With it, such anchor images are left out, and what `fast` does not remove by cross-attention is fine-tuned
             away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
-        on_step: Called with the steps done and the loss while distilling or fine-tuning.
+        on_step: Called with the steps done and the loss while distilling or fine-tuning; of a fine-tuning that goes on,
+            first with the steps that were done before.
 
     Raises:
         IndistinctConceptError: If the text encoder reads target and anchor, or a preserved concept, alike.

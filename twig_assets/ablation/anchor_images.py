@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from twig_assets.ablation.errors import AnchorError
+from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.trajectories import trajectories
 from twig_assets.generation import Pipeline
 
@@ -69,13 +69,20 @@ def kept_anchor_latents(
         is_copy: Which images to leave out.
         path: The file; nothing is kept when None.
         identity: What the training is of. A file of another one is sampled anew.
+
+    Raises:
+        AnchorError: If every image is a copy.
+        TrainingError: If the file is damaged.
     """
     asked = hashlib.sha256(json.dumps([identity, seed, list(captions), is_copy is not None]).encode()).hexdigest()
     if path and path.exists():
-        with safe_open(path, "pt") as opened:
-            told = json.loads((opened.metadata() or {}).get("anchors", "{}"))
-            if told.get("asked") == asked:
-                return opened.get_tensor("latents").to(pipeline.device), told["captions"]
+        try:
+            with safe_open(path, "pt") as opened:
+                told = json.loads((opened.metadata() or {}).get("anchors", "{}"))
+                if told.get("asked") == asked:
+                    return opened.get_tensor("latents").to(pipeline.device), told["captions"]
+        except SafetensorError as error:
+            raise TrainingError(f"{path} holds no anchor images ({error}); delete it to sample them again") from error
     latents, left = anchor_latents(pipeline, captions, seed, is_copy)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """The state of an interrupted training: one safetensors file from which the same training goes on."""
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import TrainingError
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
 @dataclass
@@ -22,12 +24,14 @@ class TrainingState:
         values: Parameter name -> its value now.
         moments: The optimiser's two running means, by parameter name.
         identity: What the training is of; a state goes on with its own training only.
+        losses: The loss of each step done, so that the curve of a resumed training is whole.
     """
 
     step: int
     values: Mapping[str, torch.Tensor]
     moments: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
     identity: str
+    losses: Sequence[float] = ()
 
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""
@@ -36,7 +40,7 @@ class TrainingState:
             tensors |= {f"first.{name}": first, f"second.{name}": second}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".part")
-        described = json.dumps({"step": self.step, "identity": self.identity})
+        described = json.dumps({"step": self.step, "identity": self.identity, "losses": list(self.losses)})
         save_file({k: v.contiguous() for k, v in tensors.items()}, beside, metadata={"training": described})
         os.replace(beside, path)
 
@@ -59,4 +63,14 @@ class TrainingState:
             raise TrainingError(f"{path} is the state of another training; delete it, or give another folder")
         values = {key.removeprefix("value."): value for key, value in tensors.items() if key.startswith("value.")}
         moments = {n: (tensors[f"first.{n}"], tensors[f"second.{n}"]) for n in values if f"first.{n}" in tensors}
-        return cls(described["step"], values, moments, identity)
+        return cls(described["step"], values, moments, identity, described.get("losses", ()))
+
+
+def training_folder(root: Path, concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> Path:
+    """Where the training of this concept with these settings on this model is kept below a folder.
+
+    How the edit will be judged is no part of the name: a changed gate does not begin a training anew.
+    """
+    how = settings.model_dump_json(exclude={"evaluation", "gate"})
+    told = "\n".join((concept.model_dump_json(), how, base_sha256))
+    return root / hashlib.sha256(told.encode()).hexdigest()

@@ -47,6 +47,7 @@ class Tuner:
         self.pipeline, self.settings, self.tuning = pipeline, settings, settings.tuning
         self.diffusion = Diffusion(pipeline)
         self.clean, self.pairs, self.step = clean, pairs, 0
+        self.losses: list[float] = []
         self.originals = trainable(pipeline, self.tuning.parameters)
         self.rows = TokenRows(pipeline, concept) if self.tuning.parameters == "embedding" else None
         start = self.rows.deltas if self.rows else self.originals
@@ -69,7 +70,8 @@ class Tuner:
         torch.nn.utils.clip_grad_norm_(list(self.values.values()), 1.0)
         self.optimiser.step()
         self.step += 1
-        return float(loss.detach())
+        self.losses.append(float(loss.detach()))
+        return self.losses[-1]
 
     def loss(self, generator: torch.Generator) -> torch.Tensor:
         """The step's objective and its regulariser, a scalar."""
@@ -107,11 +109,11 @@ class Tuner:
             kept = self.optimiser.state.get(value)
             if kept:
                 moments[name] = (kept["exp_avg"], kept["exp_avg_sq"])
-        return TrainingState(self.step, self.values, moments, self.identity)
+        return TrainingState(self.step, self.values, moments, self.identity, self.losses)
 
     def resume(self, state: TrainingState) -> None:
         """Go on from a state."""
-        self.step = state.step
+        self.step, self.losses = state.step, list(state.losses)
         for name, value in self.values.items():
             with torch.no_grad():
                 value.copy_(state.values[name])
@@ -162,7 +164,7 @@ def tune(
         settings: `model_based` or `noise_based`.
         folder: Where the state is kept; the same call goes on from there. Nothing is kept when None.
         is_copy: Which images reproduce a memorised picture; such anchor images are left out.
-        on_step: Called with the number of steps done and the loss.
+        on_step: Called with the number of steps done and the loss; first for the steps that the folder holds already.
         base_sha256: The model's fingerprint; what the folder holds goes on with its own model only.
 
     Raises:
@@ -184,6 +186,9 @@ def tune(
     state = TrainingState.load(path, tuner.identity) if path else None
     if state:
         tuner.resume(state)
+        for step, loss in enumerate(tuner.losses, 1):
+            if on_step:
+                on_step(step, loss)
     while tuner.step < tuning.steps:
         try:
             loss = tuner.train_step()

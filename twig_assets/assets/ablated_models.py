@@ -1,5 +1,6 @@
 """The asset `ablated_models`: one concept edit per protected concept, with its own evaluation."""
 
+import shutil
 import time
 
 import dagster as dg
@@ -11,11 +12,13 @@ from resources import CampaignResource, CatalogResource, ModelResource, StoreRes
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
 from twig_assets.ablation.evaluate import Unedited, copy_test
+from twig_assets.ablation.training_state import training_folder
 from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import concepts
 from twig_assets.assets.thumbnails import gallery, sheet
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Concept, ConceptEdit
+from twig_assets.home import trainings_folder
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
@@ -59,9 +62,11 @@ def ablated_models(
     known: Unedited = {}
     losses: list[float] = []
     is_copy = copy_test(pipeline, target, here.ablation.evaluation, here.generation, known)
+    trainings = trainings_folder() / context.partition_key
     edit = ablate(
-        pipeline, target, here.ablation, base_sha256, is_copy=is_copy, on_step=lambda _, loss: losses.append(loss)
-    )
+        pipeline, target, here.ablation, base_sha256, is_copy=is_copy, on_step=lambda _, loss: losses.append(loss),
+        folder=training_folder(trainings, target, here.ablation, base_sha256),
+    )  # fmt: skip
     copies = {target.name: is_copy} if is_copy else None
     evaluation = evaluate(pipeline, edit, models.clip(), here.generation, copies=copies, unedited=known)
     seconds = time.monotonic() - started
@@ -72,6 +77,7 @@ def ablated_models(
             settings_sha256=sha256_of(settings), weights_sha256=weights, evaluation=evaluation.model_dump(mode="json"),
             accepted=evaluation.accepted, seconds=seconds,
         ))  # fmt: skip
+    shutil.rmtree(trainings, ignore_errors=True)
     return _result(context, tracker, here.name, edit, evaluation, weights, seconds, losses)
 
 

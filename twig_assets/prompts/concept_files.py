@@ -7,6 +7,7 @@ from typing import Literal, cast, get_args
 
 from twig_assets.prompts.problems import Problems
 from twig_assets.prompts.records import Record, read_records
+from twig_assets.settings.ablation import names
 
 Kind = Literal["object", "style", "memorized"]
 FIELDS = ("target", "name", "anchor", "kind", "aliases", "preserve")
@@ -93,6 +94,8 @@ def _complaints(row: ConceptRow) -> list[tuple[str, str]]:
     for word in row.preserve:
         if word.casefold() in {folded, *(alias.casefold() for alias in row.aliases)}:
             found.append(("preserve", f"{word!r} is to be removed and cannot be kept as well; delete it in one place"))
+        elif held := next((one for one in (row.target, *row.aliases) if row.kind == "object" and names(word, one)), ""):
+            found.append(("preserve", f"{word!r} has {held!r} in it, which is to be removed; delete it in one place"))
     return found
 
 

@@ -68,7 +68,8 @@ def test_a_memorised_caption_is_not_ablated_through_its_words_embeddings(tiny):
 
 @pytest.mark.parametrize("group", ["cross_attention", "embedding"])
 def test_an_interrupted_training_goes_on_to_the_same_edit(tiny, tmp_path, monkeypatch, group):
-    through = tune(tiny, CAT, settings(parameters=group))
+    losses, seen, trained = [], [], []
+    through = tune(tiny, CAT, settings(parameters=group), on_step=lambda *step: losses.append(step))
 
     def stop(step, loss):
         if step == 2:
@@ -78,9 +79,11 @@ def test_an_interrupted_training_goes_on_to_the_same_edit(tiny, tmp_path, monkey
         tune(tiny, CAT, settings(parameters=group), tmp_path, on_step=stop)
     # The anchor images are not sampled again.
     monkeypatch.setattr(anchor_images, "anchor_latents", None)
-    seen = []
-    resumed = tune(tiny, CAT, settings(parameters=group), tmp_path, on_step=lambda step, loss: seen.append(step))
-    assert seen == [2, 3]
+    loss = Tuner.loss
+    monkeypatch.setattr(Tuner, "loss", lambda self, g: trained.append(self.step) or loss(self, g))
+    resumed = tune(tiny, CAT, settings(parameters=group), tmp_path, on_step=lambda *step: seen.append(step))
+    assert trained == [1, 2]
+    assert seen == losses
     for name, delta in through.items():
         assert torch.equal(delta, resumed[name])
 
@@ -103,6 +106,9 @@ def test_the_state_of_another_training_or_a_broken_one_is_refused(tiny, tmp_path
     with pytest.raises(TrainingError, match="another training"):
         tune(tiny, CAT, settings(steps=1), tmp_path, base_sha256="another model")
     (tmp_path / "training.safetensors").write_bytes(b"broken")
+    with pytest.raises(TrainingError, match="delete it"):
+        tune(tiny, CAT, settings(steps=1), tmp_path)
+    (tmp_path / "anchors.safetensors").write_bytes(b"broken")
     with pytest.raises(TrainingError, match="delete it"):
         tune(tiny, CAT, settings(steps=1), tmp_path)
 

@@ -51,6 +51,7 @@ def test_the_demo_protects_objects_and_a_memorised_work() -> None:
         ("{target: a cat, anchor: A Cat, kind: object}", "anchor: is the same as the target"),
         ("{target: a cat, anchor: a dog, kind: object, aliases: [a dog]}", "aliases: 'a dog' is the target or"),
         ("{target: a cat, anchor: a dog, kind: object, preserve: [a cat]}", "preserve: 'a cat' is to be removed"),
+        ("{target: cat, anchor: dog, kind: object, preserve: [a cat]}", "preserve: 'a cat' has 'cat' in it"),
         ("{target: a cat, anchor: a dog, kind: object, preserve: 3}", "preserve: 3 is not a list of texts"),
         ("{target: 7, anchor: a dog, kind: object}", "target: 7 is not a text"),
         ("{target: a cat, anchor: a dog, kind: object, name: A Cat!}", "name: 'A Cat!' cannot name a concept"),

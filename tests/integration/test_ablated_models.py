@@ -1,0 +1,111 @@
+"""The asset that removes a concept: training that goes on where it stopped, and what is on record of an edit."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import pytest
+from mlflow import MlflowClient
+from sqlalchemy import select
+
+from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
+from twig_assets.ablation import ConceptTarget, ablate
+from twig_assets.ablation.tune import Tuner
+from twig_assets.campaigns import load_campaign
+from twig_assets.catalog.models import ConceptEdit
+from twig_assets.definitions import build_defs
+from twig_assets.trials.place import materialize
+
+PARTITION = "tiny.pouting-cat"
+MODEL = "tiny.pouting-cat"
+STEPS = 4
+SMALL = {"steps": STEPS, "batch_size": 1, "anchor_images": 2, "checkpoint_every": 1}
+TUNED = {"method": "model_based", "tuning": SMALL}
+LENIENT = dict.fromkeys(["max_target_share", "max_surrounding_drop", "max_unrelated_drop"])
+
+Made = Callable[[str], dg.ExecuteInProcessResult]
+
+
+def write(place: Place, gate: dict[str, Any], **ablation: Any) -> None:
+    place.write("campaign.yaml", {**CAMPAIGN, "ablation": {**CAMPAIGN["ablation"], "gate": gate, **ablation}})
+
+
+@contextmanager
+def making(place: Place) -> Iterator[Made]:
+    """Makes one of the campaign's assets in this process; the concepts are there already."""
+    from resources import CampaignResource
+
+    with place.instance() as instance:
+        defs = build_defs({"campaign": CampaignResource(name="tiny", root=str(place.root))})
+        materialize((instance, defs), ["protected_concepts"])
+        yield lambda name: materialize((instance, defs), [name], PARTITION)
+
+
+def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node("ablated_models")
+    return {name: entry.value for name, entry in event.metadata.items()}
+
+
+def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_whole(
+    place: Place, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(place, LENIENT, **TUNED)
+    trainings = place.home / "trainings"
+    step = Tuner.train_step
+    done: list[int] = []
+
+    def fails_at(number: int) -> Callable[[Tuner], float]:
+        def train_step(self: Tuner) -> float:
+            if self.step + 1 == number:
+                raise RuntimeError("the power failed")
+            done.append(self.step + 1)
+            return step(self)
+
+        return train_step
+
+    with making(place) as make:
+        monkeypatch.setattr(Tuner, "train_step", fails_at(3))
+        with pytest.raises(RuntimeError, match="the power failed"):
+            make("ablated_models")
+        assert [file.name for file in sorted(trainings.glob(f"{PARTITION}/*/*"))] == [
+            "anchors.safetensors", "training.safetensors"
+        ]  # fmt: skip
+        monkeypatch.setattr(Tuner, "train_step", fails_at(STEPS + 1))
+        shown = metadata_of(make("ablated_models"))
+    assert done == [1, 2, 3, 4], "no step was done twice"
+    assert not list(trainings.iterdir())
+
+    losses: list[float] = []
+    settings = load_campaign("tiny", place.root).ablation
+    through = ablate(pipeline, ConceptTarget(**CONCEPTS[0]), settings, on_step=lambda _, loss: losses.append(loss))
+    with place.catalog() as session:
+        kept = session.scalars(select(ConceptEdit)).one()
+        assert kept.weights_sha256 == hashlib.sha256(through.to_bytes()).hexdigest()
+
+    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    run = client.get_run(str(shown["mlflow"]).rpartition("/")[2])
+    curve = client.get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in curve] == list(enumerate(losses, 1))
+    assert run.data.metrics["target_share"] == shown["target_share"]
+    assert [file.path for file in client.list_artifacts(run.info.run_id) if file.path.endswith(".png")]
+    version = client.get_model_version_by_alias(MODEL, "accepted")
+    assert version.run_id == run.info.run_id
+    assert "data:image" in shown["before and after"]
+    assert "95 % interval" in shown["summary"]
+
+
+def test_a_refused_edit_is_registered_without_the_alias_and_its_check_names_the_figure(place: Place) -> None:
+    write(place, {**LENIENT, "max_surrounding_drop": -1})
+    with making(place) as make:
+        result = make("ablated_models")
+        (check,) = result.get_asset_check_evaluations()
+    shown = metadata_of(result)
+    assert not check.passed
+    assert str(check.description).startswith("refused: surrounding_drop is ")
+    assert "allowed is -1" in shown["refused"]
+    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    (version,) = client.search_model_versions(f"name = '{MODEL}'")
+    assert version.tags["accepted"] == "false"
+    assert not version.aliases
