@@ -9,7 +9,8 @@ import numpy as np
 
 from twig_assets.ablation.errors import AnchorError
 from twig_assets.ablation.training_pairs import training_pairs
-from twig_assets.ablation.variants import frame, framings
+from twig_assets.ablation.variants import frame, framings, pool_of, rewordings
+from twig_assets.ablation.written_captions import written_captions
 from twig_assets.articles import with_article
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
@@ -20,6 +21,9 @@ _SETTINGS = (
 _SUBJECTS = ("animal", "bicycle", "boat", "car", "cat", "castle", "flower", "fruit", "house", "key", "tree", "woman")
 
 
+_EXAMPLES = 4
+
+
 class CaptionPair(NamedTuple):
     """An anchor's caption c and the target's c*."""
 
@@ -28,13 +32,50 @@ class CaptionPair(NamedTuple):
 
 
 def anchor_captions(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
-    """Ordinary captions of the anchor, from the settings' file or from templates.
+    """Ordinary captions of the anchor, from the settings' file, a language model or templates.
 
     Raises:
-        AnchorError: If the file cannot be read or is empty.
+        AnchorError: If the file cannot be read or is empty, or the model writes too few captions that can be used.
     """
     if settings.anchor_prompts_file:
         return _read(settings.anchor_prompts_file)
+    if settings.anchor_prompts_model:
+        return _written(concept, settings)
+    return _made(concept, settings)
+
+
+def _written(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
+    assert settings.anchor_prompts_model is not None
+    if paraphrased(concept, settings):
+        task, must_hold, examples = "The same picture in other words, one description a line", "", [concept.target]
+    else:
+        # A style is added to a caption of anything, so nothing has to be in it.
+        must_hold = "" if concept.kind == "style" else concept.anchor
+        shown = f" that show {with_article(must_hold)}" if concept.kind == "object" else ""
+        task, examples = f"Captions of pictures{shown}, one a line", _spread(_made(concept, settings), settings.seed)
+    return written_captions(concept, task, examples, must_hold, settings.anchor_prompts_model, settings.seed)
+
+
+def _spread(captions: Sequence[str], seed: int) -> list[str]:
+    chosen = np.random.default_rng(seed).permutation(len(captions))[:_EXAMPLES]
+    return [captions[i] for i in chosen.tolist()]
+
+
+def paraphrased(concept: ConceptTarget, settings: AblationSettings) -> bool:
+    """Whether paraphrases of a memorised caption are its anchors; only their images tell which of them can be."""
+    return concept.kind == "memorized" and settings.memorized_anchors == "paraphrases"
+
+
+def _made(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
+    if paraphrased(concept, settings):
+        captions = (concept.target, *concept.aliases)
+        found = [text for caption in captions for text in rewordings(caption) if pool_of(text) == "training"]
+        if left := [text for text in dict.fromkeys(found) if text not in captions]:
+            return left
+        raise AnchorError(
+            f"concept {concept.name!r}: {concept.target!r} is too short to be put in other words; let "
+            f"memorized_anchors be `anchor`"
+        )
     if concept.kind == "memorized":
         return [concept.anchor]
     if concept.kind == "style":
@@ -52,10 +93,18 @@ def caption_pairs(
     caption. Memorised captions: the caption is replaced by the memorised one, a framing or a rewording of it.
 
     Raises:
-        AnchorError: If a caption of an object lacks the anchor's word, so that nothing would be replaced and the pair
-            would teach nothing. The reference code goes on silently.
+        AnchorError: If a caption of an object lacks the anchor's word, or one of a memorised picture is the caption
+            itself, so that the pair would teach nothing. The reference code goes on silently.
     """
     words = list(dict.fromkeys(pair.word for pair in training_pairs(concept, settings)))
+    if concept.kind == "memorized":
+        if concept.target in captions:
+            raise AnchorError(
+                f"concept {concept.name!r}: the memorised caption {concept.target!r} is among its own anchors; take it "
+                f"out"
+            )
+        # A paraphrase that is an anchor is no target.
+        words = [word for word in words if word not in captions]
     rng = np.random.default_rng(seed)
     if concept.kind == "object":
         _check(captions, concept)

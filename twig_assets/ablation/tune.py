@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from twig_assets.ablation.anchor_images import IsCopy, kept_anchor_latents
-from twig_assets.ablation.anchors import CaptionPair, anchor_captions, caption_pairs
+from twig_assets.ablation.anchors import CaptionPair, anchor_captions, caption_pairs, paraphrased
 from twig_assets.ablation.conditions import Conditions, conditions
-from twig_assets.ablation.errors import TrainingError
+from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.losses import Diffusion, squared_error
 from twig_assets.ablation.parameters import first_token_detached, predict, trainable
 from twig_assets.ablation.seeds import seed_of
@@ -172,6 +172,11 @@ def tune(
         TrainingError: If the loss stops being a number; the state of the last good step is then in the folder.
     """
     tuning = settings.tuning
+    if paraphrased(concept, settings) and is_copy is None:
+        raise AnchorError(
+            f"concept {concept.name!r}: paraphrases can be anchors only where `is_copy` says which of them reproduce "
+            f"the picture; give it, or let memorized_anchors be `anchor`"
+        )
     captions = anchor_captions(concept, settings)
     wanted = [captions[i % len(captions)] for i in range(tuning.anchor_images)]
     pairs = caption_pairs(wanted, concept, settings, settings.seed)

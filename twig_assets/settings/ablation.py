@@ -56,6 +56,7 @@ def names(text: str, word: str) -> bool:
 
 Method = Literal["fast", "closed_form", "model_based", "noise_based"]
 ParameterGroup = Literal["cross_attention", "attention", "full", "embedding"]
+MemorizedAnchors = Literal["anchor", "paraphrases"]
 
 
 class TuningSettings(BaseModel):
@@ -109,6 +110,30 @@ class DistillationSettings(BaseModel):
     retention: float = Field(1.0, ge=0)
 
 
+class CaptionWriterSettings(BaseModel):
+    """A causal language model that writes the captions of the anchor, run by transformers.
+
+    Attributes:
+        checkpoint: Its folder or hub id, with safetensors weights and a tokenizer. It continues a list of captions, so
+            a base model will do.
+        captions: How many different ones it has to write.
+        tries: How often it may write for each; what lacks the anchor, names the target or was there before is not
+            counted.
+        max_new_tokens: Length of a caption, at most. A text encoder of Stable Diffusion reads 75.
+        temperature: Of sampling. Low and it repeats itself, high and it rambles.
+        top_p: It draws among the likeliest tokens that have this probability together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: str = Field(min_length=1)
+    captions: int = Field(50, ge=1, le=1000)
+    tries: int = Field(8, ge=1)
+    max_new_tokens: int = Field(24, ge=1, le=75)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+
+
 class AblationSettings(BaseModel):
     """How a concept is removed.
 
@@ -130,6 +155,9 @@ class AblationSettings(BaseModel):
         neighbours: Surrounding concepts that are looked up by their text embeddings when the concept names none.
         anchor_prompts_file: Ordinary captions of the anchor, one a line; each must hold the anchor's word. Made from
             templates when None.
+        anchor_prompts_model: A language model that writes these captions instead. For fine-tuning, as the file.
+        memorized_anchors: What a memorised caption is fine-tuned towards: the concept's `anchor`, or `paraphrases` of
+            the caption itself that do not reproduce the picture, as in the paper; the others stay targets.
         tuning: Settings of `model_based` and `noise_based`.
         distillation: Settings of the second half of `fast`.
         evaluation: What is drawn to judge the edit.
@@ -149,7 +177,16 @@ class AblationSettings(BaseModel):
     null_space: float = Field(0.0, ge=0, lt=1)
     neighbours: int = Field(5, ge=0)
     anchor_prompts_file: Path | None = None
+    # Left out where not set, so that an edit made without them has the bytes it had before there were these settings.
+    anchor_prompts_model: CaptionWriterSettings | None = Field(None, exclude_if=lambda value: value is None)
+    memorized_anchors: MemorizedAnchors = Field("anchor", exclude_if=lambda value: value == "anchor")
     tuning: TuningSettings = TuningSettings()
     distillation: DistillationSettings = DistillationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: Gate = Gate()
+
+    @model_validator(mode="after")
+    def _one_source_of_captions(self) -> "AblationSettings":
+        if self.anchor_prompts_file and self.anchor_prompts_model:
+            raise ValueError("anchor_prompts_file and anchor_prompts_model both give captions; leave one of them out")
+        return self

@@ -5,7 +5,9 @@ import torch
 from twig_assets.ablation.anchor_images import anchor_latents
 from twig_assets.ablation.anchors import anchor_captions, caption_pairs
 from twig_assets.ablation.errors import AnchorError
-from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+from twig_assets.ablation.tune import tune
+from twig_assets.ablation.variants import rewordings
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget, TuningSettings
 
 CAT = ConceptTarget(name="cat", target="grumpy cat", anchor="cat", kind="object")
 STYLE = ConceptTarget(name="glyph", target="glyph style", anchor="", kind="style")
@@ -57,3 +59,35 @@ def test_anchor_images_that_reproduce_the_picture_are_left_out(tiny):
     assert torch.equal(latents, everything[1:])
     with pytest.raises(AnchorError, match="all 3 anchor images"):
         anchor_latents(tiny, ["a", "b", "c"], 0, lambda images: np.ones(len(images), bool))
+
+
+PARAPHRASED = AblationSettings(
+    method="model_based", memorized_anchors="paraphrases", tuning=TuningSettings(steps=1, batch_size=1, anchor_images=4)
+)
+
+
+def test_a_paraphrase_is_an_anchor_or_a_target_and_never_both():
+    captions = anchor_captions(CLOCK, PARAPHRASED)
+    assert set(captions) < set(rewordings(CLOCK.target))
+    pairs = caption_pairs(captions * 9, CLOCK, PARAPHRASED, 0)
+    assert not {pair.target for pair in pairs} & set(captions)
+    # One that reproduces the picture, and was left out therefore, is a target again.
+    fewer = caption_pairs(captions[1:] * 99, CLOCK, PARAPHRASED, 0)
+    assert captions[0] in {pair.target for pair in fewer}
+    with pytest.raises(AnchorError, match="among its own anchors"):
+        caption_pairs([CLOCK.target], CLOCK, PARAPHRASED, 0)
+    with pytest.raises(AnchorError, match="too short"):
+        anchor_captions(CLOCK.model_copy(update={"target": "clock"}), PARAPHRASED)
+
+
+def test_paraphrases_are_anchors_only_where_copies_of_the_picture_can_be_told(tiny):
+    seen = []
+
+    def copies(images):
+        seen.append(len(images))
+        return np.arange(len(images)) == 0
+
+    assert tune(tiny, CLOCK, PARAPHRASED, is_copy=copies)
+    assert seen == [4]
+    with pytest.raises(AnchorError, match="is_copy"):
+        tune(tiny, CLOCK, PARAPHRASED)
