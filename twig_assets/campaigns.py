@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twig_assets.settings.ablation import AblationSettings
 from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.masks import MaskSettings
 from twig_assets.settings.prompts import PromptCheckSettings
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -57,7 +58,8 @@ class Campaign(BaseModel):
         max_attempts: How often a failing image is made anew before it is quarantined, 1 to 10.
         prompt_check: What is done with prompts that name something protected.
         generation: Settings of the first image.
-        segmentation: Settings of its mask.
+        masks: Where its mask comes from.
+        segmentation: Settings of that mask.
         regeneration: Settings of the image that avoids the mask.
         ablation: Settings of the edits that remove protected concepts.
     """
@@ -73,6 +75,7 @@ class Campaign(BaseModel):
     max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
     prompt_check: PromptCheckSettings = Field(default_factory=PromptCheckSettings)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    masks: MaskSettings = Field(default_factory=MaskSettings)
     segmentation: SegmentationSettings = Field(default_factory=SegmentationSettings)
     regeneration: RegenerationSettings = Field(default_factory=RegenerationSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, CONCEPTS, POLICY, PROMPTS, Place, idle_assets
-from twig_assets.catalog.models import Audit, ConceptEdit, Image, Release, Review
+from twig_assets.catalog.models import Audit, ConceptEdit, Image, Mask, Release, Review
 
 DRAWING = {"generated_images", "masks", "regenerated_images"}
 
@@ -63,6 +63,28 @@ def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_r
     assert ended.code == 0, ended.text
     assert DRAWING | {"ablated_models", "similarity_audits"} <= idle_assets(ended.text)
     assert finished.released() == released
+
+
+def test_masks_come_from_where_the_campaign_says_and_second_images_are_drawn_anew(finished: Place) -> None:
+    before = finished.images()
+    middle = {"point": [0.5, 0.5]}
+    finished.write("campaign.yaml", {**CAMPAIGN, "masks": {"source": "prompted", "places": {"an owll": middle}}})
+    ended = finished.run()
+    assert ended.code == 2, ended.text
+    assert "masks.places: no prompt is drawn as 'an owll'" in " ".join(ended.text.split())
+    with finished.catalog() as session:
+        automatic = {mask.segmenter for mask in session.scalars(select(Mask))}
+    # Hardly any mask is so small, so most give way to the ending's.
+    chosen = {"source": "prompted", "place": middle, "unusable": "bright_ending"}
+    finished.write("campaign.yaml", {**CAMPAIGN, "masks": chosen, "segmentation": {"max_area": 0.02}})
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert {stage for _, stage, *_ in set(finished.images()) - set(before)} <= {"regenerated"}
+    with finished.catalog() as session:
+        made = session.scalars(select(Mask).where(Mask.segmenter.not_in(automatic))).all()
+        of_firsts = [mask for mask in made if mask.image.stage == "generated"]
+        assert len(of_firsts) == len(PROMPTS)
+        assert {mask.ranked[-1]["source"] for mask in of_firsts} <= {"prompted", "bright_ending"}
 
 
 def test_settings_changed_and_changed_back_bring_back_the_first_images(finished: Place) -> None:

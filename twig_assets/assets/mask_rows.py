@@ -4,17 +4,20 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Mask
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.segmentation import Segmentation
+from twig_assets.segmentation import SourcedMask
 
 
-def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str, segmentation: Segmentation) -> None:
-    """Add the mask's row, and its artifact when there is a usable mask."""
+def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str, mask: SourcedMask) -> None:
+    """Add the mask's row, and its artifact when there is a usable mask; what is not automatic says so in `ranked`."""
+    segmentation = mask.segmentation
     sha256 = store.put_image(segmentation.mask) if segmentation.outcome == "ok" else None
     figures = ("area", "predicted_iou", "stability", "score")
     ranked = [
         {"bbox": list(m.bbox), "foreground": m.foreground, **{key: round(getattr(m, key), 4) for key in figures}}
         for m in segmentation.ranked
     ]
+    if mask.source != "automatic":
+        ranked.append({"source": mask.source, "brightness": mask.brightness})
     session.add(
         Mask(
             image_id=image_id,

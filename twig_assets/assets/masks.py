@@ -1,6 +1,8 @@
 """The asset `masks`: the foreground of every first image."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
@@ -11,9 +13,14 @@ from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.thumbnails import gallery, outlined
+from twig_assets.campaigns import FILE, Campaign
 from twig_assets.catalog.attempts import image_of, mask_of, prompt_states
+from twig_assets.catalog.models import Image, Model, Prompt
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.present import present_rules, segmenter_name
-from twig_assets.segmentation import segment
+from twig_assets.prompts import check_prompts, read_prompts
+from twig_assets.protected_terms import terms_of
+from twig_assets.segmentation import Segmentation, SourcedMask, bright_ending, masks_from
 
 CHUNK = 16
 
@@ -25,7 +32,8 @@ CHUNK = 16
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
     description="Segment Anything on every first image: the union of its foreground masks, and the ranked list "
-    "they come from. Where no object is found, or the mask covers nearly everything, the row says so.",
+    "they come from; or what the campaign's `masks` names instead: a box, a point, the generator's own attention. "
+    "Where no object is found, or the mask covers nearly everything, the row says so.",
 )
 @one_run_at_a_time
 def masks(
@@ -41,30 +49,73 @@ def masks(
     here = campaign.load()
     name = segmenter_name(here)
     with catalog.open().session() as session:
-        _, rules = present_rules(session, here)
+        model, rules = present_rules(session, here)
         states = prompt_states(session, context.partition_key, rules)
         images = [image_of(session, s.prompt.id, "generated", s.attempt, rules) for s in states]
         due = [(s.prompt, i) for s, i in zip(states, images, strict=True) if i and not mask_of(session, i.id, name)]
     if not due:
         return dg.MaterializeResult(metadata={"masks": 0, "model_work": "none: every mask is there already"})
-    artifacts, sam = store.open(), models.segmenter(here)
-    shown, outcomes, started = [], [], time.monotonic()
+    _check_places(here)
+    artifacts, started = store.open(), time.monotonic()
+    shown: list[tuple[str, list[np.ndarray]]] = []
+    made: list[SourcedMask] = []
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         pictures = np.stack([artifacts.read_image(image.sha256) for _, image in chunk])
-        found = segment(pictures, sam, here.segmentation)
+        found = _masks(here, models, artifacts, model, chunk, pictures)
         with catalog.open().session() as session:
-            for (prompt, image), picture, segmentation in zip(chunk, pictures, found, strict=True):
-                write_mask(session, artifacts, image.id, name, segmentation)
-                shown.append(
-                    (f"{prompt.text}: {segmentation.outcome}", [picture, outlined(picture, segmentation.mask)])
-                )
-                outcomes.append(segmentation.outcome)
+            for (prompt, image), picture, one in zip(chunk, pictures, found, strict=True):
+                write_mask(session, artifacts, image.id, name, one)
+                shown.append((_caption(prompt.text, one), [picture, outlined(picture, one.segmentation.mask)]))
+        made += found
         progress.report(context, len(shown), len(due), "masks")
-    figures = {kind: float(outcomes.count(kind)) for kind in ("ok", "empty", "full")}
+    outcomes, sources = Counter(one.segmentation.outcome for one in made), Counter(one.source for one in made)
+    figures = {kind: float(outcomes[kind]) for kind in ("ok", "empty", "full")}
+    figures |= {source: float(count) for source, count in sources.items() if source != "automatic"}
     figures |= {"masks": float(len(due)), "seconds": time.monotonic() - started}
     link = tracker.record(context, f"twig-assets/{here.name}/images", figures)
     return dg.MaterializeResult(metadata={**figures, "masks": len(due), "mlflow": link, "pictures": gallery(shown)})
+
+
+def _masks(
+    campaign: Campaign,
+    models: ModelResource,
+    store: ArtifactStore,
+    model: Model,
+    chunk: Sequence[tuple[Prompt, Image]],
+    pictures: np.ndarray,
+) -> list[SourcedMask]:
+    """The masks of a chunk of first images; the generator is opened only where its attention is asked for."""
+
+    def endings(at: list[int]) -> tuple[list[Segmentation], np.ndarray]:
+        pipeline = models.composed(campaign, {key: store.read(key, "safetensors") for key in model.edits})
+        prompts = [chunk[i][0].text for i in at]
+        seeds = [chunk[i][1].seed for i in at]
+        return bright_ending(pipeline, prompts, seeds, campaign.generation, campaign.segmentation)
+
+    return masks_from(
+        pictures, [prompt.text for prompt, _ in chunk], lambda: models.segmenter(campaign), endings, campaign.masks,
+        campaign.segmentation,
+    )  # fmt: skip
+
+
+def _check_places(campaign: Campaign) -> None:
+    """Refuse places for prompts that the campaign does not have: a misspelled one would be lost in silence."""
+    if not campaign.masks.places:
+        return
+    checked = check_prompts(read_prompts(campaign.folder), terms_of(campaign), campaign.prompt_check)
+    unknown = sorted(set(campaign.masks.places) - {one.row.text for one in checked})
+    if unknown:
+        raise dg.Failure(
+            f"{campaign.folder / FILE}: masks.places: no prompt is drawn as {', '.join(map(repr, unknown))}; write "
+            f"each as the asset prompts shows it",
+            allow_retries=False,
+        )
+
+
+def _caption(text: str, mask: SourcedMask) -> str:
+    said = "" if mask.source == "automatic" else f", {mask.source.replace('_', ' ')}"
+    return f"{text}: {mask.segmentation.outcome}{said}"
 
 
 @dg.asset_check(

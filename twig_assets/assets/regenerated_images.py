@@ -18,7 +18,7 @@ from twig_assets.catalog.models import Image, Mask
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.present import present_rules, regenerated_settings, segmenter_name
 from twig_assets.regeneration import compare, nearest_works, regenerate
-from twig_assets.segmentation import segment
+from twig_assets.segmentation import SourcedMask, segment
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
 
@@ -85,7 +85,7 @@ def regenerated_images(
                     )  # fmt: skip
                     session.add(image)
                     session.flush()
-                    write_mask(session, artifacts, image.id, name, segmentation)
+                    write_mask(session, artifacts, image.id, name, SourcedMask(segmentation, "automatic"))
             for (s, *_), first_picture, shape, second, new in zip(chunk, firsts, shapes, seconds, found, strict=True):
                 usable = new.mask if new.outcome == "ok" else np.zeros_like(new.mask)
                 compared.append(compare(first_picture[None], second[None], shape[None], usable[None]))

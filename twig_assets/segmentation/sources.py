@@ -1,0 +1,89 @@
+"""The mask of each first image, from the source that a campaign chose."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from segment_anything.modeling import Sam
+
+from twig_assets.segmentation.prompted import segment_at
+from twig_assets.segmentation.result import Segmentation
+from twig_assets.segmentation.segment import segment
+from twig_assets.settings.masks import MaskSettings, MaskSource, Place
+from twig_assets.settings.segmentation import SegmentationSettings
+
+# Positions of images -> what `bright_ending` says of them.
+Endings = Callable[[list[int]], tuple[list[Segmentation], np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class SourcedMask:
+    """A mask and where it comes from.
+
+    Attributes:
+        segmentation: The mask.
+        source: What made it.
+        brightness: Of the prompt's ending, 0 to 1, where that was looked at.
+    """
+
+    segmentation: Segmentation
+    source: MaskSource
+    brightness: float | None = None
+
+
+def masks_from(
+    images: np.ndarray,
+    prompts: Sequence[str],
+    sam: Callable[[], Sam],
+    endings: Endings,
+    settings: MaskSettings | None = None,
+    segmentation: SegmentationSettings | None = None,
+) -> list[SourcedMask]:
+    """Mask images as the settings say.
+
+    Args:
+        images: As `segment` takes them.
+        prompts: The prompts they were drawn from.
+        sam: Opens the segmenter; called only if it is needed.
+        endings: Gives `bright_ending` of some of the images; called only if it is needed.
+        settings: Which source; the defaults when None.
+        segmentation: Settings of the masks themselves; the defaults when None.
+
+    Returns:
+        One mask per image, in order.
+
+    Raises:
+        ValueError: If `images` has another shape or type.
+    """
+    settings, segmentation = settings or MaskSettings(), segmentation or SegmentationSettings()
+    if settings.source == "bright_ending":
+        return _from_endings(list(range(len(images))), endings)
+    made = _segmented(images, [settings.place_of(prompt) for prompt in prompts], sam(), segmentation)
+    if settings.unusable == "keep":
+        return made
+    unusable = [i for i, one in enumerate(made) if one.segmentation.outcome != "ok"]
+    for i, ending in zip(unusable, _from_endings(unusable, endings), strict=True):
+        bright = (ending.brightness or 0.0) >= settings.min_brightness
+        if bright and ending.segmentation.outcome == "ok":
+            made[i] = ending
+    return made
+
+
+def _segmented(
+    images: np.ndarray, places: Sequence[Place | None], sam: Sam, settings: SegmentationSettings
+) -> list[SourcedMask]:
+    size = images.shape[1:3]
+    shown = [i for i, place in enumerate(places) if place]
+    boxes = [place.box_in(*size) for place in places if place]
+    points = [place.point_in(*size) for place in places if place]
+    whole = [i for i, place in enumerate(places) if not place]
+    found = dict(zip(whole, segment(images[whole], sam, settings), strict=True))
+    found |= dict(zip(shown, segment_at(images[shown], sam, boxes, points, settings), strict=True))
+    return [SourcedMask(found[i], "prompted" if place else "automatic") for i, place in enumerate(places)]
+
+
+def _from_endings(at: list[int], endings: Endings) -> list[SourcedMask]:
+    if not at:
+        return []
+    found, brightness = endings(at)
+    return [SourcedMask(one, "bright_ending", float(b)) for one, b in zip(found, brightness, strict=True)]
