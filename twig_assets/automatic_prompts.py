@@ -16,6 +16,7 @@ from twig_assets.prompts import (
     read_concepts,
 )
 from twig_assets.prompts.automatic import TEMPLATES, captions, expanded
+from twig_assets.prompts.captioner import described, load_captioner
 from twig_assets.similarity.decode import decode, read_file
 from twig_assets.similarity.files import files_below
 from twig_assets.similarity.references import is_note, stated_titles
@@ -26,7 +27,7 @@ class AutomaticPromptsError(ValueError):
 
 
 def write_prompts(
-    images: Path, out: Path, campaign: Campaign, templates: Sequence[str] | None = None
+    images: Path, out: Path, campaign: Campaign, templates: Sequence[str] | None = None, captioner: str | None = None
 ) -> dict[str, str]:
     """Caption pictures, expand the captions, rewrite protected words towards their anchors, and write the prompts.
 
@@ -35,6 +36,7 @@ def write_prompts(
         out: A YAML file that does not exist yet.
         campaign: Whose concepts and works are protected.
         templates: Texts with `{caption}`; TEMPLATES when None or empty.
+        captioner: Folder or hub id of an image-to-text model; the embedded CLIP and its vocabulary when None.
 
     Returns:
         Each prompt as it was written -> as it was before it was rewritten.
@@ -42,6 +44,7 @@ def write_prompts(
     Raises:
         AutomaticPromptsError: If there is no picture, or `out` exists.
         DecodeError: If a picture cannot be read.
+        CaptionerError: If the captioner cannot be opened or does not caption.
         PromptError: If a prompt names a protected title, for which there is no anchor.
     """
     if out.exists():
@@ -50,7 +53,11 @@ def write_prompts(
     if not paths:
         raise AutomaticPromptsError(f"{images}: no picture to make prompts from; name a picture or a folder of some")
     pictures = [decode(read_file(path)).pixels for path in paths]
-    texts = expanded(captions(pictures, load_clip(), concept_names()), templates or TEMPLATES)
+    if captioner is None:
+        said = captions(pictures, load_clip(), concept_names())
+    else:
+        said = described(pictures, load_captioner(captioner))
+    texts = expanded(said, templates or TEMPLATES)
     rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(texts)]
     terms = protected_terms(
         read_concepts(campaign.folder / "concepts.yaml"), stated_titles(campaign.folder / "references")

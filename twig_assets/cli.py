@@ -149,15 +149,16 @@ def prompts(
     images: Annotated[Path, typer.Argument(help="A folder of pictures, or one: references, or a brief's.")],
     out: Annotated[Path, typer.Option(help="The prompts file to write, such as campaigns/NAME/prompts_auto.yaml.")],
     template: Annotated[list[str] | None, typer.Option(help="A text with {caption}; repeatable.")] = None,
+    captioner: Annotated[str | None, typer.Option(help="An image-to-text model such as BLIP: folder, hub id.")] = None,
     campaign: CampaignName = "demo",
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
-    """Make prompts from pictures: captioned by the embedded CLIP, set into templates, protected words rewritten."""
+    """Make prompts from pictures: captioned (by the embedded CLIP), set into templates, protected words rewritten."""
     from twig_assets.automatic_prompts import write_prompts
     from twig_assets.campaigns import load_campaign
 
     quiet_model_libraries()
-    made = write_prompts(images, out, load_campaign(campaign, root), template)
+    made = write_prompts(images, out, load_campaign(campaign, root), template, captioner)
     for text, before in made.items():
         console.print(text if text == before else f"{text}   (was: {before})", markup=False, soft_wrap=True)
     console.print(f"{len(made)} prompts: {out}", soft_wrap=True, markup=False)

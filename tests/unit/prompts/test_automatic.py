@@ -43,6 +43,16 @@ def test_prompts_are_captioned_expanded_rewritten_and_can_be_read(campaign, pict
     assert [row.text for row in read_prompts(campaign.folder)] == list(made)
 
 
+def test_what_a_named_captioner_says_passes_the_same_check(campaign, pictures, monkeypatch):
+    opened = []
+    monkeypatch.setattr("twig_assets.automatic_prompts.load_captioner", lambda source: opened.append(source) or source)
+    said = ["a red aple on a table", "an owl at night"]
+    monkeypatch.setattr("twig_assets.automatic_prompts.described", lambda images, _: said[: len(images)])
+    made = write_prompts(pictures, campaign.folder / "prompts_auto.yaml", campaign, ["{caption}"], "models/blip")
+    assert opened == ["models/blip"]
+    assert made == {"a tomato on a table": said[0], "an owl at night": said[1]}
+
+
 def test_a_file_that_is_there_is_not_overwritten(campaign, pictures):
     out = campaign.folder / "prompts_auto.yaml"
     out.write_text("- an owl")
