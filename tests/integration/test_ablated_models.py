@@ -11,10 +11,11 @@ from mlflow import MlflowClient
 from sqlalchemy import select
 
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
-from twig_assets.ablation import ConceptTarget, ablate
+from twig_assets.ablation import ConceptTarget, Gate, ablate
 from twig_assets.ablation.tune import Tuner
+from twig_assets.assets import composed_model
 from twig_assets.campaigns import load_campaign
-from twig_assets.catalog.models import ConceptEdit
+from twig_assets.catalog.models import ConceptEdit, Model
 from twig_assets.definitions import build_defs
 from twig_assets.trials.place import materialize
 
@@ -25,7 +26,7 @@ SMALL = {"steps": STEPS, "batch_size": 1, "anchor_images": 2, "checkpoint_every"
 TUNED = {"method": "model_based", "tuning": SMALL}
 LENIENT = dict.fromkeys(["max_target_share", "max_surrounding_drop", "max_unrelated_drop"])
 
-Made = Callable[[str], dg.ExecuteInProcessResult]
+Made = Callable[..., dg.ExecuteInProcessResult]
 
 
 def write(place: Place, gate: dict[str, Any], **ablation: Any) -> None:
@@ -40,11 +41,11 @@ def making(place: Place) -> Iterator[Made]:
     with place.instance() as instance:
         defs = build_defs({"campaign": CampaignResource(name="tiny", root=str(place.root))})
         materialize((instance, defs), ["protected_concepts"])
-        yield lambda name: materialize((instance, defs), [name], PARTITION)
+        yield lambda name, partition=PARTITION: materialize((instance, defs), [name], partition)
 
 
-def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    (event,) = result.asset_materializations_for_node("ablated_models")
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str = "ablated_models") -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node(asset)
     return {name: entry.value for name, entry in event.metadata.items()}
 
 
@@ -109,3 +110,31 @@ def test_a_refused_edit_is_registered_without_the_alias_and_its_check_names_the_
     (version,) = client.search_model_versions(f"name = '{MODEL}'")
     assert version.tags["accepted"] == "false"
     assert not version.aliases
+
+
+def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_all_of_them_through(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(place, LENIENT, **{**TUNED, "tuning": {**SMALL, "steps": 1}})
+    place.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
+    judge = composed_model.evaluate
+    judged: list[int] = []
+
+    def counted(pipeline: Any, edit: Any, *more: Any, **options: Any) -> Any:
+        judged.append(len(edit.parts))
+        return judge(pipeline, edit, *more, **options)
+
+    with making(place) as make:
+        for name in ("pouting-cat", "unicorn"):
+            make("ablated_models", f"tiny.{name}")
+        strict = Gate(max_surrounding_drop=-1)
+        monkeypatch.setattr(composed_model, "evaluate", lambda *these: judge(*these, gate=strict))
+        with pytest.raises(dg.Failure, match="each edit was accepted, all together are refused: .*surrounding_drop is"):
+            make("composed_model", None)
+        with place.catalog() as session:
+            assert session.scalars(select(Model)).all() == [], "what is refused serves nothing"
+        monkeypatch.setattr(composed_model, "evaluate", counted)
+        shown = metadata_of(make("composed_model", None), "composed_model")
+        make("composed_model", None)
+    assert judged == [2], "what was judged once is not judged again"
+    assert "surrounding drop" in shown["together"]

@@ -108,7 +108,7 @@ def _result(
     return dg.MaterializeResult(
         metadata={
             "accepted": evaluation.accepted, **({} if evaluation.accepted else refused), **summary, "seconds": seconds,
-            "mlflow": link, "summary": _summary(evaluation), "figures": _table(evaluation),
+            "mlflow": link, "summary": summary_table(evaluation), "figures": _table(evaluation),
             "before and after": gallery([("before", list(before)), ("after", list(after))]),
         },
         data_version=dg.DataVersion(weights),
@@ -169,7 +169,8 @@ def _make_newest(session: Session, edit: ConceptEdit) -> None:
     session.add(ConceptEdit(**{key: getattr(edit, key) for key in kept}))
 
 
-def _summary(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
+def summary_table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
+    """The summaries of an evaluation with their intervals, as Dagster's page shows them."""
     lines = [
         f"| {name.replace('_', ' ')} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | {figure.n} |"
         for name, figure in evaluation.summary().items()
@@ -179,7 +180,8 @@ def _summary(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
 
 def _table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
     lines = [
-        f"| {f.role} | {f.prompt} | {f.n} | {f.accuracy_before:.0%} | {f.accuracy_after:.0%} "
+        f"| {f.role} | {f.prompt} | {f.n} | {f.accuracy_before:.0%} "
+        f"| {f.accuracy_after:.0%} ({f.accuracy_interval[0]:.0%} to {f.accuracy_interval[1]:.0%}) "
         f"| {f.score_before:.2f} | {f.score_after:.2f} | {'' if f.kid is None else format(f.kid.value, '.3f')} |"
         for f in evaluation.figures
     ]

@@ -142,6 +142,7 @@ class Figure(_Part):
     score_after: float
     accuracy_before: float
     accuracy_after: float
+    accuracy_interval: tuple[float, float] | None = None
 
 
 class ConceptLine(_Part):
