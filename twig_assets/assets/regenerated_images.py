@@ -12,11 +12,13 @@ from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.masks import masks
 from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.thumbnails import gallery, outlined, sheet
-from twig_assets.campaigns import Campaign
+from twig_assets.campaigns import FILE, Campaign
 from twig_assets.catalog.attempts import PromptState, attempt_seed, image_of, mask_of, missing_images, prompt_states
 from twig_assets.catalog.models import Image, Mask
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.present import present_rules, regenerated_settings, segmenter_name
+from twig_assets.prompts import find_protected
+from twig_assets.protected_terms import terms_of
 from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import SourcedMask, segment
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
@@ -45,6 +47,7 @@ def regenerated_images(
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing, an attempt and a chunk at a time."""
     here = campaign.load()
+    _check_neutral(here)
     name = segmenter_name(here)
     with catalog.open().session() as session:
         model, rules = present_rules(session, here)
@@ -100,6 +103,17 @@ def regenerated_images(
         {"first-mask-second.png": sheet(pictures, columns=12)},
     )  # fmt: skip
     return dg.MaterializeResult(metadata={**figures, "images": total, "mlflow": link, "pictures": gallery(rows)})
+
+
+def _check_neutral(campaign: Campaign) -> None:
+    """Refuse to draw towards what is protected in place of a prompt known by heart."""
+    neutral = campaign.regeneration.neutral
+    for found in find_protected(neutral, terms_of(campaign), campaign.prompt_check.typing_errors):
+        raise dg.Failure(
+            f"{campaign.folder / FILE}: regeneration.neutral: {neutral!r} names what is protected "
+            f"({found.term.words}); name some other ordinary thing there",
+            allow_retries=False,
+        )
 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:

@@ -1,4 +1,4 @@
-"""Classifier-free guidance of another scale for some images of a batch."""
+"""Classifier-free guidance of another scale, or towards another prompt, for some images of a batch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,10 +6,14 @@ from typing import Any
 
 import torch
 
+from twig_assets.ablation.conditions import conditions
 from twig_assets.generation import Pipeline
 
 # Share of the steps that are done -> the wanted guidance scale of every image (n,), NaN where it stays as it is.
 Scales = Callable[[float], torch.Tensor | None]
+# Share of the steps that are done -> bool (2n,): in the half without and the half with the prompt, which images get the
+# other prompt; None where none does.
+Chosen = Callable[[float], torch.Tensor | None]
 
 
 @contextmanager
@@ -38,3 +42,42 @@ def guided(twin: Pipeline, scales: Scales) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def prompted(twin: Pipeline, text: str, chosen: Chosen) -> Iterator[None]:
+    """While the block runs, the U-Net reads another prompt for chosen images, at no further pass.
+
+    Args:
+        twin: A pipeline that `steered` made; its scheduler knows the step.
+        text: The other prompt.
+        chosen: For which images of which half.
+    """
+    with torch.no_grad():
+        other = conditions(twin, [text])
+
+    def change(_module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        rows = chosen(twin.scheduler.taken / len(twin.scheduler.timesteps))
+        if rows is None or not twin.do_classifier_free_guidance:
+            return None
+        changed = {
+            **kwargs,
+            "encoder_hidden_states": _with_rows(kwargs["encoder_hidden_states"], rows, other.embeddings),
+        }
+        if other.added:
+            given = kwargs["added_cond_kwargs"]
+            pooled = _with_rows(given["text_embeds"], rows, other.added["text_embeds"])
+            changed["added_cond_kwargs"] = {**given, "text_embeds": pooled}
+        return args, changed
+
+    handle = twin.unet.register_forward_pre_hook(change, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _with_rows(tensor: torch.Tensor, rows: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """`tensor` (2n, ...) with `value` (1, ...) in the rows chosen by bool (2n,)."""
+    where = rows.to(tensor.device).reshape(-1, *[1] * (tensor.ndim - 1))
+    return torch.where(where, value.to(tensor), tensor)

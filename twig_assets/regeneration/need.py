@@ -74,8 +74,20 @@ class Need:
         return known
 
     def scales(self, progress: float) -> torch.Tensor | None:
-        """Guidance of the prompts known by heart: opposite until `delay_until`, then none."""
+        """Guidance of the prompts known by heart: opposite until `delay_until`, then none, or the neutral prompt's."""
         if self.memorised is None or not self.memorised.any():
             return None
-        scale = self._settings.delay_scale if progress < self._settings.delay_until else 0.0
-        return torch.where(self.memorised, scale, float("nan"))
+        if progress < self._settings.delay_until:
+            return torch.where(self.memorised, self._settings.delay_scale, float("nan"))
+        return None if self._settings.neutral else torch.where(self.memorised, 0.0, float("nan"))
+
+    def neutral(self, progress: float) -> torch.Tensor | None:
+        """Where the neutral prompt is read by the images known by heart: bool (2n,), as in `guidance.Chosen`.
+
+        First it is what opposite guidance starts from, then it takes the place of the prompt.
+        """
+        if self.memorised is None or not self.memorised.any():
+            return None
+        none = torch.zeros_like(self.memorised)
+        early = progress < self._settings.delay_until
+        return torch.cat([self.memorised, none] if early else [none, self.memorised])

@@ -10,7 +10,7 @@ import torch
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
-from twig_assets.regeneration.guidance import Scales, guided
+from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
 from twig_assets.regeneration.latents import encode, latent_mask
 from twig_assets.regeneration.move import move
 from twig_assets.regeneration.need import Need
@@ -106,6 +106,7 @@ class _Course:
         self._firsts = encode(pipeline, images, size) if needs_firsts else None
         self._steers: list[Steer] = []
         self._scales: list[Scales] = []
+        self._neutral: list[Chosen] = []
         self._attached: list[AbstractContextManager[None]] = []
         for strategy in settings.strategies:
             self._add(strategy)
@@ -116,6 +117,8 @@ class _Course:
         with ExitStack() as stack:
             for scales in self._scales:
                 stack.enter_context(guided(twin, scales))
+            for chosen in self._neutral:
+                stack.enter_context(prompted(twin, self._settings.neutral, chosen))
             for attached in self._attached:
                 stack.enter_context(attached)
             return sample(twin, self._prompts, self._seeds, generation)
@@ -148,6 +151,8 @@ class _Course:
             need = Need(self._firsts, None if self._works is None else self._works[0], relocate, settings)
             self._steers.append(need.steer)
             self._scales.append(need.scales)
+            if settings.neutral:
+                self._neutral.append(need.neutral)
             if strategy == "auto":
                 self._keep_from_works()
 

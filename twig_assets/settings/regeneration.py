@@ -23,7 +23,8 @@ class RegenerationSettings(BaseModel):
             through the U-Net and back for every step at which it acts.
             `delay`: classifier-free guidance is `delay_scale` until `delay_until`.
             `forget`: a prompt whose picture is the same from every seed, or near a protected work from the first step
-            on, so known by heart, gets opposite guidance and then none. All others are left alone. Uses no mask.
+            on, so known by heart, gets opposite guidance and then that of a `neutral` prompt. All others are left
+            alone. Uses no mask.
             `auto`: `forget`, `move` for all that is ordinary, and `references` where some are given.
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
@@ -38,6 +39,9 @@ class RegenerationSettings(BaseModel):
         delay_until: Share of the steps until which guidance is changed.
         delay_scale: Guidance until then: 0 leaves the prompt out, negative values push away from it (opposite
             guidance, Jain et al. 2025, arXiv 2411.16738).
+        neutral: What `forget` draws towards in place of a prompt that is known by heart, and starts from when it pushes
+            away from it. It should name some ordinary thing that nobody protects: a vague one, such as `a picture`,
+            leaves a model to what it knows best. Empty: no prompt at all.
         memorised: How much of the first image the prediction from another seed must explain, very early, for the prompt
             to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little, but of
             a plain thing on a plain ground up to 0.8.
@@ -64,6 +68,7 @@ class RegenerationSettings(BaseModel):
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)
     delay_scale: float = Field(-2.0, ge=-10, le=10)
+    neutral: str = "a red apple"
     memorised: float = Field(0.85, ge=0, le=1)
     near_work: float = Field(0.6, ge=0, le=1)
     without_mask: Literal["forget", "plain"] = "forget"

@@ -120,9 +120,10 @@ def test_a_picture_explains_itself_and_nothing_explains_another():
 def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_relocated():
     first = torch.randn(2, 4, 16, 16)
     moved = prediction(torch.full((2, 4, 16, 16), 9.0))
-    settings = RegenerationSettings(delay_until=0.5, delay_scale=-2.0)
+    settings = RegenerationSettings(delay_until=0.5, delay_scale=-2.0, neutral="")
     need = Need(first, None, lambda now: moved, settings)
     assert need.scales(0.0) is None
+    assert need.neutral(0.0) is None
     start = prediction(torch.stack([first[0], torch.randn(4, 16, 16)]))
     forgotten = need.steer(start).clean
     assert not forgotten[0].any()
@@ -135,11 +136,24 @@ def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_r
     assert [bool(scale[1].isnan()) for scale in scales if scale is not None] == [True, True]
 
 
+def test_the_neutral_prompt_is_first_what_opposite_guidance_starts_from_and_then_in_place_of_the_prompt():
+    first = torch.randn(2, 4, 16, 16)
+    need = Need(first, None, None, RegenerationSettings(delay_until=0.5, delay_scale=-2.0))
+    need.steer(prediction(torch.stack([first[0], torch.randn(4, 16, 16)])))
+    early, late = need.neutral(0.1), need.neutral(0.5)
+    assert early is not None
+    assert late is not None
+    assert early.tolist() == [True, False, False, False]
+    assert late.tolist() == [False, False, True, False]
+    assert need.scales(0.5) is None, "guidance towards the neutral prompt is the usual one"
+
+
 def test_ordinary_prompts_keep_their_guidance():
     need = Need(torch.randn(1, 4, 16, 16), None, lambda now: now, RegenerationSettings())
     start = prediction(torch.randn(1, 4, 16, 16))
     assert need.steer(start) is start
     assert need.scales(0.5) is None
+    assert need.neutral(0.5) is None
 
 
 def test_what_is_near_a_protected_work_from_the_first_step_is_known_by_heart_whatever_the_first_image():
