@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from twig_assets.trials import orchestration
-from twig_assets.trials.orchestration import BATCH_ASSETS, GuardedModels, many_batches
+from twig_assets.trials.orchestration import BATCH_ASSETS, GuardedModels, clocked, many_batches
 from twig_assets.trials.place import NAME, Place, materialize
 
 
@@ -25,3 +25,9 @@ def test_rows_that_were_put_there_are_complete_for_the_sensor_and_the_assets(man
     with many.entered() as found, pytest.raises(AssertionError, match="a model was asked for"):
         materialize(found, BATCH_ASSETS, f"{NAME}-000", models=GuardedModels())
     assert orchestration._asks, "what is counted can happen"
+
+
+def test_everything_whose_time_is_taken_is_there_to_be_timed() -> None:
+    clock: dict[str, float] = {}
+    with clocked(clock):
+        assert set(clock) == {"models", "comparison", "mlflow", "store", "catalog"}

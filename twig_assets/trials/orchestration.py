@@ -92,7 +92,7 @@ def clocked(clock: Clock) -> Iterator[None]:
     Store and catalog overlap, since masks are stored inside a transaction.
     """
     timed = [
-        (generated_images, "generate", "models"), (masks, "segment", "models"),
+        (generated_images, "generate", "models"), (masks, "masks_from", "models"),
         (regenerated_images, "regenerate", "models"), (regenerated_images, "segment", "models"),
         (audit_warnings, "clip_similarity", "models"),
         (auditing, "audit", "comparison"), (auditing, "planted_recall", "comparison"),
