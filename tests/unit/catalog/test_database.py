@@ -7,8 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -107,9 +108,15 @@ def test_migrations_and_models_name_the_same_constraints(catalog: Catalog) -> No
     migrated, modelled = inspect(catalog.engine), inspect(of_models)
     for table in Base.metadata.tables:
         for kind in ("get_check_constraints", "get_unique_constraints", "get_foreign_keys", "get_indexes"):
-            listed = [sorted(getattr(side, kind)(table), key=repr) for side in (migrated, modelled)]
+            listed = [sorted(map(_written_out, getattr(side, kind)(table))) for side in (migrated, modelled)]
             assert listed[0] == listed[1]
         assert migrated.get_pk_constraint(table) == modelled.get_pk_constraint(table)
+
+
+def _written_out(constraint: Mapping[str, Any]) -> str:
+    """The condition of a partial index is an object that equals no other, so its text is taken."""
+    options = {name: str(value) for name, value in constraint.get("dialect_options", {}).items()}
+    return repr({**constraint, "dialect_options": options})
 
 
 def test_opening_an_empty_database_makes_its_folders_and_tables(url: str, file: Path) -> None:
