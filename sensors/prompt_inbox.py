@@ -1,7 +1,7 @@
 """The sensor that turns a prompt file dropped into the inbox into partitions and runs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,10 +41,11 @@ def prompt_inbox(
     said: list[str] = []
     if taken_files(here.folder) or list(here.folder.glob("prompts*")):
         read_prompts(here.folder)  # a campaign's own fault is not the dropped file's
-    check = partial(check_prompts, terms=terms_of(here), settings=here.prompt_check)
+    waiting = waiting_files(here.folder)
+    check = partial(check_prompts, terms=terms_of(here) if waiting else [], settings=here.prompt_check)
     before = json.loads(context.cursor or "{}")
-    now = {path.name: _stamp(path) for path in waiting_files(here.folder)}
-    for path in waiting_files(here.folder):
+    now = {path.name: _stamp(path) for path in waiting}
+    for path in waiting:
         if before.get(path.name) != now.get(path.name):
             said.append(f"{path.name} is new; waiting whether it stays as it is")
             continue
@@ -77,7 +78,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _take(path: Path, campaign: Campaign, check: Callable[[list[PromptRow]], object]) -> str:
+def _take(path: Path, campaign: Campaign, check: Callable[[Sequence[PromptRow]], object]) -> str:
     try:
         return f"{path.name} is taken in as {take_in(path, campaign.folder, check).name}"
     except PromptError as error:

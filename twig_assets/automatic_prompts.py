@@ -8,18 +8,13 @@ import yaml
 from twig_assets.campaigns import Campaign
 from twig_assets.model_zoo import load_clip
 from twig_assets.model_zoo.art import concept_names
-from twig_assets.prompts import (
-    PromptRow,
-    check_prompts,
-    derived_seed,
-    protected_terms,
-    read_concepts,
-)
+from twig_assets.prompts import PromptRow, check_prompts, derived_seed
 from twig_assets.prompts.automatic import TEMPLATES, captions, expanded
 from twig_assets.prompts.captioner import described, load_captioner
+from twig_assets.protected_terms import terms_of
 from twig_assets.similarity.decode import decode, read_file
 from twig_assets.similarity.files import files_below
-from twig_assets.similarity.references import is_note, stated_titles
+from twig_assets.similarity.references import is_note
 
 
 class AutomaticPromptsError(ValueError):
@@ -45,6 +40,7 @@ def write_prompts(
         AutomaticPromptsError: If there is no picture, or `out` exists.
         DecodeError: If a picture cannot be read.
         CaptionerError: If the captioner cannot be opened or does not caption.
+        CorpusError: If the campaign's table of references cannot be read.
         PromptError: If a prompt names a protected title, for which there is no anchor.
     """
     if out.exists():
@@ -59,11 +55,9 @@ def write_prompts(
         said = described(pictures, load_captioner(captioner))
     texts = expanded(said, templates or TEMPLATES)
     rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(texts)]
-    terms = protected_terms(
-        read_concepts(campaign.folder / "concepts.yaml"), stated_titles(campaign.folder / "references")
-    )
     settings = campaign.prompt_check.model_copy(update={"protected": "rewrite"})
-    made = {one.row.text: before.text for one, before in zip(check_prompts(rows, terms, settings), rows, strict=True)}
+    checked = check_prompts(rows, terms_of(campaign), settings)
+    made = {one.row.text: before.text for one, before in zip(checked, rows, strict=True)}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(yaml.safe_dump(list(made), allow_unicode=True, width=10_000), encoding="utf-8")
     return made

@@ -9,7 +9,6 @@ from twig_assets.catalog.attempts import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
-from twig_assets.settings.masks import MaskSettings
 from twig_assets.similarity import read_policy
 
 
@@ -59,7 +58,6 @@ def segmenter_name(campaign: Campaign) -> str:
     settings = {
         "segmenter": campaign.segmenter.model_dump(mode="json"),
         "settings": campaign.segmentation.model_dump(mode="json"),
+        "masks": campaign.masks.model_dump(mode="json"),
     }
-    if campaign.masks != MaskSettings():
-        settings["masks"] = campaign.masks.model_dump(mode="json")
     return f"{campaign.segmenter.kind}:{sha256_of(settings)[:12]}"

@@ -3,7 +3,7 @@
 from twig_assets.campaigns import Campaign
 from twig_assets.prompts import protected_terms, read_concepts
 from twig_assets.prompts.protected import Term
-from twig_assets.similarity.references import CorpusError, stated_titles
+from twig_assets.similarity.references import stated_titles
 
 
 def terms_of(campaign: Campaign) -> list[Term]:
@@ -11,9 +11,7 @@ def terms_of(campaign: Campaign) -> list[Term]:
 
     Raises:
         PromptError: With every problem of its concepts.
+        CorpusError: With every problem of its table of references.
     """
-    try:
-        titles = stated_titles(campaign.folder / "references")
-    except CorpusError:
-        titles = []  # reference_corpus refuses such a table, and without a corpus nothing is released
-    return protected_terms(read_concepts(campaign.folder / "concepts.yaml"), titles)
+    concepts = read_concepts(campaign.folder / "concepts.yaml")
+    return protected_terms(concepts, stated_titles(campaign.folder / "references"))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, Evaluation, ablate, evaluate
 from twig_assets.ablation.evaluate import copy_test
-from twig_assets.ablation.training_state import training_folder
+from twig_assets.ablation.training_state import identity_of
 from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
 
 
@@ -84,7 +84,7 @@ def remove_concept(
     pipeline, generation, known = load_checkpoint(checkpoint), GenerationSettings(), dict[tuple[str, int], np.ndarray]()
     is_copy = copy_test(pipeline, concept, settings.evaluation, generation, known)
     base_sha256, training = fingerprint(pipeline), out.with_suffix(".training")
-    folder = training_folder(training, concept, settings, base_sha256)
+    folder = training / identity_of(concept, settings, base_sha256)
     edit = ablate(pipeline, concept, settings, base_sha256, folder=folder, is_copy=is_copy, on_step=on_step)
     copies = {concept.name: is_copy} if is_copy else None
     found = evaluate(pipeline, edit, None, generation, copies=copies, unedited=known)

@@ -51,7 +51,8 @@ class Trace(Lineage):
             tree.add(f"[bold]regenerated as[/] image {child.id} {_image(child)}")
         for mask in self.masks:
             of = "of this image" if mask.image_id == self.image.id else "of the parent, which was avoided"
-            tree.add(f"[bold]mask[/] {of}: {mask.outcome}, {mask.area:.1%} of the picture, {mask.sha256 or 'no file'}")
+            told = f"{mask.outcome}, {mask.area:.1%} of the picture, {mask.sha256 or 'no file'}"
+            tree.add(f"[bold]mask[/] {of}, {mask.source}: {told}")
         for audit in self.audits:
             _add_audit(tree, audit)
         if not self.audits:

@@ -84,7 +84,7 @@ def test_masks_come_from_where_the_campaign_says_and_second_images_are_drawn_ane
         made = session.scalars(select(Mask).where(Mask.segmenter.not_in(automatic))).all()
         of_firsts = [mask for mask in made if mask.image.stage == "generated"]
         assert len(of_firsts) == len(PROMPTS)
-        assert {mask.ranked[-1]["source"] for mask in of_firsts} <= {"prompted", "bright_ending"}
+        assert {mask.source for mask in of_firsts} <= {"prompted", "bright_ending"}
 
 
 def test_settings_changed_and_changed_back_bring_back_the_first_images(finished: Place) -> None:

@@ -14,7 +14,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from twig_assets import run_launcher
 from twig_assets.run_launcher import PROCESS, RunLauncher, fail_dead_runs, this_process, why_dead
 
-LAUNCHED = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": "/tmp/s"})}
+LAUNCHED = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": "s"})}
 
 
 @dg.job

@@ -19,8 +19,6 @@ _SETTINGS = (
     " with a friend", " in the snow", ", close up", ", seen from far away", ", very small", ", in bright colours",
 )  # fmt: skip
 _SUBJECTS = ("animal", "bicycle", "boat", "car", "cat", "castle", "flower", "fruit", "house", "key", "tree", "woman")
-
-
 _EXAMPLES = 4
 
 

@@ -66,11 +66,13 @@ class TrainingState:
         return cls(described["step"], values, moments, identity, described.get("losses", ()))
 
 
-def training_folder(root: Path, concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> Path:
-    """Where the training of this concept with these settings on this model is kept below a folder.
+def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> str:
+    """What tells one training from another, also as a folder's name.
 
-    How the edit will be judged is no part of the name: a changed gate does not begin a training anew.
+    A state goes on at any learning rate, so that one that was too high can be lowered, and however the edit is going to
+    be judged.
     """
-    how = settings.model_dump_json(exclude={"evaluation", "gate"})
-    told = "\n".join((concept.model_dump_json(), how, base_sha256))
-    return root / hashlib.sha256(told.encode()).hexdigest()
+    how = settings.model_dump_json(
+        exclude={"evaluation": True, "gate": True, "tuning": {"learning_rate", "checkpoint_every"}}
+    )
+    return hashlib.sha256("\n".join((concept.model_dump_json(), how, base_sha256)).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Fine-tuning a concept away: `model_based` and `noise_based` (Kumari et al. 2023, arXiv 2303.13516)."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from twig_assets.ablation.losses import Diffusion, squared_error
 from twig_assets.ablation.parameters import first_token_detached, predict, trainable
 from twig_assets.ablation.seeds import seed_of
 from twig_assets.ablation.token_rows import TokenRows
-from twig_assets.ablation.training_state import TrainingState
+from twig_assets.ablation.training_state import TrainingState, identity_of
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
@@ -207,9 +206,3 @@ def tune(
         if path and (tuner.step % tuning.checkpoint_every == 0 or tuner.step == tuning.steps):
             tuner.state().save(path)
     return tuner.deltas()
-
-
-def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> str:
-    """What tells one training from another; a state goes on with its own, at any learning rate."""
-    told = [concept.model_dump_json(), settings.method, str(settings.seed), settings.tuning.parameters, base_sha256]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -73,7 +74,7 @@ def _lines(task: str, examples: Sequence[str], settings: CaptionWriterSettings, 
     """So many entries that the model puts next on the list, each on its own, without the mark in front."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(settings.checkpoint)
-        model = AutoModelForCausalLM.from_pretrained(settings.checkpoint, use_safetensors=True).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(settings.checkpoint, use_safetensors=True)
     except Exception as error:  # transformers, the hub client and safetensors raise many unrelated types
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise AnchorError(

@@ -12,7 +12,7 @@ from resources import CampaignResource, CatalogResource, ModelResource, StoreRes
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
 from twig_assets.ablation.evaluate import Unedited, copy_test
-from twig_assets.ablation.training_state import training_folder
+from twig_assets.ablation.training_state import identity_of
 from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.partitions import concepts
 from twig_assets.assets.thumbnails import gallery, sheet
@@ -65,7 +65,7 @@ def ablated_models(
     trainings = trainings_folder() / context.partition_key
     edit = ablate(
         pipeline, target, here.ablation, base_sha256, is_copy=is_copy, on_step=lambda _, loss: losses.append(loss),
-        folder=training_folder(trainings, target, here.ablation, base_sha256),
+        folder=trainings / identity_of(target, here.ablation, base_sha256),
     )  # fmt: skip
     copies = {target.name: is_copy} if is_copy else None
     evaluation = evaluate(pipeline, edit, models.clip(), here.generation, copies=copies, unedited=known)

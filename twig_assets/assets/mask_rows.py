@@ -8,7 +8,7 @@ from twig_assets.segmentation import SourcedMask
 
 
 def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str, mask: SourcedMask) -> None:
-    """Add the mask's row, and its artifact when there is a usable mask; what is not automatic says so in `ranked`."""
+    """Add the mask's row, and its artifact when there is a usable mask."""
     segmentation = mask.segmentation
     sha256 = store.put_image(segmentation.mask) if segmentation.outcome == "ok" else None
     figures = ("area", "predicted_iou", "stability", "score")
@@ -16,8 +16,6 @@ def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str,
         {"bbox": list(m.bbox), "foreground": m.foreground, **{key: round(getattr(m, key), 4) for key in figures}}
         for m in segmentation.ranked
     ]
-    if mask.source != "automatic":
-        ranked.append({"source": mask.source, "brightness": mask.brightness})
     session.add(
         Mask(
             image_id=image_id,
@@ -26,5 +24,7 @@ def write_mask(session: Session, store: ArtifactStore, image_id: int, name: str,
             area=segmentation.area,
             sha256=sha256,
             ranked=ranked,
+            source=mask.source,
+            brightness=mask.brightness,
         )
     )

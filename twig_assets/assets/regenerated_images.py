@@ -47,7 +47,6 @@ def regenerated_images(
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing, an attempt and a chunk at a time."""
     here = campaign.load()
-    _check_neutral(here)
     name = segmenter_name(here)
     with catalog.open().session() as session:
         model, rules = present_rules(session, here)
@@ -64,6 +63,7 @@ def regenerated_images(
     total = sum(len(group) for group in work.values())
     if not total:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
+    _check_neutral(here)
     artifacts = store.open()
     pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.edits})
     works = _works(here)

@@ -72,6 +72,7 @@ class MaskLine(_Part):
 
     image_id: int
     segmenter: str
+    source: str
     outcome: str
     area: float
     sha256: str | None

@@ -224,7 +224,10 @@ class Image(Base):
 
 
 class Mask(Base):
-    """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none."""
+    """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none.
+
+    `source` and `brightness` are those of `segmentation.SourcedMask`.
+    """
 
     __tablename__ = "mask"
     __table_args__ = (
@@ -239,6 +242,8 @@ class Mask(Base):
     area: Mapped[float]
     sha256: Mapped[str | None] = mapped_column(String(64))
     ranked: Mapped[list[Any]] = mapped_column(default=list)
+    source: Mapped[str] = mapped_column(String(16), default="automatic", server_default="automatic")
+    brightness: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     image: Mapped[Image] = relationship()

@@ -45,7 +45,7 @@ def load_captioner(source: str) -> Captioner:
         raise CaptionerError(
             f"captioner {source!r} lacks {len(lacking)} weights, {lacking[0]} among them; save or download it again"
         )
-    return model.eval(), processor
+    return model, processor
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twig_assets.prompts.problems import PromptError
@@ -28,13 +28,13 @@ def taken_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PREFIX}*"))
 
 
-def take_in(file: Path, folder: Path, check: Callable[[list[PromptRow]], object] = len) -> Path:
+def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], object] | None = None) -> Path:
     """Check a file together with the campaign's prompts and move it to their end.
 
     Args:
         file: A file in the campaign's inbox.
         folder: The campaign's folder. Its own prompts can be read, or there are none.
-        check: Called with the file's prompts; raises PromptError for those that are not to be drawn.
+        check: Called with the file's prompts, if given; raises PromptError for those that are not to be drawn.
 
     Returns:
         Where the file is now: it is numbered, so that it comes after every file that was there before.
@@ -53,7 +53,9 @@ def take_in(file: Path, folder: Path, check: Callable[[list[PromptRow]], object]
             for path in there:
                 shutil.copyfile(path, trial / path.name)
             shutil.copyfile(file, trial / target.name)
-            check([row for row in read_prompts(trial) if row.file == trial / target.name])
+            rows = read_prompts(trial)
+            if check:
+                check([row for row in rows if row.file == trial / target.name])
         except PromptError as error:
             said = str(error).replace(str(trial / target.name), str(file)).replace(str(trial), str(folder))
             raise PromptError(said.splitlines()) from error

@@ -177,9 +177,8 @@ class AblationSettings(BaseModel):
     null_space: float = Field(0.0, ge=0, lt=1)
     neighbours: int = Field(5, ge=0)
     anchor_prompts_file: Path | None = None
-    # Left out where not set, so that an edit made without them has the bytes it had before there were these settings.
-    anchor_prompts_model: CaptionWriterSettings | None = Field(None, exclude_if=lambda value: value is None)
-    memorized_anchors: MemorizedAnchors = Field("anchor", exclude_if=lambda value: value == "anchor")
+    anchor_prompts_model: CaptionWriterSettings | None = None
+    memorized_anchors: MemorizedAnchors = "anchor"
     tuning: TuningSettings = TuningSettings()
     distillation: DistillationSettings = DistillationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
