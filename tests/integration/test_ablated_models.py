@@ -11,11 +11,15 @@ from mlflow import MlflowClient
 from sqlalchemy import select
 
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
+from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
 from twig_assets.ablation.tune import Tuner
 from twig_assets.assets import composed_model
 from twig_assets.campaigns import load_campaign
+from twig_assets.catalog.artifacts import needed_artifacts
+from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.definitions import build_defs
 from twig_assets.trials.place import materialize
 
@@ -138,3 +142,35 @@ def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_al
         make("composed_model", None)
     assert judged == [2], "what was judged once is not judged again"
     assert "surrounding drop" in shown["together"]
+
+
+def test_text_encoders_are_distilled_together_once_and_their_edit_is_the_one_that_serves(place: Place) -> None:
+    few = {"steps": 2, "batch_size": 4, "learning_rate": 1e-4}
+    write(place, LENIENT, method="fast", distillation=few)
+    place.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
+    with making(place) as make:
+        for name in ("pouting-cat", "unicorn"):
+            make("ablated_models", f"tiny.{name}")
+        shown = metadata_of(make("composed_model", None), "composed_model")
+        again = metadata_of(make("composed_model", None), "composed_model")
+    with place.catalog() as session:
+        (model,) = session.scalars(select(Model)).all()
+        singles = sorted(edit.weights_sha256 for edit in session.scalars(select(ConceptEdit)))
+        assert model.edits == singles
+        assert model.joint_sha256 not in {None, *singles}
+        assert model.applied == [model.joint_sha256]
+        assert model.sha256 == sha256_of(model.content) == shown["sha256"] == again["sha256"]
+        needed = {artifact.sha256 for artifact in needed_artifacts(session)}
+        joint = Edit.from_bytes(
+            ArtifactStore(str(place.home / "artifacts")).read(str(model.joint_sha256), "safetensors")
+        )
+    assert model.joint_sha256 in needed
+    assert [concept.name for concept in joint.concepts] == ["pouting-cat", "unicorn"]
+    assert "together" in shown
+    assert "together" not in again
+    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("twig-assets/tiny/ablation")
+    recorded = [run.data for run in client.search_runs([experiment.experiment_id])]
+    (together,) = [data for data in recorded if data.params["concept"] == "pouting-cat, unicorn"]
+    assert "surrounding_drop" in together.metrics
+    assert shown["mlflow"]

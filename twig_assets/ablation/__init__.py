@@ -2,7 +2,8 @@
 
 from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.applying import apply, remove
-from twig_assets.ablation.concept_edit import ConceptEdit, compose
+from twig_assets.ablation.compose import compose
+from twig_assets.ablation.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import AnchorError, EditError, TrainingError
 from twig_assets.ablation.evaluate import evaluate
 from twig_assets.ablation.evaluate_figures import Evaluation

@@ -36,8 +36,8 @@ def ablate(
         base_sha256: `fingerprint(pipeline)` if it is known already.
         folder: Where fine-tuning keeps its state; the same call goes on from there. Nothing is kept when None.
         is_copy: For memorised concepts: uint8 images (n, H, W, 3) -> bool (n,), which of them reproduce the picture.
-            With it, such anchor images are left out, and what `fast` does not remove by cross-attention is fine-tuned
-            away with all weights.
+            With it, such anchor images are left out, and what `fast` does not remove by the text encoder is
+            fine-tuned away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
         on_step: Called with the steps done and the loss while distilling or fine-tuning; of a fine-tuning that goes on,
             first with the steps that were done before.
@@ -45,7 +45,7 @@ def ablate(
     Raises:
         IndistinctConceptError: If the text encoder reads target and anchor, or a preserved concept, alike.
         AnchorError: If captions or images of the anchor are of no use.
-        TrainingError: If a loss stops being a number, or the folder holds another training.
+        TrainingError: If a training comes to nothing, or the folder holds another one.
     """
     settings = settings or AblationSettings()
     base_sha256 = base_sha256 or fingerprint(pipeline)
@@ -56,9 +56,9 @@ def ablate(
     if settings.method in ("model_based", "noise_based"):
         part = EditPart(concept, deltas=tune(pipeline, concept, settings, folder, is_copy, on_step, base_sha256))
         return ConceptEdit((part,), base_sha256, settings)
-    pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
     if settings.method == "closed_form":
+        pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
         return ConceptEdit((EditPart(concept, pairs),), base_sha256, settings)
-    learned = distil(pipeline, concept, pairs, settings, on_step) if settings.distillation.steps else None
-    edit = ConceptEdit((EditPart(concept, pairs, learned),), base_sha256, settings)
+    part = EditPart(concept, deltas=distil(pipeline, [concept], settings, on_step))
+    edit = ConceptEdit((part,), base_sha256, settings)
     return escalated(pipeline, edit, is_copy, folder, on_step) if is_copy and concept.kind == "memorized" else edit

@@ -6,10 +6,6 @@ All projections see the same text embeddings, so the solution is W' = W M with o
     M = I + s (G - E)^T E Q,   Q = (r I + s E^T E + p K^T K)^-1,
 and W' - W = [s W (G - E)^T] [E Q] has rank at most n, the number of target tokens. One inversion serves all layers.
 
-Where the v_i are learned instead of read off the anchor (see `distil`), v_i = W g_i + B b_i, the solution of the same
-problem gains B R Q, R being the basis that the b_i refer to: still linear in what each concept adds, so that concepts
-compose by adding up.
-
 With null-space protection (after SPEED, Li et al. 2026, arXiv 2503.07392) W' - W may only act on directions that the
 preserved embeddings do not have: Q = P (r I + s P E^T E P)^-1 P, P the projector onto those directions.
 """

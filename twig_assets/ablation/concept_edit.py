@@ -1,6 +1,6 @@
 """A concept edit: what an ablation produces, one safetensors file that can be applied, removed and composed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,32 +15,17 @@ from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
 @dataclass(frozen=True)
-class LayerValues:
-    """What a distillation adds to the values that the target's tokens are given, layer by layer; see `closed_form`.
-
-    Attributes:
-        basis: R, float32 (r, d): directions of the target's token embeddings.
-        values: Parameter name -> B, float32 (rows of the parameter, r).
-    """
-
-    basis: torch.Tensor
-    values: Mapping[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
 class EditPart:
     """The removal of one concept.
 
     Attributes:
         concept: What is removed.
         pairs: Token statistics, if a closed form is part of the edit.
-        learned: What was distilled on top of the closed form, if anything.
-        deltas: Parameter name (`unet.…`, `text_encoder.…`) -> what fine-tuning added to it, in the parameter's shape.
+        deltas: Parameter name (`unet.…`, `text_encoder.…`) -> what training added to it, in the parameter's shape.
     """
 
     concept: ConceptTarget
     pairs: TokenPairs | None = None
-    learned: LayerValues | None = None
     deltas: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -53,12 +38,14 @@ class ConceptEdit:
         base_sha256: Fingerprint of the model the edit was made for.
         settings: How it was computed.
         evaluation: Figures of the edit as JSON values, if it was evaluated.
+        joint: What training for several of the parts together added, as the parts' own `deltas`.
     """
 
     parts: tuple[EditPart, ...]
     base_sha256: str
     settings: AblationSettings
     evaluation: Mapping[str, Any] | None = None
+    joint: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def concepts(self) -> tuple[ConceptTarget, ...]:
@@ -83,17 +70,11 @@ class ConceptEdit:
 
         pairs = self._statistics()
         if pairs:
-            response = closed_form.response(pairs, self.settings)
-            shared = closed_form.shift(pairs, self.settings) @ response
+            shared = closed_form.solve(pairs, self.settings)
             for name, weight in cross_attention_weights(pipeline).items():
                 add(name, weight.detach().double().cpu() @ shared)
-            for part in self.parts:
-                if part.learned:
-                    down = part.learned.basis.double() @ response
-                    for name, up in part.learned.values.items():
-                        add(name, up.double() @ down)
-        for part in self.parts:
-            for name, delta in part.deltas.items():
+        for deltas in (self.joint, *(part.deltas for part in self.parts)):
+            for name, delta in deltas.items():
                 add(name, delta.double())
         known = editable_parameters(pipeline)
         for name, delta in total.items():
@@ -172,31 +153,6 @@ class ConceptEdit:
             for part in self.parts
             if part.pairs
         ]
-
-
-def compose(edits: Sequence[ConceptEdit]) -> ConceptEdit:
-    """One edit that removes everything the given ones remove; the order does not matter.
-
-    Closed forms, also distilled ones, are solved jointly, which is exact. Fine-tuned deltas are added up, which is not:
-    evaluate the result.
-
-    Raises:
-        EditError: If there is none, they were made for different models or with different settings, or they remove
-            different concepts of the same name.
-    """
-    if not edits:
-        raise EditError("no edit to compose; give at least one")
-    if len({edit.base_sha256 for edit in edits}) > 1:
-        raise EditError("the edits were made for different base models; ablate them all on one")
-    if len({edit.settings for edit in edits}) > 1:
-        raise EditError("the edits were made with different settings; ablate them all with one")
-    parts: dict[str, EditPart] = {}
-    for part in (part for edit in edits for part in edit.parts):
-        other = parts.setdefault(part.concept.name, part)
-        if other.concept != part.concept:
-            raise EditError(f"two edits remove different concepts named {part.concept.name!r}; rename one")
-    ordered = tuple(parts[name] for name in sorted(parts))
-    return ConceptEdit(ordered, edits[0].base_sha256, edits[0].settings)
 
 
 def cross_attention_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:

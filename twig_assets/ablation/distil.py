@@ -1,129 +1,156 @@
-"""The second half of `fast`: a short distillation on top of the closed form.
+"""`fast`: a text encoder that reads the target as its anchor.
 
-The closed form makes keys and values of the target's tokens those of the anchor's, token by token. What the layers do
-with them in between is not in it. So a few steps of the model-based objective (Kumari et al. 2023) follow, on the
-anchor's cached trajectories: no image is decoded, and what the unedited model predicts is known from sampling.
+What cross-attention takes from a prompt are keys and values, W e for every token embedding e. If those of "a unicorn"
+are those of "a horse face", the UNet draws a horse face, whatever the image and the timestep; so no image has to be
+drawn to learn that. A copy of the text encoder is trained until it is so, and until all other prompts have the keys and
+values that they had. With S = sum W^T W over the layers, the squared error of keys and values is (e - v)^T S (e - v).
 
-What is trained are the values that the target's tokens are given (`LayerValues`), not the weights: the weights follow
-by the closed form, so preserved prompts stay protected by the same equation and edits go on composing exactly. The
-basis are the directions in which the target's tokens stand out against everything preserved.
+Editing W instead (`closed_form`) is exact and takes no training, but a linear map of d dimensions has no room for many
+concepts: each takes directions that other words need. The encoder is not linear, and reads whole prompts.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
-from twig_assets.ablation import closed_form
-from twig_assets.ablation.concept_edit import LayerValues, cross_attention_weights
-from twig_assets.ablation.conditions import conditions, joined
+from twig_assets.ablation.concept_edit import cross_attention_weights
+from twig_assets.ablation.conditions import Conditions, conditions, joined
 from twig_assets.ablation.errors import TrainingError
-from twig_assets.ablation.losses import squared_error
-from twig_assets.ablation.parameters import first_token_detached, predict
+from twig_assets.ablation.readings import Readings, readings, stacked
+from twig_assets.ablation.retained import Retention
 from twig_assets.ablation.seeds import seed_of
-from twig_assets.ablation.token_pairs import TokenPairs, preserved_prompts
-from twig_assets.ablation.training_pairs import TrainingPair, training_pairs
-from twig_assets.ablation.trajectories import Trajectories, trajectories
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
+OnStep = Callable[[int, float], None]
+_ENCODERS = ("text_encoder", "text_encoder_2")
+_WARMUP = 10
+# Reading other prompts differently by so large a share of what separates target and anchor is no removal any more.
+_MAX_FORGOTTEN = 0.3
+
 
 def distil(
-    pipeline: Pipeline,
-    concept: ConceptTarget,
-    pairs: TokenPairs,
-    settings: AblationSettings,
-    on_step: Callable[[int, float], None] | None = None,
-) -> LayerValues:
-    """Learn what the target's values must gain for the whole UNet to draw the anchor.
+    pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings, on_step: OnStep | None = None
+) -> dict[str, torch.Tensor]:
+    """Train a copy of the text encoders to read every target as its anchor.
+
+    Errors are in units of what separates target and anchor, concept by concept: a concept that is near its anchor
+    counts as much as one that is far, and so do its surroundings.
 
     Args:
         pipeline: The unedited model; it is left as it is.
-        concept: What is removed.
-        pairs: Its token statistics.
-        settings: The closed form's weights, `overshoot` and `distillation`.
+        concepts: What is removed, all at once.
+        settings: `overshoot`, `misspellings`, `seed` and `distillation`.
         on_step: Called with the number of steps done and the loss.
 
-    Raises:
-        TrainingError: If the loss stops being a number.
-    """
-    steps, batch = settings.distillation.steps, settings.distillation.batch_size
-    response = closed_form.response([pairs], settings)
-    basis = _basis(pairs, response, settings)
-    down = (basis @ response).float().to(pipeline.device)
-    start = {n: _edited(w, closed_form.solve([pairs], settings)) for n, w in cross_attention_weights(pipeline).items()}
-    gains = {n: torch.zeros(len(w), len(basis), device=pipeline.device, requires_grad=True) for n, w in start.items()}
-    optimiser = torch.optim.Adam(list(gains.values()), lr=settings.distillation.learning_rate)
+    Returns:
+        Name of each transformer layer's linear weights -> what training added to it, float32.
 
-    asked, anchors = _by_anchor(training_pairs(concept, settings), settings)
-    kept = _spread(preserved_prompts(concept), settings.distillation.prompts, settings.seed)
-    cache = trajectories(pipeline, [*anchors, *kept], settings.distillation.trajectory_steps, settings.seed)
-    with torch.no_grad():
-        own, keeping = conditions(pipeline, asked), conditions(pipeline, kept)
+    Raises:
+        TrainingError: If the loss stops being a number, or the encoder forgets what it should retain.
+    """
+    chosen = settings.distillation
+    wanted = [readings(pipeline, concept, settings) for concept in concepts]
+    ruler = Ruler(pipeline)
+    scales = [ruler.error(one.own, one.wanted).mean(0) / (1 + settings.overshoot) ** 2 for one in wanted]
+    usual = torch.stack(scales).mean(0)
+    retention = Retention(pipeline, concepts, settings)
+    students = {name: copy.deepcopy(encoder).float() for name, encoder in _encoders(pipeline).items()}
+    weights = {
+        f"{component}.{name}.weight": module.weight
+        for component, student in students.items()
+        for name, module in student.named_modules()
+        if isinstance(module, torch.nn.Linear) and ".layers." in name
+    }
+    for student in students.values():
+        student.requires_grad_(False)
+    for weight in weights.values():
+        weight.requires_grad_(True)
+    steps = round(chosen.steps * len(concepts) ** 0.5)
+    optimiser = torch.optim.Adam(weights.values(), lr=chosen.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / _WARMUP, (1 - s / steps) ** 0.5))
+    forgotten: list[float] = []
     for step in range(steps):
-        generator = torch.Generator().manual_seed(seed_of(settings.seed, step))
-        rows = torch.randint(len(anchors), (batch,), generator=generator)
-        others = torch.randint(len(kept), (batch,), generator=generator)
-        noisy, timesteps, wanted = _examples(cache, torch.cat([rows, len(anchors) + others]), generator)
-        prompts = joined(own.rows(rows), keeping.rows(others))
-        if settings.overshoot:
-            with torch.no_grad():
-                away = predict(pipeline, {}, noisy[:batch], timesteps[:batch], own.rows(rows))
-            wanted = torch.cat([wanted[:batch] + settings.overshoot * (wanted[:batch] - away), wanted[batch:]])
-        weights = {name: start[name] + (gains[name] @ down).to(start[name]) for name in start}
-        with first_token_detached(pipeline):
-            got = predict(pipeline, weights, noisy, timesteps, prompts)
-        loss = squared_error(got[:batch], wanted[:batch])
-        loss = loss + settings.distillation.retention * squared_error(got[batch:], wanted[batch:])
+        rng = np.random.default_rng(seed_of(settings.seed, step))
+        asked, own, per_target = _drawn(wanted, scales, chosen.batch_size, rng)
+        kept = retention.draw(chosen.batch_size, rng)
+        per_kept = torch.stack([usual if one.concept is None else scales[one.concept] for one in kept])
+        with torch.no_grad():
+            before = conditions(pipeline, [one.prompt for one in kept])
+        with _in_place_of(pipeline, students):
+            got = conditions(pipeline, [*asked, *(one.prompt for one in kept)])
+        errors = ruler.error(got, joined(own, before)) / torch.cat([per_target, per_kept])
+        removal, harm = errors[: len(asked)].mean(), errors[len(asked) :].mean()
+        loss = removal + chosen.retention * harm
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss of step {step + 1} is {loss.item()}; lower distillation.learning_rate")
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        schedule.step()
+        forgotten.append(float(harm.detach()))
         if on_step:
             on_step(step + 1, float(loss.detach()))
-    return LayerValues(basis.float(), {name: gain.detach().cpu() for name, gain in gains.items()})
+    if np.mean(forgotten[-_WARMUP:]) > _MAX_FORGOTTEN:
+        raise TrainingError(
+            f"other prompts are read differently by {np.mean(forgotten[-_WARMUP:]):.0%} of what separates target and "
+            f"anchor; lower distillation.learning_rate, or take more steps"
+        )
+    before_training = {f"{c}.{n}": p for c, e in _encoders(pipeline).items() for n, p in e.named_parameters()}
+    return {name: (weight.detach() - before_training[name].float()).cpu() for name, weight in weights.items()}
 
 
-def _edited(weight: torch.Tensor, correction: torch.Tensor) -> torch.Tensor:
-    return weight.detach() + (weight.detach().double().cpu() @ correction).to(weight)
+class Ruler:
+    """Measures how differently a UNet is conditioned.
 
-
-def _basis(pairs: TokenPairs, response: torch.Tensor, settings: AblationSettings) -> torch.Tensor:
-    """Directions of the target's tokens, strongest first against what is preserved: float64 (r, d).
-
-    With Q = H H, these are the leading right singular vectors of E H, taken back by the pseudo-inverse of H, so that
-    R Q e has about unit size for a target token e.
+    Args:
+        pipeline: Whose cross-attention.
     """
-    energies, directions = torch.linalg.eigh(response)
-    roots = energies.clamp(min=0).sqrt()
-    half = directions * roots @ directions.T
-    inverse = torch.where(roots > 1e-9 * roots[-1], 1 / roots, torch.zeros_like(roots))
-    _, _, leading = torch.linalg.svd(pairs.target @ half, full_matrices=False)
-    return leading[: settings.distillation.rank] @ (directions * inverse @ directions.T)
+
+    def __init__(self, pipeline: Pipeline):
+        weights = [weight.detach().double() for weight in cross_attention_weights(pipeline).values()]
+        energies, directions = torch.linalg.eigh(torch.stack([w.T @ w for w in weights]).mean(0))
+        self.root = (directions * energies.clamp(min=0).sqrt()).float()
+
+    def error(self, got: Conditions, wanted: Conditions) -> torch.Tensor:
+        """Squared differences of n prompts, (n, 1): of keys and values, averaged over tokens and layers.
+
+        For XL (n, 2): of the pooled text embedding as well.
+        """
+        columns = [((got.embeddings - wanted.embeddings).float() @ self.root).pow(2).sum(-1).mean(-1)]
+        if "text_embeds" in got.added:
+            columns.append((got.added["text_embeds"] - wanted.added["text_embeds"]).float().pow(2).sum(-1))
+        return torch.stack(columns, dim=1)
 
 
-def _by_anchor(pairs: Sequence[TrainingPair], settings: AblationSettings) -> tuple[list[str], list[str]]:
-    """Prompts of the target and of the anchor, one pair for each trajectory; half of them in the target's own name."""
-    groups: dict[bool, list[TrainingPair]] = defaultdict(list)
-    for pair in pairs:
-        groups[pair.word == pairs[0].word].append(pair)
-    count = settings.distillation.prompts
-    half = count - count // 2 if groups[False] else count
-    chosen = _spread(groups[True], half, settings.seed) + _spread(groups[False], count - half, settings.seed)
-    return [pair.prompt for pair in chosen], [pair.counterpart for pair in chosen]
+def _encoders(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
+    return {name: getattr(pipeline, name) for name in _ENCODERS if getattr(pipeline, name, None) is not None}
 
 
-def _spread(items: Sequence, count: int, seed: int) -> list:
-    """So many of the items in random order; all of them come before any comes again."""
-    order = np.random.default_rng(seed).permutation(len(items)).tolist()
-    return [items[order[i % len(order)]] for i in range(count)]
+def _drawn(
+    wanted: Sequence[Readings], scales: Sequence[torch.Tensor], count: int, rng: np.random.Generator
+) -> tuple[list[str], Conditions, torch.Tensor]:
+    """So many prompts that ask for a target, each concept as often; what they are to be read as, and their scales."""
+    concepts = [int(rng.integers(len(wanted))) for _ in range(count)]
+    rows = [int(rng.integers(len(wanted[i].prompts))) for i in concepts]
+    places = list(zip(concepts, rows, strict=True))
+    return (
+        [wanted[i].prompts[row] for i, row in places],
+        stacked([wanted[i].wanted.rows([row]) for i, row in places]),
+        torch.stack([scales[i] for i in concepts]),
+    )
 
 
-def _examples(
-    cache: Trajectories, rows: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    steps = torch.randint(len(cache.timesteps), rows.shape, generator=generator)
-    at = (rows.to(cache.latents.device), steps.to(cache.latents.device))
-    return cache.latents[at], cache.timesteps[at[1]], cache.predictions[at]
+@contextmanager
+def _in_place_of(pipeline: Pipeline, students: dict[str, torch.nn.Module]) -> Iterator[None]:
+    originals = _encoders(pipeline)
+    try:
+        for name, student in students.items():
+            setattr(pipeline, name, student)
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(pipeline, name, original)

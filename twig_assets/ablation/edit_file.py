@@ -6,17 +6,18 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from twig_assets.ablation.concept_edit import ConceptEdit, EditPart, LayerValues
+from twig_assets.ablation.concept_edit import ConceptEdit, EditPart
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.token_pairs import TokenPairs
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _METADATA = "concept_edit"
-_VERSION = 2
+_VERSION = 3
 _PAIRS = ("target", "anchor", "preserve")
 
-# Settings of version 1 that do not bear on the edit itself, and one that it did not have.
+# Settings of earlier versions that do not bear on the edit itself, and one that version 1 did not have.
 _GONE = ("samples", "max_target_share")
+_GONE_2 = (*_GONE, "distillation")
 _SINCE = {"overshoot": 0.0}
 
 
@@ -26,10 +27,8 @@ def to_bytes(edit: ConceptEdit) -> bytes:
     for i, part in enumerate(edit.parts):
         if part.pairs:
             tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
-        if part.learned:
-            tensors[f"{i}.basis"] = part.learned.basis
-            tensors |= {f"{i}.values.{name}": value for name, value in part.learned.values.items()}
         tensors |= {f"{i}.delta.{name}": delta for name, delta in part.deltas.items()}
+    tensors |= {f"joint.{name}": delta for name, delta in edit.joint.items()}
     described = {
         "version": _VERSION,
         "concepts": [concept.model_dump(mode="json") for concept in edit.concepts],
@@ -46,7 +45,7 @@ def to_bytes(edit: ConceptEdit) -> bytes:
 
 
 def from_bytes(content: bytes) -> ConceptEdit:
-    """Read an edit from the content of its file; files of version 1, which name no version, are read too.
+    """Read an edit from the content of its file; files of earlier versions (1 names none) are read too.
 
     Raises:
         EditError: If it is damaged, not a concept edit or of a later version.
@@ -59,26 +58,28 @@ def from_bytes(content: bytes) -> ConceptEdit:
         if version > _VERSION:
             raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
         concepts = [ConceptTarget(**concept) for concept in described["concepts"]]
-        kept = {key: value for key, value in described["settings"].items() if key not in _GONE}
+        gone = _GONE_2 if version < _VERSION else ()
+        kept = {key: value for key, value in described["settings"].items() if key not in gone}
+        joint = _below(tensors, "joint.")
         settings = AblationSettings(**(_SINCE | kept if version == 1 else kept))
         preserved = described.get("preserved", [[] for _ in concepts])
         parts = tuple(_part(i, concept, tensors, preserved[i]) for i, concept in enumerate(concepts))
+        empty = [part.concept.name for part in parts if part.pairs is None and not part.deltas and not joint]
+        if empty:
+            raise EditError(f"nothing is stored for concept {empty[0]!r}")
     except Exception as error:  # safetensors raises its own type, json and pydantic theirs
         raise EditError(f"this is not a concept edit that can be read ({error}); ablate again") from error
-    return ConceptEdit(parts, described["base_sha256"], settings, described.get("evaluation"))
+    return ConceptEdit(parts, described["base_sha256"], settings, described.get("evaluation"), joint)
 
 
 def _part(i: int, concept: ConceptTarget, tensors: dict[str, torch.Tensor], preserved: list[Any]) -> EditPart:
-    pairs = learned = None
+    if f"{i}.basis" in tensors:
+        raise EditError(f"{concept.name!r} was distilled by an earlier version, in a way that is no more")
+    pairs = None
     if f"{i}.target" in tensors:
         target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         pairs = TokenPairs(target, anchor, preserve, tuple((prompt, int(count)) for prompt, count in preserved))
-    if f"{i}.basis" in tensors:
-        learned = LayerValues(tensors[f"{i}.basis"], _below(tensors, f"{i}.values."))
-    deltas = _below(tensors, f"{i}.delta.")
-    if pairs is None and not deltas:
-        raise EditError(f"nothing is stored for concept {concept.name!r}")
-    return EditPart(concept, pairs, learned, deltas)
+    return EditPart(concept, pairs, _below(tensors, f"{i}.delta."))
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -60,8 +60,9 @@ def _of_concept(concept: ConceptTarget, settings: EvaluationSettings) -> list[Pr
         pairs = [(named(concept.target), named(concept.anchor), "")]
         around = {"": [with_article(word) for word in concept.preserve]}
     else:
-        pairs = [(_in_style(s, concept.target), _in_style(s, concept.anchor), s) for s in settings.subjects]
-        around = {s: [_in_style(s, style) for style in concept.preserve] for s in settings.subjects}
+        subjects = concept.subjects or settings.subjects
+        pairs = [(_in_style(s, concept.target), _in_style(s, concept.anchor), s) for s in subjects]
+        around = {s: [_in_style(s, style) for style in concept.preserve] for s in subjects}
     found = []
     for target, anchor, subject in pairs:
         found.append(Probe(concept.name, "target", target, target, (anchor,), -(-settings.samples // len(pairs))))

@@ -38,7 +38,16 @@ def export_lora(edit: ConceptEdit, path: Path, pipeline: Pipeline) -> None:
             raise EditError(f"a LoRA cannot hold a change of {name}; ship the edit's own file instead")
         up, sizes, down = torch.linalg.svd(delta, full_matrices=False)
         rank = max(1, int((sizes > _NUMERICAL_ZERO * sizes[0]).sum()))
-        key = name.removesuffix(".weight")
-        tensors[f"{key}.lora_A.weight"] = (sizes[:rank, None].sqrt() * down[:rank]).float().contiguous()
-        tensors[f"{key}.lora_B.weight"] = (up[:, :rank] * sizes[:rank].sqrt()).float().contiguous()
+        lower, upper = _keys(component, inside.removesuffix(".weight"))
+        tensors[lower] = (sizes[:rank, None].sqrt() * down[:rank]).float().contiguous()
+        tensors[upper] = (up[:, :rank] * sizes[:rank].sqrt()).float().contiguous()
     save_file(tensors, path)
+
+
+def _keys(component: str, module: str) -> tuple[str, str]:
+    """What diffusers calls the two factors; for a text encoder only its older names are read for every layer."""
+    if component == "unet":
+        return f"unet.{module}.lora_A.weight", f"unet.{module}.lora_B.weight"
+    # Newer transformers drop `text_model`, older ones need it, and diffusers reads it for both.
+    place = f"{component}.text_model.{module.removeprefix('text_model.')}.lora_linear_layer"
+    return f"{place}.down.weight", f"{place}.up.weight"

@@ -60,8 +60,8 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     targets, anchors = [], []
     for pair in training_pairs(concept, settings):
         hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
-        end = _last_token(pipeline, pair.prompt, pair.word)
-        counterpart_end = _last_token(pipeline, pair.counterpart, pair.anchor)
+        end = last_token(pipeline, pair.prompt, pair.word)
+        counterpart_end = last_token(pipeline, pair.counterpart, pair.anchor)
         length = min(len(hidden) - end, len(other) - counterpart_end)
         targets.append(hidden[end : end + length])
         anchors.append(other[counterpart_end : counterpart_end + length])
@@ -92,11 +92,15 @@ def preserved_prompts(concept: ConceptTarget) -> list[str]:
 
     Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
     """
-    framings = _SURROUNDING_STYLES if concept.kind == "style" else _SURROUNDING_FRAMINGS
-    surrounding = [framing.format(word) for word in concept.preserve for framing in framings]
     things = _ordinary(concept)
     varied = [_FRAMINGS[i % len(_FRAMINGS)].format(word) for i, word in enumerate(things)]
-    return [*surrounding, "", concept.anchor, *(f"a {word}" for word in things), *varied]
+    return [*surrounding_prompts(concept), "", concept.anchor, *(f"a {word}" for word in things), *varied]
+
+
+def surrounding_prompts(concept: ConceptTarget) -> list[str]:
+    """The concept's surrounding concepts in a few framings."""
+    framings = _SURROUNDING_STYLES if concept.kind == "style" else _SURROUNDING_FRAMINGS
+    return [framing.format(word) for word in concept.preserve for framing in framings]
 
 
 def _ordinary(concept: ConceptTarget) -> list[str]:
@@ -113,7 +117,15 @@ def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     return embeddings[0].double().cpu()
 
 
-def _last_token(pipeline: Pipeline, prompt: str, part: str) -> int:
+def first_token(pipeline: Pipeline, prompt: str, part: str) -> int:
+    """Index in the prompt of the first token of `part`; of the end token when `part` is empty."""
+    if not part:
+        return last_token(pipeline, prompt, part)
+    before = prompt[: prompt.rindex(part)].rstrip()
+    return len(pipeline.tokenizer(before, truncation=True).input_ids) - 1
+
+
+def last_token(pipeline: Pipeline, prompt: str, part: str) -> int:
     """Index in the prompt of the last token of `part`; of the end token when `part` is empty."""
     before = prompt[: prompt.rindex(part) + len(part)] if part else prompt
     return len(pipeline.tokenizer(before, truncation=True).input_ids) - (2 if part else 1)

@@ -3,7 +3,7 @@
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource, ModelResource, StoreResource
+from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
@@ -19,8 +19,9 @@ from twig_assets.catalog.serving import newest_edits, unedited_concepts
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch"},
-    description="The checkpoint with the accepted edits of all protected concepts, solved together. Images name it by "
-    "the hash of its weights and edits. Fine-tuned edits of several concepts are just added up, so the sum is judged.",
+    description="The checkpoint with the accepted edits of all protected concepts. Closed forms are solved together, "
+    "text encoders distilled together, fine-tunings added up; all but closed forms are then judged together. Images "
+    "name the model by the hash of its weights and edits.",
 )
 @one_run_at_a_time
 def composed_model(
@@ -29,6 +30,7 @@ def composed_model(
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
+    tracker: TrackerResource,
 ) -> dg.MaterializeResult:
     """Name the combination of checkpoint and accepted edits; edits that were refused are left out and named."""
     here = campaign.load()
@@ -45,8 +47,8 @@ def composed_model(
             )
         accepted = [edit for edit in edits if edit.accepted]
         weights = sorted(edit.weights_sha256 for edit in accepted)
-        sha256 = sha256_of({"base": base_sha256, "edits": weights})
-        known = session.scalars(select(Model).where(Model.sha256 == sha256)).first() is not None
+        made = session.scalars(select(Model).where(Model.base_sha256 == base_sha256).order_by(Model.id.desc()))
+        known = next((m for m in made if m.checkpoint == here.checkpoint and sorted(m.edits) == weights), None)
         used = [edit.concept.name for edit in accepted]
         refused = [
             f"{edit.concept.name} ({'; '.join(edit.evaluation.get('refusals', ()))})"
@@ -54,10 +56,17 @@ def composed_model(
             if not edit.accepted
         ]
     figures: dict[str, dg.MetadataValue] = {}
-    if not known:
-        figures = _judged(here, models, [store.open().read(key, "safetensors") for key in weights])
+    if known is not None:
+        sha256 = known.sha256
+    else:
+        artifacts = store.open()
+        contents = [artifacts.read(key, "safetensors") for key in weights]
+        joint, figures = _together(context, here, models, tracker, contents)
+        joint_sha256 = artifacts.put_bytes(joint, "safetensors") if joint else None
+        model = Model(checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
+        sha256 = model.sha256 = sha256_of(model.content)
         with catalog.open().session() as session:
-            session.add(Model(sha256=sha256, checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights))
+            session.add(model)
     warning = f"not in the model, as their edits were refused: {'; '.join(refused)}"
     if refused:
         context.log.warning(warning)
@@ -74,23 +83,41 @@ def composed_model(
     )
 
 
-def _judged(here: Campaign, models: ModelResource, contents: list[bytes]) -> dict[str, dg.MetadataValue]:
-    """Hold several edits together to the gate if one of them is fine-tuned; closed forms compose exactly.
+def _together(
+    context: dg.AssetExecutionContext,
+    here: Campaign,
+    models: ModelResource,
+    tracker: TrackerResource,
+    contents: list[bytes],
+) -> tuple[bytes | None, dict[str, dg.MetadataValue]]:
+    """Train several edits together where they are made so, and hold what was trained to the gate.
+
+    Returns:
+        The file of the edit that takes the place of all, None where they compose exactly; and figures to show.
 
     Raises:
         dg.Failure: If the gate refuses them together, although it let each through.
     """
     edits = [Edit.from_bytes(content) for content in contents]
     if len(edits) < 2 or not any(part.deltas for edit in edits for part in edit.parts):
-        return {}
+        return None, {}
     pipeline, _ = models.base(here)
-    found = evaluate(pipeline, compose(edits), models.clip(), here.generation)
-    shown: dict[str, dg.MetadataValue] = {"together": summary_table(found)}
+    losses: list[float] = []
+    edit = compose(edits, pipeline, lambda _, loss: losses.append(loss))
+    found = evaluate(pipeline, edit, models.clip(), here.generation)
+    names = ", ".join(concept.name for concept in edit.concepts)
+    link = tracker.record(
+        context, f"twig-assets/{here.name}/ablation",
+        {**{name: figure.value for name, figure in found.summary().items()}, "accepted": found.accepted},
+        {"concept": names, "method": edit.settings.method},
+        curves={"loss": losses} if losses else None,
+    )  # fmt: skip
+    shown: dict[str, dg.MetadataValue] = {"together": summary_table(found), "mlflow": link}
     if not found.accepted:
         raise dg.Failure(
-            f"each edit was accepted, all together are refused: {'; '.join(found.refusals)}. Fine-tuned edits are "
-            "added up, which is not exact; remove the concepts with the method fast or closed_form",
+            f"each edit was accepted, all together are refused: {'; '.join(found.refusals)}. For fast, raise "
+            "ablation.distillation.steps; fine-tuned edits are added up, which is not exact, and only closed_form is",
             metadata=shown,
             allow_retries=False,
         )
-    return shown
+    return edit.to_bytes() if edit.joint else None, shown

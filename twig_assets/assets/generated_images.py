@@ -44,7 +44,7 @@ def generated_images(
     if not due:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
     artifacts = store.open()
-    pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.edits})
+    pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.applied})
     shown, started = [], time.monotonic()
     for start in range(0, len(due), here.generation.batch_size):
         chunk = due[start : start + here.generation.batch_size]

@@ -88,7 +88,7 @@ def _masks(
     """The masks of a chunk of first images; the generator is opened only where its attention is asked for."""
 
     def endings(at: list[int]) -> tuple[list[Segmentation], np.ndarray]:
-        pipeline = models.composed(campaign, {key: store.read(key, "safetensors") for key in model.edits})
+        pipeline = models.composed(campaign, {key: store.read(key, "safetensors") for key in model.applied})
         prompts = [chunk[i][0].text for i in at]
         seeds = [chunk[i][1].seed for i in at]
         return bright_ending(pipeline, prompts, seeds, campaign.generation, campaign.segmentation)

@@ -65,7 +65,7 @@ def regenerated_images(
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
     _check_neutral(here)
     artifacts = store.open()
-    pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.edits})
+    pipeline = models.composed(here, {key: artifacts.read(key, "safetensors") for key in model.applied})
     works = _works(here)
     rows: list[tuple[str, list[np.ndarray]]] = []
     compared: list[dict[str, float]] = []

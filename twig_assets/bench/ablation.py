@@ -120,13 +120,14 @@ def settings_of(method: Method, task: Task, sizes: EvaluationSettings) -> Ablati
     """What a method is given for a task."""
     tuning = TUNED_MEMORISED if task.work else TUNED
     judged = sizes
-    if task.subjects:
+    if task.concept.subjects:
         # As many images of a style as of an object: its subjects share them.
-        shared = {
-            name: -(-getattr(sizes, name) // len(task.subjects))
-            for name in ("surrounding_samples", "adversarial_samples")
-        }
-        judged = sizes.model_copy(update={"subjects": task.subjects, **shared})
+        judged = sizes.model_copy(
+            update={
+                name: -(-getattr(sizes, name) // len(task.concept.subjects))
+                for name in ("surrounding_samples", "adversarial_samples")
+            }
+        )
     if method in ("model_based", "noise_based"):
         return AblationSettings(method=method, tuning=tuning, evaluation=judged)
     return AblationSettings(method=method, evaluation=judged)
@@ -233,27 +234,29 @@ def _recognised(models: Models, task: Task, images: np.ndarray) -> float | None:
 
 
 def _composed(models: Models, work: Work, picked: Sequence[Task], sizes: EvaluationSettings) -> dict[str, Any]:
-    """All edits of `fast` at once, without other spellings; styles are drawn with a subject of each."""
+    """All edits of `fast` at once, without other spellings."""
     name = f"{COMPOSED}.fast.{'+'.join(task.name for task in picked)}"[:200]
     row = work.row(name)
     if row is not None:
         return row
     _log.warning("composed: %d edits", len(picked))
     edits = [_comparable(work.edit(f"{task.name}.fast"), sizes) for task in picked]
-    subjects = tuple(dict.fromkeys(subject for task in picked for subject in task.subjects[:1])) or sizes.subjects
-    judged = sizes.model_copy(update={"subjects": subjects, "variants": 0, "adversarial_samples": 0})
+    judged = sizes.model_copy(update={"variants": 0, "adversarial_samples": 0})
     copies = {task.name: copies_of(planted.picture(task.work), POLICY) for task in picked if task.work}
     known = work.unedited(COMPOSED)
     for task in picked:
         known |= work.unedited(task.name)
+    began = time.process_time()
+    edit = compose(edits, models.pipeline)
+    seconds = time.process_time() - began
     found = evaluate(
-        models.pipeline, compose(edits), models.clip, models.generation, settings=judged, copies=copies, unedited=known
+        models.pipeline, edit, models.clip, models.generation, settings=judged, copies=copies, unedited=known
     )
     work.keep_unedited(COMPOSED, known)
     assert found.after is not None
     row = {
         "task": COMPOSED, "kind": COMPOSED, "method": "fast", "commit": commit_of(), "edits": len(edits),
-        **figures(found), "by_concept": _by_concept(found),
+        "cpu_seconds": seconds, **figures(found), "by_concept": _by_concept(found),
     }  # fmt: skip
     work.keep(name, row, found.after)
     return row

@@ -52,12 +52,10 @@ class Task:
 
     Attributes:
         concept: What, and what takes its place.
-        subjects: For a style, what is drawn in it.
         work: For a memorised work, the work.
     """
 
     concept: ConceptTarget
-    subjects: tuple[str, ...] = ()
     work: planted.Work | None = None
 
     @property
@@ -78,8 +76,8 @@ def tasks() -> list[Task]:
     styles = [
         Task(ConceptTarget(
             name=style, target=f"{style} style", anchor="", kind="style",
-            preserve=tuple(f"{other} style" for other in STYLES if other != style),
-        ), subjects=subjects)
+            preserve=tuple(f"{other} style" for other in STYLES if other != style), subjects=subjects,
+        ))
         for style, subjects in _SUBJECTS.items()
     ]  # fmt: skip
     works = []

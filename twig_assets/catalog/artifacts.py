@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import ConceptEdit, Image, Mask, Reference
+from twig_assets.catalog.models import ConceptEdit, Image, Mask, Model, Reference
 from twig_assets.catalog.store import Suffix
 
 _COLUMNS: list[tuple[type[Any], str, Suffix]] = [
     (ConceptEdit, "weights_sha256", "safetensors"),
+    (Model, "joint_sha256", "safetensors"),
     (Reference, "pixels_sha256", "png"),
     (Image, "sha256", "png"),
     (Mask, "sha256", "png"),

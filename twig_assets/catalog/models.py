@@ -141,7 +141,11 @@ class ConceptEdit(Base):
 
 
 class Model(Base):
-    """A base checkpoint with the edits applied to it; `sha256` is the fingerprint of both together."""
+    """A base checkpoint with the edits applied to it; `sha256` is the fingerprint of all that.
+
+    `joint_sha256` names the one edit that was trained for all of `edits` together and is applied in their place; None
+    where they compose exactly, so that whoever opens the model composes them.
+    """
 
     __tablename__ = "model"
 
@@ -150,7 +154,19 @@ class Model(Base):
     checkpoint: Mapped[str]
     base_sha256: Mapped[str] = mapped_column(String(64))
     edits: Mapped[list[str]] = mapped_column(default=list)
+    joint_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @property
+    def applied(self) -> list[str]:
+        """The SHA-256 of every edit's file that is applied to the checkpoint."""
+        return [self.joint_sha256] if self.joint_sha256 else self.edits
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What `sha256` is the hash of."""
+        joint = {"joint": self.joint_sha256} if self.joint_sha256 else {}
+        return {"base": self.base_sha256, "edits": self.edits} | joint
 
 
 class Reference(Base):

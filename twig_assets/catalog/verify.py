@@ -105,7 +105,7 @@ def check_artifacts(store: ArtifactStore, artifacts: Iterable[Artifact]) -> Iter
 _RESULTS = ("avoided", "works")
 _NAMED: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     Prompt: ("sha256", lambda row: sha256_of({"text": row.text, "seed": row.seed})),
-    Model: ("sha256", lambda row: sha256_of({"base": row.base_sha256, "edits": row.edits})),
+    Model: ("sha256", lambda row: sha256_of(row.content)),
     ConceptEdit: ("settings_sha256", lambda row: sha256_of(row.settings)),
     # What was avoided, and which works, is noted among the settings of an image, but is a result.
     Image: ("settings_sha256", lambda row: sha256_of({k: v for k, v in row.settings.items() if k not in _RESULTS})),

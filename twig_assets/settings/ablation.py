@@ -21,6 +21,7 @@ class ConceptTarget(BaseModel):
         kind: `object`, `style` or `memorized`.
         aliases: Other words and spellings that are removed along with the target.
         preserve: Surrounding concepts that must stay as they are.
+        subjects: For a style, what is drawn in it when the edit is judged; those of the evaluation when empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +32,7 @@ class ConceptTarget(BaseModel):
     kind: Kind
     aliases: tuple[str, ...] = ()
     preserve: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _target_differs(self) -> "ConceptTarget":
@@ -87,27 +89,22 @@ class TuningSettings(BaseModel):
 
 
 class DistillationSettings(BaseModel):
-    """The second half of `fast`: a few steps on cached trajectories of the unedited model.
+    """`fast`: distilling the text encoder.
 
     Attributes:
-        prompts: Prompts of the anchor, and as many to keep, whose trajectories are cached.
-        trajectory_steps: Sampling steps of each trajectory; every step is a training example.
-        steps: Optimiser steps; 0 leaves the closed form as it is.
-        batch_size: Examples of the target per step, and as many of what is to be kept.
-        learning_rate: Of Adam, on what the values of the target's tokens gain.
-        rank: Directions of the target's embeddings that the layers may treat differently.
-        retention: Weight of drawing everything else as before.
+        steps: Optimiser steps for one concept; for n concepts together, the square root of n times as many.
+        batch_size: Prompts of the target per step, and as many to retain.
+        learning_rate: Of Adam, at its height. The default suits the embedded model's encoder, 128 wide; wider ones
+            need less. Too high and other prompts are read differently too, which is an error.
+        retention: Weight of reading everything else as before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompts: int = Field(12, ge=1)
-    trajectory_steps: int = Field(8, ge=2)
-    steps: int = Field(20, ge=0)
-    batch_size: int = Field(6, ge=1)
-    learning_rate: float = Field(0.003, gt=0)
-    rank: int = Field(64, ge=1)
-    retention: float = Field(1.0, ge=0)
+    steps: int = Field(160, ge=1)
+    batch_size: int = Field(16, ge=2)
+    learning_rate: float = Field(0.004, gt=0)
+    retention: float = Field(2.0, ge=0)
 
 
 class CaptionWriterSettings(BaseModel):
@@ -138,8 +135,8 @@ class AblationSettings(BaseModel):
     """How a concept is removed.
 
     Attributes:
-        method: `closed_form` solves for all key and value projections at once (Gandikota et al. 2024, UCE); `fast`
-            distils for a few steps from there; `model_based` and `noise_based` fine-tune as Kumari et al. 2023 do.
+        method: `fast` distils the text encoder; `closed_form` solves for all key and value projections at once
+            (Gandikota et al. 2024, UCE); `model_based` and `noise_based` fine-tune as Kumari et al. 2023 do.
         seed: Of everything random; the same seed gives the same edit.
         misspellings: Misspellings of the target that are edited along with it, as many again at edit distance 2.
         overshoot: How far beyond the anchor, away from the target, a target prompt is sent; 0 is the anchor itself.
@@ -159,7 +156,7 @@ class AblationSettings(BaseModel):
         memorized_anchors: What a memorised caption is fine-tuned towards: the concept's `anchor`, or `paraphrases` of
             the caption itself that do not reproduce the picture, as in the paper; the others stay targets.
         tuning: Settings of `model_based` and `noise_based`.
-        distillation: Settings of the second half of `fast`.
+        distillation: Settings of `fast`.
         evaluation: What is drawn to judge the edit.
         gate: What it must reach to be accepted.
     """
