@@ -69,17 +69,17 @@ def distil(
         student.requires_grad_(False)
     for weight in weights.values():
         weight.requires_grad_(True)
-    steps = round(chosen.steps * len(concepts) ** 0.5)
+    steps = round(chosen.steps * len(concepts) ** 0.75)
     optimiser = torch.optim.Adam(weights.values(), lr=chosen.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / _WARMUP, (1 - s / steps) ** 0.5))
     forgotten: list[float] = []
+    known: dict[str, Conditions] = {}
     for step in range(steps):
         rng = np.random.default_rng(seed_of(settings.seed, step))
         asked, own, per_target = _drawn(wanted, scales, chosen.batch_size, rng)
         kept = retention.draw(chosen.batch_size, rng)
         per_kept = torch.stack([usual if one.concept is None else scales[one.concept] for one in kept])
-        with torch.no_grad():
-            before = conditions(pipeline, [one.prompt for one in kept])
+        before = _read_before(pipeline, [one.prompt for one in kept], known)
         with _in_place_of(pipeline, students):
             got = conditions(pipeline, [*asked, *(one.prompt for one in kept)])
         errors = ruler.error(got, joined(own, before)) / torch.cat([per_target, per_kept])
@@ -142,6 +142,16 @@ def _drawn(
         stacked([wanted[i].wanted.rows([row]) for i, row in places]),
         torch.stack([scales[i] for i in concepts]),
     )
+
+
+@torch.no_grad()
+def _read_before(pipeline: Pipeline, prompts: Sequence[str], known: dict[str, Conditions]) -> Conditions:
+    """How the unedited encoder reads prompts; what it reads for the first time is added to what is known."""
+    new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
+    if new:
+        read = conditions(pipeline, new)
+        known |= {prompt: read.rows([i]) for i, prompt in enumerate(new)}
+    return stacked([known[prompt] for prompt in prompts])
 
 
 @contextmanager

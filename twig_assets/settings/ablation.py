@@ -92,7 +92,7 @@ class DistillationSettings(BaseModel):
     """`fast`: distilling the text encoder.
 
     Attributes:
-        steps: Optimiser steps for one concept; for n concepts together, the square root of n times as many.
+        steps: Optimiser steps for one concept; for n concepts together, n to the power of 3/4 times as many.
         batch_size: Prompts of the target per step, and as many to retain.
         learning_rate: Of Adam, at its height. The default suits the embedded model's encoder, 128 wide; wider ones
             need less. Too high and other prompts are read differently too, which is an error.
