@@ -123,6 +123,8 @@ def _add_model(tree: Tree, model: ModelLine) -> None:
         else:
             branch.add(f"without {escape(str(edit.target))!r}, which became {escape(str(edit.anchor))!r} "
                        f"({edit.kind}, {edit.method}, {edit.weights_sha256})")  # fmt: skip
+    if model.joint_sha256:
+        branch.add(f"these edits trained together: {model.joint_sha256}")
     if not model.edits:
         branch.add("no concept edits")
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError, TrainingError
-from twig_assets.ablation.trajectories import trajectories
+from twig_assets.ablation.sampling import sampled
 from twig_assets.generation import Pipeline
 
 _BATCH = 16
@@ -45,7 +45,7 @@ def anchor_latents(
     kept, left = [], []
     for start in range(0, len(captions), _BATCH):
         chunk = captions[start : start + _BATCH]
-        latents = trajectories(pipeline, chunk, _STEPS, seed + start).final
+        latents = sampled(pipeline, chunk, _STEPS, seed + start)
         copies = is_copy(decoded(pipeline, latents)) if is_copy else np.zeros(len(chunk), bool)
         kept.append(latents[torch.as_tensor(~copies, device=latents.device)])
         left += [caption for caption, copy in zip(chunk, copies, strict=True) if not copy]

@@ -44,7 +44,7 @@ def conditions(pipeline: Pipeline, prompts: Sequence[str]) -> Conditions:
     return Conditions(encoded[0], {"text_embeds": encoded[2], "time_ids": ids.expand(len(prompts), 6)})
 
 
-def joined(first: Conditions, second: Conditions) -> Conditions:
-    """The prompts of both, one after the other."""
-    added = {key: torch.cat([first.added[key], second.added[key]]) for key in first.added}
-    return Conditions(torch.cat([first.embeddings, second.embeddings]), added)
+def joined(parts: Sequence[Conditions]) -> Conditions:
+    """The prompts of all parts, one after the other."""
+    added = {key: torch.cat([part.added[key] for part in parts]) for key in parts[0].added}
+    return Conditions(torch.cat([part.embeddings for part in parts]), added)

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from twig_assets.ablation.concept_edit import cross_attention_weights
+from twig_assets.ablation.concept_edit import cross_attention_weights, editable_parameters
 from twig_assets.ablation.conditions import Conditions, conditions, joined
 from twig_assets.ablation.errors import TrainingError
-from twig_assets.ablation.readings import Readings, readings, stacked
+from twig_assets.ablation.readings import Readings, readings
 from twig_assets.ablation.retained import Retention
 from twig_assets.ablation.seeds import seed_of
 from twig_assets.generation import Pipeline
@@ -59,16 +59,7 @@ def distil(
     usual = torch.stack(scales).mean(0)
     retention = Retention(pipeline, concepts, settings)
     students = {name: copy.deepcopy(encoder).float() for name, encoder in _encoders(pipeline).items()}
-    weights = {
-        f"{component}.{name}.weight": module.weight
-        for component, student in students.items()
-        for name, module in student.named_modules()
-        if isinstance(module, torch.nn.Linear) and ".layers." in name
-    }
-    for student in students.values():
-        student.requires_grad_(False)
-    for weight in weights.values():
-        weight.requires_grad_(True)
+    weights = _trainable(students)
     steps = round(chosen.steps * len(concepts) ** 0.75)
     optimiser = torch.optim.Adam(weights.values(), lr=chosen.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / _WARMUP, (1 - s / steps) ** 0.5))
@@ -79,10 +70,10 @@ def distil(
         asked, own, per_target = _drawn(wanted, scales, chosen.batch_size, rng)
         kept = retention.draw(chosen.batch_size, rng)
         per_kept = torch.stack([usual if one.concept is None else scales[one.concept] for one in kept])
-        before = _read_before(pipeline, [one.prompt for one in kept], known)
+        before = _read_before(pipeline, [one.prompt for one in kept], retention.listed, known)
         with _in_place_of(pipeline, students):
             got = conditions(pipeline, [*asked, *(one.prompt for one in kept)])
-        errors = ruler.error(got, joined(own, before)) / torch.cat([per_target, per_kept])
+        errors = ruler.error(got, joined([own, before])) / torch.cat([per_target, per_kept])
         removal, harm = errors[: len(asked)].mean(), errors[len(asked) :].mean()
         loss = removal + chosen.retention * harm
         if not torch.isfinite(loss):
@@ -94,13 +85,14 @@ def distil(
         forgotten.append(float(harm.detach()))
         if on_step:
             on_step(step + 1, float(loss.detach()))
-    if np.mean(forgotten[-_WARMUP:]) > _MAX_FORGOTTEN:
+    share = float(np.mean(forgotten[-_WARMUP:]))
+    if share > _MAX_FORGOTTEN:
         raise TrainingError(
-            f"other prompts are read differently by {np.mean(forgotten[-_WARMUP:]):.0%} of what separates target and "
-            f"anchor; lower distillation.learning_rate, or take more steps"
+            f"other prompts are read differently by {share:.0%} of what separates target and anchor; lower "
+            f"distillation.learning_rate, or take more steps"
         )
-    before_training = {f"{c}.{n}": p for c, e in _encoders(pipeline).items() for n, p in e.named_parameters()}
-    return {name: (weight.detach() - before_training[name].float()).cpu() for name, weight in weights.items()}
+    known_weights = editable_parameters(pipeline)
+    return {name: (weight.detach() - known_weights[name].float()).cpu() for name, weight in weights.items()}
 
 
 class Ruler:
@@ -130,6 +122,21 @@ def _encoders(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
     return {name: getattr(pipeline, name) for name in _ENCODERS if getattr(pipeline, name, None) is not None}
 
 
+def _trainable(students: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
+    """The linear weights of all transformer layers, by name; nothing else of the students takes gradients."""
+    weights = {
+        f"{component}.{name}.weight": module.weight
+        for component, student in students.items()
+        for name, module in student.named_modules()
+        if isinstance(module, torch.nn.Linear) and ".layers." in name
+    }
+    for student in students.values():
+        student.requires_grad_(False)
+    for weight in weights.values():
+        weight.requires_grad_(True)
+    return weights
+
+
 def _drawn(
     wanted: Sequence[Readings], scales: Sequence[torch.Tensor], count: int, rng: np.random.Generator
 ) -> tuple[list[str], Conditions, torch.Tensor]:
@@ -139,19 +146,21 @@ def _drawn(
     places = list(zip(concepts, rows, strict=True))
     return (
         [wanted[i].prompts[row] for i, row in places],
-        stacked([wanted[i].wanted.rows([row]) for i, row in places]),
+        joined([wanted[i].wanted.rows([row]) for i, row in places]),
         torch.stack([scales[i] for i in concepts]),
     )
 
 
 @torch.no_grad()
-def _read_before(pipeline: Pipeline, prompts: Sequence[str], known: dict[str, Conditions]) -> Conditions:
-    """How the unedited encoder reads prompts; what it reads for the first time is added to what is known."""
+def _read_before(
+    pipeline: Pipeline, prompts: Sequence[str], listed: frozenset[str], known: dict[str, Conditions]
+) -> Conditions:
+    """How the unedited encoder reads prompts; of those that are listed, and so come again, it is kept."""
     new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
-    if new:
-        read = conditions(pipeline, new)
-        known |= {prompt: read.rows([i]) for i, prompt in enumerate(new)}
-    return stacked([known[prompt] for prompt in prompts])
+    read = conditions(pipeline, new) if new else None
+    found = {prompt: read.rows([i]) for i, prompt in enumerate(new)} if read else {}
+    known |= {prompt: one for prompt, one in found.items() if prompt in listed}
+    return joined([known[prompt] if prompt in known else found[prompt] for prompt in prompts])
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import torch
 from twig_assets.ablation.anchor_images import IsCopy, decoded
 from twig_assets.ablation.applying import apply, remove
 from twig_assets.ablation.concept_edit import ConceptEdit, EditPart
+from twig_assets.ablation.sampling import sampled
 from twig_assets.ablation.training_pairs import training_pairs
-from twig_assets.ablation.trajectories import trajectories
 from twig_assets.ablation.tune import OnStep, tune
 from twig_assets.generation import Pipeline
 
@@ -47,7 +47,7 @@ def copy_share(pipeline: Pipeline, edit: ConceptEdit, is_copy: IsCopy) -> float:
     asked = [concept.target if i % 2 else prompts[i % len(prompts)] for i in range(_IMAGES)]
     apply(pipeline, edit, edit.base_sha256)
     try:
-        images = decoded(pipeline, trajectories(pipeline, asked, _STEPS, edit.settings.seed).final)
+        images = decoded(pipeline, sampled(pipeline, asked, _STEPS, edit.settings.seed))
     finally:
         remove(pipeline)
     return float(is_copy(images).mean())

@@ -3,7 +3,6 @@
 Both are text conditions (`conditions`) of the unedited encoder.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,9 +60,3 @@ def _aligned(pipeline: Pipeline, pair: TrainingPair, own: torch.Tensor, other: t
 
 def _beyond(own: torch.Tensor, other: torch.Tensor, overshoot: float) -> torch.Tensor:
     return other + overshoot * (other - own)
-
-
-def stacked(parts: Sequence[Conditions]) -> Conditions:
-    """The conditions of all parts, one after the other."""
-    added = {key: torch.cat([part.added[key] for part in parts]) for key in parts[0].added}
-    return Conditions(torch.cat([part.embeddings for part in parts]), added)

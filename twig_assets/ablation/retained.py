@@ -40,6 +40,9 @@ class Retention:
         pipeline: Whose tokenizer's words.
         concepts: What is removed; a prompt that names any of it is never drawn.
         settings: As for `training_pairs`.
+
+    Attributes:
+        listed: The prompts that are drawn again and again; all others are sentences around words of the tokenizer.
     """
 
     def __init__(self, pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings):
@@ -60,6 +63,7 @@ class Retention:
             name: list(dict.fromkeys(one for one in source if not any(names(one.prompt, word) for word in removed)))
             for name, source in sources.items()
         }
+        self.listed = frozenset(one.prompt for source in kept.values() for one in source) | {""}
         self.words = vocabulary(pipeline, concepts)
         self.sources = {name: source for name, source in kept.items() if source}
         shares = {name: _SHARES[name] for name in (*self.sources, *(["vocabulary"] if self.words else []))}

@@ -7,7 +7,7 @@ import torch
 
 from twig_assets.ablation.anchor_images import IsCopy, kept_anchor_latents
 from twig_assets.ablation.anchors import CaptionPair, anchor_captions, caption_pairs, paraphrased
-from twig_assets.ablation.conditions import Conditions, conditions
+from twig_assets.ablation.conditions import Conditions, conditions, joined
 from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.losses import Diffusion, squared_error
 from twig_assets.ablation.parameters import first_token_detached, predict, trainable
@@ -141,9 +141,7 @@ class Tuner:
             with torch.no_grad():
                 encoded = conditions(self.pipeline, new)
             self._encoded |= {caption: encoded.rows([i]) for i, caption in enumerate(new)}
-        found = [self._encoded[caption] for caption in captions]
-        added = {key: torch.cat([one.added[key] for one in found]) for key in found[0].added}
-        return Conditions(torch.cat([one.embeddings for one in found]), added)
+        return joined([self._encoded[caption] for caption in captions])
 
 
 def tune(

@@ -59,12 +59,13 @@ class EditLine(_Part):
 
 
 class ModelLine(_Part):
-    """The model that drew the image."""
+    """The model that drew the image; `joint_sha256` is the edit that was trained for all `edits` together, if any."""
 
     sha256: str
     checkpoint: str
     base_sha256: str
     edits: list[EditLine]
+    joint_sha256: str | None = None
 
 
 class MaskLine(_Part):
@@ -214,7 +215,10 @@ def _model(session: Session, image: Image) -> ModelLine:
     rows = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)))
     known = {edit.weights_sha256: edit for edit in rows}
     edits = [_edit(sha256, known.get(sha256)) for sha256 in model.edits]
-    return ModelLine(sha256=model.sha256, checkpoint=model.checkpoint, base_sha256=model.base_sha256, edits=edits)
+    return ModelLine(
+        sha256=model.sha256, checkpoint=model.checkpoint, base_sha256=model.base_sha256, edits=edits,
+        joint_sha256=model.joint_sha256,
+    )  # fmt: skip
 
 
 def _edit(sha256: str, edit: ConceptEdit | None) -> EditLine:
