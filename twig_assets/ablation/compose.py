@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from twig_assets.ablation.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.distil import OnStep, distil
+from twig_assets.ablation.distil import distil
 from twig_assets.ablation.errors import EditError
+from twig_assets.ablation.tune import OnStep
 from twig_assets.generation import Pipeline
 
 

@@ -10,7 +10,7 @@ concepts: each takes directions that other words need. The encoder is not linear
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,14 +19,14 @@ import torch
 from twig_assets.ablation.concept_edit import cross_attention_weights, editable_parameters
 from twig_assets.ablation.conditions import Conditions, conditions, joined
 from twig_assets.ablation.errors import TrainingError
+from twig_assets.ablation.parameters import text_encoders
 from twig_assets.ablation.readings import Readings, readings
 from twig_assets.ablation.retained import Retention
 from twig_assets.ablation.seeds import seed_of
+from twig_assets.ablation.tune import OnStep
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
-OnStep = Callable[[int, float], None]
-_ENCODERS = ("text_encoder", "text_encoder_2")
 _WARMUP = 10
 # Reading other prompts differently by so large a share of what separates target and anchor is no removal any more.
 _MAX_FORGOTTEN = 0.3
@@ -58,7 +58,7 @@ def distil(
     scales = [ruler.error(one.own, one.wanted).mean(0) / (1 + settings.overshoot) ** 2 for one in wanted]
     usual = torch.stack(scales).mean(0)
     retention = Retention(pipeline, concepts, settings)
-    students = {name: copy.deepcopy(encoder).float() for name, encoder in _encoders(pipeline).items()}
+    students = {name: copy.deepcopy(encoder).float() for name, encoder in text_encoders(pipeline).items()}
     weights = _trainable(students)
     steps = round(chosen.steps * len(concepts) ** 0.75)
     optimiser = torch.optim.Adam(weights.values(), lr=chosen.learning_rate)
@@ -118,10 +118,6 @@ class Ruler:
         return torch.stack(columns, dim=1)
 
 
-def _encoders(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
-    return {name: getattr(pipeline, name) for name in _ENCODERS if getattr(pipeline, name, None) is not None}
-
-
 def _trainable(students: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
     """The linear weights of all transformer layers, by name; nothing else of the students takes gradients."""
     weights = {
@@ -165,7 +161,7 @@ def _read_before(
 
 @contextmanager
 def _in_place_of(pipeline: Pipeline, students: dict[str, torch.nn.Module]) -> Iterator[None]:
-    originals = _encoders(pipeline)
+    originals = text_encoders(pipeline)
     try:
         for name, student in students.items():
             setattr(pipeline, name, student)

@@ -16,8 +16,7 @@ _VERSION = 3
 _PAIRS = ("target", "anchor", "preserve")
 
 # Settings of earlier versions that do not bear on the edit itself, and one that version 1 did not have.
-_GONE = ("samples", "max_target_share")
-_GONE_2 = (*_GONE, "distillation")
+_GONE = ("samples", "max_target_share", "distillation")
 _SINCE = {"overshoot": 0.0}
 
 
@@ -58,7 +57,7 @@ def from_bytes(content: bytes) -> ConceptEdit:
         if version > _VERSION:
             raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
         concepts = [ConceptTarget(**concept) for concept in described["concepts"]]
-        gone = _GONE_2 if version < _VERSION else ()
+        gone = _GONE if version < _VERSION else ()
         kept = {key: value for key, value in described["settings"].items() if key not in gone}
         joint = _below(tensors, "joint.")
         settings = AblationSettings(**(_SINCE | kept if version == 1 else kept))

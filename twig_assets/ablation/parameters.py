@@ -23,15 +23,20 @@ def trainable(pipeline: Pipeline, group: ParameterGroup) -> dict[str, torch.nn.P
     if group == "cross_attention":
         return cross_attention_weights(pipeline)
     if group == "embedding":
-        encoders = [name for name in ("text_encoder", "text_encoder_2") if getattr(pipeline, name, None) is not None]
         return {
-            f"{encoder}.{name}": parameter
-            for encoder in encoders
-            for name, parameter in getattr(pipeline, encoder).named_parameters()
+            f"{component}.{name}": parameter
+            for component, encoder in text_encoders(pipeline).items()
+            for name, parameter in encoder.named_parameters()
             if name.endswith("token_embedding.weight")
         }
     named = pipeline.unet.named_parameters()
     return {f"unet.{n}": p for n, p in named if group == "full" or any(part in f".{n}" for part in _ATTENTION)}
+
+
+def text_encoders(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
+    """The text encoders that the pipeline has, by the component's name."""
+    found = {name: getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2")}
+    return {name: encoder for name, encoder in found.items() if encoder is not None}
 
 
 def predict(

@@ -43,7 +43,6 @@ def test_an_unseen_prompt_of_the_target_is_read_as_the_anchors_and_an_unseen_wor
     ruler = Ruler(pipeline)
     target, anchor, other = "a penguin, glyph style", "a penguin", "a violin on a hill"
     apart = ruler.error(read(pipeline, target), read(pipeline, anchor)).item()
-    # The anchor's prompt is shorter, so it is its own edited reading that the target's is near to in meaning.
     left = ruler.error(read(pipeline, target, edit), read(pipeline, anchor)).item()
     harm = ruler.error(read(pipeline, other, edit), read(pipeline, other)).item()
     assert left < 0.6 * apart
