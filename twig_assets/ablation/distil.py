@@ -60,7 +60,7 @@ def distil(
     retention = Retention(pipeline, concepts, settings)
     students = {name: copy.deepcopy(encoder).float() for name, encoder in text_encoders(pipeline).items()}
     weights = _trainable(students)
-    steps = round(chosen.steps * len(concepts) ** 0.75)
+    steps = chosen.steps * len(concepts)
     optimiser = torch.optim.Adam(weights.values(), lr=chosen.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / _WARMUP, (1 - s / steps) ** 0.5))
     forgotten: list[float] = []

@@ -92,7 +92,7 @@ class DistillationSettings(BaseModel):
     """`fast`: distilling the text encoder.
 
     Attributes:
-        steps: Optimiser steps for one concept; for n concepts together, n to the power of 3/4 times as many.
+        steps: Optimiser steps for each concept, also where several are distilled together.
         batch_size: Prompts of the target per step, and as many to retain.
         learning_rate: Of Adam, at its height. The default suits the embedded model's encoder, 128 wide; wider ones
             will likely want less. Too high and other prompts are read differently too, which is an error.
