@@ -17,10 +17,11 @@ from twig_assets.model_zoo.sam_model import SamShape
 from twig_assets.model_zoo.stage_classifier import ClassifierConfig, train_classifier
 from twig_assets.model_zoo.stage_clip import ClipConfig, train_clip
 from twig_assets.model_zoo.stage_diffusion import DiffusionConfig, train_diffusion
+from twig_assets.model_zoo.stage_refine import RefineConfig, train_refine
 from twig_assets.model_zoo.stage_sam import SamConfig, train_sam
 from twig_assets.model_zoo.stage_vae import VaeConfig, train_vae
 
-STAGES = ("vae", "clip", "diffusion", "classifier", "sam")
+STAGES = ("vae", "clip", "diffusion", "refine", "classifier", "sam")
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("TWIG_HOME", ".twig")) / "zoo")
     parser.add_argument("--steps", type=int, help="optimiser steps in all; each stage has its own default")
     parser.add_argument("--tracking-uri", default="", help="MLflow server or database for metrics and sample grids")
-    parser.add_argument("--start-from", type=Path, help="trained weights for diffusion or sam to go on from")
+    parser.add_argument("--start-from", type=Path, help="trained weights for diffusion, refine or sam to go on from")
     args = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"folder": args.folder, "tracking_uri": args.tracking_uri}
@@ -47,6 +48,9 @@ def main() -> None:
         pipeline = train_diffusion(DiffusionConfig(**settings, start_from=args.start_from))
         if int(os.environ.get("RANK", "0")) == 0:
             pipeline.to(torch.float16).save_pretrained(args.folder / "pipeline")
+    elif args.stage == "refine":
+        refined = train_refine(RefineConfig(**settings, start_from=args.start_from))
+        refined.to(torch.float16).save_pretrained(args.folder / "pipeline")
     elif args.stage == "classifier":
         save_classifier(train_classifier(ClassifierConfig(**settings)), args.folder / "classifier")
     elif args.stage == "sam":
