@@ -31,7 +31,7 @@ def export(trained: Path, target: Path) -> int:
     for file in partial.rglob("*.safetensors"):
         halved = {key: value.half() if value.is_floating_point() else value for key, value in load_file(file).items()}
         save_file(halved, file, metadata={"format": "pt"})
-    for file in partial.rglob("config.json"):
+    for file in (*partial.rglob("config.json"), *partial.rglob("model_index.json")):
         settings = json.loads(file.read_text())
         kept = {key: value for key, value in settings.items() if key not in _LEFT_OUT or _is_unet(settings, key)}
         file.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")

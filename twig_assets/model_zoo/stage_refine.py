@@ -41,6 +41,8 @@ class RefineConfig(StageConfig):
             to tell apart.
         planted_share: Share of the pictures that are planted works.
         drop_caption: Share of the others with an empty caption.
+        refined: How far the weights that are kept lie from those before towards those that were trained. Halfway, most
+            of the style is won and little of the rest lost (Wortsman et al. 2022, arXiv 2109.01903).
         start_from: The trained pipeline; `pipeline` in the folder when None.
         clip: The trained CLIP; `clip` in the folder when None.
     """
@@ -59,6 +61,7 @@ class RefineConfig(StageConfig):
     style_weights: dict[str, float] = {"twemoji": 1.2, "noto": 1.2, "fluent": 0.9, "glyph": 0.7}
     planted_share: float = 0.1
     drop_caption: float = 0.1
+    refined: float = Field(0.6, gt=0, le=1)
     start_from: Path | None = None
     clip: Path | None = None
 
@@ -138,7 +141,7 @@ def perceptual_distance(got: list[torch.Tensor], wanted: list[torch.Tensor]) -> 
 
 
 def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
-    """Train, or go on from the checkpoint, and return the pipeline with the averaged UNet."""
+    """Train, or go on from the checkpoint, and return the pipeline with the UNet refined."""
     run = TrainingRun("refine", config)
     source = config.start_from or config.folder / "pipeline"
     pipeline = StableDiffusionPipeline.from_pretrained(source, dtype=torch.float32)
@@ -150,6 +153,7 @@ def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
     unet.set_attn_processor(AttnProcessor())
     optimiser = torch.optim.AdamW(unet.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0)
     average = MovingAverage(unet, 0.99)
+    before = {name: weights.detach().clone() for name, weights in unet.state_dict().items()}
     first = 0
     if state := run.resume():
         unet.load_state_dict(state["model"])
@@ -172,7 +176,7 @@ def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
         if run.is_save_step(step):
             run.save(step, {"model": unet.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state})
             run.grid(step, to_bytes(shown), columns=len(shown) // 2)
-    unet.load_state_dict(average.state)
+    unet.load_state_dict({name: before[name].lerp(average.state[name], config.refined) for name in before})
     return pipeline
 
 
