@@ -181,16 +181,16 @@ def start_denoiser(config: DiffusionConfig) -> Denoiser:
     """An untrained UNet beside the text tower that the stage `clip` trained, or those of `config.start_from`."""
     if config.start_from:
         trained = StableDiffusionPipeline.from_pretrained(config.start_from, dtype=torch.float32)
-        return _plain_attention(trained.unet, trained.text_encoder)
+        return plain_attention(trained.unet, trained.text_encoder)
     torch.manual_seed(config.seed)
     clip = CLIPModel.from_pretrained(config.folder / "clip", dtype=torch.float32)
     text_encoder = CLIPTextModel(clip.text_model.config)
     text_encoder.load_state_dict(clip.text_model.state_dict())
-    return _plain_attention(build_unet(), text_encoder)
+    return plain_attention(build_unet(), text_encoder)
 
 
-def _plain_attention(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> Denoiser:
-    """On a CPU the fused attention's backward takes longer than the plain one's, at these sizes."""
+def plain_attention(unet: UNet2DConditionModel, text_encoder: CLIPTextModel) -> Denoiser:
+    """Both in one module. On a CPU the fused attention's backward takes longer than the plain one's, at these sizes."""
     unet.set_attn_processor(AttnProcessor())
     text_encoder.set_attn_implementation("eager")
     return Denoiser(unet, text_encoder)
@@ -246,9 +246,7 @@ def _step(
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     noise = torch.randn(latents.shape, generator=generator)
     timesteps = sample_timesteps(config.batch, generator)
-    signal = _signal_levels()[timesteps].view(-1, 1, 1, 1)
-    noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    velocity = signal.sqrt() * noise - (1 - signal).sqrt() * latents
+    noisy, velocity = noised(latents, noise, timesteps)
     for group in optimiser.param_groups:
         group["lr"] = config.lr_at(step) * group["share"]
     with torch.autocast("cpu", torch.bfloat16):
@@ -262,8 +260,18 @@ def _step(
 
 
 @cache
-def _signal_levels() -> torch.Tensor:
+def signal_levels() -> torch.Tensor:
+    """Share of the variance that is signal, at each of the 1000 timesteps."""
     return build_scheduler().alphas_cumprod
+
+
+def noised(latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents (n, 4, h, w) noised up to n timesteps, and the velocity there (Salimans & Ho 2022, arXiv 2202.00512)."""
+    signal = signal_levels()[timesteps].view(-1, 1, 1, 1)
+    return (
+        signal.sqrt() * latents + (1 - signal).sqrt() * noise,
+        signal.sqrt() * noise - (1 - signal).sqrt() * latents,
+    )
 
 
 @torch.no_grad()

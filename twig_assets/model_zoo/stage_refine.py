@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import StableDiffusionPipeline
-from diffusers.models.attention_processor import AttnProcessor
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from pydantic import Field
 from transformers import CLIPModel, CLIPTokenizer
 
@@ -21,7 +20,7 @@ from twig_assets.articles import with_article
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, training_pairs, view
 from twig_assets.model_zoo.captions import caption
-from twig_assets.model_zoo.stage_diffusion import build_scheduler
+from twig_assets.model_zoo.stage_diffusion import Denoiser, noised, plain_attention, signal_levels
 from twig_assets.model_zoo.stage_vae import reconstruction_loss
 from twig_assets.model_zoo.training_run import MovingAverage, StageConfig, TrainingRun, to_bytes, to_float
 
@@ -31,8 +30,8 @@ class RefineConfig(StageConfig):
 
     Attributes:
         batch: Pictures per step.
-        late: How many of them are noised little and judged by what they look like. The others are noised by any amount
-            and only keep the generator from forgetting how to begin.
+        late_share: Share of them that are noised little and judged by what they look like. The others are noised by any
+            amount and only keep the generator from forgetting how to begin.
         latest_timestep: Timesteps of those that are judged lie below; above, the guess is a blur of many drawings.
         perceptual: Weight of CLIP's features.
         style: Weight of the cross-entropy of the styles, by CLIP.
@@ -41,8 +40,8 @@ class RefineConfig(StageConfig):
             to tell apart.
         planted_share: Share of the pictures that are planted works.
         drop_caption: Share of the others with an empty caption.
-        refined: How far the weights that are kept lie from those before towards those that were trained. Halfway, most
-            of the style is won and little of the rest lost (Wortsman et al. 2022, arXiv 2109.01903).
+        refined: How far the weights that are kept lie from those before towards those that were trained (Wortsman et
+            al. 2022, arXiv 2109.01903). Further on, concepts lose more than styles win.
         start_from: The trained pipeline; `pipeline` in the folder when None.
         clip: The trained CLIP; `clip` in the folder when None.
     """
@@ -52,8 +51,8 @@ class RefineConfig(StageConfig):
     warmup: int = 50
     decay_from: float = 0.5
     save_every: int = 250
-    batch: int = Field(16, ge=2)
-    late: int = Field(12, ge=1)
+    batch: int = 16
+    late_share: float = Field(0.75, gt=0, le=1)
     latest_timestep: int = Field(450, ge=1, le=1000)
     perceptual: float = 2.0
     style: float = 0.3
@@ -149,8 +148,7 @@ def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
         part.requires_grad_(False)
     clip = CLIPModel.from_pretrained(config.clip or config.folder / "clip", dtype=torch.float32)
     eye, unet = Eye(clip, pipeline.tokenizer), pipeline.unet
-    # On a CPU the fused attention's backward takes longer than the plain one's, at these sizes.
-    unet.set_attn_processor(AttnProcessor())
+    denoiser = plain_attention(unet, pipeline.text_encoder)
     optimiser = torch.optim.AdamW(unet.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=0)
     average = MovingAverage(unet, 0.99)
     before = {name: weights.detach().clone() for name, weights in unet.state_dict().items()}
@@ -159,8 +157,10 @@ def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
         unet.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         average.state, first = state["average"], state["step"]
+        # The pipeline in the folder may be the refined one by now.
+        before = state["before"]
     for step in run.steps(first):
-        losses, shown = _losses(config, pipeline, eye, step)
+        losses, shown = _losses(config, pipeline.vae, denoiser, eye, step)
         for group in optimiser.param_groups:
             group["lr"] = config.lr_at(step)
         optimiser.zero_grad()
@@ -174,40 +174,39 @@ def train_refine(config: RefineConfig) -> StableDiffusionPipeline:
         if step % 25 == 0:
             run.log(step, **{name: loss.item() for name, loss in losses.items()})
         if run.is_save_step(step):
-            run.save(step, {"model": unet.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state})
+            weights = {"model": unet.state_dict(), "average": average.state, "before": before}
+            run.save(step, {**weights, "optimiser": optimiser.state_dict()})
             run.grid(step, to_bytes(shown), columns=len(shown) // 2)
     unet.load_state_dict({name: before[name].lerp(average.state[name], config.refined) for name in before})
     return pipeline
 
 
 def _losses(
-    config: RefineConfig, pipeline: StableDiffusionPipeline, eye: Eye, step: int
+    config: RefineConfig, vae: AutoencoderTiny, denoiser: Denoiser, eye: Eye, step: int
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """The losses of a step, and the pictures that were judged, above what was made of them."""
     rng = np.random.default_rng((config.seed, 8, step))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    examples = sample_examples(config, rng)
+    examples, late = sample_examples(config, rng), max(1, round(config.late_share * config.batch))
+    tokens = eye.tokenizer(examples.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     real = to_float(examples.pictures)
     with torch.no_grad():
-        latents = pipeline.vae.encode(real).latents * pipeline.vae.config.scaling_factor
-        tokens = pipeline.tokenizer(examples.captions, padding="max_length", truncation=True, return_tensors="pt")
-        text = pipeline.text_encoder(tokens.input_ids).last_hidden_state
+        latents = vae.encode(real).latents * vae.config.scaling_factor
     timesteps = torch.cat([
-        torch.randint(config.latest_timestep, (config.late,), generator=generator),
-        torch.randint(1000, (config.batch - config.late,), generator=generator),
+        torch.randint(config.latest_timestep, (late,), generator=generator),
+        torch.randint(1000, (config.batch - late,), generator=generator),
     ])  # fmt: skip
-    signal = build_scheduler().alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-    noise = torch.randn(latents.shape, generator=generator)
-    noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    velocity = pipeline.unet(noisy, timesteps, text, return_dict=False)[0]
-    guess = (signal.sqrt() * noisy - (1 - signal).sqrt() * velocity)[: config.late]
-    drawn, wanted = pipeline.vae.decode(guess / pipeline.vae.config.scaling_factor).sample, real[: config.late]
+    noisy, velocity = noised(latents, torch.randn(latents.shape, generator=generator), timesteps)
+    predicted = denoiser(noisy, timesteps, tokens)
+    signal = signal_levels()[timesteps].view(-1, 1, 1, 1)
+    guess = (signal.sqrt() * noisy - (1 - signal).sqrt() * predicted)[:late]
+    drawn, wanted = vae.decode(guess / vae.config.scaling_factor).sample, real[:late]
     got = eye.features(drawn)
-    named = [i for i, pair in enumerate(examples.pairs[: config.late]) if pair]
+    named = [i for i, pair in enumerate(examples.pairs[:late]) if pair]
     losses = {
-        "velocity": F.mse_loss(velocity, signal.sqrt() * noise - (1 - signal).sqrt() * latents),
+        "velocity": F.mse_loss(predicted, velocity),
         "perceptual": perceptual_distance(got, eye.features(wanted)),
-        "style": eye.style_loss(got[-1][named], [pair for pair in examples.pairs[: config.late] if pair]),
+        "style": eye.style_loss(got[-1][named], [pair for pair in examples.pairs[:late] if pair]),
         "pixels": reconstruction_loss(drawn, wanted),
     }
     return losses, torch.cat([wanted, drawn.detach()])

@@ -1,5 +1,6 @@
 """The generator's last training: what it is shown, what it is judged by, what it may not touch, and going on."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def eye() -> Eye:
 @pytest.fixture
 def config(tmp_path: Path) -> RefineConfig:
     return RefineConfig(
-        folder=tmp_path, start_from=WEIGHTS / "pipeline", clip=WEIGHTS / "clip", batch=4, late=3, steps=2, warmup=1,
+        folder=tmp_path, start_from=WEIGHTS / "pipeline", clip=WEIGHTS / "clip", batch=4, steps=2, warmup=1,
         save_every=1, decay_from=1.0,
     )  # fmt: skip
 
@@ -76,3 +77,13 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(config: RefineConfi
     again = train_refine(parts).unet.state_dict()
     for name, weights in whole.items():
         torch.testing.assert_close(again[name], weights, rtol=1e-3, atol=1e-6)
+
+
+def test_the_same_command_again_gives_the_same_weights_although_the_pipeline_was_replaced(config: RefineConfig) -> None:
+    own = config.model_copy(update={"start_from": None, "steps": 1})
+    shutil.copytree(WEIGHTS / "pipeline", own.folder / "pipeline")
+    first = train_refine(own)
+    kept = {name: weights.clone() for name, weights in first.unet.state_dict().items()}
+    first.save_pretrained(own.folder / "pipeline")
+    again = train_refine(own).unet.state_dict()
+    assert all(torch.equal(weights, again[name]) for name, weights in kept.items())
