@@ -7,11 +7,13 @@ trains on. Rows are kept below the state folder as they are finished, so the sam
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
 from PIL import Image
 
 from twig_assets.ablation import (
@@ -175,10 +177,11 @@ def _row(models: Models, work: Work, task: Task, method: Method, sizes: Evaluati
     seconds = time.process_time() - began
     known = work.unedited(task.name)
     drawn = len(known)
-    found = evaluate(
-        models.pipeline, edit, models.clip, models.generation, unedited=known,
-        copies={task.name: is_copy} if is_copy else None,
-    )  # fmt: skip
+    with _drawing_faster(models.pipeline):
+        found = evaluate(
+            models.pipeline, edit, models.clip, models.generation, unedited=known,
+            copies={task.name: is_copy} if is_copy else None,
+        )  # fmt: skip
     if len(known) > drawn:
         work.keep_unedited(task.name, known)
     assert found.before is not None
@@ -191,6 +194,19 @@ def _row(models: Models, work: Work, task: Task, method: Method, sizes: Evaluati
     }  # fmt: skip
     work.keep(f"{task.name}.{method}", row, found.after, edit)
     return row
+
+
+@contextmanager
+def _drawing_faster(pipeline: Any) -> Iterator[None]:
+    """Weights in the channels-last layout, which draws the same in three quarters of the time.
+
+    Only while an edit is judged: what making it costs is measured with the layout that users get.
+    """
+    pipeline.unet.to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        pipeline.unet.to(memory_format=torch.contiguous_format)
 
 
 def figures(found: Evaluation) -> dict[str, Any]:
@@ -249,9 +265,10 @@ def _composed(models: Models, work: Work, picked: Sequence[Task], sizes: Evaluat
     began = time.process_time()
     edit = compose(edits, models.pipeline)
     seconds = time.process_time() - began
-    found = evaluate(
-        models.pipeline, edit, models.clip, models.generation, settings=judged, copies=copies, unedited=known
-    )
+    with _drawing_faster(models.pipeline):
+        found = evaluate(
+            models.pipeline, edit, models.clip, models.generation, settings=judged, copies=copies, unedited=known
+        )
     work.keep_unedited(COMPOSED, known)
     assert found.after is not None
     row = {
