@@ -1,6 +1,7 @@
 """Images and masks on the latent grid, and what of them is ground."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +22,7 @@ def encode(pipeline: Pipeline, images: Sequence[np.ndarray] | np.ndarray, size: 
     pixels = np.stack([_resized(image, size) for image in images])
     vae = pipeline.vae
     dtype = vae.dtype
-    # The autoencoder of Stable Diffusion XL overflows in half precision, and says so.
-    wide = dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    wide = _overflows(vae)
     inputs = torch.from_numpy(pixels).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
         if wide:
@@ -35,28 +35,49 @@ def encode(pipeline: Pipeline, images: Sequence[np.ndarray] | np.ndarray, size: 
     return latents.float() * vae.config.scaling_factor
 
 
+def decode(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
+    """The reverse of `encode`: float32 (n, H, W, 3), 0 to 1."""
+    vae = pipeline.vae
+    dtype = vae.dtype
+    wide = _overflows(vae)
+    with torch.no_grad():
+        if wide:
+            vae.to(torch.float32)
+        pixels = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype)).sample
+        if wide:
+            vae.to(dtype)
+    return (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _overflows(vae: Any) -> bool:
+    """Whether it is in half precision and says that it overflows there, as that of Stable Diffusion XL does."""
+    return vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+
+
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
 
 
-def latent_mask(masks: np.ndarray, size: tuple[int, int], dilation: int) -> torch.Tensor:
+def grown(masks: np.ndarray, by: int) -> np.ndarray:
+    """Masks bool (n, H, W) grown by so many pixels to all sides."""
+    wide = F.max_pool2d(torch.from_numpy(masks).float()[:, None], 2 * by + 1, stride=1, padding=by)
+    return wide[:, 0].bool().numpy()
+
+
+def latent_mask(masks: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Masks on the latent grid.
 
     Args:
         masks: bool array of shape (n, H, W).
         size: Height and width of the latents.
-        dilation: Cells by which to grow the mask.
 
     Returns:
         float tensor of shape (n, 1, h, w) of zeros and ones: one where at least a quarter of the cell is masked.
     """
     share = F.interpolate(torch.from_numpy(masks).float()[:, None], size=size, mode="area")
-    cells = (share >= 0.25).float()
-    if dilation:
-        cells = F.max_pool2d(cells, 2 * dilation + 1, stride=1, padding=dilation)
-    return cells
+    return (share >= 0.25).float()
 
 
 def surroundings(clean: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""The strategy `move`: set what the model is about to draw to the emptiest place, once it has begun to show.
+"""The strategy `move`: once the object shows, set it to the place where it meets the first image's mask least.
 
-After the first steps the predicted clean image is a blurred sketch of the object on its ground. The sketch is moved,
-and reduced if it must be, to where it meets the first image's mask least; then the denoising goes on from it with fresh
-noise of the same level, so that all detail is drawn anew. Nothing of the first image is kept.
+The predicted clean image and its noise are moved together, by whole latent cells, so that what has been drawn stays as
+it is; what is uncovered gets the ground and fresh noise, and the steps that are left draw it in. The object keeps its
+size. Nothing of the first image is kept.
 """
 
 from collections.abc import Sequence
@@ -10,72 +10,71 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from scipy.ndimage import binary_fill_holes, binary_opening
+from scipy.signal import fftconvolve
 
-from twig_assets.regeneration.latents import ground
+from twig_assets.generation import Pipeline
+from twig_assets.regeneration.latents import decode, ground
 from twig_assets.regeneration.steering import Prediction, Steer
 from twig_assets.settings.regeneration import RegenerationSettings
 
-SIZES = 4
-_SKETCH = 0.4
+_OBJECT = 0.3
 _NOISE = 0x6D6F7665
+# Of places that are equally good the nearest is taken.
+_NO_GAIN = 1e-7
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where a box goes: its top left corner (y, x) in cells, there and before, and its size as a share of before."""
+class Shift:
+    """By how many latent cells a picture is moved, down and to the right."""
 
-    y: float
-    x: float
-    size: float
-    from_y: float
-    from_x: float
-
-    def inverse(self, height: int, width: int) -> list[list[float]]:
-        """The affine map from new to old places that `affine_grid` takes, in its coordinates from -1 to 1."""
-        across = ((width / 2 - self.x) / self.size + self.from_x) * 2 / width - 1
-        down = ((height / 2 - self.y) / self.size + self.from_y) * 2 / height - 1
-        return [[1 / self.size, 0.0, across], [0.0, 1 / self.size, down]]
+    down: int
+    right: int
 
 
-def sketch(clean: torch.Tensor) -> torch.Tensor:
-    """Where something shows: zeros and ones (n, 1, h, w), one where a latent is far from the ground."""
-    off = (clean - ground(clean)).square().sum(1, keepdim=True).sqrt()
-    most = off.flatten(1).quantile(0.95, dim=1)[:, None, None, None]
-    return (off > _SKETCH * most).to(clean)
+def objects(pictures: np.ndarray) -> np.ndarray:
+    """Where something shows in pictures float (n, H, W, 3): bool (n, H, W), true where a colour is far from the ground.
+
+    Specks are left out and holes filled, since a mask of Segment Anything has neither.
+    """
+    edges = [pictures[:, 0], pictures[:, -1], pictures[:, 1:-1, 0], pictures[:, 1:-1, -1]]
+    empty = np.median(np.concatenate(edges, axis=1), axis=1)[:, None, None]
+    off = np.linalg.norm(pictures - empty, axis=-1)
+    shown = off > _OBJECT * np.quantile(off, 0.95, axis=(1, 2), keepdims=True)
+    return np.stack([binary_fill_holes(binary_opening(one, np.ones((2, 2)))) for one in shown])
 
 
-def placements(shape: torch.Tensor, smallest: float) -> list[Placement]:
-    """All places, cell by cell, and SIZES sizes that keep the box of a shape (h, w) in the frame; first as it is."""
-    rows, columns = shape.any(1).nonzero(), shape.any(0).nonzero()
-    if not len(rows):
-        return []
-    top, left = int(rows[0]), int(columns[0])
-    height, width = int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left
-    found = [Placement(top, left, 1.0, top, left)]
-    for size in np.linspace(1.0, smallest, SIZES).tolist():
-        below, beside = shape.shape[0] - height * size, shape.shape[1] - width * size
-        found += [Placement(y, x, size, top, left) for y in _stops(below) for x in _stops(beside)]
-    return found
+def best_shift(shape: np.ndarray, mask: np.ndarray, cell: int, edge_cost: float) -> Shift | None:
+    """The shift by which a shape meets a mask least, nearness to the frame's edge included; None of an empty shape.
 
-
-def best_placement(shape: torch.Tensor, mask: torch.Tensor, settings: RegenerationSettings) -> Placement | None:
-    """The placement of a shape (h, w) with the least overlap with a mask (h, w), what reduction costs included."""
-    found = placements(shape, settings.smallest)
-    if not found:
+    Args:
+        shape: bool (H, W), the object. No shift moves a part of it out of the frame.
+        mask: bool (H, W), what to avoid.
+        cell: Pixels of a latent cell.
+        edge_cost: What touching one edge costs, counted as intersection over union; nothing from one cell's distance
+            on, and nothing where the object touches it already.
+    """
+    if not shape.any():
         return None
-    height, width = shape.shape
-    moved = _warped(shape[None, None].expand(len(found), 1, height, width), found)[:, 0]
-    shared, either = torch.minimum(moved, mask).sum((1, 2)), torch.maximum(moved, mask).sum((1, 2))
-    cost = shared / either.clamp_min(1e-6) + 2 * settings.move_cost * torch.tensor([1 - one.size for one in found])
-    return found[int(cost.argmin())]
+    top, bottom = _ends(shape, 1)
+    left, right = _ends(shape, 0)
+    box = shape[top:bottom, left:right]
+    shared = fftconvolve(mask.astype(float), box[::-1, ::-1].astype(float), mode="valid").round()
+    overlap = shared / (mask.sum() + box.sum() - shared)
+    crowded = (_nearness(top, shared.shape[0], cell), _nearness(left, shared.shape[1], cell))
+    cost = (overlap + edge_cost * (crowded[0][:, None] + crowded[1]))[top % cell :: cell, left % cell :: cell]
+    downs, rights = np.arange(cost.shape[0]) - top // cell, np.arange(cost.shape[1]) - left // cell
+    cost += _NO_GAIN * (np.square(downs)[:, None] + np.square(rights))
+    at = np.unravel_index(int(cost.argmin()), cost.shape)
+    return Shift(int(downs[at[0]]), int(rights[at[1]]))
 
 
-def move(mask: torch.Tensor, seeds: Sequence[int], settings: RegenerationSettings) -> Steer:
+def move(pipeline: Pipeline, masks: np.ndarray, seeds: Sequence[int], settings: RegenerationSettings) -> Steer:
     """Acts at the first step at or after `settings.move_at`.
 
     Args:
-        mask: The first images' shapes (n, 1, h, w), zeros and ones.
+        pipeline: Whose autoencoder to use.
+        masks: The first images' shapes, bool (n, H, W).
         seeds: n seeds, from which the fresh noise is derived.
         settings: The costs and the time.
     """
@@ -83,27 +82,38 @@ def move(mask: torch.Tensor, seeds: Sequence[int], settings: RegenerationSetting
     def steer(now: Prediction) -> Prediction:
         if now.index != round(settings.move_at * now.steps):
             return now
-        shapes, empty = sketch(now.clean).cpu(), ground(now.clean)
+        cell = masks.shape[1] // now.clean.shape[2]
+        shapes, empty = objects(decode(pipeline, now.clean)), ground(now.clean)
+        noise = (now.sample - now.signal * now.clean) / now.noise
         clean, sample = now.clean.clone(), now.sample.clone()
         for i, seed in enumerate(seeds):
-            place = best_placement(shapes[i, 0], mask[i, 0].cpu(), settings)
-            if place is None or place == Placement(place.from_y, place.from_x, 1.0, place.from_y, place.from_x):
+            by = best_shift(shapes[i], masks[i], cell, settings.edge_cost)
+            if by is None or by == Shift(0, 0):
                 continue
-            drawn = _warped(now.clean[i : i + 1] - empty[i], [place]) + empty[i]
-            noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(int(seed) ^ _NOISE))
-            clean[i] = drawn[0]
-            sample[i] = now.signal * drawn[0] + now.noise * noise[0].to(drawn)
+            fresh = torch.randn(noise[i].shape, generator=torch.Generator().manual_seed(int(seed) ^ _NOISE))
+            clean[i] = shifted(now.clean[i], by, empty[i])
+            sample[i] = now.signal * clean[i] + now.noise * shifted(noise[i], by, fresh.to(noise))
         return replace(now, clean=clean, sample=sample)
 
     return steer
 
 
-def _stops(room: float) -> list[float]:
-    return sorted({*np.arange(0.0, max(room, 0.0) + 1e-9, 1.0).tolist(), max(room, 0.0)})
+def shifted(latents: torch.Tensor, by: Shift, uncovered: torch.Tensor) -> torch.Tensor:
+    """Latents (C, h, w) moved by whole cells; `uncovered`, of a shape that broadcasts, shows where they were."""
+    height, width = latents.shape[1:]
+    moved = uncovered.expand_as(latents).clone()
+    there = slice(max(by.down, 0), height + min(by.down, 0)), slice(max(by.right, 0), width + min(by.right, 0))
+    here = slice(max(-by.down, 0), height - max(by.down, 0)), slice(max(-by.right, 0), width - max(by.right, 0))
+    moved[:, there[0], there[1]] = latents[:, here[0], here[1]]
+    return moved
 
 
-def _warped(latents: torch.Tensor, places: Sequence[Placement]) -> torch.Tensor:
-    height, width = latents.shape[-2:]
-    maps = torch.tensor([place.inverse(height, width) for place in places]).to(latents)
-    grid = F.affine_grid(maps, list(latents.shape), align_corners=False)
-    return F.grid_sample(latents, grid, padding_mode="zeros", align_corners=False)
+def _ends(shape: np.ndarray, across: int) -> tuple[int, int]:
+    found = np.any(shape, axis=across).nonzero()[0]
+    return int(found[0]), int(found[-1]) + 1
+
+
+def _nearness(at: int, places: int, cell: int) -> np.ndarray:
+    """For each place of a box along one side, how much nearer to the two edges it is than at `at`, 0 to 2."""
+    to_edges = np.minimum(np.stack([np.arange(places), np.arange(places)[::-1]]) / cell, 1)
+    return np.maximum(to_edges[:, at, None] - to_edges, 0).sum(0)

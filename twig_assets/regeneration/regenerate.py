@@ -10,8 +10,9 @@ import torch
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
+from twig_assets.regeneration.beginnings import emptiest
 from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
-from twig_assets.regeneration.latents import encode, latent_mask
+from twig_assets.regeneration.latents import encode, grown, latent_mask
 from twig_assets.regeneration.move import move
 from twig_assets.regeneration.need import Need
 from twig_assets.regeneration.relocate import Relocation
@@ -44,7 +45,8 @@ def regenerate(
         prompts: n prompts.
         images: uint8 (n, H, W, 3), the first images.
         masks: bool (n, H, W), true where the first image's shape is.
-        seeds: n seeds. The new image starts from its own noise, so give another seed than the first image had.
+        seeds: n seeds. The new image starts from its own noise, so give another seed than the first image had; `move`
+            and `auto` choose among several that are derived from it.
         settings: How to avoid; the defaults when None. With strength 0 the result is the plain sampler's, to the byte.
         generation: The sampler's settings; the defaults when None.
         references: Protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
@@ -67,6 +69,7 @@ def regenerate(
     size = image_size(pipeline, generation)
     _check_masks(prompts, images, masks, seeds, size)
     _check_strategies(settings, generation, references)
+    masks = grown(masks, settings.dilation * reduction(pipeline))
     works = encode(pipeline, references, size)[None] if len(references) and settings.strength > 0 else None
     parts = []
     for start in range(0, len(prompts), generation.batch_size):
@@ -74,7 +77,10 @@ def regenerate(
         if settings.strength == 0:
             parts.append(sample(pipeline, prompts[chunk], seeds[chunk], generation))
         else:
-            course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], seeds[chunk], works, settings, size)
+            drawn = seeds[chunk]
+            if {"auto", "move"} & set(settings.strategies):
+                drawn = emptiest(pipeline, prompts[chunk], drawn, masks[chunk], settings.beginnings, generation)
+            course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], drawn, works, settings, size)
             parts.append(course.sample(generation))
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
@@ -101,7 +107,8 @@ class _Course:
         self._prompts = prompts
         self._seeds = seeds
         cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
-        self._mask = latent_mask(masks, cells, settings.dilation)
+        self._masks = masks
+        self._mask = latent_mask(masks, cells)
         needs_firsts = {"auto", "forget", "repel"} & set(settings.strategies)
         self._firsts = encode(pipeline, images, size) if needs_firsts else None
         self._steers: list[Steer] = []
@@ -131,7 +138,7 @@ class _Course:
     def _add(self, strategy: Strategy) -> None:
         settings, mask = self._settings, self._mask
         if strategy == "move":
-            self._steers.append(move(mask, self._seeds, settings))
+            self._steers.append(move(self._pipeline, self._masks, self._seeds, settings))
         elif strategy == "vacate":
             self._steers.append(vacate(mask, settings))
         elif strategy == "repel" and self._firsts is not None:
@@ -147,7 +154,7 @@ class _Course:
         elif strategy == "delay":
             self._scales.append(self._delayed)
         elif self._firsts is not None:
-            relocate = move(mask, self._seeds, settings) if strategy == "auto" else None
+            relocate = move(self._pipeline, self._masks, self._seeds, settings) if strategy == "auto" else None
             need = Need(self._firsts, None if self._works is None else self._works[0], relocate, settings)
             self._steers.append(need.steer)
             self._scales.append(need.scales)

@@ -14,7 +14,8 @@ class RegenerationSettings(BaseModel):
 
     Attributes:
         strategy: One strategy, or several that act together.
-            `move`: what the model is about to draw is set to the emptiest place, and made smaller if it must be.
+            `move`: of several beginnings the one that leaves the mask emptiest is drawn, and once the object shows, it
+            is set to where it meets the mask least. It keeps its size.
             `vacate`: the mask is cleared in the predicted clean image, so that the object has to be drawn elsewhere.
             `repel`: inside the mask, the predicted clean image is kept away from the first image.
             `references`: the predicted clean image is kept away from every protected work that was given.
@@ -29,10 +30,12 @@ class RegenerationSettings(BaseModel):
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
             decided early; too late an end leaves the mask as a flat patch.
-        move_at: Share of the steps after which `move` acts, once. Too early there is nothing to see yet, too late the
-            object comes out blurred.
-        move_cost: What halving the object costs `move`, counted as overlap with the mask (intersection over union).
-        smallest: The least size, as a share of what the model was about to draw, that `move` may choose.
+        beginnings: How many seeds `move` looks at for one prediction each, which costs half a step of the sampler
+            apiece. The image is drawn from the one that leaves the mask emptiest; with 1 it is the image's own seed.
+        move_at: Share of the steps after which `move` sets the object to its place, once. Too early its outline is not
+            known yet; too late what it leaves uncovered stays flat.
+        edge_cost: What it costs `move` to let the object touch an edge of the frame, counted as overlap with the mask
+            (intersection over union). Things that touch the edge are what a plain draw has fewer of.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
             from. 0.6 is nearer than two unrelated images of the embedded model come.
@@ -51,7 +54,7 @@ class RegenerationSettings(BaseModel):
             everything): `forget`, the strategy of that name, or `plain`, a new draw as it comes.
         works: Of a larger corpus, how many works `references` keeps away from: those nearest to the first images.
         strength_per_attempt: For every further attempt, added to `until`, `delay_until` and `radius`, and taken from
-            `move_cost`.
+            `edge_cost` (a tenth of it).
         doubt_per_attempt: For every further attempt, taken from `memorised` and `near_work`, down to 0.3: the audit has
             found a copy, so it is less likely that the prompt is an ordinary one.
     """
@@ -61,9 +64,9 @@ class RegenerationSettings(BaseModel):
     strategy: Strategy | tuple[Strategy, ...] = "auto"
     strength: float = Field(1.0, ge=0, le=1)
     until: float = Field(0.3, ge=0, le=1)
-    move_at: float = Field(0.35, ge=0, lt=1)
-    move_cost: float = Field(0.4, ge=0)
-    smallest: float = Field(0.7, gt=0, le=1)
+    beginnings: int = Field(8, ge=1, le=64)
+    move_at: float = Field(0.6, ge=0, lt=1)
+    edge_cost: float = Field(0.01, ge=0)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)
@@ -98,7 +101,7 @@ class RegenerationSettings(BaseModel):
                 "until": min(1.0, self.until + more),
                 "delay_until": min(1.0, self.delay_until + more),
                 "radius": min(4.0, self.radius + more),
-                "move_cost": max(0.0, self.move_cost - more),
+                "edge_cost": max(0.0, self.edge_cost - more / 10),
                 "memorised": max(min(LEAST_DOUBT, self.memorised), self.memorised - doubt),
                 "near_work": max(min(LEAST_DOUBT, self.near_work), self.near_work - doubt),
             }

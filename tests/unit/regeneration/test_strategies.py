@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twig_assets.regeneration import RegenerationSettings
-from twig_assets.regeneration.latents import ground, latent_mask, surroundings
-from twig_assets.regeneration.move import Placement, best_placement, move, placements, sketch
+from twig_assets.regeneration.latents import grown, latent_mask, surroundings
 from twig_assets.regeneration.need import Need, explained
 from twig_assets.regeneration.repel import contrast, repelled
 from twig_assets.regeneration.steering import Prediction
@@ -41,8 +40,9 @@ def test_the_ground_of_a_fully_masked_image_is_the_mean_latent():
 def test_the_latent_mask_covers_every_cell_that_is_a_quarter_full_and_grows():
     mask = np.zeros((1, 64, 64), bool)
     mask[0, 20:24, 20:24] = True
-    assert latent_mask(mask, (16, 16), 0).sum() == 1
-    assert latent_mask(mask, (16, 16), 1).sum() == 9
+    assert latent_mask(mask, (16, 16)).sum() == 1
+    assert latent_mask(grown(mask, 4), (16, 16)).sum() == 9
+    np.testing.assert_array_equal(grown(mask, 0), mask)
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 3), st.floats(0, 1))
@@ -66,49 +66,6 @@ def test_repelling_moves_out_of_the_ball_by_its_strength_and_only_inside_the_mas
 
 def test_the_contrast_of_a_flat_picture_is_zero():
     assert contrast(torch.full((1, 2, 4, 8, 8), 3.0), torch.ones(1, 1, 8, 8)).tolist() == [[0.0, 0.0]]
-
-
-def test_the_sketch_is_what_differs_from_the_frames_edge():
-    clean = torch.full((1, 4, 16, 16), 0.5)
-    clean[:, :, 3:7, 5:9] = 2.0
-    assert torch.equal(sketch(clean)[0, 0], square(3, 5))
-    assert torch.equal(ground(clean), torch.full((1, 4, 1, 1), 0.5))
-
-
-@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from([2, 4]), st.floats(0.3, 1))
-def test_every_placement_keeps_the_shape_in_the_frame(top, left, side, smallest):
-    found = placements(square(top, left, side).bool(), smallest)
-    assert found[0] == Placement(top, left, 1.0, top, left)
-    for one in found:
-        assert 0 <= one.y <= 16 - side * one.size + 1e-6
-        assert 0 <= one.x <= 16 - side * one.size + 1e-6
-        assert smallest - 1e-6 <= one.size <= 1
-
-
-def test_a_shape_is_set_beside_the_mask_at_its_own_size_where_there_is_room():
-    settings = RegenerationSettings()
-    place = best_placement(square(6, 6), square(6, 6, side=6), settings)
-    assert place is not None
-    assert place.size == 1
-    assert place.y + 4 <= 6 or place.y >= 12 or place.x + 4 <= 6 or place.x >= 12
-    assert best_placement(torch.zeros(16, 16), square(6, 6), settings) is None
-
-
-def test_moving_sets_the_drawing_there_with_fresh_noise_of_the_same_level_and_leaves_others_alone():
-    clean = torch.zeros(2, 4, 16, 16)
-    clean[:, :, 6:10, 6:10] = 3.0
-    mask = torch.stack([square(4, 4, side=8), square(0, 0)])[:, None]
-    now = prediction(clean, index=4, sample=torch.randn(2, 4, 16, 16))
-    after = move(mask, [1, 2], RegenerationSettings(move_at=0.4))(now)
-    inside = after.clean[0] * mask[0]
-    assert inside.abs().sum() < 0.5 * (clean[0] * mask[0]).abs().sum()
-    assert after.clean[0].max() == pytest.approx(3.0, abs=0.5)
-    noise = (after.sample[0] - now.signal * after.clean[0]) / now.noise
-    assert abs(float(noise.std()) - 1) < 0.1
-    assert torch.equal(after.clean[1], clean[1])
-    assert torch.equal(after.sample[1], now.sample[1])
-    early = prediction(clean, index=3)
-    assert move(mask, [1, 2], RegenerationSettings(move_at=0.4))(early) is early
 
 
 def test_a_picture_explains_itself_and_nothing_explains_another():
@@ -174,10 +131,10 @@ def test_every_attempt_is_stronger_than_the_one_before():
     assert attempts[0] == RegenerationSettings()
     for before, after in itertools.pairwise(attempts):
         assert (after.until, after.delay_until, after.radius) >= (before.until, before.delay_until, before.radius)
-        assert after.move_cost <= before.move_cost
+        assert after.edge_cost <= before.edge_cost
         assert after.memorised <= before.memorised
         assert after.near_work <= before.near_work
-    assert attempts[1].move_cost < attempts[0].move_cost
+    assert attempts[1].edge_cost < attempts[0].edge_cost
     assert (attempts[1].memorised, attempts[1].near_work) == pytest.approx((0.7, 0.45))
     assert (attempts[9].memorised, attempts[9].near_work) == (0.3, 0.3)
 
