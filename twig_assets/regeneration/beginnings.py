@@ -53,15 +53,12 @@ def emptiest(
     """
     if count == 1:
         return list(seeds)
-    tried = np.array([[seed + _APART * i for seed in seeds] for i in range(count)])
-    overlaps = []
-    for row in tried:
-        shape = presence(first_prediction(pipeline, prompts, row.tolist(), generation)).cpu()
-        taken = F.interpolate(torch.from_numpy(masks).float()[:, None], size=shape.shape[1:], mode="area")[:, 0]
-        shared, either = torch.minimum(shape, taken).sum((1, 2)), torch.maximum(shape, taken).sum((1, 2))
-        overlaps.append(shared / either.clamp_min(1))
-    best = torch.stack(overlaps).argmin(0).tolist()
-    return [int(tried[one, i]) for i, one in enumerate(best)]
+    tried = [[int(seed) + _APART * i for seed in seeds] for i in range(count)]
+    shown = torch.stack([presence(first_prediction(pipeline, prompts, row, generation)) for row in tried]).cpu()
+    taken = F.interpolate(torch.from_numpy(masks).float()[:, None], size=shown.shape[-2:], mode="area")[:, 0]
+    shared, either = torch.minimum(shown, taken).sum((2, 3)), torch.maximum(shown, taken).sum((2, 3))
+    best = (shared / either.clamp_min(1)).argmin(0).tolist()
+    return [tried[one][i] for i, one in enumerate(best)]
 
 
 def first_prediction(

@@ -1,6 +1,7 @@
 """Images and masks on the latent grid, and what of them is ground."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,37 +22,34 @@ def encode(pipeline: Pipeline, images: Sequence[np.ndarray] | np.ndarray, size: 
     """
     pixels = np.stack([_resized(image, size) for image in images])
     vae = pipeline.vae
-    dtype = vae.dtype
-    wide = _overflows(vae)
     inputs = torch.from_numpy(pixels).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad():
-        if wide:
-            vae.to(torch.float32)
+    with torch.no_grad(), _wide(vae):
         encoded = vae.encode(inputs.to(vae.dtype))
-        if wide:
-            vae.to(dtype)
     # AutoencoderTiny has latents, AutoencoderKL a distribution of them.
     latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
     return latents.float() * vae.config.scaling_factor
 
 
-def decode(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
-    """The reverse of `encode`: float32 (n, H, W, 3), 0 to 1."""
+def decode(pipeline: Pipeline, latents: torch.Tensor) -> torch.Tensor:
+    """The reverse of `encode`: pictures, float32 (n, 3, H, W), 0 to 1."""
     vae = pipeline.vae
-    dtype = vae.dtype
-    wide = _overflows(vae)
-    with torch.no_grad():
-        if wide:
-            vae.to(torch.float32)
+    with torch.no_grad(), _wide(vae):
         pixels = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype)).sample
-        if wide:
-            vae.to(dtype)
-    return (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    return (pixels.float() / 2 + 0.5).clamp(0, 1)
 
 
-def _overflows(vae: Any) -> bool:
-    """Whether it is in half precision and says that it overflows there, as that of Stable Diffusion XL does."""
-    return vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+@contextmanager
+def _wide(vae: Any) -> Iterator[None]:
+    """In single precision meanwhile, if in half precision it says that it overflows: that of Stable Diffusion XL."""
+    dtype = vae.dtype
+    if dtype != torch.float16 or not getattr(vae.config, "force_upcast", False):
+        yield
+        return
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(dtype)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -88,6 +86,6 @@ def surroundings(clean: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def ground(clean: torch.Tensor) -> torch.Tensor:
-    """Median latent along the frame's edge, per image and channel: (n, C, 1, 1)."""
+    """Median latent, or colour, along the frame's edge, per image and channel: (n, C, 1, 1)."""
     edges = [clean[..., 0, :], clean[..., -1, :], clean[..., 1:-1, 0], clean[..., 1:-1, -1]]
     return torch.cat(edges, -1).median(-1).values[..., None, None]

@@ -32,14 +32,12 @@ class Shift:
     right: int
 
 
-def objects(pictures: np.ndarray) -> np.ndarray:
-    """Where something shows in pictures float (n, H, W, 3): bool (n, H, W), true where a colour is far from the ground.
+def objects(pictures: torch.Tensor) -> np.ndarray:
+    """Where something shows in pictures (n, 3, H, W): bool (n, H, W), true where a colour is far from the ground.
 
     Specks are left out and holes filled, since a mask of Segment Anything has neither.
     """
-    edges = [pictures[:, 0], pictures[:, -1], pictures[:, 1:-1, 0], pictures[:, 1:-1, -1]]
-    empty = np.median(np.concatenate(edges, axis=1), axis=1)[:, None, None]
-    off = np.linalg.norm(pictures - empty, axis=-1)
+    off = (pictures - ground(pictures)).square().sum(1).sqrt().cpu().numpy()
     shown = off > _OBJECT * np.quantile(off, 0.95, axis=(1, 2), keepdims=True)
     return np.stack([binary_fill_holes(binary_opening(one, np.ones((2, 2)))) for one in shown])
 

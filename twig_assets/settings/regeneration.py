@@ -53,8 +53,7 @@ class RegenerationSettings(BaseModel):
         without_mask: What is done where the first image has no usable mask (no object was found, or it covers nearly
             everything): `forget`, the strategy of that name, or `plain`, a new draw as it comes.
         works: Of a larger corpus, how many works `references` keeps away from: those nearest to the first images.
-        strength_per_attempt: For every further attempt, added to `until`, `delay_until` and `radius`, and taken from
-            `edge_cost` (a tenth of it).
+        strength_per_attempt: For every further attempt, added to `until`, `delay_until` and `radius`.
         doubt_per_attempt: For every further attempt, taken from `memorised` and `near_work`, down to 0.3: the audit has
             found a copy, so it is less likely that the prompt is an ordinary one.
     """
@@ -101,7 +100,6 @@ class RegenerationSettings(BaseModel):
                 "until": min(1.0, self.until + more),
                 "delay_until": min(1.0, self.delay_until + more),
                 "radius": min(4.0, self.radius + more),
-                "edge_cost": max(0.0, self.edge_cost - more / 10),
                 "memorised": max(min(LEAST_DOUBT, self.memorised), self.memorised - doubt),
                 "near_work": max(min(LEAST_DOUBT, self.near_work), self.near_work - doubt),
             }

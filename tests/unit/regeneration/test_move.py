@@ -24,7 +24,8 @@ def moved(mask, by):
 
 
 def picture(shape):
-    return np.where(shape[..., None], np.float32([0.8, 0.1, 0.1]), np.float32([0.9, 0.9, 0.9]))
+    pixels = np.where(shape[..., None], np.float32([0.8, 0.1, 0.1]), np.float32([0.9, 0.9, 0.9]))
+    return torch.from_numpy(np.moveaxis(pixels, -1, -3))
 
 
 boxes = st.builds(box, st.integers(0, 32), st.integers(0, 32), st.integers(8, 32), st.integers(8, 32))
@@ -68,7 +69,7 @@ def test_an_object_is_what_differs_from_the_ground_without_specks_and_holes():
     shape = box(10, 20)
     drawn = shape & ~box(16, 26, 2, 2) | box(50, 50, 1, 1)
     np.testing.assert_array_equal(objects(picture(drawn)[None])[0], shape)
-    assert not objects(np.full((1, 64, 64, 3), 0.5, np.float32)).any()
+    assert not objects(torch.full((1, 3, 64, 64), 0.5)).any()
 
 
 def test_shifting_keeps_what_was_drawn_and_shows_what_is_given_where_it_was():
@@ -82,7 +83,7 @@ def test_shifting_keeps_what_was_drawn_and_shows_what_is_given_where_it_was():
 
 def test_the_drawing_moves_off_the_mask_with_its_noise_and_others_are_left_alone(pipeline):
     shape = box(20, 20, 24, 24)
-    pixels = (picture(np.stack([shape, shape])) * 255).astype(np.uint8)
+    pixels = (picture(np.stack([shape, shape])) * 255).byte().permute(0, 2, 3, 1).numpy()
     clean = encode(pipeline, pixels, (64, 64))
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     now = Prediction(clean, 0.6 * clean + 0.8 * noise, 0.6, 0.8, 0, 10)

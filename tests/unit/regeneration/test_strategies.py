@@ -131,10 +131,9 @@ def test_every_attempt_is_stronger_than_the_one_before():
     assert attempts[0] == RegenerationSettings()
     for before, after in itertools.pairwise(attempts):
         assert (after.until, after.delay_until, after.radius) >= (before.until, before.delay_until, before.radius)
-        assert after.edge_cost <= before.edge_cost
         assert after.memorised <= before.memorised
         assert after.near_work <= before.near_work
-    assert attempts[1].edge_cost < attempts[0].edge_cost
+    assert attempts[1].until > attempts[0].until
     assert (attempts[1].memorised, attempts[1].near_work) == pytest.approx((0.7, 0.45))
     assert (attempts[9].memorised, attempts[9].near_work) == (0.3, 0.3)
 
