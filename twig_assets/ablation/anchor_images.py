@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.sampling import sampled
 from twig_assets.generation import Pipeline
+from twig_assets.generation.autoencoder import decode
 
 _BATCH = 16
 _STEPS = 25
@@ -93,9 +94,6 @@ def kept_anchor_latents(
     return latents, left
 
 
-@torch.no_grad()
 def decoded(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
     """The pictures of finished latents: uint8 (n, H, W, 3)."""
-    images = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
-    images = (images / 2 + 0.5).clamp(0, 1)
-    return images.float().mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return decode(pipeline, latents).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

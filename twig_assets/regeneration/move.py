@@ -14,7 +14,8 @@ from scipy.ndimage import binary_fill_holes, binary_opening
 from scipy.signal import fftconvolve
 
 from twig_assets.generation import Pipeline
-from twig_assets.regeneration.latents import decode, ground
+from twig_assets.generation.autoencoder import decode
+from twig_assets.regeneration.latents import ground
 from twig_assets.regeneration.steering import Prediction, Steer
 from twig_assets.settings.regeneration import RegenerationSettings
 

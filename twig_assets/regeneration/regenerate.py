@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
+from twig_assets.generation.autoencoder import encode
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
 from twig_assets.regeneration.beginnings import emptiest
 from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
-from twig_assets.regeneration.latents import encode, grown, latent_mask
+from twig_assets.regeneration.latents import grown, latent_mask
 from twig_assets.regeneration.move import move
 from twig_assets.regeneration.need import Need
 from twig_assets.regeneration.relocate import Relocation

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twig_assets.generation.autoencoder import decode, encode
 from twig_assets.regeneration import RegenerationSettings, iou
-from twig_assets.regeneration.latents import decode, encode
 from twig_assets.regeneration.move import Shift, best_shift, move, objects, shifted
 from twig_assets.regeneration.steering import Prediction
 
