@@ -58,7 +58,7 @@ def test_only_linear_layers_of_the_text_encoder_change_so_that_a_lora_can_hold_i
 
 
 def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline):
-    found = readings(pipeline, FISH, AblationSettings(overshoot=0))
+    found = readings(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
     at = found.prompts.index("a picture of a tropical fish")
     own, wanted = found.own.embeddings[at], found.wanted.embeddings[at]
     anchor = read(pipeline, "a picture of a fish").embeddings[0]
@@ -69,8 +69,23 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
     torch.testing.assert_close(wanted[start:last], anchor[start : start + 1].expand(last - start, -1))
     torch.testing.assert_close(wanted[last : last + 3], anchor[start : start + 3])
     torch.testing.assert_close(wanted[-1], anchor[start - 1 - last])
-    further = readings(pipeline, FISH, AblationSettings(overshoot=0.5)).wanted.embeddings[at]
+    further = readings(pipeline, FISH, AblationSettings(overshoot=0.5, emphasis=0)).wanted.embeddings[at]
     torch.testing.assert_close(further, wanted + 0.5 * (wanted - own))
+    empty = read(pipeline, "").embeddings[0]
+    more = readings(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0.5)).wanted.embeddings[at]
+    torch.testing.assert_close(more[:start], own[:start])
+    torch.testing.assert_close(more[start:], wanted[start:] + 0.5 * (wanted - empty)[start:])
+
+
+def test_a_style_is_read_off_many_subjects_none_of_which_it_is_judged_on(pipeline):
+    word = vocabulary(pipeline, [STYLE])[0]
+    judged = STYLE.model_copy(update={"subjects": (f"{word} tulip",)})
+    found = readings(pipeline, judged, AblationSettings())
+    assert len(found.prompts) > 128
+    assert not [prompt for prompt in found.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
+    assert found.prompts == readings(pipeline, judged, AblationSettings()).prompts
+    emphasised = readings(pipeline, judged, AblationSettings(emphasis=1.0))
+    torch.testing.assert_close(emphasised.wanted.embeddings, found.wanted.embeddings)
 
 
 def test_nothing_that_names_a_target_is_retained(pipeline):
