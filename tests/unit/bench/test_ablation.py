@@ -93,6 +93,13 @@ def test_every_method_is_judged_on_the_same_images():
         assert len(judged) == 1
 
 
+def test_model_based_gets_the_papers_steps_and_twice_as_many_where_those_left_something():
+    steps = {task.name: settings_of("model_based", task, SMALL).tuning.steps for task in tasks()}
+    assert {name for name, count in steps.items() if count == 200} == {"unicorn", "twemoji", "noto", "fluent"}
+    assert sorted(steps.values()) == [100] * 4 + [200] * 4 + [400] * 8
+    assert {settings_of("noise_based", task, SMALL).tuning.steps for task in tasks()} == {100, 400}
+
+
 def test_what_was_finished_is_there_again_and_other_settings_start_anew(tmp_path):
     images = np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)
     work = Work(tmp_path, {"samples": 1})
