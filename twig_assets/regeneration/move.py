@@ -50,8 +50,8 @@ def best_shift(shape: np.ndarray, mask: np.ndarray, cell: int, edge_cost: float)
         shape: bool (H, W), the object. No shift moves a part of it out of the frame.
         mask: bool (H, W), what to avoid.
         cell: Pixels of a latent cell.
-        edge_cost: What being nearer to one edge than half a cell costs, counted as intersection over union; nothing
-            where the object is as near to it already.
+        edge_cost: What touching one edge costs, counted as intersection over union; nothing from one cell's distance
+            on, and nothing where the object touches it already.
     """
     if not shape.any():
         return None
@@ -60,7 +60,7 @@ def best_shift(shape: np.ndarray, mask: np.ndarray, cell: int, edge_cost: float)
     box = shape[top:bottom, left:right]
     shared = fftconvolve(mask.astype(float), box[::-1, ::-1].astype(float), mode="valid").round()
     overlap = shared / (mask.sum() + box.sum() - shared)
-    crowded = (_crowded(top, shared.shape[0], cell // 2), _crowded(left, shared.shape[1], cell // 2))
+    crowded = (_nearness(top, shared.shape[0], cell), _nearness(left, shared.shape[1], cell))
     cost = (overlap + edge_cost * (crowded[0][:, None] + crowded[1]))[top % cell :: cell, left % cell :: cell]
     downs, rights = np.arange(cost.shape[0]) - top // cell, np.arange(cost.shape[1]) - left // cell
     cost += _NO_GAIN * (np.square(downs)[:, None] + np.square(rights))
@@ -112,7 +112,7 @@ def _ends(shape: np.ndarray, across: int) -> tuple[int, int]:
     return int(found[0]), int(found[-1]) + 1
 
 
-def _crowded(at: int, places: int, margin: int) -> np.ndarray:
-    """For each place of a box along one side: 1 where it is nearer to an edge than `margin` and than it is at `at`."""
-    to_edge = np.minimum(np.arange(places), np.arange(places)[::-1])
-    return (to_edge < min(margin, int(to_edge[at]))).astype(float)
+def _nearness(at: int, places: int, cell: int) -> np.ndarray:
+    """For each place of a box along one side, how much nearer to the two edges it is than at `at`, 0 to 2."""
+    to_edges = np.minimum(np.stack([np.arange(places), np.arange(places)[::-1]]) / cell, 1)
+    return np.maximum(to_edges[:, at, None] - to_edges, 0).sum(0)

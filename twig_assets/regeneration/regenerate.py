@@ -11,7 +11,7 @@ from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.autoencoder import encode
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
-from twig_assets.regeneration.beginnings import Beginning, emptiest, noise_of
+from twig_assets.regeneration.beginnings import emptiest
 from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
 from twig_assets.regeneration.latents import grown, latent_mask
 from twig_assets.regeneration.move import move
@@ -78,9 +78,9 @@ def regenerate(
         if settings.strength == 0:
             parts.append(sample(pipeline, prompts[chunk], seeds[chunk], generation))
         else:
-            moves = {"auto", "move"} & set(settings.strategies)
-            count = settings.beginnings if moves else 1
-            drawn = emptiest(pipeline, prompts[chunk], seeds[chunk], masks[chunk], count, generation)
+            drawn = seeds[chunk]
+            if {"auto", "move"} & set(settings.strategies):
+                drawn = emptiest(pipeline, prompts[chunk], drawn, masks[chunk], settings.beginnings, generation)
             course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], drawn, works, settings, size)
             parts.append(course.sample(generation))
         if on_progress:
@@ -97,7 +97,7 @@ class _Course:
         prompts: Sequence[str],
         images: np.ndarray,
         masks: np.ndarray,
-        beginnings: Sequence[Beginning],
+        seeds: Sequence[int],
         works: torch.Tensor | None,
         settings: RegenerationSettings,
         size: tuple[int, int],
@@ -106,8 +106,7 @@ class _Course:
         self._settings = settings
         self._works = works
         self._prompts = prompts
-        self._seeds = [one.seed for one in beginnings]
-        self._beginnings = beginnings
+        self._seeds = seeds
         cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
         self._masks = masks
         self._mask = latent_mask(masks, cells)
@@ -130,8 +129,7 @@ class _Course:
                 stack.enter_context(prompted(twin, self._settings.neutral, chosen))
             for attached in self._attached:
                 stack.enter_context(attached)
-            latents = noise_of(self._pipeline, self._beginnings, generation)
-            return sample(twin, self._prompts, self._seeds, generation, latents=latents)
+            return sample(twin, self._prompts, self._seeds, generation)
 
     def _steer(self, now: Prediction) -> Prediction:
         for steer in self._steers:

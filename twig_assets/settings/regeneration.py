@@ -30,13 +30,12 @@ class RegenerationSettings(BaseModel):
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
             decided early; too late an end leaves the mask as a flat patch.
-        beginnings: How many seeds `move` looks at, for one prediction without guidance each, which costs half a step of
-            the sampler apiece, and one more. The image is drawn from the noise, or its mirror image, that leaves the
-            mask emptiest; with 1 it is drawn from the image's own seed.
+        beginnings: How many seeds `move` looks at for one prediction each, which costs half a step of the sampler
+            apiece. The image is drawn from the one that leaves the mask emptiest; with 1 it is the image's own seed.
         move_at: Share of the steps after which `move` sets the object to its place, once. Too early its outline is not
-            known yet; too late what it leaves uncovered stays flat, which shows on a ground that is not.
-        edge_cost: What it costs `move` to set the object nearer than half a latent cell to an edge of the frame,
-            counted as overlap with the mask (intersection over union). A plain draw has fewer things at the edge.
+            known yet; too late what it leaves uncovered stays flat.
+        edge_cost: What it costs `move` to let the object touch an edge of the frame, counted as overlap with the mask
+            (intersection over union). Things that touch the edge are what a plain draw has fewer of.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
             from. 0.6 is nearer than two unrelated images of the embedded model come.
@@ -64,9 +63,9 @@ class RegenerationSettings(BaseModel):
     strategy: Strategy | tuple[Strategy, ...] = "auto"
     strength: float = Field(1.0, ge=0, le=1)
     until: float = Field(0.3, ge=0, le=1)
-    beginnings: int = Field(6, ge=1, le=64)
-    move_at: float = Field(0.85, ge=0, lt=1)
-    edge_cost: float = Field(0.05, ge=0)
+    beginnings: int = Field(8, ge=1, le=64)
+    move_at: float = Field(0.6, ge=0, lt=1)
+    edge_cost: float = Field(0.01, ge=0)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)
