@@ -38,7 +38,7 @@ def distil(
     """Train a copy of the text encoders to read every target as its anchor.
 
     Errors are in units of what separates target and anchor, concept by concept: a concept that is near its anchor
-    counts as much as one that is far, and so do its surroundings.
+    counts as much as one that is far, and so do its surroundings. Where the anchor is emphasised, the unit holds that.
 
     Args:
         pipeline: The unedited model; it is left as it is.
