@@ -17,7 +17,7 @@ from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 # A style has to go whatever is drawn in it; a handful of subjects teach an encoder those subjects.
-_STYLED = 128
+_STYLED = 384
 
 
 @dataclass(frozen=True)
