@@ -2,10 +2,8 @@
 
 from typing import NamedTuple
 
-from twig_assets.ablation.variants import frame, framings, misspellings, pool_of, rewordings
+from twig_assets.ablation.variants import SUBJECTS, frame, framings, misspellings, pool_of, rewordings
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
-
-_SUBJECTS = ("animal", "bicycle", "boat", "cat", "flower", "house", "key", "tree")
 
 
 class TrainingPair(NamedTuple):
@@ -33,14 +31,14 @@ def training_pairs(concept: ConceptTarget, settings: AblationSettings) -> list[T
     avoid = {word for text in (concept.anchor, *concept.preserve) for word in text.lower().split()}
     for distance in (1, 2):
         spelt = misspellings(concept.target, distance, settings.misspellings, settings.seed, "training", avoid)
-        pairs += [_plain(concept, word, _SUBJECTS[i % len(_SUBJECTS)]) for i, word in enumerate(spelt)]
+        pairs += [_plain(concept, word, SUBJECTS[i % len(SUBJECTS)]) for i, word in enumerate(spelt)]
     return list(dict.fromkeys(pairs))
 
 
 def _framed(concept: ConceptTarget, word: str) -> list[TrainingPair]:
     pairs = []
     for framing in framings(concept.kind, "training"):
-        for subject in _SUBJECTS if "{s}" in framing else [""]:
+        for subject in SUBJECTS if "{s}" in framing else [""]:
             prompt = frame(framing, word, subject)
             if concept.kind == "memorized":
                 pairs.append(TrainingPair(prompt, concept.anchor, word, concept.anchor))

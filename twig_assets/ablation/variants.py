@@ -48,7 +48,7 @@ _FRAMINGS: dict[Kind, dict[Pool, tuple[str, ...]]] = {
         ),
     },
 }  # fmt: skip
-_SUBJECTS = ("animal", "bicycle", "boat", "cat", "flower", "house", "key", "tree")
+SUBJECTS = ("animal", "bicycle", "boat", "cat", "flower", "house", "key", "tree")
 _FUNCTION_WORDS = frozenset(
     (
         "a",
@@ -94,7 +94,7 @@ def frame(framing: str, word: str, subject: str = "") -> str:
 
 
 def paraphrases(
-    concept: ConceptTarget, count: int, seed: int = 0, pool: Pool = "training", subjects: Collection[str] = _SUBJECTS
+    concept: ConceptTarget, count: int, seed: int = 0, pool: Pool = "training", subjects: Collection[str] = SUBJECTS
 ) -> list[Variant]:
     """Framings of the target and its aliases and, for a memorised caption, rewordings of it.
 
@@ -129,7 +129,7 @@ def paraphrases(
 
 def misspelt(
     concept: ConceptTarget, distance: int, count: int, seed: int = 0, pool: Pool = "training",
-    subjects: Collection[str] = _SUBJECTS,
+    subjects: Collection[str] = SUBJECTS,
 ) -> list[Variant]:  # fmt: skip
     """Prompts with the target misspelt, each beside the anchor's prompt.
 
