@@ -31,9 +31,11 @@ def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFacto
     """A campaign with a model and a corpus and nothing drawn.
 
     One of the protected works is, to the pixel, what the model draws first for the prompt that is going to be dropped.
+    The strategy is `move`, since `auto` knows the works and would not draw that one again.
     """
     place = places.new(tmp_path_factory.mktemp("daemon"))
-    place.write("campaign.yaml", {**CAMPAIGN, "max_attempts": BUDGET, "batch_size": 1})
+    settings = {"max_attempts": BUDGET, "batch_size": 1, "regeneration": {"strategy": "move"}}
+    place.write("campaign.yaml", {**CAMPAIGN, **settings})
     place.write("prompts.yaml", ["a yellow boat"])
     (place.folder / "inbox").mkdir()
     _protect(place, first_run[0], next(i[-1] for i in first_run[0].images() if i[:3] == (1, "regenerated", 0)))

@@ -189,9 +189,11 @@ class Studio:
         concepts, _ = self.judge.classify(_at_side(images))
         named = [self.judge.concepts[i] for i in concepts.argmax(1)]
         sets = [slice(at, at + firsts.per_seed) for at in range(0, len(images), firsts.per_seed)]
+        between = np.array([[kid(seen[one], firsts_seen[other]) for other in sets] for one in sets])
         return {
             "top1": float(np.mean([a == b for a, b in zip(named, firsts.concepts, strict=True)])),
-            "kid_per_seed_set": [kid(seen[one], firsts_seen[one]) for one in sets],
+            "kid_per_seed_set": between.mean(1).tolist(),
+            "kid_to_own_firsts": np.diag(between).tolist(),
             "kid_unbiased": unbiased_kid(seen, firsts_seen),
             "fid": fid(seen, firsts_seen),
             "kid_n": firsts.per_seed,

@@ -58,13 +58,17 @@ def sample(
     seeds: Sequence[int],
     settings: GenerationSettings,
     encoded: dict[str, torch.Tensor] | None = None,
+    latents: torch.Tensor | None = None,
 ) -> np.ndarray:
     """One call of the pipeline: uint8 array of shape (n, H, W, 3).
 
     `encoded` takes the place of prompts: `prompt_embeds` (n, tokens, d) and what else the pipeline needs with it.
+    `latents` (n, C, h, w) is what it starts from in place of the seeds' own noise.
     """
     height, width = image_size(pipeline, settings)
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    # Drawn in any case: what a scheduler draws at its steps must not be the noise that it starts from.
+    noise = starting_noise(pipeline, generators, height, width)
     late = settings.guidance_scale > 1 and settings.guidance_from > 0
     result = pipeline(
         None if prompts is None else list(prompts),
@@ -74,7 +78,7 @@ def sample(
         guidance_scale=_WITHOUT_EFFECT if late else settings.guidance_scale,
         guidance_rescale=settings.guidance_rescale,
         callback_on_step_end=_begin_guidance(settings) if late else None,
-        latents=starting_noise(pipeline, generators, height, width),
+        latents=noise if latents is None else latents,
         generator=generators,
         output_type="pt",
         **(encoded or {}),

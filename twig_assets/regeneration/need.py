@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from twig_assets.regeneration.latents import ground
-from twig_assets.regeneration.steering import Prediction, Steer
+from twig_assets.regeneration.steering import Prediction
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
@@ -36,36 +36,27 @@ class Need:
         memorised: bool (n,), which prompts are known by heart; None until the first step is taken.
     """
 
-    def __init__(
-        self, firsts: torch.Tensor, works: torch.Tensor | None, relocate: Steer | None, settings: RegenerationSettings
-    ) -> None:
+    def __init__(self, firsts: torch.Tensor, works: torch.Tensor | None, settings: RegenerationSettings) -> None:
         """Of one batch.
 
         Args:
             firsts: Latents of the first images (n, C, h, w).
             works: Latents of the protected works (k, C, h, w), if any are known.
-            relocate: What ordinary prompts get, if anything.
             settings: The thresholds, and the guidance of what is known by heart.
         """
         self._firsts = firsts
         self._works = works
-        self._relocate = relocate
         self._settings = settings
         self.memorised: torch.Tensor | None = None
 
     def steer(self, now: Prediction) -> Prediction:
-        """Judge at the first step, and forget what was predicted by heart; later on relocate what is ordinary."""
-        if self.memorised is None:
-            self.memorised = self._by_heart(now.clean)
-            if not self.memorised.any():
-                return now
-            return replace(now, clean=torch.where(self.memorised[:, None, None, None], 0.0, now.clean))
-        after = self._relocate(now) if self._relocate else now
-        if after is now or not self.memorised.any():
-            return after
-        keep = self.memorised[:, None, None, None]
-        clean, sample = torch.where(keep, now.clean, after.clean), torch.where(keep, now.sample, after.sample)
-        return replace(now, clean=clean, sample=sample)
+        """Judge at the first step, and forget what was predicted by heart."""
+        if self.memorised is not None:
+            return now
+        self.memorised = self._by_heart(now.clean)
+        if not self.memorised.any():
+            return now
+        return replace(now, clean=torch.where(self.memorised[:, None, None, None], 0.0, now.clean))
 
     def _by_heart(self, clean: torch.Tensor) -> torch.Tensor:
         known = explained(clean, self._firsts.to(clean)) >= self._settings.memorised

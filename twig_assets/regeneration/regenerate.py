@@ -11,10 +11,10 @@ from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.autoencoder import encode
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
-from twig_assets.regeneration.beginnings import emptiest
+from twig_assets.regeneration.beginnings import chosen_seeds
 from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
 from twig_assets.regeneration.latents import grown, latent_mask
-from twig_assets.regeneration.move import move
+from twig_assets.regeneration.move import moved
 from twig_assets.regeneration.need import Need
 from twig_assets.regeneration.relocate import Relocation
 from twig_assets.regeneration.repel import repel
@@ -80,7 +80,7 @@ def regenerate(
         else:
             drawn = seeds[chunk]
             if {"auto", "move"} & set(settings.strategies):
-                drawn = emptiest(pipeline, prompts[chunk], drawn, masks[chunk], settings.beginnings, generation)
+                drawn = chosen_seeds(pipeline, prompts[chunk], seeds[chunk], masks[chunk], settings, generation)
             course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], drawn, works, settings, size)
             parts.append(course.sample(generation))
         if on_progress:
@@ -107,8 +107,9 @@ class _Course:
         self._works = works
         self._prompts = prompts
         self._seeds = seeds
-        cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
         self._masks = masks
+        self._need: Need | None = None
+        cells = (size[0] // reduction(pipeline), size[1] // reduction(pipeline))
         self._mask = latent_mask(masks, cells)
         needs_firsts = {"auto", "forget", "repel"} & set(settings.strategies)
         self._firsts = encode(pipeline, images, size) if needs_firsts else None
@@ -129,7 +130,16 @@ class _Course:
                 stack.enter_context(prompted(twin, self._settings.neutral, chosen))
             for attached in self._attached:
                 stack.enter_context(attached)
-            return sample(twin, self._prompts, self._seeds, generation)
+            return self._finished(sample(twin, self._prompts, self._seeds, generation))
+
+    def _finished(self, images: np.ndarray) -> np.ndarray:
+        strategies = set(self._settings.strategies)
+        if not {"auto", "move"} & strategies:
+            return images
+        there = moved(images, self._masks, self._settings.edge_cost, reduction(self._pipeline))
+        if self._need is None or self._need.memorised is None or "move" in strategies:
+            return there
+        return np.where(self._need.memorised.cpu().numpy()[:, None, None, None], images, there)
 
     def _steer(self, now: Prediction) -> Prediction:
         for steer in self._steers:
@@ -138,9 +148,7 @@ class _Course:
 
     def _add(self, strategy: Strategy) -> None:
         settings, mask = self._settings, self._mask
-        if strategy == "move":
-            self._steers.append(move(self._pipeline, self._masks, self._seeds, settings))
-        elif strategy == "vacate":
+        if strategy == "vacate":
             self._steers.append(vacate(mask, settings))
         elif strategy == "repel" and self._firsts is not None:
             self._steers.append(repel(self._firsts[:, None], mask, settings.radius, settings.strength))
@@ -154,9 +162,8 @@ class _Course:
             self._keep_from_works()
         elif strategy == "delay":
             self._scales.append(self._delayed)
-        elif self._firsts is not None:
-            relocate = move(self._pipeline, self._masks, self._seeds, settings) if strategy == "auto" else None
-            need = Need(self._firsts, None if self._works is None else self._works[0], relocate, settings)
+        elif strategy in ("auto", "forget") and self._firsts is not None:
+            need = self._need = Need(self._firsts, None if self._works is None else self._works[0], settings)
             self._steers.append(need.steer)
             self._scales.append(need.scales)
             if settings.neutral:

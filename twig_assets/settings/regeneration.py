@@ -14,8 +14,9 @@ class RegenerationSettings(BaseModel):
 
     Attributes:
         strategy: One strategy, or several that act together.
-            `move`: of several beginnings the one that leaves the mask emptiest is drawn, and once the object shows, it
-            is set to where it meets the mask least. It keeps its size.
+            `move`: of several beginnings the one whose object can best avoid the mask is drawn, and the object is set
+            to where it meets the mask least, by moving the finished image. It keeps its size; what an edge of the frame
+            cuts stays on that edge.
             `vacate`: the mask is cleared in the predicted clean image, so that the object has to be drawn elsewhere.
             `repel`: inside the mask, the predicted clean image is kept away from the first image.
             `references`: the predicted clean image is kept away from every protected work that was given.
@@ -30,12 +31,14 @@ class RegenerationSettings(BaseModel):
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
             decided early; too late an end leaves the mask as a flat patch.
-        beginnings: How many seeds `move` looks at for one prediction each, which costs half a step of the sampler
-            apiece. The image is drawn from the one that leaves the mask emptiest; with 1 it is the image's own seed.
-        move_at: Share of the steps after which `move` sets the object to its place, once. Too early its outline is not
-            known yet; too late what it leaves uncovered stays flat.
+        beginnings: How many seeds `move` looks at by a sketch each, which costs two thirds of a step of the sampler
+            apiece. The image is drawn from the one whose object can best avoid the mask; with 1 it is the image's own
+            seed.
         edge_cost: What it costs `move` to let the object touch an edge of the frame, counted as overlap with the mask
             (intersection over union). Things that touch the edge are what a plain draw has fewer of.
+        size_cost: What a beginning costs, counted likewise, whose object is larger or smaller than those of the other
+            beginnings: times the square of the logarithm of its area, as a multiple of their mean. Small things meet
+            a mask less, so that without it second images would show smaller things than the model draws.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
             from. 0.6 is nearer than two unrelated images of the embedded model come.
@@ -63,9 +66,9 @@ class RegenerationSettings(BaseModel):
     strategy: Strategy | tuple[Strategy, ...] = "auto"
     strength: float = Field(1.0, ge=0, le=1)
     until: float = Field(0.3, ge=0, le=1)
-    beginnings: int = Field(8, ge=1, le=64)
-    move_at: float = Field(0.6, ge=0, lt=1)
-    edge_cost: float = Field(0.01, ge=0)
+    beginnings: int = Field(6, ge=1, le=64)
+    edge_cost: float = Field(0.02, ge=0)
+    size_cost: float = Field(1.0, ge=0)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)

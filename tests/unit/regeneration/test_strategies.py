@@ -74,20 +74,18 @@ def test_a_picture_explains_itself_and_nothing_explains_another():
     assert explained(torch.randn(1, 4, 16, 16), picture).item() < 0.2
 
 
-def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_relocated():
+def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_none():
     first = torch.randn(2, 4, 16, 16)
-    moved = prediction(torch.full((2, 4, 16, 16), 9.0))
     settings = RegenerationSettings(delay_until=0.5, delay_scale=-2.0, neutral="")
-    need = Need(first, None, lambda now: moved, settings)
+    need = Need(first, None, settings)
     assert need.scales(0.0) is None
     assert need.neutral(0.0) is None
     start = prediction(torch.stack([first[0], torch.randn(4, 16, 16)]))
     forgotten = need.steer(start).clean
     assert not forgotten[0].any()
     assert torch.equal(forgotten[1], start.clean[1])
-    after = need.steer(prediction(first, index=1)).clean
-    assert torch.equal(after[0], first[0])
-    assert torch.equal(after[1], moved.clean[1])
+    later = prediction(first, index=1)
+    assert need.steer(later) is later
     scales = [need.scales(progress) for progress in (0.1, 0.5)]
     assert [float(scale[0]) for scale in scales if scale is not None] == [-2, 0]
     assert [bool(scale[1].isnan()) for scale in scales if scale is not None] == [True, True]
@@ -95,7 +93,7 @@ def test_what_is_known_by_heart_gets_opposite_guidance_and_what_is_ordinary_is_r
 
 def test_the_neutral_prompt_is_first_what_opposite_guidance_starts_from_and_then_in_place_of_the_prompt():
     first = torch.randn(2, 4, 16, 16)
-    need = Need(first, None, None, RegenerationSettings(delay_until=0.5, delay_scale=-2.0))
+    need = Need(first, None, RegenerationSettings(delay_until=0.5, delay_scale=-2.0))
     need.steer(prediction(torch.stack([first[0], torch.randn(4, 16, 16)])))
     early, late = need.neutral(0.1), need.neutral(0.5)
     assert early is not None
@@ -106,7 +104,7 @@ def test_the_neutral_prompt_is_first_what_opposite_guidance_starts_from_and_then
 
 
 def test_ordinary_prompts_keep_their_guidance():
-    need = Need(torch.randn(1, 4, 16, 16), None, lambda now: now, RegenerationSettings())
+    need = Need(torch.randn(1, 4, 16, 16), None, RegenerationSettings())
     start = prediction(torch.randn(1, 4, 16, 16))
     assert need.steer(start) is start
     assert need.scales(0.5) is None
@@ -118,7 +116,7 @@ def test_what_is_near_a_protected_work_from_the_first_step_is_known_by_heart_wha
     work, other, first = (torch.randn(1, 4, 16, 16, generator=draw) for _ in range(3))
     near = 0.8 * work + 0.2 * other
     blurred = prediction(torch.cat([near, other]))
-    need = Need(first.expand(2, 4, 16, 16), torch.cat([other * 3, work]), None, RegenerationSettings(near_work=0.6))
+    need = Need(first.expand(2, 4, 16, 16), torch.cat([other * 3, work]), RegenerationSettings(near_work=0.6))
     forgotten = need.steer(blurred).clean
     assert need.memorised is not None
     assert need.memorised.tolist() == [True, False]

@@ -1,0 +1,93 @@
+"""Where in the frame a shape meets a mask least."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+# What touches an edge of the frame with more than this share of its side goes on beyond it.
+_CUT = 1 / 3
+# Of places that are equally good the nearest is taken.
+_NO_GAIN = 1e-7
+_IMPOSSIBLE = 9.0
+
+
+@dataclass(frozen=True)
+class Places:
+    """For k shapes the best place against each of m masks.
+
+    Attributes:
+        cost: Intersection over union there, and what nearness to the frame's edge costs: (m, k).
+        down: By how many cells the shape is moved down to get there: (m, k).
+        right: And to the right.
+    """
+
+    cost: np.ndarray
+    down: np.ndarray
+    right: np.ndarray
+
+
+def best_places(
+    shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: float, margin: int, reach: int | None = None
+) -> Places:
+    """The shift by whole cells by which each shape meets each mask least, nearness to the frame's edge included.
+
+    Args:
+        shapes: bool (k, H, W). No shift moves a part of one out of the frame, or one that an edge of the frame cuts
+            (a third of its side lies on it) off that edge; an empty one stays where it is.
+        masks: bool (m, H, W), what to avoid.
+        cell: Pixels of a cell; a divisor of H and W.
+        edge_cost: What touching one edge costs, counted as intersection over union; nothing from `margin` on, and
+            nothing where the shape is as near to it already.
+        margin: In pixels.
+        reach: Cells that a shape may be moved at most; anywhere in the frame when None.
+    """
+    height, width = shapes.shape[1] // cell, shapes.shape[2] // cell
+    downs = np.arange(-height + 1, height) if reach is None else np.arange(-reach, reach + 1)
+    rights = np.arange(-width + 1, width) if reach is None else np.arange(-reach, reach + 1)
+    cost = _overlaps(shapes, masks, cell, downs, rights)
+    free, crowded = zip(*(_room(shape, downs * cell, rights * cell, margin) for shape in shapes), strict=True)
+    far = np.square(downs)[:, None] + np.square(rights)
+    cost = np.where(np.stack(free), cost + edge_cost * np.stack(crowded) + _NO_GAIN * far, _IMPOSSIBLE)
+    flat = cost.reshape(*cost.shape[:2], -1)
+    at = flat.argmin(-1)
+    return Places(flat.min(-1), downs[at // len(rights)], rights[at % len(rights)])
+
+
+def _overlaps(shapes: np.ndarray, masks: np.ndarray, cell: int, downs: np.ndarray, rights: np.ndarray) -> np.ndarray:
+    """Intersection over union of every mask with every shape at every shift: (m, k, downs, rights)."""
+    # A shift by whole cells keeps each pixel's place in its cell, so these places are correlated apart and summed.
+    split = [F.pixel_unshuffle(torch.from_numpy(one).float()[:, None], cell) for one in (masks, shapes)]
+    size = [2 * side for side in split[0].shape[-2:]]
+    mask, shape = (torch.fft.rfft2(one, s=size) for one in split)
+    shared = torch.fft.irfft2(torch.einsum("mchw,kchw->mkhw", mask, shape.conj()), s=size).round().numpy()
+    shared = shared[:, :, downs % size[0]][..., rights % size[1]]
+    area = masks.sum((1, 2))[:, None, None, None] + shapes.sum((1, 2))[None, :, None, None]
+    return shared / np.maximum(area - shared, 1)
+
+
+def _room(shape: np.ndarray, downs: np.ndarray, rights: np.ndarray, margin: int) -> tuple[np.ndarray, np.ndarray]:
+    """At every shift: whether the shape is within the frame, and how much nearer to its edges than now, 0 to 4."""
+    if not shape.any():
+        return (downs == 0)[:, None] & (rights == 0), np.zeros((len(downs), len(rights)))
+    rows, columns = _to_edges(shape.max(1)), _to_edges(shape.max(0))
+    down = rows[:, None] + np.stack([downs, -downs])
+    right = columns[:, None] + np.stack([rights, -rights])
+    high, wide = _allowed(down, shape[[0, -1]], shape.max(0)), _allowed(right, shape[:, [0, -1]].T, shape.max(1))
+    return high[:, None] & wide, _nearer(down, rows, margin)[:, None] + _nearer(right, columns, margin)
+
+
+def _allowed(distance: np.ndarray, on_edges: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Which shifts keep a shape in the frame, and on those edges that cut it."""
+    cut = on_edges.sum(1) > _CUT * side.sum()
+    return (distance >= 0).all(0) & (distance[cut] == 0).all(0)
+
+
+def _to_edges(taken: np.ndarray) -> np.ndarray:
+    found = taken.nonzero()[0]
+    return np.array([found[0], len(taken) - 1 - found[-1]])
+
+
+def _nearer(distance: np.ndarray, now: np.ndarray, margin: int) -> np.ndarray:
+    return np.maximum(np.minimum(now, margin)[:, None] - np.minimum(distance, margin), 0).sum(0) / margin
