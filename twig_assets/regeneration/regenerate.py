@@ -11,7 +11,7 @@ from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
 from twig_assets.generation.autoencoder import encode
 from twig_assets.generation.generate import image_size, reduction, sample
 from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
-from twig_assets.regeneration.beginnings import chosen_seeds
+from twig_assets.regeneration.beginnings import chosen_noise
 from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
 from twig_assets.regeneration.latents import grown, latent_mask
 from twig_assets.regeneration.move import moved
@@ -47,7 +47,7 @@ def regenerate(
         images: uint8 (n, H, W, 3), the first images.
         masks: bool (n, H, W), true where the first image's shape is.
         seeds: n seeds. The new image starts from its own noise, so give another seed than the first image had; `move`
-            and `auto` choose among several that are derived from it.
+            and `auto` choose among several beginnings that are derived from it.
         settings: How to avoid; the defaults when None. With strength 0 the result is the plain sampler's, to the byte.
         generation: The sampler's settings; the defaults when None.
         references: Protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
@@ -78,11 +78,11 @@ def regenerate(
         if settings.strength == 0:
             parts.append(sample(pipeline, prompts[chunk], seeds[chunk], generation))
         else:
-            drawn = seeds[chunk]
+            noise = None
             if {"auto", "move"} & set(settings.strategies):
-                drawn = chosen_seeds(pipeline, prompts[chunk], seeds[chunk], masks[chunk], settings, generation)
-            course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], drawn, works, settings, size)
-            parts.append(course.sample(generation))
+                noise = chosen_noise(pipeline, prompts[chunk], seeds[chunk], masks[chunk], settings, generation)
+            course = _Course(pipeline, prompts[chunk], images[chunk], masks[chunk], seeds[chunk], works, settings, size)
+            parts.append(course.sample(generation, noise))
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
     return np.concatenate(parts) if parts else images
@@ -120,8 +120,8 @@ class _Course:
         for strategy in settings.strategies:
             self._add(strategy)
 
-    def sample(self, generation: GenerationSettings) -> np.ndarray:
-        """uint8 (n, H, W, 3)."""
+    def sample(self, generation: GenerationSettings, noise: torch.Tensor | None) -> np.ndarray:
+        """uint8 (n, H, W, 3), drawn from the given noise, or the seeds' own."""
         twin = steered(self._pipeline, self._steer)
         with ExitStack() as stack:
             for scales in self._scales:
@@ -130,7 +130,7 @@ class _Course:
                 stack.enter_context(prompted(twin, self._settings.neutral, chosen))
             for attached in self._attached:
                 stack.enter_context(attached)
-            return self._finished(sample(twin, self._prompts, self._seeds, generation))
+            return self._finished(sample(twin, self._prompts, self._seeds, generation, latents=noise))
 
     def _finished(self, images: np.ndarray) -> np.ndarray:
         strategies = set(self._settings.strategies)

@@ -31,9 +31,9 @@ class RegenerationSettings(BaseModel):
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
         until: Share of the denoising steps during which `vacate`, `suppress` and `relocate` act. The place of things is
             decided early; too late an end leaves the mask as a flat patch.
-        beginnings: How many seeds `move` looks at by a sketch each, which costs two thirds of a step of the sampler
-            apiece. The image is drawn from the one whose object can best avoid the mask; with 1 it is the image's own
-            seed.
+        beginnings: How many seeds `move` looks at by a sketch each, which costs a step of the sampler apiece. The image
+            is drawn from that seed's noise, or its mirror image, whose object can best avoid the mask; with 1 it is
+            the image's own.
         edge_cost: What it costs `move` to let the object touch an edge of the frame, counted as overlap with the mask
             (intersection over union). Things that touch the edge are what a plain draw has fewer of.
         size_cost: What a beginning costs, counted likewise, whose object is larger or smaller than those of the other
@@ -66,8 +66,8 @@ class RegenerationSettings(BaseModel):
     strategy: Strategy | tuple[Strategy, ...] = "auto"
     strength: float = Field(1.0, ge=0, le=1)
     until: float = Field(0.3, ge=0, le=1)
-    beginnings: int = Field(6, ge=1, le=64)
-    edge_cost: float = Field(0.02, ge=0)
+    beginnings: int = Field(4, ge=1, le=64)
+    edge_cost: float = Field(0.03, ge=0)
     size_cost: float = Field(1.0, ge=0)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
