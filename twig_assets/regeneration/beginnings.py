@@ -104,15 +104,15 @@ def sketch(
     seen: list[torch.Tensor] = []
 
     def look(now: Prediction) -> Prediction:
+        if now.index == 0:
+            return now
         seen.append(now.clean)
-        if now.index == 1:
-            raise _SeenError
-        return now
+        raise _SeenError
 
     coarse = generation.model_copy(update={"steps": _STEPS, "guidance_scale": 1.0, "guidance_from": 0.0})
     with suppress(_SeenError):
         sample(steered(pipeline, look), None, seeds, coarse, given, noise)
-    return seen[-1]
+    return seen[0]
 
 
 def _noise(pipeline: Pipeline, seeds: Sequence[int], generation: GenerationSettings) -> torch.Tensor:

@@ -5,8 +5,6 @@ while steps are left was tried as well: the model draws on something else then, 
 (docs/benchmarks/regeneration.md).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,14 +16,6 @@ from twig_assets.regeneration.latents import ground
 from twig_assets.regeneration.placing import best_places
 
 _OBJECT = 0.3
-
-
-@dataclass(frozen=True)
-class Shift:
-    """By how many pixels an image is moved, down and to the right."""
-
-    down: int
-    right: int
 
 
 def objects(pictures: torch.Tensor) -> np.ndarray:
@@ -61,21 +51,22 @@ def moved(images: np.ndarray, masks: np.ndarray, edge_cost: float, margin: int) 
     there = []
     for image, mask, shape, uncovered in zip(images, masks, shapes, grounds, strict=True):
         best = best_places(shape[None], mask[None], 1, edge_cost, margin)
-        there.append(slid(image, Shift(int(best.down[0, 0]), int(best.right[0, 0])), shape, uncovered.reshape(3)))
+        there.append(slid(image, int(best.down[0, 0]), int(best.right[0, 0]), shape, uncovered.reshape(3)))
     return np.stack(there)
 
 
-def slid(image: np.ndarray, by: Shift, shape: np.ndarray, uncovered: np.ndarray) -> np.ndarray:
+def slid(image: np.ndarray, down: int, right: int, shape: np.ndarray, uncovered: np.ndarray) -> np.ndarray:
     """An image (H, W, 3) moved by whole pixels; what it leaves bare mirrors what is next to it, but for the object.
 
     Args:
         image: What to move.
-        by: In pixels.
+        down: By how many pixels.
+        right: And to the right.
         shape: bool (H, W), the object.
         uncovered: The colour (3,) that comes up where the object would be mirrored.
     """
-    rows, columns = _mirrored(image.shape[0], by.down), _mirrored(image.shape[1], by.right)
-    bare = (rows != np.arange(len(rows)) - by.down)[:, None] | (columns != np.arange(len(columns)) - by.right)
+    rows, columns = _mirrored(image.shape[0], down), _mirrored(image.shape[1], right)
+    bare = (rows != np.arange(len(rows)) - down)[:, None] | (columns != np.arange(len(columns)) - right)
     there = np.ix_(rows, columns)
     return np.where((bare & binary_dilation(shape)[there])[..., None], uncovered, image[there])
 

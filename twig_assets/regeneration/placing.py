@@ -28,9 +28,7 @@ class Places:
     right: np.ndarray
 
 
-def best_places(
-    shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: float, margin: int, reach: int | None = None
-) -> Places:
+def best_places(shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: float, margin: int) -> Places:
     """The shift by whole cells by which each shape meets each mask least, nearness to the frame's edge included.
 
     Args:
@@ -41,11 +39,9 @@ def best_places(
         edge_cost: What touching one edge costs, counted as intersection over union; nothing from `margin` on, and
             nothing where the shape is as near to it already.
         margin: In pixels.
-        reach: Cells that a shape may be moved at most; anywhere in the frame when None.
     """
     height, width = shapes.shape[1] // cell, shapes.shape[2] // cell
-    downs = np.arange(-height + 1, height) if reach is None else np.arange(-reach, reach + 1)
-    rights = np.arange(-width + 1, width) if reach is None else np.arange(-reach, reach + 1)
+    downs, rights = np.arange(-height + 1, height), np.arange(-width + 1, width)
     cost = _overlaps(shapes, masks, cell, downs, rights)
     free, crowded = zip(*(_room(shape, downs * cell, rights * cell, margin) for shape in shapes), strict=True)
     far = np.square(downs)[:, None] + np.square(rights)

@@ -37,7 +37,7 @@ class Prediction:
         return self.index / self.steps
 
 
-# Gives back the very same prediction where nothing is to change, or one with other clean or noisy latents.
+# Gives back the very same prediction where nothing is to change, or one with other clean latents.
 Steer = Callable[[Prediction], Prediction]
 
 
@@ -100,10 +100,8 @@ class SteeredScheduler:
         self.taken += 1
         if after is before:
             return self._inner.step(model_output, timestep, sample, **kwargs)
-        if after.sample is not before.sample and hasattr(self._inner, "lower_order_nums"):
-            self._inner.lower_order_nums = 0  # a multistep solver's history belongs to the old latents
         output = self._output(after).to(model_output.dtype)
-        return self._inner.step(output, timestep, after.sample.to(sample.dtype), **kwargs)
+        return self._inner.step(output, timestep, sample, **kwargs)
 
     def _clean(self, output: torch.Tensor, sample: torch.Tensor, signal: float, noise: float) -> torch.Tensor:
         if self._kind == "v_prediction":

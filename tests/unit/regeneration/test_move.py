@@ -3,7 +3,7 @@ import torch
 
 from twig_assets.generation.autoencoder import encode
 from twig_assets.regeneration import iou
-from twig_assets.regeneration.move import Shift, moved, objects, outlines, slid
+from twig_assets.regeneration.move import moved, objects, outlines, slid
 
 
 def box(top, left, height=16, width=16, size=64):
@@ -39,12 +39,12 @@ def test_a_sketchs_outline_is_that_of_the_picture_but_for_its_rim(pipeline):
 def test_sliding_mirrors_the_ground_and_not_the_object():
     shape = box(20, 0)
     image = np.where(shape[..., None], np.uint8([200, 0, 0]), np.arange(64, dtype=np.uint8)[:, None, None])
-    there = slid(image, Shift(-4, 10), shape, np.uint8([9, 9, 9]))
+    there = slid(image, -4, 10, shape, np.uint8([9, 9, 9]))
     np.testing.assert_array_equal(there[:60, 10:], image[4:, :54])
     assert (there[17:31, :10] == 9).all()
     assert (there[:14, :10] == np.arange(4, 18)[:, None, None]).all()
     assert there[60:, 63, 0].tolist() == [62, 61, 60, 59]
-    np.testing.assert_array_equal(slid(image, Shift(0, 0), shape, np.uint8([9, 9, 9])), image)
+    np.testing.assert_array_equal(slid(image, 0, 0, shape, np.uint8([9, 9, 9])), image)
 
 
 def test_an_object_is_moved_pixel_by_pixel_to_where_it_meets_the_mask_least():

@@ -36,14 +36,14 @@ def test_steered_and_unsteered_agree_on_any_prediction_type(kind):
     )
 
 
-def test_a_step_from_new_latents_is_the_schedulers_own_step_from_them():
+def test_a_step_with_another_clean_image_is_the_schedulers_own_step_towards_it():
     plain = DDIMScheduler(prediction_type="sample", clip_sample=False)
     plain.set_timesteps(10)
     other = torch.randn(1, 4, 8, 8)
-    scheduler = SteeredScheduler(plain, lambda now: replace(now, sample=other))
-    output, t = torch.randn(1, 4, 8, 8), plain.timesteps[3]
-    stepped = scheduler.step(output, t, torch.zeros(1, 4, 8, 8)).prev_sample
-    torch.testing.assert_close(stepped, plain.step(output, t, other).prev_sample)
+    scheduler = SteeredScheduler(plain, lambda now: replace(now, clean=other))
+    output, latents, t = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8), plain.timesteps[3]
+    stepped = scheduler.step(output, t, latents).prev_sample
+    torch.testing.assert_close(stepped, plain.step(other, t, latents).prev_sample)
 
 
 def test_a_prediction_says_how_far_the_sampling_is(pipeline):
