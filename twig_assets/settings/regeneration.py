@@ -67,7 +67,7 @@ class RegenerationSettings(BaseModel):
     strength: float = Field(1.0, ge=0, le=1)
     until: float = Field(0.3, ge=0, le=1)
     beginnings: int = Field(4, ge=1, le=64)
-    edge_cost: float = Field(0.03, ge=0)
+    edge_cost: float = Field(0.05, ge=0)
     size_cost: float = Field(1.0, ge=0)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
