@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -153,24 +154,28 @@ def test_text_encoders_are_distilled_together_once_and_their_edit_is_the_one_tha
             make("ablated_models", f"tiny.{name}")
         shown = metadata_of(make("composed_model", None), "composed_model")
         again = metadata_of(make("composed_model", None), "composed_model")
+        store = ArtifactStore(str(place.home / "artifacts"))
+        with place.catalog() as session:
+            lost = store.path(str(session.scalars(select(Model)).one().joint_sha256), "safetensors")
+        Path(str(lost)).unlink()
+        remade = metadata_of(make("composed_model", None), "composed_model")
     with place.catalog() as session:
         (model,) = session.scalars(select(Model)).all()
         singles = sorted(edit.weights_sha256 for edit in session.scalars(select(ConceptEdit)))
         assert model.edits == singles
         assert model.joint_sha256 not in {None, *singles}
         assert model.applied == [model.joint_sha256]
-        assert model.sha256 == sha256_of(model.content) == shown["sha256"] == again["sha256"]
+        assert model.sha256 == sha256_of(model.content) == shown["sha256"] == again["sha256"] == remade["sha256"]
         needed = {artifact.sha256 for artifact in needed_artifacts(session)}
-        joint = Edit.from_bytes(
-            ArtifactStore(str(place.home / "artifacts")).read(str(model.joint_sha256), "safetensors")
-        )
+        joint = Edit.from_bytes(store.read(str(model.joint_sha256), "safetensors"))
     assert model.joint_sha256 in needed
     assert [concept.name for concept in joint.concepts] == ["pouting-cat", "unicorn"]
     assert "together" in shown
     assert "together" not in again
+    assert "together" in remade, "its file was lost"
     client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("twig-assets/tiny/ablation")
     recorded = [run.data for run in client.search_runs([experiment.experiment_id])]
-    (together,) = [data for data in recorded if data.params["concept"] == "pouting-cat, unicorn"]
+    together, _ = [data for data in recorded if data.params["concept"] == "pouting-cat, unicorn"]
     assert "surrounding_drop" in together.metrics
     assert shown["mlflow"]

@@ -35,6 +35,7 @@ def composed_model(
     """Name the combination of checkpoint and accepted edits; edits that were refused are left out and named."""
     here = campaign.load()
     _, base_sha256 = models.base(here)
+    artifacts = store.open()
     with catalog.open().session() as session:
         edits = newest_edits(session, here.name)
         stale = unedited_concepts(session, here.name) + [e.concept.name for e in edits if e.base_sha256 != base_sha256]
@@ -48,7 +49,8 @@ def composed_model(
         accepted = [edit for edit in edits if edit.accepted]
         weights = sorted(edit.weights_sha256 for edit in accepted)
         made = session.scalars(select(Model).where(Model.base_sha256 == base_sha256).order_by(Model.id.desc()))
-        known = next((m for m in made if m.checkpoint == here.checkpoint and sorted(m.edits) == weights), None)
+        alike = (m for m in made if m.checkpoint == here.checkpoint and sorted(m.edits) == weights)
+        known = next((m for m in alike if not m.joint_sha256 or artifacts.exists(m.joint_sha256, "safetensors")), None)
         used = [edit.concept.name for edit in accepted]
         refused = [
             f"{edit.concept.name} ({'; '.join(edit.evaluation.get('refusals', ()))})"
@@ -59,14 +61,15 @@ def composed_model(
     if known is not None:
         sha256 = known.sha256
     else:
-        artifacts = store.open()
         contents = [artifacts.read(key, "safetensors") for key in weights]
         joint, figures = _together(context, here, models, tracker, contents)
         joint_sha256 = artifacts.put_bytes(joint, "safetensors") if joint else None
         model = Model(checkpoint=here.checkpoint, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
         sha256 = model.sha256 = sha256_of(model.content)
         with catalog.open().session() as session:
-            session.add(model)
+            # It is there already where only its file was lost.
+            if session.scalar(select(Model.id).where(Model.sha256 == sha256)) is None:
+                session.add(model)
     warning = f"not in the model, as their edits were refused: {'; '.join(refused)}"
     if refused:
         context.log.warning(warning)
