@@ -9,14 +9,13 @@ which meet any mask little, and second images would differ from what the model d
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 import torch
 
-from twig_assets.ablation.conditions import conditions
+from twig_assets.ablation.conditions import Conditions, conditions
 from twig_assets.generation import GenerationSettings, Pipeline
-from twig_assets.generation.generate import image_size, sample, starting_noise
+from twig_assets.generation.generate import image_size, starting_noise
 from twig_assets.regeneration.move import outlines
 from twig_assets.regeneration.placing import best_places
 from twig_assets.regeneration.steering import Prediction, steered
@@ -25,10 +24,6 @@ from twig_assets.settings.regeneration import RegenerationSettings
 # Between the seeds of one image; a prime, so that the neighbours' seeds, which follow each other, are not met.
 _APART = 1_000_003
 _STEPS = 3
-
-
-class _SeenError(Exception):
-    """Ends a pipeline's call once the sketch is known."""
 
 
 def chosen_noise(
@@ -52,13 +47,15 @@ def chosen_noise(
     Returns:
         What the sampler starts from, (n, C, h, w).
     """
-    noise = [_noise(pipeline, [seed + _APART * i for seed in seeds], generation) for i in range(settings.beginnings)]
-    if len(noise) == 1:
+    count = settings.beginnings
+    noise = _noise(pipeline, [seed + _APART * i for i in range(count) for seed in seeds], generation).chunk(count)
+    if count == 1:
         return noise[0]
-    given = encoded(pipeline, prompts)
+    with torch.no_grad():
+        read = conditions(pipeline, prompts)
     size = (masks.shape[1], masks.shape[2])
-    drawn = [outlines(pipeline, sketch(pipeline, given, seeds, one, generation), size) for one in noise]
-    shapes = np.stack(drawn + [np.flip(one, -1) for one in drawn], 1)
+    drawn = [outlines(pipeline, sketch(pipeline, read, seeds, one), size) for one in noise]
+    shapes = np.stack([*drawn, *(np.flip(one, -1) for one in drawn)], 1)
     cell = size[0] // noise[0].shape[2]
     best = [fairest(of_one, mask, cell, settings) for of_one, mask in zip(shapes, masks, strict=True)]
     both = [*noise, *(one.flip(-1) for one in noise)]
@@ -77,42 +74,32 @@ def fairest(shapes: np.ndarray, mask: np.ndarray, cell: int, settings: Regenerat
     return int((cost[0] - elsewhere + settings.size_cost * np.square(np.log(area / area.mean()))).argmin())
 
 
-def encoded(pipeline: Pipeline, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
-    """What `sample` takes in place of the prompts, so that they are read once for all sketches."""
-    with torch.no_grad():
-        read = conditions(pipeline, prompts)
-    pooled = {"pooled_prompt_embeds": read.added["text_embeds"]} if read.added else {}
-    return {"prompt_embeds": read.embeddings, **pooled}
-
-
-def sketch(
-    pipeline: Pipeline,
-    given: dict[str, torch.Tensor],
-    seeds: Sequence[int],
-    noise: torch.Tensor,
-    generation: GenerationSettings,
-) -> torch.Tensor:
+@torch.no_grad()
+def sketch(pipeline: Pipeline, read: Conditions, seeds: Sequence[int], noise: torch.Tensor) -> torch.Tensor:
     """The clean latents (n, C, h, w) that the second of three coarse steps predicts, without guidance.
 
     Args:
-        pipeline: Stable Diffusion or Stable Diffusion XL.
-        given: The prompts, as of `encoded`.
+        pipeline: Stable Diffusion or Stable Diffusion XL. Its call does much that a sketch needs not, at a cost.
+        read: The conditions of n prompts.
         seeds: n seeds, for a scheduler that draws noise of its own.
         noise: What the sampler starts from, (n, C, h, w).
-        generation: The sampler's settings.
     """
-    seen: list[torch.Tensor] = []
+    seen: list[Prediction] = []
 
     def look(now: Prediction) -> Prediction:
-        if now.index == 0:
-            return now
-        seen.append(now.clean)
-        raise _SeenError
+        seen.append(now)
+        return now
 
-    coarse = generation.model_copy(update={"steps": _STEPS, "guidance_scale": 1.0, "guidance_from": 0.0})
-    with suppress(_SeenError):
-        sample(steered(pipeline, look), None, seeds, coarse, given, noise)
-    return seen[0]
+    scheduler = steered(pipeline, look).scheduler
+    scheduler.set_timesteps(_STEPS, device=noise.device)
+    # Other seeds than the image's own, whose noise is what it starts from.
+    generators = [torch.Generator().manual_seed(int(seed) + _STEPS) for seed in seeds]
+    latents = noise * scheduler.init_noise_sigma
+    for moment in scheduler.timesteps[:2]:
+        scaled = scheduler.scale_model_input(latents, moment)
+        output = pipeline.unet(scaled, moment, **read.keywords(), return_dict=False)[0]
+        latents = scheduler.step(output, moment, latents, generators, return_dict=False)[0]
+    return seen[-1].clean
 
 
 def _noise(pipeline: Pipeline, seeds: Sequence[int], generation: GenerationSettings) -> torch.Tensor:

@@ -1,10 +1,11 @@
 import numpy as np
 import torch
 
+from twig_assets.ablation.conditions import conditions
 from twig_assets.generation import GenerationSettings, generate
 from twig_assets.generation.generate import image_size, starting_noise
 from twig_assets.regeneration import RegenerationSettings, iou
-from twig_assets.regeneration.beginnings import chosen_noise, encoded, fairest, sketch
+from twig_assets.regeneration.beginnings import chosen_noise, fairest, sketch
 from twig_assets.regeneration.move import objects, outlines
 
 PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
@@ -69,7 +70,7 @@ def test_of_several_beginnings_always_the_same_is_taken_and_it_depends_on_the_ma
 def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline):
     seeds = list(range(40, 48))
     prompts = [PROMPTS[0]] * len(seeds)
-    drawn = sketch(pipeline, encoded(pipeline, prompts), seeds, noise(pipeline, seeds), FAST)
+    drawn = sketch(pipeline, conditions(pipeline, prompts), seeds, noise(pipeline, seeds))
     early = outlines(pipeline, drawn, (64, 64))
     images = generate(pipeline, prompts, seeds, GenerationSettings(batch_size=8))
     late = objects(_pictures(images))
@@ -80,19 +81,17 @@ def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline):
 
 def test_mirrored_noise_becomes_nearly_the_mirror_image(pipeline):
     seeds = list(range(40, 48))
-    given = encoded(pipeline, [PROMPTS[0]] * len(seeds))
+    read = conditions(pipeline, [PROMPTS[0]] * len(seeds))
     own = noise(pipeline, seeds)
-    plain, turned = (
-        outlines(pipeline, sketch(pipeline, given, seeds, one, FAST), (64, 64)) for one in (own, own.flip(-1))
-    )
+    plain, turned = (outlines(pipeline, sketch(pipeline, read, seeds, one), (64, 64)) for one in (own, own.flip(-1)))
     back = np.mean([iou(a, b[:, ::-1]) for a, b in zip(plain, turned, strict=True)])
     assert back > np.mean([iou(a, b) for a, b in zip(plain, turned, strict=True)]) + 0.05
 
 
 def test_looking_leaves_the_pipeline_as_it_was(pipeline):
     scheduler, taken = pipeline.scheduler, len(pipeline.scheduler.timesteps)
-    given, start = encoded(pipeline, PROMPTS), noise(pipeline, [1, 2])
-    first, again = (sketch(pipeline, given, [1, 2], start, FAST) for _ in range(2))
+    read, start = conditions(pipeline, PROMPTS), noise(pipeline, [1, 2])
+    first, again = (sketch(pipeline, read, [1, 2], start) for _ in range(2))
     assert pipeline.scheduler is scheduler
     assert len(pipeline.scheduler.timesteps) == taken
     np.testing.assert_array_equal(first.numpy(), again.numpy())
