@@ -92,8 +92,8 @@ def sketch(pipeline: Pipeline, read: Conditions, seeds: Sequence[int], noise: to
 
     scheduler = steered(pipeline, look).scheduler
     scheduler.set_timesteps(_STEPS, device=noise.device)
-    # Other seeds than the image's own, whose noise is what it starts from.
-    generators = [torch.Generator().manual_seed(int(seed) + _STEPS) for seed in seeds]
+    # From no image's seed and no beginning's: their noise is what something starts from.
+    generators = [torch.Generator().manual_seed(int(seed) + _APART // 2) for seed in seeds]
     latents = noise * scheduler.init_noise_sigma
     for moment in scheduler.timesteps[:2]:
         scaled = scheduler.scale_model_input(latents, moment)
