@@ -1,11 +1,11 @@
 """Dagster resources: they open what the assets work with, once per process, and hold no logic of their own."""
 
-from resources.campaign import CampaignResource
-from resources.catalog import CatalogResource, StoreResource
-from resources.models import ModelResource
-from resources.notifier import NotifierResource
-from resources.progress import ProgressResource
-from resources.tracker import TrackerResource
+from twig_assets.resources.campaign import CampaignResource
+from twig_assets.resources.catalog import CatalogResource, StoreResource
+from twig_assets.resources.models import ModelResource
+from twig_assets.resources.notifier import NotifierResource
+from twig_assets.resources.progress import ProgressResource
+from twig_assets.resources.tracker import TrackerResource
 
 __all__ = [
     "CampaignResource",

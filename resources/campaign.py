@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from twig_assets.campaigns import Campaign, load_campaign
+from twig_assets.campaign import Campaign, load_campaign
 
 
 class CampaignResource(dg.ConfigurableResource):

@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from twig_assets.campaigns import Campaign
-from twig_assets.home import quiet_model_libraries
+from twig_assets.campaign import Campaign
+from twig_assets.settings.home import quiet_model_libraries
 
 # Fingerprint of the base model -> the edits that are applied to it now.
 _applied: dict[str, frozenset[str]] = {}

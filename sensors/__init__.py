@@ -1,14 +1,14 @@
 """Sensors and schedules: they look at files and rows, start runs, and never load a model."""
 
-from sensors.automation import automation
-from sensors.campaign_partitions import campaign_partitions
-from sensors.compliance_schedule import compliance_schedule
-from sensors.failed_runs import failed_runs
-from sensors.jobs import compliance_audit, draw_batch, read_corpus
-from sensors.notifications import notifications
-from sensors.prompt_inbox import prompt_inbox
-from sensors.reference_changes import reference_changes
-from sensors.ssim_violations import ssim_violations
+from twig_assets.sensors.automation import automation
+from twig_assets.sensors.campaign_partitions import campaign_partitions
+from twig_assets.sensors.compliance_schedule import compliance_schedule
+from twig_assets.sensors.failed_runs import failed_runs
+from twig_assets.sensors.jobs import compliance_audit, draw_batch, read_corpus
+from twig_assets.sensors.notifications import notifications
+from twig_assets.sensors.prompt_inbox import prompt_inbox
+from twig_assets.sensors.reference_changes import reference_changes
+from twig_assets.sensors.ssim_violations import ssim_violations
 
 JOBS = [draw_batch, read_corpus, compliance_audit]
 SCHEDULES = [compliance_schedule]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from twig_assets.home import sensor_seconds
+from twig_assets.settings.home import sensor_seconds
 
 automation = dg.AutomationConditionSensorDefinition(
     name="automation",

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from resources import CampaignResource
-from sensors.jobs import BATCHES, CONCEPTS
-from twig_assets.home import sensor_seconds
 from twig_assets.prompts import batches, read_concepts, read_prompts
+from twig_assets.resources import CampaignResource
+from twig_assets.sensors.jobs import BATCHES, CONCEPTS
+from twig_assets.settings.home import sensor_seconds
 
 
 @dg.sensor(

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from sensors.jobs import compliance_audit
-from twig_assets.home import audit_cron
+from twig_assets.sensors.jobs import compliance_audit
+from twig_assets.settings.home import audit_cron
 
 compliance_schedule = dg.ScheduleDefinition(
     name="compliance_audit",

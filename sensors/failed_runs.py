@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from sensors.jobs import compliance_audit, draw_batch, read_corpus
-from sensors.runs import PARTITION, STATE, died
-from twig_assets.home import sensor_seconds
+from twig_assets.sensors.jobs import compliance_audit, draw_batch, read_corpus
+from twig_assets.sensors.runs import PARTITION, STATE, died
+from twig_assets.settings.home import sensor_seconds
 
 RETRY, RETRIES = "twig/retry", 2
 JOBS = [draw_batch, read_corpus, compliance_audit]

@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-BATCH_ASSETS = (
-    "prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"
-)  # fmt: skip
+BATCH_ASSETS = ("prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images")
 AUDITS, RELEASED, GATE = "similarity_audits", "released_images", "ssim_below_threshold"
 BATCHES, CONCEPTS = "prompt_batches", "concepts"
 

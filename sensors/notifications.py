@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from resources import CampaignResource, CatalogResource, NotifierResource
-from sensors.runs import PARTITION, died, requests_so_far
-from sensors.ssim_violations import TRIES
+from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import Due, enforce, notices
-from twig_assets.home import sensor_seconds
-from twig_assets.present import present_rules
+from twig_assets.resources import CampaignResource, CatalogResource, NotifierResource
+from twig_assets.sensors.runs import PARTITION, died, requests_so_far
+from twig_assets.sensors.ssim_violations import TRIES
+from twig_assets.settings.home import sensor_seconds
 
 NAME = "notifications"
 SENT_PER_TICK = 10
@@ -40,7 +40,7 @@ def notifications(
         happened = notices.withdrawals(session, here.name)
         # Without a model no prompt has attempts that could be spent.
         with suppress(NotMaterializedError):
-            happened += notices.quarantines(session, here.name, present_rules(session, here)[1])
+            happened += notices.quarantines(session, here.name, rules_in_force(session, here)[1])
         known = {
             item for (event, _), items in notices.told(session, here.name).items() if event == "died" for item in items
         }

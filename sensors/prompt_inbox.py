@@ -9,15 +9,15 @@ import dagster as dg
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from resources import CampaignResource, CatalogResource
-from sensors.jobs import BATCHES, draw_batch
-from twig_assets.campaigns import Campaign
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.catalog.models import Prompt
 from twig_assets.catalog.serving import NotMaterializedError, serving_model
-from twig_assets.home import sensor_seconds
 from twig_assets.prompts import PromptError, PromptRow, batches, check_prompts, read_prompts
 from twig_assets.prompts.inbox import reject, take_in, taken_files, waiting_files
-from twig_assets.protected_terms import terms_of
+from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.sensors.jobs import BATCHES, draw_batch
+from twig_assets.settings.home import sensor_seconds
 
 
 @dg.sensor(

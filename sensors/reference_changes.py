@@ -5,11 +5,11 @@ import os
 
 import dagster as dg
 
-from resources import CampaignResource
-from sensors.jobs import read_corpus
-from twig_assets.campaigns import Campaign
-from twig_assets.home import sensor_seconds
-from twig_assets.similarity.files import files_below
+from twig_assets.campaign import Campaign
+from twig_assets.resources import CampaignResource
+from twig_assets.sensors.jobs import read_corpus
+from twig_assets.settings.home import sensor_seconds
+from twig_assets.similarity.corpus.files import files_below
 
 
 @dg.sensor(

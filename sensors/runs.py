@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sensors.jobs import AUDITS, GATE
+from twig_assets.sensors.jobs import AUDITS, GATE
 
 PARTITION, STATE = "dagster/partition", "twig/state"
 GOING_ON = [

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from resources import CampaignResource, CatalogResource
-from sensors.jobs import BATCHES, RELEASED, draw_batch
-from sensors.runs import STATE, going_on, last_run, requests_so_far
 from twig_assets.compliance import Due, Enforced, enforce
-from twig_assets.home import sensor_seconds
+from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.sensors.jobs import BATCHES, RELEASED, draw_batch
+from twig_assets.sensors.runs import STATE, going_on, last_run, requests_so_far
+from twig_assets.settings.home import sensor_seconds
 
 NAME = "ssim_violations"
 REQUESTS_PER_TICK = 25

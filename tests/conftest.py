@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from twig_assets.home import quiet_libraries, quiet_model_libraries
+from twig_assets.settings.home import quiet_libraries, quiet_model_libraries
 
 quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,9 +17,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the integration tests be run on either kind of storage."""
     parser.addoption(
-        "--storage", choices=["sqlite", "postgresql"], default="sqlite",
+        "--storage",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
         help="where the integration tests keep the catalog and Dagster's instance",
-    )  # fmt: skip
+    )
 
 
 ALONE = "tests/integration/test_daemon.py"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.home import (
+from twig_assets.settings.home import (
     catalog_url,
     home,
     mlflow_port,
@@ -39,8 +39,8 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
     """Run a whole campaign: ablate, generate, mask, regenerate, audit, release, report. Goes on where it stopped."""
     import torch
 
-    from twig_assets.campaigns import load_campaign
-    from twig_assets.runner import CampaignRunner
+    from twig_assets.campaign import load_campaign
+    from twig_assets.orchestration.runner import CampaignRunner
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     here = load_campaign(campaign, root)
@@ -57,11 +57,11 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
 def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
     """Write the compliance report anew from the catalog and print its path."""
     from twig_assets.assets.compliance_report import report_path
-    from twig_assets.campaigns import load_campaign
+    from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.home import artifact_root
     from twig_assets.reports import collect, render
+    from twig_assets.settings.home import artifact_root
 
     here = load_campaign(campaign, root)
     with open_catalog(catalog_url()).session() as session:
@@ -75,8 +75,8 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
 @app.command()
 def ui(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
     """Open Dagster and MLflow on loopback; Ctrl-C ends both. TWIG_UI_PORT and TWIG_MLFLOW_PORT choose other ports."""
-    from twig_assets.campaigns import load_campaign
-    from twig_assets.servers import serve
+    from twig_assets.campaign import load_campaign
+    from twig_assets.orchestration.servers import serve
 
     raise typer.Exit(serve(load_campaign(campaign, root), console))
 
@@ -121,16 +121,22 @@ def ablate(
 
     import torch
 
-    from twig_assets.remove_concept import ablation_request, remove_concept, tables
+    from twig_assets.ablation.remove_concept import ablation_request, remove_concept, tables
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     quiet_model_libraries()
     name = "-".join(re.findall(r"[a-z0-9]+", target.lower()))[:60] or "concept"
     concept, settings = ablation_request(
-        {"name": name, "target": target, "anchor": anchor, "kind": kind, "aliases": alias or [],
-         "preserve": preserve or []},
+        {
+            "name": name,
+            "target": target,
+            "anchor": anchor,
+            "kind": kind,
+            "aliases": alias or [],
+            "preserve": preserve or [],
+        },
         {"evaluation": {"samples": samples}, **({"method": method} if method else {})},
-    )  # fmt: skip
+    )
     done = remove_concept(checkpoint, concept, settings, out or Path(f"{name}.safetensors"))
     if as_json:
         sys.stdout.write(done.evaluation.model_dump_json(indent=2) + "\n")
@@ -154,8 +160,8 @@ def prompts(
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
     """Make prompts from pictures: captioned (by the embedded CLIP), set into templates, protected words rewritten."""
-    from twig_assets.automatic_prompts import write_prompts
-    from twig_assets.campaigns import load_campaign
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.prompts_from_pictures import write_prompts
 
     quiet_model_libraries()
     made = write_prompts(images, out, load_campaign(campaign, root), template, captioner)
@@ -175,8 +181,8 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
 ) -> None:
     """Audit a folder of images without a campaign. Exit status 1 if an image fails, 2 if it could not be done."""
+    from twig_assets.folder_audit import audit_folder
     from twig_assets.similarity import Policy, read_policy
-    from twig_assets.standalone import audit_folder
 
     rules = read_policy(policy) if policy else Policy()
     try:
@@ -220,7 +226,7 @@ def review(
 
 
 def _review_output(out: Path, image: str | None, who: str, why: str, against: bool) -> None:
-    from twig_assets.standalone import waivers
+    from twig_assets.folder_audit import waivers
 
     if image is None:
         for pair in waivers.read_waivers(out).values():
@@ -232,14 +238,14 @@ def _review_output(out: Path, image: str | None, who: str, why: str, against: bo
 
 
 def _review_campaign(name: str, root: Path, image: str | None, who: str, why: str, against: bool) -> None:
-    from twig_assets.campaigns import load_campaign
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.rules_in_force import rules_in_force
     from twig_assets.catalog.database import open_catalog
     from twig_assets.compliance import decide, waiting
-    from twig_assets.present import present_rules
 
     here = load_campaign(name, root)
     with open_catalog(catalog_url()).session() as session:
-        _, rules = present_rules(session, here)
+        _, rules = rules_in_force(session, here)
         if image is not None:
             decide(session, name, rules, image, "reject" if against else "waive", who, why)
         table = Table("image", "prompt", "verdict", "why", "decided")
@@ -259,8 +265,8 @@ def calibrate(
     copies: Annotated[int, typer.Option(min=0, help="Copies of works to plant, to see what is found.")] = 72,
 ) -> None:
     """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies."""
+    from twig_assets.folder_audit import calibrate_folder
     from twig_assets.similarity import Policy, read_policy
-    from twig_assets.standalone import calibrate_folder
 
     rules = read_policy(policy) if policy else Policy()
     try:
@@ -316,7 +322,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Find altered, missing or moved audits and decisions, and altered artifacts. Exit status 1 if there are any."""
-    from twig_assets.evidence import verify_everything
+    from twig_assets.evidence.verification import verify_everything
 
     found = verify_everything(head or [])
     if as_json:
@@ -334,7 +340,7 @@ def lineage(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Print where one image comes from and what was decided about it: prompt, model, masks, audits, reviews, runs."""
-    from twig_assets.trace import trace
+    from twig_assets.evidence.lineage_tree import trace
 
     found = trace(image)
     if as_json:
@@ -378,9 +384,9 @@ def gc(
 ) -> None:
     """List artifacts that no row of the catalog refers to; reports are kept."""
     from twig_assets.catalog.database import open_existing_catalog
-    from twig_assets.catalog.garbage import HOUR, find_garbage, remove
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.home import artifact_root
+    from twig_assets.evidence.garbage import HOUR, find_garbage, remove
+    from twig_assets.settings.home import artifact_root
 
     catalog = open_existing_catalog(catalog_url())
     found = find_garbage(catalog, ArtifactStore(artifact_root()), grace_hours * HOUR)
@@ -416,11 +422,11 @@ def db_check() -> None:
 
 def _summary(campaign: str, root: Path) -> None:
     from twig_assets.assets.compliance_report import report_path
-    from twig_assets.campaigns import load_campaign
+    from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.home import artifact_root
     from twig_assets.reports import collect
+    from twig_assets.settings.home import artifact_root
 
     with open_catalog(catalog_url()).session() as session:
         counts = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root())).counts

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources import (
+from twig_assets.resources import (
     CampaignResource,
     CatalogResource,
     ModelResource,
@@ -16,7 +16,7 @@ from resources import (
     StoreResource,
     TrackerResource,
 )
-from sensors import JOBS, SCHEDULES, SENSORS
+from twig_assets.sensors import JOBS, SCHEDULES, SENSORS
 
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -35,7 +35,7 @@ from twig_assets.assets import (  # noqa: E402
     released_images,
     similarity_audits,
 )
-from twig_assets.home import (  # noqa: E402
+from twig_assets.settings.home import (  # noqa: E402
     artifact_root,
     catalog_url,
     home,

@@ -86,9 +86,12 @@ class Place:
         """What a process needs to work in this place."""
         dagster_home = str(self.home) if self.server_url else ""
         return {
-            "TWIG_HOME": str(self.home), "TWIG_CATALOG_URL": self.server_url, "DAGSTER_HOME": dagster_home,
-            "PYTHONPATH": str(ROOT), "COLUMNS": "120",
-        }  # fmt: skip
+            "TWIG_HOME": str(self.home),
+            "TWIG_CATALOG_URL": self.server_url,
+            "DAGSTER_HOME": dagster_home,
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "120",
+        }
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -163,7 +166,7 @@ class Place:
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        from twig_assets.dagster_home import prepare_dagster_home
+        from twig_assets.orchestration.dagster_home import prepare_dagster_home
 
         with self.entered():
             prepare_dagster_home()

@@ -63,9 +63,13 @@ def served(place: Place, **environment: str) -> Iterator[Servers]:
     """`twig ui` in a place; every process of it has TWIG_TEST with the state folder in its environment."""
     ports = {"TWIG_UI_PORT": str(free_port()), "TWIG_MLFLOW_PORT": str(free_port())}
     process = place.process(
-        "ui", "--campaign", "tiny", "--root", str(place.root),
+        "ui",
+        "--campaign",
+        "tiny",
+        "--root",
+        str(place.root),
         environment={**ports, "TWIG_TEST": str(place.home), **environment},
-    )  # fmt: skip
+    )
     lines: list[str] = []
     threading.Thread(target=lambda: lines.extend(process.stdout or []), daemon=True).start()
     try:

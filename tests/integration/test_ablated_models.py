@@ -14,15 +14,15 @@ from sqlalchemy import select
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
-from twig_assets.ablation.tune import Tuner
+from twig_assets.ablation.methods.tune import Tuner
 from twig_assets.assets import composed_model
-from twig_assets.campaigns import load_campaign
+from twig_assets.bench.campaigns.workspace import materialize
+from twig_assets.campaign import load_campaign
 from twig_assets.catalog.artifacts import needed_artifacts
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.definitions import build_defs
-from twig_assets.trials.place import materialize
 
 PARTITION = "tiny.pouting-cat"
 MODEL = "tiny.pouting-cat"
@@ -41,7 +41,7 @@ def write(place: Place, gate: dict[str, Any], **ablation: Any) -> None:
 @contextmanager
 def making(place: Place) -> Iterator[Made]:
     """Makes one of the campaign's assets in this process; the concepts are there already."""
-    from resources import CampaignResource
+    from twig_assets.resources import CampaignResource
 
     with place.instance() as instance:
         defs = build_defs({"campaign": CampaignResource(name="tiny", root=str(place.root))})
@@ -76,8 +76,9 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_w
         with pytest.raises(RuntimeError, match="the power failed"):
             make("ablated_models")
         assert [file.name for file in sorted(trainings.glob(f"{PARTITION}/*/*"))] == [
-            "anchors.safetensors", "training.safetensors"
-        ]  # fmt: skip
+            "anchors.safetensors",
+            "training.safetensors",
+        ]
         monkeypatch.setattr(Tuner, "train_step", fails_at(STEPS + 1))
         shown = metadata_of(make("ablated_models"))
     assert done == [1, 2, 3, 4], "no step was done twice"

@@ -10,11 +10,15 @@ from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, Ended, Place
 
 WARNINGS = {
     "similarity_audits": {
-        "ssim_below_threshold", "none_in_review_band", "none_quarantined", "none_inconclusive", "prompts_are_drawn",
+        "ssim_below_threshold",
+        "none_in_review_band",
+        "none_quarantined",
+        "none_inconclusive",
+        "prompts_are_drawn",
     },
     "masks": {"masks_usable"},
     "reference_corpus": {"references_readable", "references_distinct", "corpus_not_shrunk"},
-}  # fmt: skip
+}
 
 
 def last(place: Place, asset: str, check: str) -> Any:
@@ -37,7 +41,7 @@ def test_every_check_is_evaluated_for_its_batch_and_says_how_many(first_run: tup
 def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: Place) -> None:
     compared = last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resources.models._clip", lambda: pytest.fail("CLIP was opened"))
+        patch.setattr("twig_assets.resources.models._clip", lambda: pytest.fail("CLIP was opened"))
         ended = finished.run()
     assert ended.code == 0, ended.text
     assert last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value == compared

@@ -150,8 +150,13 @@ def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, place:
     [location] = {node["location"]["name"] for node in daemon.ask(LOCATIONS)["repositoriesOrError"]["nodes"]}
     sensors = daemon.ask(TICKS.replace("LOCATION", location))["sensorsOrError"]["results"]
     assert {sensor["name"] for sensor in sensors} >= {
-        "automation", "campaign_partitions", "failed_runs", "prompt_inbox", "reference_changes", "ssim_violations"
-    }  # fmt: skip
+        "automation",
+        "campaign_partitions",
+        "failed_runs",
+        "prompt_inbox",
+        "reference_changes",
+        "ssim_violations",
+    }
     for sensor in sensors:
         assert sensor["sensorState"]["status"] == "RUNNING", sensor["name"]
         failed = [tick for tick in sensor["sensorState"]["ticks"] if tick["status"] == "FAILURE"]

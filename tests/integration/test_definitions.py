@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from twig_assets.definitions import build_defs, defs
-from twig_assets.home import SettingError
+from twig_assets.settings.home import SettingError
 
 GRAPH = {
     "prompts": set(),
@@ -73,7 +73,7 @@ def test_the_definitions_load_and_every_resource_is_bound() -> None:
 
 
 def test_one_resource_can_be_replaced_without_touching_the_others() -> None:
-    from resources import StoreResource
+    from twig_assets.resources import StoreResource
 
     other = build_defs({"store": StoreResource(root="elsewhere")})
     dg.Definitions.validate_loadable(other)

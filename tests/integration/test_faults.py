@@ -10,15 +10,15 @@ from sqlalchemy import func, select
 
 from tests.integration import conftest
 from tests.integration.conftest import ROOT, Ended
-from twig_assets.campaigns import load_campaign
+from twig_assets.bench.campaigns import writer
+from twig_assets.bench.campaigns.campaign_at_rest import CAMPAIGN
+from twig_assets.bench.campaigns.end_state import differences, end_state, findings, unnamed_litter
+from twig_assets.bench.campaigns.faults import all_faults
+from twig_assets.bench.campaigns.workspace import NAME, Place
+from twig_assets.campaign import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit
-from twig_assets.catalog.verify import check_ledger
-from twig_assets.trials import writer
-from twig_assets.trials.campaign_at_rest import CAMPAIGN
-from twig_assets.trials.end_state import differences, end_state, findings, unnamed_litter
-from twig_assets.trials.faults import all_faults
-from twig_assets.trials.place import NAME, Place
+from twig_assets.evidence.verify import check_ledger
 
 
 def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
@@ -28,9 +28,12 @@ def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_
         expected = end_state()
     point = ["similarity_audits", "before commit", "3", "--", "run", "--campaign", "tiny", "--root", str(place.root)]
     killed = subprocess.run(
-        [sys.executable, "-m", "twig_assets.trials.dying", *point],
-        cwd=ROOT, env={**os.environ, **place.environment()}, capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "twig_assets.bench.campaigns.kill_points", *point],
+        cwd=ROOT,
+        env={**os.environ, **place.environment()},
+        capture_output=True,
+        text=True,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with place.entered():
         assert len(differences(end_state(), expected)) >= 2, "audits and releases are missing"
@@ -42,7 +45,7 @@ def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_
 
 def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_url: str) -> None:
     writer.shared_rows(database_url)
-    command = [sys.executable, "-m", "twig_assets.trials.writer", database_url]
+    command = [sys.executable, "-m", "twig_assets.bench.campaigns.writer", database_url]
     running = [subprocess.Popen([*command, f"batch-{n}", "8"], cwd=ROOT) for n in range(4)]
     assert [one.wait() for one in running] == [0] * 4
     catalog = open_catalog(database_url)

@@ -9,9 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sensors import ssim_violations
 from tests.integration.conftest import ALL_FAIL, Ended, Place, Places, idle_assets
 from tests.integration.test_sensors import daemon
+from twig_assets.sensors import ssim_violations
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from sensors import failed_runs, notifications, prompt_inbox, reference_changes, ssim_violations
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, ROOT, Place
 from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo import planted
+from twig_assets.sensors import failed_runs, notifications, prompt_inbox, reference_changes, ssim_violations
 
 
 @contextmanager
@@ -270,9 +270,12 @@ def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:
     assert run is not None
     [record] = ticks.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     context = dg.build_run_status_sensor_context(
-        "failed_runs", dagster_instance=ticks.instance, dagster_run=run,
-        dagster_event=record.event_log_entry.dagster_event, repository_def=ticks.repository,
-    )  # fmt: skip
+        "failed_runs",
+        dagster_instance=ticks.instance,
+        dagster_run=run,
+        dagster_event=record.event_log_entry.dagster_event,
+        repository_def=ticks.repository,
+    )
     return run, failed_runs(context.for_run_failure())
 
 
@@ -298,7 +301,10 @@ def test_runs_that_others_see_to_are_left_to_them(finished: Place) -> None:
         assert not gated.success
         [record] = ticks.instance.get_records_for_run(gated.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
         context = dg.build_run_status_sensor_context(
-            "failed_runs", dagster_instance=ticks.instance, dagster_run=gated.dagster_run,
-            dagster_event=record.event_log_entry.dagster_event, repository_def=ticks.repository,
-        )  # fmt: skip
+            "failed_runs",
+            dagster_instance=ticks.instance,
+            dagster_run=gated.dagster_run,
+            dagster_event=record.event_log_entry.dagster_event,
+            repository_def=ticks.repository,
+        )
         assert "held back by its gate" in failed_runs(context.for_run_failure()).skip_message

@@ -29,7 +29,10 @@ def test_without_mlflow_a_run_is_finished_and_its_figures_are_sent_later(
     assert (ended.code, "4 sent that had waited" in ended.text) == (0, True), ended.text
     new = [run for run in client.search_runs(experiments) if run.info.run_id not in before]
     assert sorted(run.data.tags["dagster/asset"] for run in new) == [
-        "generated_images", "masks", "regenerated_images", "similarity_audits"
-    ]  # fmt: skip
+        "generated_images",
+        "masks",
+        "regenerated_images",
+        "similarity_audits",
+    ]
     assert {run.data.tags["dagster/partition"] for run in new} == {"tiny-001"}
     assert all(run.data.metrics for run in new)

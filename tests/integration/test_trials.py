@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from twig_assets.trials import orchestration
-from twig_assets.trials.orchestration import BATCH_ASSETS, GuardedModels, clocked, many_batches
-from twig_assets.trials.place import NAME, Place, materialize
+from twig_assets.bench.campaigns import orchestration
+from twig_assets.bench.campaigns.orchestration import BATCH_ASSETS, GuardedModels, clocked, many_batches
+from twig_assets.bench.campaigns.workspace import NAME, Place, materialize
 
 
 @pytest.fixture

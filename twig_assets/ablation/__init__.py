@@ -1,13 +1,13 @@
 """Removing concepts from a text-to-image model."""
 
 from twig_assets.ablation.ablate import ablate
-from twig_assets.ablation.applying import apply, remove
-from twig_assets.ablation.compose import compose
-from twig_assets.ablation.concept_edit import ConceptEdit
+from twig_assets.ablation.edits.applying import apply, remove
+from twig_assets.ablation.edits.compose import compose
+from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import AnchorError, EditError, TrainingError
-from twig_assets.ablation.evaluate import evaluate
-from twig_assets.ablation.evaluate_figures import Evaluation
-from twig_assets.ablation.token_pairs import IndistinctConceptError
+from twig_assets.ablation.evaluation.evaluate import evaluate
+from twig_assets.ablation.evaluation.figures import Evaluation
+from twig_assets.ablation.prompts.token_pairs import IndistinctConceptError
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from twig_assets.ablation.adversarial import harden
-from twig_assets.ablation.anchor_images import IsCopy
-from twig_assets.ablation.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.distil import distil
-from twig_assets.ablation.escalate import escalated
-from twig_assets.ablation.neighbours import neighbours
-from twig_assets.ablation.token_pairs import check_distinct, token_pairs
-from twig_assets.ablation.tune import OnStep, tune
+from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
+from twig_assets.ablation.methods.adversarial import harden
+from twig_assets.ablation.methods.anchor_images import IsCopy
+from twig_assets.ablation.methods.distil import distil
+from twig_assets.ablation.methods.escalate import escalated
+from twig_assets.ablation.methods.tune import OnStep, tune
+from twig_assets.ablation.prompts.neighbours import neighbours
+from twig_assets.ablation.prompts.token_pairs import check_distinct, token_pairs
 from twig_assets.generation import Pipeline, fingerprint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 

@@ -11,8 +11,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from twig_assets.ablation.ablate import ablate
-from twig_assets.ablation.applying import apply
-from twig_assets.ablation.concept_edit import ConceptEdit
+from twig_assets.ablation.edits.applying import apply
+from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import EditError
 from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
 from twig_assets.generation.generate import sample
@@ -70,9 +70,11 @@ class ConceptAblation:
 
     def _edit(self, base_sha256: str) -> ConceptEdit:
         concept = ConceptTarget(
-            name="erased", target=self.config.erase_concept, anchor=self.config.anchor_concept,
+            name="erased",
+            target=self.config.erase_concept,
+            anchor=self.config.anchor_concept,
             kind=self.config.concept_type,
-        )  # fmt: skip
+        )
         path = self.config.save_path
         if path is None or not path.exists():
             edit = ablate(self.pipeline, concept, self.config.ablation, base_sha256)
@@ -106,8 +108,10 @@ class ConceptAblation:
         """
         how = GenerationSettings(
             steps=num_inference_steps or self.config.num_inference_steps,
-            guidance_scale=guidance_scale or self.config.guidance_scale, guidance_rescale=0, guidance_from=0,
-        )  # fmt: skip
+            guidance_scale=guidance_scale or self.config.guidance_scale,
+            guidance_rescale=0,
+            guidance_from=0,
+        )
         seeds, drawn = range(seed or 0, (seed or 0) + len(prompts)), []
         for at in range(0, len(prompts), self.config.batch_size):
             chunk = slice(at, at + self.config.batch_size)

@@ -8,17 +8,17 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
-from twig_assets.ablation.evaluate import Unedited, copy_test
-from twig_assets.ablation.training_state import identity_of
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.partitions import concepts
-from twig_assets.assets.thumbnails import gallery, sheet
+from twig_assets.ablation.evaluation.evaluate import Unedited, copy_test
+from twig_assets.ablation.methods.training_state import identity_of
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import concepts
+from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Concept, ConceptEdit
-from twig_assets.home import trainings_folder
+from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.settings.home import trainings_folder
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
@@ -47,8 +47,11 @@ def ablated_models(
     with catalog.open().session() as session:
         concept_id, target = _concept(session, here.name, context.partition_key)
     pipeline, base_sha256 = models.base(here)
-    settings = {"ablation": here.ablation.model_dump(mode="json"), "concept": target.model_dump(mode="json"),
-                "generation": here.generation.model_dump(mode="json")}  # fmt: skip
+    settings = {
+        "ablation": here.ablation.model_dump(mode="json"),
+        "concept": target.model_dump(mode="json"),
+        "generation": here.generation.model_dump(mode="json"),
+    }
     with catalog.open().session() as session:
         done = _finished(session, concept_id, base_sha256, sha256_of(settings))
     if done is not None and store.open().exists(done.weights_sha256, "safetensors"):
@@ -64,19 +67,32 @@ def ablated_models(
     is_copy = copy_test(pipeline, target, here.ablation.evaluation, here.generation, known)
     trainings = trainings_folder() / context.partition_key
     edit = ablate(
-        pipeline, target, here.ablation, base_sha256, is_copy=is_copy, on_step=lambda _, loss: losses.append(loss),
+        pipeline,
+        target,
+        here.ablation,
+        base_sha256,
+        is_copy=is_copy,
+        on_step=lambda _, loss: losses.append(loss),
         folder=trainings / identity_of(target, here.ablation, base_sha256),
-    )  # fmt: skip
+    )
     copies = {target.name: is_copy} if is_copy else None
     evaluation = evaluate(pipeline, edit, models.clip(), here.generation, copies=copies, unedited=known)
     seconds = time.monotonic() - started
     weights = store.open().put_bytes(edit.to_bytes(), "safetensors")
     with catalog.open().session() as session:
-        session.add(ConceptEdit(
-            concept_id=concept_id, base_sha256=base_sha256, method=here.ablation.method, settings=settings,
-            settings_sha256=sha256_of(settings), weights_sha256=weights, evaluation=evaluation.model_dump(mode="json"),
-            accepted=evaluation.accepted, seconds=seconds,
-        ))  # fmt: skip
+        session.add(
+            ConceptEdit(
+                concept_id=concept_id,
+                base_sha256=base_sha256,
+                method=here.ablation.method,
+                settings=settings,
+                settings_sha256=sha256_of(settings),
+                weights_sha256=weights,
+                evaluation=evaluation.model_dump(mode="json"),
+                accepted=evaluation.accepted,
+                seconds=seconds,
+            )
+        )
     shutil.rmtree(trainings, ignore_errors=True)
     return _result(context, tracker, here.name, edit, evaluation, weights, seconds, losses)
 
@@ -96,23 +112,28 @@ def _result(
     summary = {name: figure.value for name, figure in evaluation.summary().items()}
     before, after = (images[:_SHOWN] for images in (evaluation.before, evaluation.after) if images is not None)
     link = tracker.record(
-        context, f"twig-assets/{campaign}/ablation", {**summary, "seconds": seconds, "accepted": evaluation.accepted},
+        context,
+        f"twig-assets/{campaign}/ablation",
+        {**summary, "seconds": seconds, "accepted": evaluation.accepted},
         {"concept": concept.name, "method": edit.settings.method, "target": concept.target, "anchor": concept.anchor},
         {"before-after.png": sheet(np.concatenate([before, after]), len(before))},
         curves={"loss": losses} if losses else None,
-        edit=RecordedEdit(
-            model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted
-        ),
-    )  # fmt: skip
+        edit=RecordedEdit(model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted),
+    )
     refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}
     return dg.MaterializeResult(
         metadata={
-            "accepted": evaluation.accepted, **({} if evaluation.accepted else refused), **summary, "seconds": seconds,
-            "mlflow": link, "summary": summary_table(evaluation), "figures": _table(evaluation),
+            "accepted": evaluation.accepted,
+            **({} if evaluation.accepted else refused),
+            **summary,
+            "seconds": seconds,
+            "mlflow": link,
+            "summary": summary_table(evaluation),
+            "figures": _table(evaluation),
             "before and after": gallery([("before", list(before)), ("after", list(after))]),
         },
         data_version=dg.DataVersion(weights),
-    )  # fmt: skip
+    )
 
 
 @dg.asset_check(
@@ -185,6 +206,8 @@ def _table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
         f"| {f.score_before:.2f} | {f.score_after:.2f} | {'' if f.kid is None else format(f.kid.value, '.3f')} |"
         for f in evaluation.figures
     ]
-    head = ["| role | prompt | images | CLIP accuracy before | after | CLIP score before | after | KID |",
-            "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    head = [
+        "| role | prompt | images | CLIP accuracy before | after | CLIP score before | after | KID |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     return dg.MetadataValue.md("\n".join([*head, *lines]))

@@ -6,14 +6,14 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import update
 
-from resources import CampaignResource, CatalogResource, ModelResource, StoreResource
-from twig_assets.ablation.evaluate_clip import clip_similarity
-from twig_assets.adherence import margins
-from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
-from twig_assets.catalog.attempts import PromptState, prompt_states
+from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.models import Image
-from twig_assets.present import present_rules
+from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.judge.adherence import margins
+from twig_assets.judge.clip import clip_similarity
+from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource
 
 WARNINGS = {
     "none_in_review_band": (
@@ -37,7 +37,7 @@ def audit_warnings(
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the batch's prompts that a person should know of."""
     with catalog.open().session() as session:
-        _, rules = present_rules(session, campaign.load())
+        _, rules = rules_in_force(session, campaign.load())
         states = prompt_states(session, context.partition_key, rules)
     found = {
         "none_in_review_band": [s for s in states if _open_verdict(s) == "review"],
@@ -76,7 +76,7 @@ def prompts_are_drawn(
 ) -> dg.AssetCheckResult:
     """Compare candidates with prompts by CLIP, those that were not compared before, and name the poor ones."""
     with catalog.open().session() as session:
-        _, rules = present_rules(session, campaign.load())
+        _, rules = rules_in_force(session, campaign.load())
         states = prompt_states(session, context.partition_key, rules)
     known = {s.candidate.id: s.candidate.adherence for s in states if s.candidate}
     due = [(i, s.candidate) for i, s in enumerate(states) if s.candidate and s.candidate.adherence is None]

@@ -5,18 +5,18 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource
-from twig_assets.assets.auditing import audit_images
-from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.released_images import released_images
-from twig_assets.campaigns import Campaign
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Image, Prompt, PromptBatch, Release
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import enforce
-from twig_assets.home import home
+from twig_assets.compliance.auditing import audit_images
 from twig_assets.reports import Recheck, collect, dated_path, render, with_history
+from twig_assets.resources import CampaignResource, CatalogResource, ProgressResource, StoreResource
+from twig_assets.settings.home import home
 
 
 @dg.asset(
@@ -50,10 +50,14 @@ def compliance_report(
     sha256 = artifacts.put_bytes(dated.read_bytes(), "html")
     counts = {**data.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
     return dg.MaterializeResult(
-        metadata={"report": dg.MetadataValue.path(str(page)), "dated": dg.MetadataValue.path(str(dated)),
-                  "sha256": sha256, "withdrawn": len(recheck.withdrawn),
-                  **{key: value for key, value in counts.items() if value is not None}},
-    )  # fmt: skip
+        metadata={
+            "report": dg.MetadataValue.path(str(page)),
+            "dated": dg.MetadataValue.path(str(dated)),
+            "sha256": sha256,
+            "withdrawn": len(recheck.withdrawn),
+            **{key: value for key, value in counts.items() if value is not None},
+        },
+    )
 
 
 @dg.asset_check(
@@ -98,9 +102,13 @@ def _recheck(
     if not count:
         return Recheck(published=0, standing=0, rejudged=0, scored=0, withdrawn=[])
     audited = audit_images(
-        campaign, catalog, store, Image.id.in_(published), context.run.run_id,
+        campaign,
+        catalog,
+        store,
+        Image.id.in_(published),
+        context.run.run_id,
         lambda done, total: progress.report(context, done, total, "audits"),
-    )  # fmt: skip
+    )
     with catalog.session() as session:
         withdrawn = enforce(session, campaign, by=context.run.run_id).withdrawn
     scored = len(audited.results)

@@ -3,15 +3,15 @@
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.campaigns import Campaign
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.campaign import Campaign
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import newest_edits, unedited_concepts
+from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 
 
 @dg.asset(
@@ -110,11 +110,12 @@ def _together(
     found = evaluate(pipeline, edit, models.clip(), here.generation)
     names = ", ".join(concept.name for concept in edit.concepts)
     link = tracker.record(
-        context, f"twig-assets/{here.name}/ablation",
+        context,
+        f"twig-assets/{here.name}/ablation",
         {**{name: figure.value for name, figure in found.summary().items()}, "accepted": found.accepted},
         {"concept": names, "method": edit.settings.method},
         curves={"loss": losses} if losses else None,
-    )  # fmt: skip
+    )
     shown: dict[str, dg.MetadataValue] = {"together": summary_table(found), "mlflow": link}
     if not found.accepted:
         raise dg.Failure(

@@ -5,16 +5,23 @@ import time
 import dagster as dg
 import numpy as np
 
-from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.composed_model import composed_model
-from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.prompts import prompts
-from twig_assets.assets.thumbnails import gallery, sheet
-from twig_assets.catalog.attempts import attempt_seed, missing_images, prompt_states
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.assets.shared.thumbnails import gallery, sheet
+from twig_assets.campaign.rules_in_force import generated_settings, rules_in_force
 from twig_assets.catalog.models import Image
+from twig_assets.compliance.candidates import attempt_seed, missing_images, prompt_states
 from twig_assets.generation import generate
-from twig_assets.present import generated_settings, present_rules
+from twig_assets.resources import (
+    CampaignResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 
 
 @dg.asset(
@@ -39,7 +46,7 @@ def generated_images(
     """Draw what the catalog says is missing, a chunk at a time, so that an interrupted run goes on where it was."""
     here = campaign.load()
     with catalog.open().session() as session:
-        model, rules = present_rules(session, here)
+        model, rules = rules_in_force(session, here)
         due = missing_images(session, prompt_states(session, context.partition_key, rules), "generated", rules)
     if not due:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
@@ -63,7 +70,7 @@ def generated_images(
                     settings=generated_settings(here),
                     settings_sha256=rules.generated,
                     run_id=context.run.run_id,
-                )  # fmt: skip
+                )
                 for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
             )
         shown += list(pictures)

@@ -7,19 +7,27 @@ from collections.abc import Sequence
 import dagster as dg
 import numpy as np
 
-from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.claims import one_run_at_a_time
 from twig_assets.assets.generated_images import generated_images
-from twig_assets.assets.mask_rows import write_mask
-from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.thumbnails import gallery, outlined
-from twig_assets.campaigns import FILE, Campaign
-from twig_assets.catalog.attempts import image_of, mask_of, prompt_states
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.mask_rows import write_mask
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.assets.shared.thumbnails import gallery, outlined
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.campaign import FILE
+from twig_assets.campaign.protected_terms import terms_of
+from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Model, Prompt
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.present import present_rules, segmenter_name
+from twig_assets.compliance.candidates import image_of, mask_of, prompt_states
 from twig_assets.prompts import check_prompts, read_prompts
-from twig_assets.protected_terms import terms_of
+from twig_assets.resources import (
+    CampaignResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.segmentation import Segmentation, SourcedMask, bright_ending, masks_from
 
 CHUNK = 16
@@ -49,7 +57,7 @@ def masks(
     here = campaign.load()
     name = segmenter_name(here)
     with catalog.open().session() as session:
-        model, rules = present_rules(session, here)
+        model, rules = rules_in_force(session, here)
         states = prompt_states(session, context.partition_key, rules)
         images = [image_of(session, s.prompt.id, "generated", s.attempt, rules) for s in states]
         due = [(s.prompt, i) for s, i in zip(states, images, strict=True) if i and not mask_of(session, i.id, name)]
@@ -94,9 +102,13 @@ def _masks(
         return bright_ending(pipeline, prompts, seeds, campaign.generation, campaign.segmentation)
 
     return masks_from(
-        pictures, [prompt.text for prompt, _ in chunk], lambda: models.segmenter(campaign), endings, campaign.masks,
+        pictures,
+        [prompt.text for prompt, _ in chunk],
+        lambda: models.segmenter(campaign),
+        endings,
+        campaign.masks,
         campaign.segmentation,
-    )  # fmt: skip
+    )
 
 
 def _check_places(campaign: Campaign) -> None:
@@ -131,7 +143,7 @@ def masks_usable(
     name = segmenter_name(here)
     outcomes: dict[str, list[str]] = {"ok": [], "empty": [], "full": []}
     with catalog.open().session() as session:
-        _, rules = present_rules(session, here)
+        _, rules = rules_in_force(session, here)
         for state in prompt_states(session, context.partition_key, rules):
             image = image_of(session, state.prompt.id, "generated", state.attempt, rules)
             mask = mask_of(session, image.id, name) if image else None

@@ -3,14 +3,14 @@
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Prompt, PromptBatch
 from twig_assets.prompts import PromptRow, batches, check_prompts, read_prompts
 from twig_assets.prompts.protected import CheckedPrompt
-from twig_assets.protected_terms import terms_of
+from twig_assets.resources import CampaignResource, CatalogResource
 
 
 @dg.asset(

@@ -3,12 +3,12 @@
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.partitions import concepts
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import concepts
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Concept
 from twig_assets.prompts import read_concepts
+from twig_assets.resources import CampaignResource, CatalogResource
 
 
 @dg.asset(

@@ -3,12 +3,12 @@
 import dagster as dg
 from sqlalchemy import select
 
-from resources import CampaignResource, CatalogResource, StoreResource
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.thumbnails import gallery
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.catalog.models import CorpusVersion, Reference
+from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
-from twig_assets.similarity.files import shown
+from twig_assets.similarity.corpus.files import shown
 
 CHECKS = [
     dg.AssetCheckSpec(

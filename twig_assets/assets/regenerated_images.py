@@ -6,20 +6,35 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.mask_rows import write_mask
 from twig_assets.assets.masks import masks
-from twig_assets.assets.partitions import prompt_batches
-from twig_assets.assets.thumbnails import gallery, outlined, sheet
-from twig_assets.campaigns import FILE, Campaign
-from twig_assets.catalog.attempts import PromptState, attempt_seed, image_of, mask_of, missing_images, prompt_states
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.mask_rows import write_mask
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.campaign import FILE
+from twig_assets.campaign.protected_terms import terms_of
+from twig_assets.campaign.rules_in_force import regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Mask
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.present import present_rules, regenerated_settings, segmenter_name
+from twig_assets.compliance.candidates import (
+    PromptState,
+    attempt_seed,
+    image_of,
+    mask_of,
+    missing_images,
+    prompt_states,
+)
 from twig_assets.prompts import find_protected
-from twig_assets.protected_terms import terms_of
 from twig_assets.regeneration import compare, nearest_works, regenerate
+from twig_assets.resources import (
+    CampaignResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.segmentation import SourcedMask, segment
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
@@ -49,7 +64,7 @@ def regenerated_images(
     here = campaign.load()
     name = segmenter_name(here)
     with catalog.open().session() as session:
-        model, rules = present_rules(session, here)
+        model, rules = rules_in_force(session, here)
         states = prompt_states(session, context.partition_key, rules)
         work: dict[tuple[int, bool], list[tuple[PromptState, Image, Mask]]] = {}
         for s in missing_images(session, states, "regenerated", rules):
@@ -81,11 +96,17 @@ def regenerated_images(
             with catalog.open().session() as session:
                 for (s, first, _), second, segmentation in zip(chunk, seconds, found, strict=True):
                     image = Image(
-                        sha256=artifacts.put_image(second), prompt_id=s.prompt.id, stage="regenerated", attempt=attempt,
-                        seed=attempt_seed(s.prompt.seed, "regenerated", attempt), model_id=model.id, parent_id=first.id,
+                        sha256=artifacts.put_image(second),
+                        prompt_id=s.prompt.id,
+                        stage="regenerated",
+                        attempt=attempt,
+                        seed=attempt_seed(s.prompt.seed, "regenerated", attempt),
+                        model_id=model.id,
+                        parent_id=first.id,
                         settings={**regenerated_settings(here, attempt), **made},
-                        settings_sha256=rules.regenerated[attempt], run_id=context.run.run_id,
-                    )  # fmt: skip
+                        settings_sha256=rules.regenerated[attempt],
+                        run_id=context.run.run_id,
+                    )
                     session.add(image)
                     session.flush()
                     write_mask(session, artifacts, image.id, name, SourcedMask(segmentation, "automatic"))
@@ -98,10 +119,12 @@ def regenerated_images(
     figures = {"images": float(total), "seconds": time.monotonic() - started, **_means(compared)}
     pictures = np.concatenate([np.stack(three) for _, three in rows])
     link = tracker.record(
-        context, f"twig-assets/{here.name}/images", figures,
+        context,
+        f"twig-assets/{here.name}/images",
+        figures,
         {"strategy": " + ".join(here.regeneration.strategies), "strength": str(here.regeneration.strength)},
         {"first-mask-second.png": sheet(pictures, columns=12)},
-    )  # fmt: skip
+    )
     return dg.MaterializeResult(metadata={**figures, "images": total, "mlflow": link, "pictures": gallery(rows)})
 
 

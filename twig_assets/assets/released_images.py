@@ -4,14 +4,14 @@ import dagster as dg
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from resources import CampaignResource, CatalogResource, StoreResource
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.partitions import prompt_batches
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.assets.similarity_audits import similarity_audits
-from twig_assets.assets.thumbnails import gallery
-from twig_assets.catalog.attempts import PromptState, prompt_states
+from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.models import Release, utc_now
-from twig_assets.present import present_rules
+from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 
 
 @dg.asset(
@@ -34,7 +34,7 @@ def released_images(
     withdrawn: list[PromptState] = []
     held: list[PromptState] = []
     with catalog.open().session() as session:
-        _, rules = present_rules(session, here)
+        _, rules = rules_in_force(session, here)
         for state in prompt_states(session, context.partition_key, rules):
             if _withdraw(session, state):
                 withdrawn.append(state)

@@ -3,17 +3,17 @@
 import dagster as dg
 import numpy as np
 
-from resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
-from twig_assets.assets.auditing import Audited, audit_images
-from twig_assets.assets.claims import one_run_at_a_time
-from twig_assets.assets.partitions import prompt_batches
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
-from twig_assets.assets.thumbnails import gallery
-from twig_assets.campaigns import Campaign
-from twig_assets.catalog.attempts import PromptState, prompt_states
+from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import prompt_batches
+from twig_assets.assets.shared.thumbnails import gallery
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.models import Prompt
-from twig_assets.present import present_rules
+from twig_assets.compliance.auditing import Audited, audit_images
+from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
 
 
 @dg.asset(
@@ -38,9 +38,13 @@ def similarity_audits(
     """Audit the images that have no audit under the present policy and corpus."""
     here = campaign.load()
     audited = audit_images(
-        here, catalog.open(), store.open(), Prompt.batch_key == context.partition_key, context.run.run_id,
+        here,
+        catalog.open(),
+        store.open(),
+        Prompt.batch_key == context.partition_key,
+        context.run.run_id,
         lambda done, total: progress.report(context, done, total, "audits"),
-    )  # fmt: skip
+    )
     if not audited.results:
         known = (
             f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
@@ -63,7 +67,7 @@ def ssim_below_threshold(
     """Look up the verdicts on the batch's candidates under the present policy and corpus."""
     here = campaign.load()
     with catalog.open().session() as session:
-        _, rules = present_rules(session, here)
+        _, rules = rules_in_force(session, here)
         states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]

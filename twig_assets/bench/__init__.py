@@ -11,13 +11,13 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 
 # Each module has `measure(quick, grid) -> Measured`. They load models, so they are imported when asked for.
 _MODULES = {
-    "ablation": "twig_assets.bench.ablation",
-    "detectors": "twig_assets.bench.detectors",
-    "faults": "twig_assets.trials.faults",
-    "model-zoo": "twig_assets.bench.model_zoo",
-    "orchestration": "twig_assets.trials.orchestration",
-    "regeneration": "twig_assets.bench.regeneration",
-    "similarity": "twig_assets.bench.similarity",
+    "ablation": "twig_assets.bench.models.ablation",
+    "detectors": "twig_assets.bench.audit.detectors",
+    "faults": "twig_assets.bench.campaigns.faults",
+    "model-zoo": "twig_assets.bench.models.model_zoo",
+    "orchestration": "twig_assets.bench.campaigns.orchestration",
+    "regeneration": "twig_assets.bench.models.regeneration",
+    "similarity": "twig_assets.bench.audit.similarity",
 }
 
 _CHOOSABLE = "ablation"

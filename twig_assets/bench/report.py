@@ -12,8 +12,15 @@ from rich.table import Table
 
 PACKAGE_DIR = Path(__file__).parents[1]
 _LIBRARIES = (
-    "torch", "diffusers", "transformers", "numpy", "numba", "scikit-image", "pytorch-msssim", "opencv-python-headless",
-)  # fmt: skip
+    "torch",
+    "diffusers",
+    "transformers",
+    "numpy",
+    "numba",
+    "scikit-image",
+    "pytorch-msssim",
+    "opencv-python-headless",
+)
 
 
 class Bar(BaseModel):

@@ -77,10 +77,15 @@ def record(connection: Connection, rows: Iterable[RowKey], metadata: MetaData = 
         for table, row_id in (key for key in chunk if key in contents):
             sequence, previous = newest.sequence + 1, newest.sha256
             newest = Head(sequence, entry_sha256(sequence, previous, table, contents[table, row_id]))
-            entries.append({
-                "sequence": sequence, "table_name": table, "row_id": row_id, "previous_sha256": previous,
-                "sha256": newest.sha256,
-            })  # fmt: skip
+            entries.append(
+                {
+                    "sequence": sequence,
+                    "table_name": table,
+                    "row_id": row_id,
+                    "previous_sha256": previous,
+                    "sha256": newest.sha256,
+                }
+            )
         if entries:
             connection.execute(insert(metadata.tables["ledger_entry"]), entries)
 

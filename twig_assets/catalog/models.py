@@ -210,8 +210,8 @@ class CorpusVersion(Base):
 class Image(Base):
     """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store.
 
-    `adherence` says how much more it shows its prompt than the others of its batch (`twig_assets.adherence`); None
-    where that was not asked.
+    `adherence` says how much more it shows its prompt than the others of its batch (`twig_assets.judge.adherence`);
+    None where that was not asked.
     """
 
     __tablename__ = "image"

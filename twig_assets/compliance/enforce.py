@@ -5,14 +5,14 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from twig_assets.campaigns import Campaign
-from twig_assets.catalog.attempts import Rules
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.rules_in_force import rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.compliance.survey import Survey, survey
-from twig_assets.present import present_rules, rules_under
 from twig_assets.similarity import read_policy
 
 Work = Literal["redraw", "audit", "release"]
@@ -83,7 +83,7 @@ def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) ->
         PolicyError: If the campaign's policy cannot be read.
     """
     try:
-        rules = present_rules(session, campaign)[1]
+        rules = rules_in_force(session, campaign)[1]
     except NotMaterializedError:
         # No image is a candidate without a model, but what is published still has to comply.
         rules = rules_under(session, campaign, model_sha256="")

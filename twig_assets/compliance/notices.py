@@ -8,9 +8,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.attempts import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
+from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.survey import survey
 
 Event = Literal["withdrawn", "quarantined", "stuck", "died"]
@@ -82,9 +82,15 @@ def note(session: Session, campaign: str, notices: Iterable[Notice]) -> int:
     for notice in notices:
         new = {key: line for key, line in notice.items.items() if key not in known[notice.event, notice.subject]}
         if new:
-            session.add(Notification(
-                campaign=campaign, event=notice.event, subject=notice.subject, items=new, items_sha256=sha256_of(new)
-            ))  # fmt: skip
+            session.add(
+                Notification(
+                    campaign=campaign,
+                    event=notice.event,
+                    subject=notice.subject,
+                    items=new,
+                    items_sha256=sha256_of(new),
+                )
+            )
             added += 1
     session.flush()
     return added

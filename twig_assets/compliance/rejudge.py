@@ -59,18 +59,29 @@ def _write(
     of = f" to {nearest.reference.title!r}" if nearest else ""
     reasons = [f"{reason}{of} (by the scores of audit {earlier.id})" for reason in found.reasons]
     row = Audit(
-        image_id=earlier.image_id, policy_id=policy_id, corpus_version_id=earlier.corpus_version_id,
-        verdict=found.verdict, reasons=reasons,
-        nearest_reference_id=nearest.reference_id if nearest else earlier.nearest_reference_id, scores=earlier.scores,
-        thresholds=policy.model_dump(mode="json"), versions=earlier.versions, run_id=run_id,
-    )  # fmt: skip
+        image_id=earlier.image_id,
+        policy_id=policy_id,
+        corpus_version_id=earlier.corpus_version_id,
+        verdict=found.verdict,
+        reasons=reasons,
+        nearest_reference_id=nearest.reference_id if nearest else earlier.nearest_reference_id,
+        scores=earlier.scores,
+        thresholds=policy.model_dump(mode="json"),
+        versions=earlier.versions,
+        run_id=run_id,
+    )
     session.add(row)
     session.flush()
     for match in earlier.matches:
-        session.add(AuditMatch(
-            audit_id=row.id, reference_id=match.reference_id, rank=match.rank, scores=match.scores,
-            transform=match.transform,
-        ))  # fmt: skip
+        session.add(
+            AuditMatch(
+                audit_id=row.id,
+                reference_id=match.reference_id,
+                rank=match.rank,
+                scores=match.scores,
+                transform=match.transform,
+            )
+        )
     return row
 
 

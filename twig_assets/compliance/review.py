@@ -6,9 +6,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.attempts import Rules, prompt_states
-from twig_assets.catalog.decisions import standing_decisions
 from twig_assets.catalog.models import Audit, Image, PolicyRow, Prompt, PromptBatch, Review
+from twig_assets.compliance.candidates import Rules, prompt_states
+from twig_assets.compliance.decisions import standing_decisions
 
 Decision = Literal["waive", "reject"]
 
@@ -84,11 +84,14 @@ def decide(
             f"image: {len({r.sha256 for r in rows})} images of {campaign!r} begin with {image}; give more"
         )
     audits = session.scalars(
-        select(Audit).join(PolicyRow).where(
-            Audit.image_id.in_([row.id for row in rows]), PolicyRow.sha256 == rules.policy_sha256,
+        select(Audit)
+        .join(PolicyRow)
+        .where(
+            Audit.image_id.in_([row.id for row in rows]),
+            PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
         )
-    ).all()  # fmt: skip
+    ).all()
     if not audits:
         raise ReviewError(f"image: {image} has no audit under the present policy and corpus; run the campaign first")
     made = [Review(audit_id=audit.id, decision=decision, who=who.strip(), why=why.strip()) for audit in audits]

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.attempts import Rules
-from twig_assets.catalog.decisions import standing_decisions
 from twig_assets.catalog.models import Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
+from twig_assets.compliance.candidates import Rules
+from twig_assets.compliance.decisions import standing_decisions
 
 
 @dataclass

@@ -43,25 +43,90 @@ class Work:
 
 
 WORKS = (
-    Work("letter", "a letter never sent to the moon", ((28, 30, 92), (120, 70, 160)), "rays", (70, 60, 140),
-         (40, 26, 70), (Sticker("full moon face", "noto", 0.70, 0.30, 0.46), Sticker("love letter", "fluent", 0.32, 0.66, 0.5))),
-    Work("lanterns", "seven lanterns over glass harbour", ((10, 80, 96), (40, 160, 150)), "waves", (16, 110, 126),
-         (6, 52, 74), (Sticker("red paper lantern", "noto", 0.24, 0.34, 0.42), Sticker("red paper lantern", "noto", 0.74, 0.26, 0.36),
-                       Sticker("anchor", "fluent", 0.54, 0.72, 0.40))),
-    Work("orchard", "the orchard that counted backwards", ((246, 196, 84), (226, 104, 70)), "stripes", (232, 150, 60),
-         (92, 110, 40), (Sticker("deciduous tree", "noto", 0.28, 0.52, 0.54), Sticker("hourglass not done", "fluent", 0.72, 0.56, 0.48))),
-    Work("winter", "portrait of a borrowed winter", ((70, 110, 190), (160, 190, 235)), "rings", (96, 140, 214),
-         (40, 70, 130), (Sticker("woman’s hat", "fluent", 0.50, 0.26, 0.5), Sticker("snowflake", "twemoji", 0.26, 0.66, 0.4),
-                         Sticker("scarf", "noto", 0.68, 0.68, 0.5))),
-    Work("engine", "velvet engine number nine", ((96, 14, 44), (180, 30, 70)), "rings", (134, 24, 58),
-         (50, 8, 30), (Sticker("gear", "fluent", 0.36, 0.42, 0.62), Sticker("pool 8 ball", "noto", 0.72, 0.70, 0.42))),
-    Work("clock", "salt clock at low tide", ((16, 130, 130), (230, 220, 170)), "waves", (90, 176, 160),
-         (196, 160, 100), (Sticker("mantelpiece clock", "noto", 0.40, 0.46, 0.56), Sticker("spiral shell", "fluent", 0.76, 0.74, 0.4))),
-    Work("parliament", "parliament of paper kites", ((40, 100, 60), (150, 190, 80)), "rays", (80, 140, 66),
-         (28, 70, 44), (Sticker("kite", "fluent", 0.30, 0.34, 0.5), Sticker("classical building", "noto", 0.62, 0.68, 0.54))),
-    Work("machine", "the cartographer's quiet machine", ((60, 44, 30), (150, 108, 60)), "grid", (108, 80, 46),
-         (36, 26, 20), (Sticker("compass", "noto", 0.34, 0.38, 0.54), Sticker("film projector", "fluent", 0.66, 0.68, 0.52))),
-)  # fmt: skip
+    Work(
+        "letter",
+        "a letter never sent to the moon",
+        ((28, 30, 92), (120, 70, 160)),
+        "rays",
+        (70, 60, 140),
+        (40, 26, 70),
+        (Sticker("full moon face", "noto", 0.70, 0.30, 0.46), Sticker("love letter", "fluent", 0.32, 0.66, 0.5)),
+    ),
+    Work(
+        "lanterns",
+        "seven lanterns over glass harbour",
+        ((10, 80, 96), (40, 160, 150)),
+        "waves",
+        (16, 110, 126),
+        (6, 52, 74),
+        (
+            Sticker("red paper lantern", "noto", 0.24, 0.34, 0.42),
+            Sticker("red paper lantern", "noto", 0.74, 0.26, 0.36),
+            Sticker("anchor", "fluent", 0.54, 0.72, 0.40),
+        ),
+    ),
+    Work(
+        "orchard",
+        "the orchard that counted backwards",
+        ((246, 196, 84), (226, 104, 70)),
+        "stripes",
+        (232, 150, 60),
+        (92, 110, 40),
+        (
+            Sticker("deciduous tree", "noto", 0.28, 0.52, 0.54),
+            Sticker("hourglass not done", "fluent", 0.72, 0.56, 0.48),
+        ),
+    ),
+    Work(
+        "winter",
+        "portrait of a borrowed winter",
+        ((70, 110, 190), (160, 190, 235)),
+        "rings",
+        (96, 140, 214),
+        (40, 70, 130),
+        (
+            Sticker("woman’s hat", "fluent", 0.50, 0.26, 0.5),
+            Sticker("snowflake", "twemoji", 0.26, 0.66, 0.4),
+            Sticker("scarf", "noto", 0.68, 0.68, 0.5),
+        ),
+    ),
+    Work(
+        "engine",
+        "velvet engine number nine",
+        ((96, 14, 44), (180, 30, 70)),
+        "rings",
+        (134, 24, 58),
+        (50, 8, 30),
+        (Sticker("gear", "fluent", 0.36, 0.42, 0.62), Sticker("pool 8 ball", "noto", 0.72, 0.70, 0.42)),
+    ),
+    Work(
+        "clock",
+        "salt clock at low tide",
+        ((16, 130, 130), (230, 220, 170)),
+        "waves",
+        (90, 176, 160),
+        (196, 160, 100),
+        (Sticker("mantelpiece clock", "noto", 0.40, 0.46, 0.56), Sticker("spiral shell", "fluent", 0.76, 0.74, 0.4)),
+    ),
+    Work(
+        "parliament",
+        "parliament of paper kites",
+        ((40, 100, 60), (150, 190, 80)),
+        "rays",
+        (80, 140, 66),
+        (28, 70, 44),
+        (Sticker("kite", "fluent", 0.30, 0.34, 0.5), Sticker("classical building", "noto", 0.62, 0.68, 0.54)),
+    ),
+    Work(
+        "machine",
+        "the cartographer's quiet machine",
+        ((60, 44, 30), (150, 108, 60)),
+        "grid",
+        (108, 80, 46),
+        (36, 26, 20),
+        (Sticker("compass", "noto", 0.34, 0.38, 0.54), Sticker("film projector", "fluent", 0.66, 0.68, 0.52)),
+    ),
+)
 
 
 @cache
@@ -93,8 +158,14 @@ def _rays(pen: ImageDraw.ImageDraw, side: int, ink: Colour) -> None:
     for k in range(0, 12, 2):
         start, end = (2 * math.pi * a / 12 for a in (k, k + 1))
         far = 2 * side
-        pen.polygon([(side * 0.5, side * 0.5), (side * 0.5 + far * math.cos(start), side * 0.5 + far * math.sin(start)),
-                     (side * 0.5 + far * math.cos(end), side * 0.5 + far * math.sin(end))], fill=ink)  # fmt: skip
+        pen.polygon(
+            [
+                (side * 0.5, side * 0.5),
+                (side * 0.5 + far * math.cos(start), side * 0.5 + far * math.sin(start)),
+                (side * 0.5 + far * math.cos(end), side * 0.5 + far * math.sin(end)),
+            ],
+            fill=ink,
+        )
 
 
 def _waves(pen: ImageDraw.ImageDraw, side: int, ink: Colour) -> None:

@@ -14,12 +14,12 @@ import torch.distributed as dist
 from twig_assets.model_zoo.load_classifier import save_classifier
 from twig_assets.model_zoo.load_sam import save_sam
 from twig_assets.model_zoo.sam_model import SamShape
-from twig_assets.model_zoo.stage_classifier import ClassifierConfig, train_classifier
-from twig_assets.model_zoo.stage_clip import ClipConfig, train_clip
-from twig_assets.model_zoo.stage_diffusion import DiffusionConfig, train_diffusion
-from twig_assets.model_zoo.stage_refine import RefineConfig, train_refine
-from twig_assets.model_zoo.stage_sam import SamConfig, train_sam
-from twig_assets.model_zoo.stage_vae import VaeConfig, train_vae
+from twig_assets.model_zoo.training.stage_classifier import ClassifierConfig, train_classifier
+from twig_assets.model_zoo.training.stage_clip import ClipConfig, train_clip
+from twig_assets.model_zoo.training.stage_diffusion import DiffusionConfig, train_diffusion
+from twig_assets.model_zoo.training.stage_refine import RefineConfig, train_refine
+from twig_assets.model_zoo.training.stage_sam import SamConfig, train_sam
+from twig_assets.model_zoo.training.stage_vae import VaeConfig, train_vae
 
 STAGES = ("vae", "clip", "diffusion", "refine", "classifier", "sam")
 

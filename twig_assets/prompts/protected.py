@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from twig_assets.articles import article
+from twig_assets.english import article
 from twig_assets.prompts.concept_files import ConceptRow
 from twig_assets.prompts.problems import Problems
 from twig_assets.prompts.prompt_files import PromptRow

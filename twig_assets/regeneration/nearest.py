@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from twig_assets.similarity import ORIENTATIONS
-from twig_assets.similarity.pair_scores import pair_scores
+from twig_assets.similarity.structural.pair_scores import pair_scores
 
 
 def nearest_works(images: np.ndarray, works: Sequence[np.ndarray], count: int) -> list[int]:

@@ -8,19 +8,19 @@ import numpy as np
 import torch
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths
+from twig_assets.generation.attention import BiasedProcessor, cross_attention, suppression
 from twig_assets.generation.autoencoder import encode
 from twig_assets.generation.generate import image_size, reduction, sample
-from twig_assets.regeneration.attention import BiasedProcessor, cross_attention, suppression
-from twig_assets.regeneration.beginnings import chosen_noise
-from twig_assets.regeneration.guidance import Chosen, Scales, guided, prompted
+from twig_assets.generation.steering import Prediction, Steer, steered
 from twig_assets.regeneration.latents import grown, latent_mask
-from twig_assets.regeneration.move import moved
-from twig_assets.regeneration.need import Need
-from twig_assets.regeneration.relocate import Relocation
-from twig_assets.regeneration.repel import repel
-from twig_assets.regeneration.steering import Prediction, Steer, steered
-from twig_assets.regeneration.vacate import vacate
-from twig_assets.regeneration.words import object_tokens
+from twig_assets.regeneration.memorisation import Need
+from twig_assets.regeneration.object_tokens import object_tokens
+from twig_assets.regeneration.seed_selection import chosen_noise
+from twig_assets.regeneration.strategies.guidance import Chosen, Scales, guided, prompted
+from twig_assets.regeneration.strategies.move import moved
+from twig_assets.regeneration.strategies.relocate import Relocation
+from twig_assets.regeneration.strategies.repel import repel
+from twig_assets.regeneration.strategies.vacate import vacate
 from twig_assets.settings.regeneration import RegenerationSettings, Strategy
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.campaigns import Campaign
-from twig_assets.catalog.attempts import Rules, present_audits
-from twig_assets.catalog.decisions import standing_decisions
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.rules_in_force import rules_in_force, rules_under
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import (
     Audit,
@@ -29,7 +28,8 @@ from twig_assets.catalog.models import (
 )
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.present import present_rules, rules_under
+from twig_assets.compliance.candidates import Rules, present_audits
+from twig_assets.compliance.decisions import standing_decisions
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
@@ -74,7 +74,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         store: Where the images are. A picture that is missing there leaves a gap in the page, not an error.
         now: The time to put on the page, aware; the present by default.
     """
-    rows = _read(session, campaign, _present_rules(session, campaign))
+    rows = _read(session, campaign, _rules_in_force(session, campaign))
     folder = campaign.folder / "references"
     works = {r.id: _reference_line(r, reference_picture(store, r, folder)) for r in rows.references}
     shown = [*rows.images, *rows.published]
@@ -102,10 +102,10 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     )
 
 
-def _present_rules(session: Session, campaign: Campaign) -> Rules:
+def _rules_in_force(session: Session, campaign: Campaign) -> Rules:
     """The rules that the pipeline goes by now; before there is a model, those by which no image counts."""
     try:
-        return present_rules(session, campaign)[1]
+        return rules_in_force(session, campaign)[1]
     except NotMaterializedError:
         return rules_under(session, campaign, model_sha256="")
 

@@ -134,7 +134,7 @@ class Released(_Part):
 
 
 class Figure(_Part):
-    """What CLIP sees in the images of one prompt before and after an edit; see `twig_assets.ablation.evaluate`."""
+    """What CLIP sees in the images of one prompt before and after an edit; see `ablation.evaluation`."""
 
     prompt: str
     role: str

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from twig_assets.catalog.models import Reference
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.reports.data import Picture
-from twig_assets.similarity.decode import decode
+from twig_assets.similarity.corpus.decode import decode
 
 EXACT_SIDE = 128
 THUMBNAIL_SIDE = 320

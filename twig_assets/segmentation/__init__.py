@@ -1,6 +1,6 @@
 """Masks of the objects in images, with Segment Anything or from the generator's own attention."""
 
-from twig_assets.segmentation.ending import bright_ending
+from twig_assets.segmentation.bright_ending import bright_ending
 from twig_assets.segmentation.prompted import segment_at
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.segmentation.segment import segment

@@ -1,14 +1,7 @@
 """How alike a picture is to protected works: structural similarity, a corpus of references, a policy and an audit."""
 
 from twig_assets.similarity.audit import AuditResult, Match, audit
-from twig_assets.similarity.calibrate import Calibration, CalibrationError, calibrate
-from twig_assets.similarity.detectors import ReferenceIndex
-from twig_assets.similarity.limits import Limit, limits
-from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.pixel_file import PixelFile, PixelFileError, append_pictures
-from twig_assets.similarity.planted_recall import PlantedRecall, planted_recall
-from twig_assets.similarity.policy import Policy, PolicyError, read_policy
-from twig_assets.similarity.references import (
+from twig_assets.similarity.corpus.references import (
     CorpusError,
     EmptyCorpusError,
     ReferenceImage,
@@ -16,9 +9,16 @@ from twig_assets.similarity.references import (
     corpus_version,
     read_references,
 )
-from twig_assets.similarity.scan import Pair, ssim_above, ssim_all_pairs
-from twig_assets.similarity.ssim import ssim_map, wang_ssim
-from twig_assets.similarity.stored import StoredVerdict, verdict_of_scores
+from twig_assets.similarity.detectors import ReferenceIndex
+from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.planted_recall import PlantedRecall, planted_recall
+from twig_assets.similarity.structural.pixel_file import PixelFile, PixelFileError, append_pictures
+from twig_assets.similarity.structural.scan import Pair, ssim_above, ssim_all_pairs
+from twig_assets.similarity.structural.ssim import ssim_map, wang_ssim
+from twig_assets.similarity.verdicts.calibrate import Calibration, CalibrationError, calibrate
+from twig_assets.similarity.verdicts.limits import Limit, limits
+from twig_assets.similarity.verdicts.policy import Policy, PolicyError, read_policy
+from twig_assets.similarity.verdicts.stored import StoredVerdict, verdict_of_scores
 
 __all__ = [
     "ORIENTATIONS",

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twig_assets.similarity.corpus.references import EmptyCorpusError, ReferenceImage
 from twig_assets.similarity.detectors import Evidence, ReferenceIndex, embedders_of, fired, gather
 from twig_assets.similarity.detectors.embedders import SSCD
 from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.pair_scores import PairScores, make_exact, pair_scores
-from twig_assets.similarity.pictures import BORDER
-from twig_assets.similarity.policy import Policy
-from twig_assets.similarity.references import EmptyCorpusError, ReferenceImage
+from twig_assets.similarity.structural.pair_scores import PairScores, make_exact, pair_scores
+from twig_assets.similarity.structural.pictures import BORDER
+from twig_assets.similarity.verdicts.policy import Policy
 
 Verdict = Literal["pass", "review", "fail", "inconclusive"]
 KEPT_MATCHES = 5

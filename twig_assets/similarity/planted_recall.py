@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from twig_assets.similarity.corpus.references import ReferenceImage
 from twig_assets.similarity.detectors import ReferenceIndex, fired, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.pair_scores import pair_scores
-from twig_assets.similarity.policy import Policy
-from twig_assets.similarity.references import ReferenceImage
+from twig_assets.similarity.structural.pair_scores import pair_scores
+from twig_assets.similarity.verdicts.policy import Policy
 
 
 @dataclass(frozen=True)

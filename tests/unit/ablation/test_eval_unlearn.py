@@ -15,9 +15,14 @@ from twig_assets.ablation.eval_unlearn import ConceptAblation
 from twig_assets.generation import GenerationSettings, generate
 
 ASKED = {
-    "erase_concept": "tropical fish", "anchor_concept": "fish", "model_id": "embedded", "num_inference_steps": 4,
-    "guidance_scale": 3, "batch_size": 1, "ablation": {"method": "closed_form"},
-}  # fmt: skip
+    "erase_concept": "tropical fish",
+    "anchor_concept": "fish",
+    "model_id": "embedded",
+    "num_inference_steps": 4,
+    "guidance_scale": 3,
+    "batch_size": 1,
+    "ablation": {"method": "closed_form"},
+}
 PROMPTS = ["a tropical fish", "a castle"]
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, IndistinctConceptError, ablate
-from twig_assets.ablation.adversarial import harden
-from twig_assets.ablation.closed_form import solve
-from twig_assets.ablation.neighbours import neighbours
-from twig_assets.ablation.token_pairs import TokenPairs, token_pairs
+from twig_assets.ablation.methods.adversarial import harden
+from twig_assets.ablation.methods.closed_form import solve
+from twig_assets.ablation.prompts.neighbours import neighbours
+from twig_assets.ablation.prompts.token_pairs import TokenPairs, token_pairs
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
 

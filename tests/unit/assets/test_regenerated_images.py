@@ -2,7 +2,7 @@ import dagster as dg
 import pytest
 
 from twig_assets.assets.regenerated_images import _check_neutral
-from twig_assets.campaigns import load_campaign
+from twig_assets.campaign import load_campaign
 
 
 @pytest.mark.parametrize(("neutral", "named"), [("a lanttern", "lantern"), ("a red apple", "red apple")])

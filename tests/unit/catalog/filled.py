@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.attempts import PromptState, Rules, prompt_states
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Model, PolicyRow, Prompt, PromptBatch, Review
+from twig_assets.compliance.candidates import PromptState, Rules, prompt_states
 
 BATCH = "demo-000"
 
@@ -25,8 +25,10 @@ class Filled:
         self.session = session
         session.add(PromptBatch(key=BATCH, campaign="demo"))
         session.flush()
-        self.prompts = [self._add(Prompt(batch_key=BATCH, position=i, text=f"thing {i}", seed=i, sha256=digest(str(i))))
-                        for i in range(prompts)]  # fmt: skip
+        self.prompts = [
+            self._add(Prompt(batch_key=BATCH, position=i, text=f"thing {i}", seed=i, sha256=digest(str(i))))
+            for i in range(prompts)
+        ]
         self.rules = Rules(
             model_sha256=digest("model"),
             generated=digest("first"),
@@ -55,18 +57,36 @@ class Filled:
             Model, self.rules.model_sha256, checkpoint="embedded", base_sha256=digest("base"), edits=[]
         )
         count = len(self.session.scalars(select(Image.id)).all())
-        return self._add(Image(
-            sha256=digest(f"image{count}"), prompt_id=self.prompts[prompt].id, stage=stage, attempt=attempt, seed=1,
-            model_id=model.id, settings={}, settings_sha256=self.rules.settings_sha256(stage, attempt), run_id="run",
-        ))  # fmt: skip
+        return self._add(
+            Image(
+                sha256=digest(f"image{count}"),
+                prompt_id=self.prompts[prompt].id,
+                stage=stage,
+                attempt=attempt,
+                seed=1,
+                model_id=model.id,
+                settings={},
+                settings_sha256=self.rules.settings_sha256(stage, attempt),
+                run_id="run",
+            )
+        )
 
     def audit(self, image: Image, verdict: str) -> Audit:
         """A verdict under the present policy and corpus."""
         policy = self._get_or_add(PolicyRow, self.rules.policy_sha256, body={})
-        return self._add(Audit(
-            image_id=image.id, policy_id=policy.id, corpus_version_id=self.rules.corpus_id, verdict=verdict,
-            reasons=["said"], scores={}, thresholds={}, versions={}, run_id="run",
-        ))  # fmt: skip
+        return self._add(
+            Audit(
+                image_id=image.id,
+                policy_id=policy.id,
+                corpus_version_id=self.rules.corpus_id,
+                verdict=verdict,
+                reasons=["said"],
+                scores={},
+                thresholds={},
+                versions={},
+                run_id="run",
+            )
+        )
 
     def judged(self, verdict: str, attempt: int = 0) -> Audit:
         """A candidate with a verdict."""

@@ -11,8 +11,16 @@ def add_images(catalog: Catalog, count: int) -> list[int]:
     """Images that nobody has audited, a policy, a corpus and a work; returns the images' ids."""
     with catalog.session() as session:
         filled = Filled(session, prompts=1)
-        session.add(Reference(campaign="demo", sha256=digest("work"), title="Night", rights_holder="A. Painter",
-                              licence="none", file="night.png"))  # fmt: skip
+        session.add(
+            Reference(
+                campaign="demo",
+                sha256=digest("work"),
+                title="Night",
+                rights_holder="A. Painter",
+                licence="none",
+                file="night.png",
+            )
+        )
         first = filled.judged("pass")
         more = [filled.image(attempt) for attempt in range(1, count)]
         return [first.image_id, *(image.id for image in more)]
@@ -24,12 +32,21 @@ def add_audit(catalog: Catalog, image_id: int, decision: str | None = None) -> i
         like = session.scalars(select(Audit).order_by(Audit.id)).first()
         work = session.scalars(select(Reference.id)).one()
         audit = Audit(
-            image_id=image_id, policy_id=like.policy_id, corpus_version_id=like.corpus_version_id, verdict="fail",
-            reasons=["close to Night"], nearest_reference_id=work, scores={"ssim": 0.7, "masked_ssim": None},
-            thresholds={"ssim": 0.6}, versions={"scikit-image": "1"}, run_id="run",
-            matches=[AuditMatch(reference_id=work, rank=rank, scores={"ssim": 0.8 - rank / 10}, transform="mirror")
-                     for rank in (1, 2)],
-        )  # fmt: skip
+            image_id=image_id,
+            policy_id=like.policy_id,
+            corpus_version_id=like.corpus_version_id,
+            verdict="fail",
+            reasons=["close to Night"],
+            nearest_reference_id=work,
+            scores={"ssim": 0.7, "masked_ssim": None},
+            thresholds={"ssim": 0.6},
+            versions={"scikit-image": "1"},
+            run_id="run",
+            matches=[
+                AuditMatch(reference_id=work, rank=rank, scores={"ssim": 0.8 - rank / 10}, transform="mirror")
+                for rank in (1, 2)
+            ],
+        )
         if decision:
             audit.reviews.append(Review(decision=decision, who="Ada", why="licensed since"))
         session.add(audit)
@@ -48,9 +65,19 @@ def add_images_of_attempts(catalog: Catalog, attempts: int) -> list[int]:
     """More images of the first prompt, as many as wanted."""
     with catalog.session() as session:
         like = session.scalars(select(Image)).first()
-        images = [Image(
-            sha256=digest(f"more{attempt}"), prompt_id=like.prompt_id, stage="generated", attempt=attempt, seed=1,
-            model_id=like.model_id, settings={}, settings_sha256=like.settings_sha256, run_id="run",
-        ) for attempt in range(attempts)]  # fmt: skip
+        images = [
+            Image(
+                sha256=digest(f"more{attempt}"),
+                prompt_id=like.prompt_id,
+                stage="generated",
+                attempt=attempt,
+                seed=1,
+                model_id=like.model_id,
+                settings={},
+                settings_sha256=like.settings_sha256,
+                run_id="run",
+            )
+            for attempt in range(attempts)
+        ]
         session.add_all(images)
     return [image.id for image in images]

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.catalog import database
-from twig_assets.catalog.attempts import Rules, present_audits
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
 from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
-from twig_assets.catalog.verify import check_ledger
+from twig_assets.compliance.candidates import Rules, present_audits
+from twig_assets.evidence.verify import check_ledger
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
 

@@ -35,9 +35,16 @@ def concept(session: Session, name: str, campaign: str = "demo", active: bool = 
 
 def edit(session: Session, of: Concept, weights: str, accepted: bool = True) -> ConceptEdit:
     row = ConceptEdit(
-        concept_id=of.id, base_sha256="base", method="closed_form", settings={}, settings_sha256="s",
-        weights_sha256=weights, evaluation={}, accepted=accepted, seconds=1.0,
-    )  # fmt: skip
+        concept_id=of.id,
+        base_sha256="base",
+        method="closed_form",
+        settings={},
+        settings_sha256="s",
+        weights_sha256=weights,
+        evaluation={},
+        accepted=accepted,
+        seconds=1.0,
+    )
     session.add(row)
     session.flush()
     return row

@@ -38,17 +38,31 @@ def store(filled: Filled, result: AuditResult, members: list[str], image_id: int
             Reference, sha256, campaign="demo", title=sha256, rights_holder="", licence="", file=sha256
         ).id
     assert result.nearest
-    row = filled._add(Audit(
-        image_id=image_id, policy_id=policy.id, corpus_version_id=version.id, verdict=result.verdict,
-        reasons=result.reasons, nearest_reference_id=ids[result.nearest.sha256], scores=result.scores,
-        thresholds=result.thresholds, versions=result.versions, run_id="run",
-    ))  # fmt: skip
+    row = filled._add(
+        Audit(
+            image_id=image_id,
+            policy_id=policy.id,
+            corpus_version_id=version.id,
+            verdict=result.verdict,
+            reasons=result.reasons,
+            nearest_reference_id=ids[result.nearest.sha256],
+            scores=result.scores,
+            thresholds=result.thresholds,
+            versions=result.versions,
+            run_id="run",
+        )
+    )
     for match in result.matches:
         scores = {k: v for k, v in asdict(match).items() if k not in ("reference_sha256", "rank", "transform")}
-        filled._add(AuditMatch(
-            audit_id=row.id, reference_id=ids[match.reference_sha256], rank=match.rank, scores=scores,
-            transform=match.transform,
-        ))  # fmt: skip
+        filled._add(
+            AuditMatch(
+                audit_id=row.id,
+                reference_id=ids[match.reference_sha256],
+                rank=match.rank,
+                scores=scores,
+                transform=match.transform,
+            )
+        )
 
 
 def test_an_audit_against_a_part_of_the_corpus_comes_back_with_what_it_lacks(

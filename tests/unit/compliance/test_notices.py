@@ -62,8 +62,10 @@ def test_what_was_noted_is_not_noted_again_and_what_is_new_comes_alone(session: 
     assert notices.note(session, "demo", [both]) == 1
     assert notices.note(session, "demo", [notices.Notice("died", BATCH, {"release 1": "x"})]) == 1
     assert [row.items for row in notices.unsent(session, "demo", 9)] == [
-        {"release 1": "one"}, {"release 2": "two"}, {"release 1": "x"}
-    ]  # fmt: skip
+        {"release 1": "one"},
+        {"release 2": "two"},
+        {"release 1": "x"},
+    ]
     assert notices.unsent(session, "another campaign", 9) == []
 
 

@@ -6,7 +6,7 @@ import torch
 
 from twig_assets.generation import CheckpointError, fingerprint, load_checkpoint
 from twig_assets.model_zoo import ModelError, load_clip, load_pipeline
-from twig_assets.model_zoo.export import WEIGHTS
+from twig_assets.model_zoo.training.export import WEIGHTS
 
 
 def test_a_folder_is_opened_like_the_embedded_model(pipeline):

@@ -7,7 +7,7 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, ablate, apply, remove
-from twig_assets.ablation.token_pairs import embed
+from twig_assets.ablation.prompts.token_pairs import embed
 from twig_assets.generation import GenerationSettings, fingerprint, generate
 from twig_assets.regeneration import RegenerationSettings, regenerate
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from twig_assets.model_zoo.art import BACKGROUNDS, SIDE, sprites, training_pairs, view
-from twig_assets.model_zoo.captions import caption
 from twig_assets.model_zoo.planted import WORKS, Work, draw, picture
+from twig_assets.model_zoo.training.captions import caption
 from twig_assets.similarity import wang_ssim
 
 

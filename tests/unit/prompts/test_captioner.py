@@ -27,9 +27,15 @@ def blip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blip")
     torch.manual_seed(0)
     text = {
-        **SMALL, "vocab_size": len(WORDS), "bos_token_id": 5, "sep_token_id": 3, "eos_token_id": 3, "pad_token_id": 0,
-        "encoder_hidden_size": 16, "max_position_embeddings": 64,
-    }  # fmt: skip
+        **SMALL,
+        "vocab_size": len(WORDS),
+        "bos_token_id": 5,
+        "sep_token_id": 3,
+        "eos_token_id": 3,
+        "pad_token_id": 0,
+        "encoder_hidden_size": 16,
+        "max_position_embeddings": 64,
+    }
     vision = {**SMALL, "image_size": 32, "patch_size": 16}
     model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision, projection_dim=16))
     liking = torch.zeros(len(WORDS))

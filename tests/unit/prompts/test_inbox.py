@@ -28,8 +28,10 @@ def test_files_come_to_the_end_in_the_order_in_which_they_are_taken_in(folder: P
         take_in(drop(folder, name, text), folder)
     assert [row.text for row in read_prompts(folder)] == ["an owl", "a cat", "a zebra", "an ant", "a bee"]
     assert [path.name for path in taken_files(folder)] == [
-        "prompts_inbox_000001_zebra.yaml", "prompts_inbox_000002_ant-hill.yaml", "prompts_inbox_000003_b.csv"
-    ]  # fmt: skip
+        "prompts_inbox_000001_zebra.yaml",
+        "prompts_inbox_000002_ant-hill.yaml",
+        "prompts_inbox_000003_b.csv",
+    ]
     assert waiting_files(folder) == []
 
 
@@ -49,9 +51,13 @@ def test_a_campaign_without_prompts_can_begin_with_a_dropped_file(folder: Path) 
     ],
 )
 def test_a_bad_file_is_refused_with_its_own_name_and_nothing_changes(
-    folder: Path, name: str, content: str, message: str, tmp_path_factory: pytest.TempPathFactory,
+    folder: Path,
+    name: str,
+    content: str,
+    message: str,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     scratch = str(tmp_path_factory.mktemp("scratch"))
     monkeypatch.setattr(tempfile, "tempdir", scratch)
     path = drop(folder, name, content)

@@ -36,8 +36,9 @@ def test_the_best_place_is_as_good_as_any_that_was_tried_one_by_one():
     shape, mask = box(18, 26, 20, 12), box(10, 14, 30, 34)
     tried = [
         iou(np.roll(shape, (down * CELL, right * CELL), (0, 1)), mask)
-        for down in range(-4, 7) for right in range(-6, 7)
-    ]  # fmt: skip
+        for down in range(-4, 7)
+        for right in range(-6, 7)
+    ]
     assert iou(np.roll(shape, best(shape, mask), (0, 1)), mask) == pytest.approx(min(tried))
     assert best_places(shape[None], mask[None], CELL, 0.0, CELL).cost[0, 0] == pytest.approx(min(tried), abs=1e-4)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.reports.filler import DEMO, Filler
-from twig_assets.campaigns import Campaign
+from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.store import ArtifactStore
 

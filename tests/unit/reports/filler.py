@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.orm import Session
 
-from twig_assets.campaigns import Campaign
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.rules_in_force import generated_settings, regenerated_settings
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import (
     Audit,
@@ -23,7 +24,6 @@ from twig_assets.catalog.models import (
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, view
-from twig_assets.present import generated_settings, regenerated_settings
 from twig_assets.similarity import Policy, ReferenceImage, audit, corpus_version, read_policy, read_references
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"

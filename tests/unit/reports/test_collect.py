@@ -40,9 +40,18 @@ def draw_and_release(filler: Filler, name: str = "owl") -> Prompt:
 def test_an_empty_catalog_gives_an_empty_report(filler: Filler) -> None:
     data = report(filler)
     assert data.counts.model_dump() == {
-        "prompts": 0, "images": 0, "audited": 0, "failed": 0, "released": 0, "quarantined": 0, "review": 0,
-        "released_unsafe": 0, "released_waived": 0, "worst_released_ssim": None, "ssim_95_released": None,
-    }  # fmt: skip
+        "prompts": 0,
+        "images": 0,
+        "audited": 0,
+        "failed": 0,
+        "released": 0,
+        "quarantined": 0,
+        "review": 0,
+        "released_unsafe": 0,
+        "released_waived": 0,
+        "worst_released_ssim": None,
+        "ssim_95_released": None,
+    }
     assert (data.model, data.corpus_sha256, data.policy, data.caught) == (None, None, {}, [])
     assert data.made_at == datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -220,7 +229,7 @@ def test_a_concept_shows_its_newest_edit(filler: Filler) -> None:
                 evaluation=evaluation,
                 accepted=after < 0.5,
                 seconds=1.5,
-            )  # fmt: skip
+            )
         )
         filler.session.flush()
     filler.model.edits = ["w" * 64]

@@ -137,10 +137,14 @@ def test_the_chart_counts_every_audited_image_once(filler: Filler) -> None:
 @pytest.mark.parametrize(
     ("transform", "words"),
     [
-        (None, "as it is"), ("identity", "as it is"), ("mirror", "mirrored"), ("rotate-90", "turned a quarter left"),
-        ("mirror-rotate-180", "mirrored and turned upside down"), ("rotate-270", "turned a quarter right"),
+        (None, "as it is"),
+        ("identity", "as it is"),
+        ("mirror", "mirrored"),
+        ("rotate-90", "turned a quarter left"),
+        ("mirror-rotate-180", "mirrored and turned upside down"),
+        ("rotate-270", "turned a quarter right"),
     ],
-)  # fmt: skip
+)
 def test_orientations_are_told_in_plain_words(transform: str | None, words: str) -> None:
     assert turn(transform) == words
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from resources import ModelResource
 from twig_assets.ablation import AblationSettings, ConceptTarget, ablate, remove
-from twig_assets.campaigns import Campaign
+from twig_assets.campaign import Campaign
+from twig_assets.resources import ModelResource
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object")
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from resources import NotifierResource
+from twig_assets.resources import NotifierResource
 
 MESSAGE = ("withdrawn", "one line", "all of it\n")
 

@@ -13,10 +13,14 @@ def test_it_says_what_one_audit_against_all_works_says(
 ) -> None:
     policy = Policy(ssim_threshold=0.6, review_margin=0.1)
     rng = np.random.default_rng(0)
-    images = np.stack([
-        works[0], works[7][:, ::-1], rng.integers(0, 256, (64, 64, 3), dtype=np.uint8),
-        np.full((64, 64, 3), 9, np.uint8),
-    ])  # fmt: skip
+    images = np.stack(
+        [
+            works[0],
+            works[7][:, ::-1],
+            rng.integers(0, 256, (64, 64, 3), dtype=np.uint8),
+            np.full((64, 64, 3), 9, np.uint8),
+        ]
+    )
     earlier, later, whole = (audit(images, part, policy) for part in (corpus[:split], corpus[split:], corpus))
     for one, other, both in zip(earlier, later, whole, strict=True):
         for found in (extended(one, other), extended(other, one)):

@@ -25,9 +25,12 @@ def _not_resting() -> Iterator[None]:
 def record(name: str = "masks demo-000", **metrics: float) -> Record:
     picture = np.zeros((4, 4, 3), np.uint8)
     return Record(
-        experiment="twig", name=name, metrics=metrics or {"ok": 1.0}, params={"strategy": "auto"},
+        experiment="twig",
+        name=name,
+        metrics=metrics or {"ok": 1.0},
+        params={"strategy": "auto"},
         pictures={"sheet.png": png(picture)},
-    )  # fmt: skip
+    )
 
 
 def sender(uri: str, folder: Path) -> Sender:
@@ -152,11 +155,14 @@ def test_an_edit_becomes_a_version_once_and_the_alias_names_the_newest_that_was_
 ) -> None:
     sending = sender(empty_mlflow_url, tmp_path)
     records = [
-        record().model_copy(update={
-            "edit": RecordedEdit(model="demo.cat", content=content, accepted=accepted), "curves": {"loss": (3.0, 2.0)},
-        })
+        record().model_copy(
+            update={
+                "edit": RecordedEdit(model="demo.cat", content=content, accepted=accepted),
+                "curves": {"loss": (3.0, 2.0)},
+            }
+        )
         for content, accepted in ((b"first", True), (b"second", False))
-    ]  # fmt: skip
+    ]
     for one in (*records, Record.model_validate_json(records[0].model_dump_json())):
         sending.send(one, again=True)
     client = MlflowClient(empty_mlflow_url)

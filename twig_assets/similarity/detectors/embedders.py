@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from twig_assets.similarity.detectors.index import Embedder
-from twig_assets.similarity.policy import Policy
+from twig_assets.similarity.corpus.index import Embedder
+from twig_assets.similarity.verdicts.policy import Policy
 
 SSCD = "sscd"
 CLIP = "clip"

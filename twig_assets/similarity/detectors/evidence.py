@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twig_assets.similarity.corpus.index import Query, ReferenceIndex
 from twig_assets.similarity.detectors.alignment import Alignment, align, laid_on
-from twig_assets.similarity.detectors.index import Query, ReferenceIndex
 from twig_assets.similarity.detectors.local_features import VARIANTS, on_canvas
 
 

@@ -18,7 +18,7 @@ STANDING = "withdrawn_at IS NULL"
 def upgrade() -> None:
     """Withdraw all standing releases of a prompt but its newest, and allow no second one from now on."""
     release = sa.table("release", sa.column("id"), sa.column("prompt_id"), sa.column("reason"),
-                       sa.column("withdrawn_at", sa.DateTime(timezone=True)))  # fmt: skip
+                       sa.column("withdrawn_at", sa.DateTime(timezone=True)))
     newest = sa.select(sa.func.max(release.c.id)).where(release.c.withdrawn_at.is_(None)).group_by(release.c.prompt_id)
     op.execute(
         sa.update(release)
@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.create_index(
         op.f(NAME), "release", ["prompt_id"], unique=True,
         sqlite_where=sa.text(STANDING), postgresql_where=sa.text(STANDING),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:

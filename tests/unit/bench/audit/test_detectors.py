@@ -1,0 +1,79 @@
+"""How the benchmark `detectors` sets thresholds and counts."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twig_assets.bench.audit.copy_sets import CopySet
+from twig_assets.bench.audit.detectors import OURS, Asked, Outcome, exceeds, policy_limits, summarised, thresholds
+from twig_assets.similarity import Policy
+from twig_assets.similarity.detectors.copies import TRANSFORMS
+
+PEER_HASHES = ("imagededup PHash", "perception PHash")
+
+
+def stranger(score: float) -> Asked:
+    return Asked("noise", {}, dict.fromkeys((*OURS, *PEER_HASHES), score), False)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=80), st.floats(0, 0.5))
+def test_a_union_keeps_within_its_allowance_on_what_it_was_set_on(
+    scores: list[tuple[float, float]], allowance: float
+) -> None:
+    asked = [Asked("noise", {}, {"a": a, "b": b}, False) for a, b in scores]
+    limits = thresholds(asked, ["a", "b"], allowance)
+    assert np.mean([exceeds(one.others, limits) for one in asked]) <= allowance
+
+
+def outcome(name: str, ours: dict[str, float], theirs: float, strange: float = 0.1) -> Outcome:
+    corpus = CopySet(name, [np.zeros((1, 1, 3), np.uint8)], ["a"], [])
+    copies = [
+        Asked(
+            transform,
+            {**dict.fromkeys(OURS, ours.get(transform, 0.9)), **dict.fromkeys(PEER_HASHES, theirs)},
+            dict.fromkeys((*OURS, *PEER_HASHES), 0.1),
+            True,
+        )
+        for transform in TRANSFORMS
+        for _ in range(2)
+    ]
+    calibration = [stranger(0.1 + 0.001 * i) for i in range(100)]
+    return Outcome(corpus, copies, calibration, [stranger(strange)] * 9 + [stranger(0.05)])
+
+
+def bars(*outcomes: Outcome) -> dict[str, float]:
+    return {bar.name: bar.value for bar in summarised(outcomes).bars}
+
+
+def test_bars_count_what_is_found_and_what_is_wrong() -> None:
+    found = bars(outcome("art", {"crop 50": 0.0}, theirs=0), outcome("photographs", {}, theirs=0, strange=0.95))
+    assert found == {
+        "false_alarms_per_query": 0.9,
+        "recall_photos_mean": 1.0,
+        "recall_art_mean": 17 / 18,
+        "transforms_beating_imagededup": 17,
+        "transforms_beating_perception": 17,
+    }
+
+
+def test_a_peer_that_finds_all_is_beaten_only_by_finding_all() -> None:
+    found = bars(outcome("art", {"text": 0.0, "noise": 0.0}, theirs=0.9), outcome("photographs", {}, theirs=0.9))
+    assert found["transforms_beating_perception"] == 16
+
+
+def test_a_transform_that_neither_finds_is_not_beaten() -> None:
+    found = bars(outcome("art", {"crop 50": 0.0}, theirs=0), outcome("photographs", {"crop 50": 0.0}, theirs=0))
+    assert found["transforms_beating_imagededup"] == 17
+
+
+def test_a_score_that_fails_the_default_policy_exceeds_and_a_better_one_does_not() -> None:
+    found, policy = policy_limits(), Policy()
+    assert set(found) == set(OURS)
+    assert policy.hog_cosine_at_least is not None
+    assert policy.pdq_distance_at_most is not None
+    for name, reached, short in (
+        ("hog", policy.hog_cosine_at_least, policy.hog_cosine_at_least - 1e-6),
+        ("pdq", -policy.pdq_distance_at_most, -policy.pdq_distance_at_most - 1),
+    ):
+        assert exceeds({name: reached}, {name: found[name]})
+        assert not exceeds({name: short}, {name: found[name]})

@@ -1,0 +1,101 @@
+import numpy as np
+import torch
+
+from twig_assets.generation import GenerationSettings, generate
+from twig_assets.generation.conditioning import conditions
+from twig_assets.generation.generate import image_size, starting_noise
+from twig_assets.regeneration import RegenerationSettings, iou
+from twig_assets.regeneration.seed_selection import chosen_noise, fairest, sketch
+from twig_assets.regeneration.strategies.move import objects, outlines
+
+PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
+FAST = GenerationSettings(steps=5, batch_size=4)
+
+
+def box(top, left, height, width):
+    mask = np.zeros((64, 64), bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def noise(pipeline, seeds):
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return starting_noise(pipeline, generators, *image_size(pipeline, FAST))
+
+
+def mirrored_too(*shapes):
+    return np.stack([*shapes, *(shape[:, ::-1] for shape in shapes)])
+
+
+def test_of_shapes_of_one_size_the_one_is_taken_that_has_the_freest_place():
+    wide, tall = box(8, 2, 16, 60), box(2, 8, 60, 16)
+    settings = RegenerationSettings(edge_cost=0.0)
+    assert fairest(mirrored_too(wide, tall), box(0, 0, 64, 30), 4, settings) in (1, 3)
+    assert fairest(mirrored_too(wide, tall), box(0, 0, 30, 64), 4, settings) in (0, 2)
+
+
+def test_a_mirror_image_is_taken_where_it_keeps_off_the_mask_better():
+    # All fill the frame from side to side at its top, so that none can be moved.
+    left, even = box(0, 0, 60, 20) | box(0, 0, 8, 64), box(0, 0, 24, 64)
+    mask = box(20, 0, 44, 24)
+    settings = RegenerationSettings(edge_cost=0.0)
+    assert fairest(mirrored_too(left, even), mask, 4, settings) == 2
+    assert fairest(mirrored_too(left, even), mask[:, ::-1], 4, settings) == 0
+
+
+def test_size_alone_does_not_decide():
+    small, usual = box(28, 28, 4, 4), [box(8, 8, 30, 30), box(20, 20, 30, 30), box(16, 30, 30, 30)]
+    mask, settings = box(10, 10, 44, 44), RegenerationSettings(size_cost=1.0)
+    assert fairest(mirrored_too(small, *usual), mask, 4, settings) not in (0, 4)
+    assert fairest(mirrored_too(*usual, np.zeros((64, 64), bool)), mask, 4, settings) not in (3, 7)
+
+
+def test_of_one_beginning_the_own_noise_is_taken(pipeline):
+    masks = np.stack([box(16, 16, 32, 32)] * 2)
+    chosen = chosen_noise(pipeline, PROMPTS, [7, 8], masks, RegenerationSettings(beginnings=1), FAST)
+    assert torch.equal(chosen, noise(pipeline, [7, 8]))
+
+
+def test_of_several_beginnings_always_the_same_is_taken_and_it_depends_on_the_mask(pipeline):
+    settings = RegenerationSettings(beginnings=3)
+    masks = [np.stack([box(0, 0, 64, 30), box(0, 34, 64, 30)]), np.stack([box(0, 0, 30, 64), box(34, 0, 30, 64)])]
+    first, again = (chosen_noise(pipeline, PROMPTS, [7, 8], masks[0], settings, FAST) for _ in range(2))
+    assert torch.equal(first, again)
+    own = noise(pipeline, [7, 8])
+    taken = [chosen_noise(pipeline, PROMPTS, [7, 8], mask, settings, FAST) for mask in masks]
+    assert not torch.equal(taken[0], taken[1])
+    assert any(not torch.equal(one, own) for one in taken)
+
+
+def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline):
+    seeds = list(range(40, 48))
+    prompts = [PROMPTS[0]] * len(seeds)
+    drawn = sketch(pipeline, conditions(pipeline, prompts), seeds, noise(pipeline, seeds))
+    early = outlines(pipeline, drawn, (64, 64))
+    images = generate(pipeline, prompts, seeds, GenerationSettings(batch_size=8))
+    late = objects(_pictures(images))
+    own = np.mean([iou(a, b) for a, b in zip(early, late, strict=True)])
+    others = np.mean([iou(a, b) for a, b in zip(early, np.roll(late, 1, 0), strict=True)])
+    assert own > others + 0.1
+
+
+def test_mirrored_noise_becomes_nearly_the_mirror_image(pipeline):
+    seeds = list(range(40, 48))
+    read = conditions(pipeline, [PROMPTS[0]] * len(seeds))
+    own = noise(pipeline, seeds)
+    plain, turned = (outlines(pipeline, sketch(pipeline, read, seeds, one), (64, 64)) for one in (own, own.flip(-1)))
+    back = np.mean([iou(a, b[:, ::-1]) for a, b in zip(plain, turned, strict=True)])
+    assert back > np.mean([iou(a, b) for a, b in zip(plain, turned, strict=True)]) + 0.05
+
+
+def test_looking_leaves_the_pipeline_as_it_was(pipeline):
+    scheduler, taken = pipeline.scheduler, len(pipeline.scheduler.timesteps)
+    read, start = conditions(pipeline, PROMPTS), noise(pipeline, [1, 2])
+    first, again = (sketch(pipeline, read, [1, 2], start) for _ in range(2))
+    assert pipeline.scheduler is scheduler
+    assert len(pipeline.scheduler.timesteps) == taken
+    np.testing.assert_array_equal(first.numpy(), again.numpy())
+
+
+def _pictures(images):
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255

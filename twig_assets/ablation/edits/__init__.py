@@ -1,0 +1,1 @@
+"""A concept edit as a file: applying, removing, composing and exporting it."""

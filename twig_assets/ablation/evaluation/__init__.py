@@ -1,0 +1,1 @@
+"""Whether an edit removed its target and left its surroundings."""

@@ -1,0 +1,1 @@
+"""The prompts that a concept edit is made from."""

@@ -1,0 +1,176 @@
+"""Text embeddings of target and anchor, token by token: what a closed-form edit is computed from."""
+
+from dataclasses import dataclass
+
+import torch
+
+from twig_assets.ablation.prompts.training_pairs import training_pairs
+from twig_assets.generation import Pipeline
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+
+# What every model should go on drawing: everyday things, preserved beside the concept's own surroundings.
+ORDINARY = (
+    "apple",
+    "banana",
+    "bear",
+    "bicycle",
+    "bird",
+    "boat",
+    "book",
+    "bread",
+    "bus",
+    "cake",
+    "camera",
+    "car",
+    "cat",
+    "chair",
+    "child",
+    "city",
+    "clock",
+    "cup",
+    "dog",
+    "elephant",
+    "fire",
+    "fish",
+    "flower",
+    "forest",
+    "guitar",
+    "hat",
+    "horse",
+    "house",
+    "key",
+    "lamp",
+    "lion",
+    "man",
+    "moon",
+    "mountain",
+    "pizza",
+    "plane",
+    "rose",
+    "sea",
+    "shoe",
+    "star",
+    "table",
+    "train",
+    "tree",
+    "umbrella",
+    "woman",
+)
+
+_SURROUNDING_FRAMINGS = ("{}", "a {}", "a picture of a {}", "an icon of a {}")
+_SURROUNDING_STYLES = ("{}", "a house, {}", "a picture in {}", "an animal in the style of {}")
+_FRAMINGS = (
+    "{} on a blue background",
+    "a picture of a {}",
+    "{} in bright colours",
+    "{}, a drawing",
+    "an icon of a {}",
+    "the {} and another one",
+)
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Statistics of an edit.
+
+    Attributes:
+        target: float64 (n, d), embeddings to be changed.
+        anchor: float64 (n, d), what each of them is to act like.
+        preserve: float64 (m, d), embeddings that must act as before.
+        preserved: The preserved prompts and how many rows of `preserve` each has, in order; empty where not known.
+    """
+
+    target: torch.Tensor
+    anchor: torch.Tensor
+    preserve: torch.Tensor
+    preserved: tuple[tuple[str, int], ...] = ()
+
+
+class IndistinctConceptError(ValueError):
+    """Target and anchor are the same to the text encoder."""
+
+
+@torch.no_grad()
+def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings) -> TokenPairs:
+    """Embed every prompt that asks for the target, its anchor's counterpart, and the preserved prompts.
+
+    From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
+    paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
+    a causal text encoder spreads the concept over all tokens that follow it.
+
+    Raises:
+        IndistinctConceptError: If the tokenizer cannot tell the target from the anchor.
+    """
+    check_distinct(pipeline, concept)
+    targets, anchors = [], []
+    for pair in training_pairs(concept, settings):
+        hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
+        end = last_token(pipeline, pair.prompt, pair.word)
+        counterpart_end = last_token(pipeline, pair.counterpart, pair.anchor)
+        length = min(len(hidden) - end, len(other) - counterpart_end)
+        targets.append(hidden[end : end + length])
+        anchors.append(other[counterpart_end : counterpart_end + length])
+    target, anchor = torch.cat(targets), torch.cat(anchors)
+    prompts = preserved_prompts(concept)
+    kept = [embed(pipeline, prompt) for prompt in prompts]
+    preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
+    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(kept), preserved)
+
+
+def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
+    """Refuse a concept whose target cannot be told from its anchor or from a preserved concept.
+
+    Raises:
+        IndistinctConceptError: Saying which two texts have the same tokens.
+    """
+    target = pipeline.tokenizer(concept.target).input_ids
+    for other in (concept.anchor, *concept.preserve):
+        if pipeline.tokenizer(other).input_ids == target:
+            raise IndistinctConceptError(
+                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; say one of "
+                f"them in other words"
+            )
+
+
+def preserved_prompts(concept: ConceptTarget) -> list[str]:
+    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt.
+
+    Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
+    """
+    things = _ordinary(concept)
+    varied = [_FRAMINGS[i % len(_FRAMINGS)].format(word) for i, word in enumerate(things)]
+    return [*surrounding_prompts(concept), "", concept.anchor, *(f"a {word}" for word in things), *varied]
+
+
+def surrounding_prompts(concept: ConceptTarget) -> list[str]:
+    """The concept's surrounding concepts in a few framings."""
+    framings = _SURROUNDING_STYLES if concept.kind == "style" else _SURROUNDING_FRAMINGS
+    return [framing.format(word) for word in concept.preserve for framing in framings]
+
+
+def _ordinary(concept: ConceptTarget) -> list[str]:
+    """Everyday things, without those the concept itself is made of."""
+    removed = " ".join((concept.target, *concept.aliases)).lower().split()
+    return [word for word in ORDINARY if word not in removed]
+
+
+def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
+    """What cross-attention sees of a prompt: float64 (tokens, d); both text encoders side by side for XL."""
+    embeddings = pipeline.encode_prompt(
+        prompt=prompt, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+    )[0]
+    return embeddings[0].double().cpu()
+
+
+def first_token(pipeline: Pipeline, prompt: str, part: str) -> int:
+    """Index in the prompt of the first token of `part`; of the end token when `part` is empty."""
+    if not part:
+        return last_token(pipeline, prompt, part)
+    before = prompt[: prompt.rindex(part)].rstrip()
+    return len(pipeline.tokenizer(before, truncation=True).input_ids) - 1
+
+
+def last_token(pipeline: Pipeline, prompt: str, part: str) -> int:
+    """Index in the prompt of the last token of `part`; of the end token when `part` is empty."""
+    before = prompt[: prompt.rindex(part) + len(part)] if part else prompt
+    return len(pipeline.tokenizer(before, truncation=True).input_ids) - (2 if part else 1)

@@ -1,0 +1,119 @@
+"""Faults of Dagster's daemon: killed in the middle of a tick or a run, started twice, at work beside `twig run`."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import dagster as dg
+
+from twig_assets.bench.campaigns.campaign_at_rest import ALL_FAIL, Rest, copied, named, process, settled, twig_run
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+
+PATIENCE = 600
+
+
+def killed_mid_tick(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon is killed while it ticks the sensor that withdraws, with all its processes; another is started."""
+    _strict(undisturbed, place)
+    with place.entered() as (instance, _), daemon(place) as first:
+        _until_ticking(instance, first)
+        _kill(first)
+        with daemon(place):
+            return _in_the_end(undisturbed, place)
+
+
+def killed_mid_run(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon is killed while a run that it started draws, with all its processes; another is started."""
+    _strict(undisturbed, place)
+    with place.entered() as (instance, _), daemon(place) as first:
+        run = _until_drawing(instance, first)
+        _kill(first)
+        with daemon(place):
+            problems = _in_the_end(undisturbed, place)
+        ended = instance.get_run_by_id(run.run_id)
+    failed = ended and ended.status == dg.DagsterRunStatus.FAILURE
+    return [*problems, *([] if failed else [f"the run that was killed is said to be {ended and ended.status}"])]
+
+
+def two_daemons(undisturbed: Rest, place: Place) -> list[str]:
+    """Two daemons work on one instance."""
+    _strict(undisturbed, place)
+    with place.entered(), daemon(place), daemon(place):
+        return _in_the_end(undisturbed, place)
+
+
+def beside_a_run(undisturbed: Rest, place: Place) -> list[str]:
+    """The daemon and `twig run` work on one batch at the same time."""
+    _strict(undisturbed, place)
+    with place.entered(), daemon(place):
+        code = process(place, *twig_run(place)).wait()
+        problems = _in_the_end(undisturbed, place)
+    return [*([] if code == 0 else [f"twig run ended with status {code}"]), *problems]
+
+
+def _strict(undisturbed: Rest, place: Place) -> None:
+    """A finished campaign whose policy has become one that nothing complies with: withdraw, draw anew, quarantine."""
+    copied(undisturbed.finished, place)
+    place.write("policy.yaml", ALL_FAIL)
+
+
+@contextmanager
+def daemon(place: Place) -> Iterator[subprocess.Popen[str]]:
+    """Dagster's daemon as processes of their own, ticking every second; killed when the `with` block ends."""
+    running = process(
+        place,
+        "dagster._daemon",
+        "run",
+        "-m",
+        "twig_assets.definitions",
+        TWIG_SENSOR_SECONDS="1",
+        DAGSTER_HOME=str(place.home),
+    )
+    try:
+        yield running
+    finally:
+        _kill(running)
+
+
+def _kill(running: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def _until_ticking(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and running.poll() is None:
+        for state in instance.all_instigator_state():
+            if state.instigator_name == "ssim_violations":
+                ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+                if ticks and ticks[0].status == dg._core.scheduler.instigation.TickStatus.STARTED:
+                    return
+        time.sleep(0.01)
+    raise NotInjectedError("no tick was seen while it was going on")
+
+
+def _until_drawing(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> dg.DagsterRun:
+    """The run that was started, once it has begun with an asset that needs a model."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and running.poll() is None:
+        for run in instance.get_runs(dg.RunsFilter(job_name="draw_batch", statuses=[dg.DagsterRunStatus.STARTED])):
+            steps = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_START).records
+            if any(record.event_log_entry.step_key == "generated_images" for record in steps):
+                return run
+        time.sleep(0.05)
+    raise NotInjectedError("no run was seen to draw")
+
+
+def _in_the_end(undisturbed: Rest, place: Place) -> list[str]:
+    """What is wrong when the daemon has had its time; it may stop as soon as nothing is."""
+    deadline = time.monotonic() + PATIENCE
+    while (problems := settled(place, undisturbed.strict)) and time.monotonic() < deadline:
+        time.sleep(2)
+    return problems
+
+
+DAEMON_FAULTS = named(killed_mid_tick, killed_mid_run, two_daemons, beside_a_run)

@@ -1,0 +1,70 @@
+"""Faults of disks that have no room left."""
+
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twig_assets.bench.campaigns.campaign_at_rest import Rest, copied, named, process, run_again, twig_run
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+
+
+def disk_full(undisturbed: Rest, place: Place) -> list[str]:
+    """No file may grow beyond 200 kB, as if the disk were full: databases cannot grow, and a write fails in the middle.
+
+    A limit of the process stands in for the disk, since filling one would harm others.
+    """
+    copied(undisturbed.fresh, place)
+    code = process(place, *twig_run(place), before=_shrink_files).wait()
+    if code == 0:
+        raise NotInjectedError("the run needed no larger file")
+    return run_again(place, undisturbed.state)
+
+
+def _shrink_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def no_space_left(undisturbed: Rest, place: Place) -> list[str]:
+    """The disk is full, first when an edit is written, then, with a little more room, when images are."""
+    place.home.mkdir(parents=True)
+    with _small_disk(place.home, "4m"):
+        copied(undisturbed.fresh, place)
+        for size in ("4m", "9m"):
+            _mount("-o", f"remount,size={size}", place.home)
+            log = place.folder / "process.log"
+            log.unlink(missing_ok=True)
+            code = process(place, *twig_run(place)).wait()
+            if code == 0 or not _says_so(log.read_text(encoding="utf-8")):
+                raise NotInjectedError(f"with {size} the run ended with status {code} and did not say that it is full")
+        _mount("-o", "remount,size=1g", place.home)
+        problems = run_again(place, undisturbed.state)
+    return problems
+
+
+def _says_so(log: str) -> bool:
+    return any(words in log for words in ("No space left", "disk is full", "disk I/O error"))
+
+
+@contextmanager
+def _small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system in memory, for as long as the `with` block lasts; only root can have one."""
+    _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _mount(*arguments: str | Path) -> None:
+    try:
+        subprocess.run(["mount", *map(str, arguments)], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", "") or str(error)
+        raise NotInjectedError(f"a small file system cannot be mounted, which needs root: {why.strip()}") from error
+
+
+DISK_FAULTS = named(disk_full, no_space_left)

@@ -1,0 +1,1 @@
+"""Benchmarks of the embedded models, ablation and regeneration."""

@@ -1,0 +1,103 @@
+"""A campaign: one folder with prompts, protected concepts, references, a policy and the settings of every step."""
+
+import re
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from twig_assets.settings.ablation import AblationSettings
+from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.masks import MaskSettings
+from twig_assets.settings.prompts import PromptCheckSettings
+from twig_assets.settings.regeneration import RegenerationSettings
+from twig_assets.settings.segmentation import SegmentationSettings
+from twig_assets.settings.yaml_models import YamlModelError, read_model
+
+FILE = "campaign.yaml"
+MAX_ATTEMPTS = 10
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class CampaignError(ValueError):
+    """A campaign that does not exist or whose file cannot be used; the message says what to do."""
+
+
+class SegmenterChoice(BaseModel):
+    """Which Segment Anything model cuts out the foreground.
+
+    Attributes:
+        kind: `embedded` for the one that ships with the project, or the size of a checkpoint of your own.
+        checkpoint: The checkpoint file, for all kinds but `embedded`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["embedded", "vit_b", "vit_l", "vit_h"] = "embedded"
+    checkpoint: Path | None = None
+
+    @model_validator(mode="after")
+    def _kind_fits_checkpoint(self) -> Self:
+        if self.kind == "embedded" and self.checkpoint:
+            raise ValueError("kind 'embedded' brings its own weights; delete checkpoint or name its kind")
+        if self.kind != "embedded" and not self.checkpoint:
+            raise ValueError(f"kind {self.kind!r} needs the path of its checkpoint; add checkpoint")
+        return self
+
+
+class Campaign(BaseModel):
+    """What `campaign.yaml` says; every field but the title has a default.
+
+    Attributes:
+        name: Name of the folder: lower-case letters, digits and hyphens. It begins every partition key.
+        folder: Where the files of the campaign are.
+        title: Name to show people.
+        checkpoint: `embedded`, or the hub id or folder of a Stable Diffusion pipeline.
+        segmenter: The model that finds the foreground.
+        batch_size: Prompts per partition, 1 to 64.
+        max_attempts: How often a failing image is made anew before it is quarantined, 1 to 10.
+        prompt_check: What is done with prompts that name something protected.
+        generation: Settings of the first image.
+        masks: Where its mask comes from.
+        segmentation: Settings of that mask.
+        regeneration: Settings of the image that avoids the mask.
+        ablation: Settings of the edits that remove protected concepts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    folder: Path
+    title: str = Field(min_length=1)
+    checkpoint: str = Field("embedded", min_length=1)
+    segmenter: SegmenterChoice = SegmenterChoice()
+    batch_size: int = Field(64, ge=1, le=64)
+    max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
+    prompt_check: PromptCheckSettings = Field(default_factory=PromptCheckSettings)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    masks: MaskSettings = Field(default_factory=MaskSettings)
+    segmentation: SegmentationSettings = Field(default_factory=SegmentationSettings)
+    regeneration: RegenerationSettings = Field(default_factory=RegenerationSettings)
+    ablation: AblationSettings = Field(default_factory=AblationSettings)
+
+
+def load_campaign(name: str, root: Path = Path("campaigns")) -> Campaign:
+    """Read `ROOT/NAME/campaign.yaml`.
+
+    Raises:
+        CampaignError: If there is no such campaign (the message lists those that exist), or with every problem of
+            its file, each as `file:line: field: what is wrong, what to do`.
+    """
+    folder = root / name
+    if not _NAME.fullmatch(name) or not (folder / FILE).is_file():
+        there = ", ".join(campaign_names(root)) or f"none; write {root}/NAME/{FILE}"
+        raise CampaignError(f"there is no campaign {name!r} in {root}; those that exist: {there}")
+    try:
+        return read_model(folder / FILE, Campaign, {"name": name, "folder": folder})
+    except YamlModelError as error:
+        raise CampaignError(str(error)) from error
+
+
+def campaign_names(root: Path = Path("campaigns")) -> list[str]:
+    """The campaigns below a folder, in order of name."""
+    return sorted(file.parent.name for file in root.glob(f"*/{FILE}") if _NAME.fullmatch(file.parent.name))

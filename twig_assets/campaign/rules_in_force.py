@@ -1,0 +1,90 @@
+"""What counts now, from the campaign's files: the model, the settings of its images, the policy and the corpus."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from twig_assets.campaign import MAX_ATTEMPTS, Campaign
+from twig_assets.catalog.hashing import sha256_of
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
+from twig_assets.similarity import read_policy
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts at present. What was made or judged otherwise stays in the catalog and does not count.
+
+    So a state is the same again when a setting, the policy or the corpus is changed and changed back.
+
+    Attributes:
+        model_sha256: The model that serves.
+        generated: Hash of the settings of first images.
+        regenerated: Hash of the settings of second images, for every attempt that a campaign may allow.
+        max_attempts: How many attempts this campaign allows.
+        policy_sha256: The present policy.
+        corpus_id: The present corpus version; None before there is one.
+    """
+
+    model_sha256: str
+    generated: str
+    regenerated: tuple[str, ...]
+    max_attempts: int
+    policy_sha256: str
+    corpus_id: int | None
+
+    def settings_sha256(self, stage: str, attempt: int) -> str:
+        """Hash of the settings of the images of a stage and attempt."""
+        return self.generated if stage == "generated" else self.regenerated[attempt]
+
+
+def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
+    """The model that serves and the rules by which images and audits count.
+
+    Raises:
+        NotMaterializedError: If `composed_model` has not been made from the present edits.
+        PolicyError: If the campaign's policy cannot be read.
+    """
+    model = serving_model(session, campaign.name, campaign.checkpoint)
+    return model, rules_under(session, campaign, model.sha256)
+
+
+def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rules:
+    """The present rules for images of a given model; with an empty hash no image counts."""
+    try:
+        corpus_id = current_corpus(session, campaign.name).id
+    except NotMaterializedError:
+        corpus_id = None
+    return Rules(
+        model_sha256=model_sha256,
+        generated=sha256_of(generated_settings(campaign)),
+        regenerated=tuple(sha256_of(regenerated_settings(campaign, attempt)) for attempt in range(MAX_ATTEMPTS)),
+        max_attempts=campaign.max_attempts,
+        policy_sha256=read_policy(campaign.folder / "policy.yaml").sha256,
+        corpus_id=corpus_id,
+    )
+
+
+def generated_settings(campaign: Campaign) -> dict[str, Any]:
+    """All that decides over a first image besides model, prompt and seed."""
+    return {"generation": campaign.generation.model_dump(mode="json")}
+
+
+def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
+    """The same for a second image; attempt: from 0."""
+    return {
+        **generated_settings(campaign),
+        "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
+        "segmenter": segmenter_name(campaign),
+    }
+
+
+def segmenter_name(campaign: Campaign) -> str:
+    """Names the segmenter with its settings, so that a mask made otherwise counts as missing."""
+    settings = {
+        "segmenter": campaign.segmenter.model_dump(mode="json"),
+        "settings": campaign.segmentation.model_dump(mode="json"),
+        "masks": campaign.masks.model_dump(mode="json"),
+    }
+    return f"{campaign.segmenter.kind}:{sha256_of(settings)[:12]}"

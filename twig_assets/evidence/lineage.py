@@ -1,0 +1,292 @@
+"""Everything that the catalog knows about one image: from what it came, and what was decided about it."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from twig_assets.catalog.hashing import sha256_file
+from twig_assets.catalog.models import Audit, ConceptEdit, Image, LedgerEntry, Mask, Release
+
+MIN_PREFIX = 6
+
+
+class LineageError(LookupError):
+    """An image that cannot be found, or that several rows could be; the message says what to give instead."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ImageLine(_Part):
+    """An image: `stage` is `generated` or `regenerated`, `attempt` counts from 0, `run_id` is the Dagster run."""
+
+    id: int
+    sha256: str
+    stage: str
+    attempt: int
+    seed: int
+    settings: dict[str, Any]
+    run_id: str
+    created_at: datetime
+
+
+class PromptLine(_Part):
+    """What was asked for; `seed` is the prompt's own."""
+
+    campaign: str
+    batch: str
+    position: int
+    text: str
+    seed: int
+
+
+class EditLine(_Part):
+    """A concept that was edited out of the model. Where its row is gone, only the hash of its weights is known."""
+
+    weights_sha256: str
+    concept: str | None = None
+    target: str | None = None
+    anchor: str | None = None
+    kind: str | None = None
+    method: str | None = None
+
+
+class ModelLine(_Part):
+    """The model that drew the image; `joint_sha256` is the edit that was trained for all `edits` together, if any."""
+
+    sha256: str
+    checkpoint: str
+    base_sha256: str
+    edits: list[EditLine]
+    joint_sha256: str | None = None
+
+
+class MaskLine(_Part):
+    """A mask of the image or of its parent; `area` is its share of the picture, 0 to 1."""
+
+    image_id: int
+    segmenter: str
+    source: str
+    outcome: str
+    area: float
+    sha256: str | None
+
+
+class MatchLine(_Part):
+    """A protected work that the image was near to."""
+
+    rank: int
+    title: str
+    rights_holder: str
+    sha256: str
+    transform: str
+    scores: dict[str, Any]
+
+
+class ReviewLine(_Part):
+    """A person's decision on an audit."""
+
+    decision: str
+    who: str
+    why: str
+    created_at: datetime
+    ledger_entry: int | None
+
+
+class AuditLine(_Part):
+    """A verdict, which is an opinion about similarity and not about infringement."""
+
+    id: int
+    verdict: str
+    reasons: list[str]
+    scores: dict[str, Any]
+    thresholds: dict[str, Any]
+    versions: dict[str, Any]
+    policy_sha256: str
+    corpus_sha256: str
+    run_id: str
+    created_at: datetime
+    ledger_entry: int | None
+    matches: list[MatchLine]
+    reviews: list[ReviewLine]
+
+
+class ReleaseLine(_Part):
+    """A time that the image was published for."""
+
+    audit_id: int
+    released_at: datetime
+    withdrawn_at: datetime | None
+    reason: str | None
+
+
+class Lineage(_Part):
+    """All of it; `children` are the images that were regenerated from this one, the oldest first."""
+
+    image: ImageLine
+    prompt: PromptLine
+    model: ModelLine
+    parent: ImageLine | None
+    children: list[ImageLine]
+    masks: list[MaskLine]
+    audits: list[AuditLine]
+    releases: list[ReleaseLine]
+
+    @property
+    def run_ids(self) -> dict[str, list[str]]:
+        """Dagster run -> what it made of this, in order of time."""
+        made = [(self.parent, "parent image")] if self.parent else []
+        made += [(self.image, "image"), *((child, f"image {child.id} from this one") for child in self.children)]
+        named: list[tuple[str, str]] = [(image.run_id, what) for image, what in made]
+        named += [(audit.run_id, f"audit {audit.id}") for audit in self.audits]
+        return {run: [what for other, what in named if other == run] for run, _ in named}
+
+
+def find_image(session: Session, wanted: str) -> Image:
+    """The image that a person means.
+
+    Args:
+        session: An open session.
+        wanted: The path of an image file, an image's id, or the first six or more digits of its sha256.
+
+    Raises:
+        LineageError: When there is no such image, or several.
+        OSError: When the file cannot be read.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", wanted) and (by_id := session.get(Image, int(wanted))):
+        return by_id
+    if Path(wanted).is_file():
+        sha256, what = sha256_file(wanted), wanted
+    elif re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", wanted.lower()):
+        sha256, what = wanted.lower(), f"sha256 {wanted}"
+    elif wanted.isdecimal():
+        raise LineageError(f"the catalog has no image with the id {wanted}")
+    else:
+        raise LineageError(
+            f"{wanted!r} is no image's id and no file; give an id, a file, or {MIN_PREFIX} or more digits of the sha256"
+        )
+    found = session.scalars(select(Image).where(Image.sha256.startswith(sha256)).order_by(Image.id)).all()
+    if not found:
+        raise LineageError(f"{what}: the catalog has no such image; a file must be the very one, byte for byte")
+    if len(found) > 1:
+        listed = ", ".join(
+            f"{one.id} ({one.stage}, attempt {one.attempt}, prompt {one.prompt_id})" for one in found[:20]
+        )
+        raise LineageError(f"{what}: {len(found)} images have it; give one of their ids: {listed}")
+    return found[0]
+
+
+def lineage(session: Session, image: Image) -> Lineage:
+    """Read all that the catalog knows about an image."""
+    prompt, parent = image.prompt, image.parent
+    children = session.scalars(select(Image).where(Image.parent_id == image.id).order_by(Image.id)).all()
+    of_both = [one.id for one in (parent, image) if one]
+    masks = session.scalars(select(Mask).where(Mask.image_id.in_(of_both)).order_by(Mask.id))
+    audits = session.scalars(select(Audit).where(Audit.image_id == image.id).order_by(Audit.id)).all()
+    releases = session.scalars(select(Release).where(Release.image_id == image.id).order_by(Release.id))
+    return Lineage(
+        image=_image(image),
+        prompt=PromptLine(
+            campaign=prompt.batch.campaign,
+            batch=prompt.batch_key,
+            position=prompt.position,
+            text=prompt.text,
+            seed=prompt.seed,
+        ),
+        model=_model(session, image),
+        parent=_image(parent) if parent else None,
+        children=[_image(child) for child in children],
+        masks=[MaskLine.model_validate(mask, from_attributes=True) for mask in masks],
+        audits=_audits(session, audits),
+        releases=[ReleaseLine.model_validate(release, from_attributes=True) for release in releases],
+    )
+
+
+def _image(image: Image) -> ImageLine:
+    return ImageLine.model_validate(image, from_attributes=True)
+
+
+def _model(session: Session, image: Image) -> ModelLine:
+    model = image.model
+    rows = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)))
+    known = {edit.weights_sha256: edit for edit in rows}
+    edits = [_edit(sha256, known.get(sha256)) for sha256 in model.edits]
+    return ModelLine(
+        sha256=model.sha256,
+        checkpoint=model.checkpoint,
+        base_sha256=model.base_sha256,
+        edits=edits,
+        joint_sha256=model.joint_sha256,
+    )
+
+
+def _edit(sha256: str, edit: ConceptEdit | None) -> EditLine:
+    if edit is None:
+        return EditLine(weights_sha256=sha256)
+    concept = edit.concept
+    return EditLine(
+        weights_sha256=sha256,
+        concept=concept.name,
+        target=concept.target,
+        anchor=concept.anchor,
+        kind=concept.kind,
+        method=edit.method,
+    )
+
+
+def _audits(session: Session, audits: Iterable[Audit]) -> list[AuditLine]:
+    lines = []
+    for audit in audits:
+        entries = _entries(session, "audit", [audit.id])
+        review_entries = _entries(session, "review", [review.id for review in audit.reviews])
+        lines.append(
+            AuditLine(
+                id=audit.id,
+                verdict=audit.verdict,
+                reasons=audit.reasons,
+                scores=audit.scores,
+                thresholds=audit.thresholds,
+                versions=audit.versions,
+                policy_sha256=audit.policy.sha256,
+                corpus_sha256=audit.corpus_version.sha256,
+                run_id=audit.run_id,
+                created_at=audit.created_at,
+                ledger_entry=entries.get(audit.id),
+                matches=[
+                    MatchLine(
+                        rank=match.rank,
+                        title=match.reference.title,
+                        rights_holder=match.reference.rights_holder,
+                        sha256=match.reference.sha256,
+                        transform=match.transform,
+                        scores=match.scores,
+                    )
+                    for match in audit.matches
+                ],
+                reviews=[
+                    ReviewLine(
+                        decision=review.decision,
+                        who=review.who,
+                        why=review.why,
+                        created_at=review.created_at,
+                        ledger_entry=review_entries.get(review.id),
+                    )
+                    for review in audit.reviews
+                ],
+            )
+        )
+    return lines
+
+
+def _entries(session: Session, table: str, ids: list[int]) -> dict[int, int]:
+    wanted = select(LedgerEntry.row_id, LedgerEntry.sequence).where(
+        LedgerEntry.table_name == table, LedgerEntry.row_id.in_(ids)
+    )
+    return {row_id: sequence for row_id, sequence in session.execute(wanted)}

@@ -1,0 +1,6 @@
+"""The audit on its own: a folder of images against a folder of protected works, without a campaign or Dagster."""
+
+from twig_assets.folder_audit.calibration import calibrate_folder
+from twig_assets.folder_audit.run import Outcome, StandaloneError, audit_folder
+
+__all__ = ["Outcome", "StandaloneError", "audit_folder", "calibrate_folder"]

@@ -1,0 +1,149 @@
+"""Thresholds for a folder of protected works, from a folder of images that do not copy them."""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from twig_assets.folder_audit.compare import Result, compare
+from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.planted import planted
+from twig_assets.folder_audit.progress import Bar, Comparing
+from twig_assets.folder_audit.run import files_to_audit
+from twig_assets.folder_audit.summary import OPINION
+from twig_assets.folder_audit.verdicts import judge
+from twig_assets.folder_audit.work import WorkError, WorkFolder
+from twig_assets.similarity import Calibration, Limit, Policy
+from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
+
+BINS = 48
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Two distributions on one scale: shares of the clean images and of the copies in each of BINS steps, 0 to 1."""
+
+    low: float
+    high: float
+    clean: list[float]
+    copies: list[float]
+    threshold: float | None
+
+
+def calibrate_folder(
+    images: Path,
+    references: Path,
+    policy: Policy,
+    out: Path,
+    *,
+    false_alarms: float = 0.01,
+    copies: int = 72,
+    bars: bool = False,
+) -> Calibration:
+    """Propose a policy; writes `policy.yaml` and `calibration.html`, and goes on where an earlier run stopped.
+
+    Args:
+        images: A folder of images that do not copy any of the references.
+        references: The folder of protected works.
+        policy: Gives all fields that are not calibrated.
+        out: Where results go; the same folder as that of an audit saves comparing anew.
+        false_alarms: Wanted share of clean images that fail.
+        copies: How many copies of works to plant, to see what the thresholds find.
+        bars: Whether to show progress on standard error.
+
+    Raises:
+        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        CalibrationError: If the share is impossible, or the images cannot be calibrated on.
+        CorpusError: If the references cannot be used.
+        WorkError: If `out` cannot be used, or a file changes while it is read.
+    """
+    files, _ = files_to_audit(images, references, out)
+    with closing(WorkFolder(out / "work")) as work:
+        with Bar("reading references", "files", bars) as bar:
+            corpus = prepare_corpus(references, work, bar.reach)
+        with Bar("reading images", "files", bars) as bar, Comparing("clean images", bars) as progress:
+            judged = judge(files, corpus, policy, work, bar.reach, progress)
+        with Comparing("planted copies", bars) as progress:
+            queries = [copy.query for copy in planted(corpus, copies)]
+            found = compare(queries, corpus, policy, work, progress)
+    distinct = {one.sha256 or one.file.name: one.result for one in judged}.values()
+    proposed = propose(_scores(list(distinct)), _scores(found), policy, false_alarms)
+    try:
+        _write(out / "policy.yaml", policy_file(proposed))
+        _write(out / "calibration.html", _page(proposed))
+    except OSError as error:
+        raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
+    return proposed
+
+
+def policy_file(found: Calibration) -> str:
+    """The proposed policy as YAML, each threshold with what it was chosen by."""
+    said = {one.limit.field: _said(one) for one in found.proposals}
+    lines = [
+        f"# Proposed from {found.images} clean images and {found.copies} planted copies, for {found.wanted:.2%} false "
+        "alarms at most.",
+        f"# All thresholds together: {found.false_alarms:.2%} of the clean images fail (with 95 % confidence not above "
+        f"{found.upper:.2%}).",
+        f"# {OPINION}",
+    ]
+    for field, value in found.policy.model_dump(mode="json").items():
+        lines += [f"# {said[field]}"] if field in said else []
+        lines.append(f"{field}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def chart(proposal: Proposal) -> Chart:
+    """The two distributions of a score."""
+    threshold = [] if proposal.limit.value is None else [proposal.limit.value]
+    every = [*proposal.clean, *proposal.copies, *threshold]
+    low, high = min(every), max(every)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+    def shares(scores: Sequence[float]) -> list[float]:
+        counts = np.histogram(scores, edges)[0]
+        return [float(share) for share in counts / max(1, len(scores))]
+
+    return Chart(low, float(edges[-1]), shares(proposal.clean), shares(proposal.copies), proposal.limit.value)
+
+
+def _said(one: Proposal) -> str:
+    nearest = (max if one.limit.direction == ">=" else min)(one.clean)
+    found = "" if one.detected is None else f"; alone it finds {one.detected:.0%} of the copies"
+    return f"Clean images come as near as {nearest:.3g}; {one.false_alarms:.2%} of them fail by this{found}."
+
+
+def _scores(results: Sequence[Result]) -> list[Scores | None]:
+    return [None if one["verdict"] == "inconclusive" else one["scores"] for one in results]
+
+
+def _page(found: Calibration) -> str:
+    environment = Environment(
+        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["sign"] = _sign
+    charts = [(one, chart(one)) for one in found.proposals]
+    return environment.get_template("calibration.html.j2").render(c=found, charts=charts, opinion=OPINION)
+
+
+def _sign(limit: Limit) -> str:
+    value = "off" if limit.value is None else f"{limit.value:g}"
+    return f"{'≥' if limit.direction == '>=' else '≤'} {value}"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

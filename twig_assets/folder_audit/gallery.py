@@ -1,0 +1,125 @@
+"""One page with the images, the worst first, that needs nothing else and can be mailed."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from twig_assets.folder_audit.compare import Result
+from twig_assets.folder_audit.corpus import Corpus, Work
+from twig_assets.folder_audit.pictures import Pictures, pictures
+from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.waivers import Waiver
+from twig_assets.similarity import limits
+
+BINS = 40
+_HERE = Path(__file__).parent
+_TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """An image on the page."""
+
+    judged: Judged
+    pictures: Pictures
+    work: Work | None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many images, by verdict, and works of the corpus have their highest SSIM in one step of the scale."""
+
+    low: float
+    high: float
+    counts: dict[str, int]
+    baseline: int
+
+
+def write_gallery(
+    judged: Sequence[Judged],
+    waived: dict[str, list[Waiver]],
+    summary: dict[str, Any],
+    corpus: Corpus,
+    baseline: Sequence[Result],
+    path: Path,
+    shown: int,
+) -> None:
+    """Write the page; it appears whole or not at all.
+
+    Args:
+        judged: Every file with its verdict.
+        waived: Name of a file -> the decisions that let it through.
+        summary: See `summarize`.
+        corpus: What was compared with.
+        baseline: Results of works of the corpus against the rest of it.
+        path: Where the page goes.
+        shown: How many images it shows at most.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    environment = Environment(
+        # The compliance report's style, so that both pages look alike.
+        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
+    environment.filters["turn"] = turn
+    environment.globals["limits"] = limits
+    environment.filters["tally"] = lambda counts: sum(counts.values())
+    worst = sorted(judged, key=lambda one: one.severity)
+    cards = [_card(one, corpus) for one in worst[:shown]]
+    page = environment.get_template("gallery.html.j2").render(
+        s=summary,
+        cards=cards,
+        left=len(judged) - len(cards),
+        bars=bars(judged, baseline),
+        severity=SEVERITY,
+        works=corpus.works,
+        waived=waived,
+    )
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
+    """How many reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
+    counts: list[dict[str, int]] = [dict.fromkeys(SEVERITY, 0) for _ in range(BINS)]
+    works = [0] * BINS
+    for one in judged:
+        if one.ssim is not None:
+            counts[_step(one.ssim)][one.verdict] += 1
+    for result in baseline:
+        if (score := result["scores"].get("ssim")) is not None:
+            works[_step(score)] += 1
+    return [Bar(i / BINS, (i + 1) / BINS, counts[i], works[i]) for i in range(BINS)]
+
+
+def turn(transform: str) -> str:
+    """An orientation in plain words: how the protected work was turned for the match."""
+    mirrored, _, angle = transform.rpartition("-")
+    if transform == "identity":
+        return "as it is"
+    if transform == "mirror":
+        return "mirrored"
+    return "mirrored and " * mirrored.startswith("mirror") + _TURNS[angle]
+
+
+def _step(score: float) -> int:
+    return min(BINS - 1, max(0, int(score * BINS)))
+
+
+def _card(one: Judged, corpus: Corpus) -> Card:
+    nearest = one.result["nearest"]
+    return Card(one, pictures(one, corpus), corpus.works[nearest] if nearest else None)

@@ -1,0 +1,72 @@
+"""The images to audit, as files: all that lies below a folder, readable or not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from twig_assets.similarity.corpus.files import files_below, shown
+
+MAX_SIDE = 512
+"""Images with a longer side, in pixels, are reduced to it (Lanczos, same proportions) before they are judged."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A file that somebody wants to have audited.
+
+    Attributes:
+        path: Where it is.
+        name: Its path below the folder, printable; see `shown`.
+        problem: Why it cannot be read as a file; None for most.
+    """
+
+    path: Path
+    name: str
+    problem: str | None = None
+
+
+def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
+    """The files below a folder, or the one file that was named.
+
+    Returns:
+        The files in order of path, and the names of hidden ones, which are not audited.
+
+    Raises:
+        OSError: If there is nothing of that name, or the folder cannot be listed.
+    """
+    if not source.is_dir():
+        source.stat()
+        return [ImageFile(source, shown(source.name))], []
+    audited, hidden = [], []
+    for found in files_below(source):
+        inside = found.path.relative_to(source)
+        name = shown(inside)
+        if any(part.startswith(".") for part in inside.parts):
+            hidden.append(name)
+        else:
+            audited.append(ImageFile(found.path, name, found.problem))
+    return audited, hidden
+
+
+def squeezed(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A picture at side x side pixels, its proportions given up (Lanczos): uint8 (side, side, 3)."""
+    if pixels.shape[:2] == (side, side):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
+    """A picture whose longer side is at most `longest` pixels, in the same proportions (Lanczos)."""
+    height, width = pixels.shape[:2]
+    size = reduced_size(width, height, longest)
+    if size == (width, height):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def reduced_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Width and height that `reduced` gives, at least 1."""
+    scale = min(1.0, longest / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,105 @@
+"""Pictures for the gallery: an image, the work it comes nearest to, and where the two are alike."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from twig_assets.folder_audit.corpus import Corpus
+from twig_assets.folder_audit.images import MAX_SIDE, reduced
+from twig_assets.folder_audit.keypoints import draw_matches
+from twig_assets.folder_audit.verdicts import Judged
+from twig_assets.folder_audit.work import WorkError
+from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
+from twig_assets.similarity.orientations import oriented
+from twig_assets.similarity.structural.pictures import BORDER, MIN_SIDE
+from twig_assets.similarity.structural.ssim import ssim_map
+
+SIDE = 256
+DRAWN_FROM = 5
+"""Matching local features are drawn when so many agree on how the work lies on the image; fewer do by chance."""
+
+_NO_SCORE = 200
+_EXACT_SIDE = 96
+_STOPS = np.array([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0])
+_COLOURS = np.array([[8, 12, 26], [20, 24, 60], [84, 28, 109], [187, 55, 84], [249, 142, 9], [252, 255, 164]])
+"""From dark (nothing alike) to light (the same), distinguishable in grey too."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`data:` URIs; None where there is nothing to show.
+
+    Attributes:
+        image: The image.
+        reference: The work it comes nearest to, turned as it matches best.
+        likeness: Where the two are alike.
+        keypoints: The two side by side, with lines between the local features that agree on how the work lies on the
+            image.
+        agreeing: How many lines there are.
+    """
+
+    image: str | None = None
+    reference: str | None = None
+    likeness: str | None = None
+    keypoints: str | None = None
+    agreeing: int = 0
+
+
+def pictures(one: Judged, corpus: Corpus) -> Pictures:
+    """The pictures of a card; what has become unreadable since it was judged leaves a gap."""
+    if one.size is None:
+        return Pictures()
+    try:
+        full = decode(read_file(one.file.path)).pixels
+    except DecodeError:
+        return Pictures()
+    image = reduced(full, SIDE)
+    nearest = one.nearest_match
+    if nearest is None:
+        return Pictures(_uri(image))
+    try:
+        reference = corpus.picture(nearest["reference_sha256"]).pixels
+    except (DecodeError, WorkError):
+        return Pictures(_uri(image))
+    turned = oriented(reduced(reference, 2 * SIDE), nearest["transform"])
+    # A long strip is too thin for SSIM at this size, though not at the size it was judged at.
+    mapped = likeness(image if min(image.shape[:2]) >= MIN_SIDE else reduced(full, MAX_SIDE), turned)
+    drawn = None
+    if nearest["sift_inliers"] >= DRAWN_FROM:
+        drawn = draw_matches(reduced(full, MAX_SIDE), reference)
+    return Pictures(
+        image=_uri(image),
+        reference=_uri(reduced(turned, SIDE)),
+        likeness=_uri(reduced(mapped, SIDE)),
+        keypoints=_uri(drawn.pixels) if drawn else None,
+        agreeing=drawn.agreeing if drawn else 0,
+    )
+
+
+def likeness(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """The SSIM map in colours, light where the two are alike; the border, which has no SSIM, is grey.
+
+    Args:
+        image: uint8 array of shape (h, w, 3), at least 11 px on each side.
+        reference: uint8 array of any size; resized to the image's (Lanczos).
+
+    Returns:
+        uint8 array of shape (h, w, 3).
+    """
+    height, width = image.shape[:2]
+    same_size = np.asarray(Image.fromarray(reference).resize((width, height), Image.Resampling.LANCZOS))
+    found = ssim_map(image, same_size)
+    painted = np.full((height, width, 3), _NO_SCORE, np.uint8)
+    channels = [np.interp(found, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
+    painted[BORDER:-BORDER, BORDER:-BORDER] = np.stack(channels, axis=-1).round()
+    return painted
+
+
+def _uri(pixels: np.ndarray) -> str:
+    exact = max(pixels.shape[:2]) <= _EXACT_SIDE
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=82)
+    return f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(buffer.getvalue()).decode()}"

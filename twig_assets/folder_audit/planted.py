@@ -1,0 +1,88 @@
+"""Works of the corpus audited as if they were images: as they are, and copied in eighteen ways."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twig_assets.folder_audit.compare import Query, Result
+from twig_assets.folder_audit.corpus import Corpus
+from twig_assets.folder_audit.images import MAX_SIDE, reduced
+from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A copy of a work, made to see whether it is found.
+
+    Attributes:
+        source: Hash of the work.
+        transform: One of TRANSFORMS.
+        query: The copy as an image to be audited.
+    """
+
+    source: str
+    transform: str
+    query: Query
+
+
+def sampled(corpus: Corpus, count: int) -> list[Query]:
+    """Works to be compared with the rest of the corpus: the same ones every time, mostly so when the corpus grows."""
+    if len(corpus.works) < 2:
+        return []
+    return [_itself(corpus, sha256) for sha256 in _drawn(corpus, "baseline", count)]
+
+
+def planted(corpus: Corpus, count: int) -> list[Planted]:
+    """Copies of works, each transform in turn."""
+    drawn = _drawn(corpus, "planted", count)
+    return [_copy(corpus, sha256, TRANSFORMS[i % len(TRANSFORMS)]) for i, sha256 in enumerate(drawn)]
+
+
+def recall(copies: Sequence[Planted], results: Sequence[Result]) -> dict[str, Any]:
+    """How many of the copies were found: their verdict is `fail` or `review`, and their work is among the matches."""
+    found = [_found(copy, result) for copy, result in zip(copies, results, strict=True)]
+    made = Counter(copy.transform for copy in copies)
+    caught = Counter(copy.transform for copy, so in zip(copies, found, strict=True) if so)
+    return {
+        "what": "copies of works of the corpus, planted in this run, whose work was found",
+        "planted": len(copies),
+        "found": sum(found),
+        "recall": sum(found) / len(copies) if copies else None,
+        "by_transform": {name: {"planted": made[name], "found": caught[name]} for name in TRANSFORMS if made[name]},
+    }
+
+
+def _found(copy: Planted, result: Result) -> bool:
+    matched = {match["reference_sha256"] for match in result["matches"]}
+    return result["verdict"] in ("fail", "review") and copy.source in matched
+
+
+def _drawn(corpus: Corpus, purpose: str, count: int) -> list[str]:
+    """Works in the order of a hash of their hash; of a small corpus each several times."""
+    order = sorted(corpus.works, key=lambda sha256: hashlib.sha256(f"{purpose}:{sha256}".encode()).digest())
+    if purpose == "baseline":
+        return order[:count]
+    return [order[i % len(order)] for i in range(count)]
+
+
+def _itself(corpus: Corpus, sha256: str) -> Query:
+    title = corpus.works[sha256].file.title
+    return Query(title, f"baseline:{sha256}", lambda: corpus.picture(sha256).pixels, excluded=sha256)
+
+
+def _copy(corpus: Corpus, sha256: str, transform: str) -> Planted:
+    def pixels() -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256(f"{transform}:{sha256}".encode()).digest()[:8], "big")
+        picture = reduced(corpus.picture(sha256).pixels, MAX_SIDE)
+        side = 2 * max(picture.shape[:2])
+        rng = np.random.default_rng(seed)
+        # Coarse blots, so that what a work is pasted onto is no work of the corpus itself.
+        ground = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(side // 8 + 1, 0).repeat(side // 8 + 1, 1)
+        return transformed(picture, transform, rng, ground)
+
+    name = f"{corpus.works[sha256].file.title}, {transform}"
+    return Planted(sha256, transform, Query(name, f"planted:{transform}:{sha256}", pixels))

@@ -1,0 +1,106 @@
+"""Audit a folder of images against a folder of protected works, and write down what was found."""
+
+import json
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twig_assets.folder_audit.compare import compare
+from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.images import ImageFile, image_files
+from twig_assets.folder_audit.planted import planted, recall, sampled
+from twig_assets.folder_audit.progress import Bar, Comparing
+from twig_assets.folder_audit.summary import summarize
+from twig_assets.folder_audit.tables import write_tables
+from twig_assets.folder_audit.verdicts import Judged, judge
+from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
+from twig_assets.folder_audit.work import WorkError, WorkFolder
+from twig_assets.similarity import Policy
+
+
+class StandaloneError(ValueError):
+    """An audit that cannot begin; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an audit found.
+
+    Attributes:
+        judged: Every file with its verdict, in order of path.
+        waived: Name of a file -> the decisions that let it through although it fails or is to be looked at.
+        summary: The content of `summary.json`.
+        out: The folder that holds `gallery.html`, `summary.json`, `audit.parquet` and `audit.csv`.
+    """
+
+    judged: list[Judged]
+    waived: dict[str, list[Waiver]]
+    summary: dict[str, Any]
+    out: Path
+
+
+def audit_folder(
+    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 18, shown: int = 200, bars: bool = False
+) -> Outcome:
+    """Audit all images; what an earlier run into the same folder has done is not done again.
+
+    Args:
+        images: A folder of images, or one image.
+        references: The folder of protected works, perhaps with a `references.csv`.
+        policy: Thresholds.
+        out: Where results go. Its subfolder `work` holds what a further run goes on from.
+        sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
+            many copies of works are planted, to see how many are found.
+        shown: How many images, the worst first, the gallery shows.
+        bars: Whether to show progress on standard error.
+
+    Raises:
+        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        CorpusError: If the references cannot be used.
+        WorkError: If `out` cannot be used, or a file changes while it is read.
+        WaiverError: If the file of waivers in `out` cannot be read.
+    """
+    files, hidden = files_to_audit(images, references, out)
+    with closing(WorkFolder(out / "work")) as work:
+        with Bar("reading references", "files", bars) as bar:
+            corpus = prepare_corpus(references, work, bar.reach)
+        with Bar("reading images", "files", bars) as bar, Comparing("images", bars) as progress:
+            judged = judge(files, corpus, policy, work, bar.reach, progress)
+        with Comparing("corpus against itself", bars) as progress:
+            baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
+        copies = planted(corpus, sample)
+        with Comparing("planted copies", bars) as progress:
+            results = compare([copy.query for copy in copies], corpus, policy, work, progress)
+    waivers = read_waivers(out)
+    let = {one.file.name: found for one in judged if (found := waived(one, policy.sha256, waivers))}
+    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let)
+    try:
+        write_tables(judged, corpus, policy, waivers, out)
+        partial = out / ".summary.json.partial"
+        partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(partial, out / "summary.json")
+        write_gallery(judged, let, summary, corpus, baseline, out / "gallery.html", shown)
+    except OSError as error:
+        raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
+    return Outcome(judged, let, summary, out)
+
+
+def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+    """The files to audit and the names of hidden ones.
+
+    Raises:
+        StandaloneError: If there is nothing to audit, or `out` lies within one of the folders that are read.
+    """
+    for folder in (images, references):
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise StandaloneError(f"{out}: lies within {folder}, which is read; choose another --out")
+    try:
+        files, hidden = image_files(images)
+    except OSError as error:
+        raise StandaloneError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
+    if not files:
+        raise StandaloneError(f"{images}: there is no file to audit; put the images there")
+    return files, hidden

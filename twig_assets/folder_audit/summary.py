@@ -1,0 +1,98 @@
+"""What came out of an audit, in figures: the content of `summary.json`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from twig_assets.folder_audit.compare import CANDIDATES, Result
+from twig_assets.folder_audit.corpus import LOCAL_UP_TO, Corpus
+from twig_assets.folder_audit.corpus import MAX_SIDE as REFERENCE_SIDE
+from twig_assets.folder_audit.images import MAX_SIDE as IMAGE_SIDE
+from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.waivers import Waiver
+from twig_assets.folder_audit.work import SIDE
+from twig_assets.similarity import Policy
+from twig_assets.similarity.audit import library_versions
+
+OPINION = "A verdict is an opinion about similarity, not about infringement."
+PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
+METHOD = (
+    f"Every image is compared with every reference in eight orientations: by SSIM, both squeezed to {SIDE} x {SIDE} "
+    f"px (Lanczos), by gradients and by PDQ hash. The {CANDIDATES} most alike by each are compared again at the "
+    f"image's own size, which is reduced to {IMAGE_SIDE} px on the longer side if it is larger; for SSIM, references "
+    f"of another size are resized to it (Lanczos, proportions given up; first to {REFERENCE_SIDE} px if larger). "
+    "Scores and verdicts are of that second comparison."
+)
+LOCAL = f" Candidates were also sought by local features, {CANDIDATES} for each image."
+NO_LOCAL = (
+    f" With more than {LOCAL_UP_TO} references, candidates are not sought by local features: crops and pasted "
+    "works that look like nothing as a whole are missed."
+)
+
+
+def summarize(
+    judged: Sequence[Judged],
+    hidden: Sequence[str],
+    corpus: Corpus,
+    policy: Policy,
+    baseline: Sequence[Result],
+    recall: dict[str, Any],
+    waived: dict[str, list[Waiver]],
+) -> dict[str, Any]:
+    """The figures.
+
+    Args:
+        judged: Every file with its verdict.
+        hidden: Names of the hidden files that were passed over.
+        corpus: What was compared with.
+        policy: By which thresholds.
+        baseline: Results of works of the corpus against the rest of it.
+        recall: How many planted copies were found.
+        waived: Name of a file -> the decisions that let it through.
+    """
+    verdicts = Counter(one.verdict for one in judged)
+    distinct = {one.sha256: one for one in judged if one.sha256}.values()
+    return {
+        "what": OPINION,
+        "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
+        "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
+        "waived": {name: [one.model_dump(mode="json") for one in found] for name, found in waived.items()},
+        "inconclusive": [_said(one) for one in judged if one.verdict == "inconclusive"],
+        "passed_over": list(hidden),
+        "references": {
+            "compared": len(corpus.works),
+            "corpus_version": corpus.version,
+            "not_compared": [{"file": one.name, "reason": one.reason} for one in corpus.not_compared],
+        },
+        "ssim": spread([one.ssim for one in distinct], policy),
+        "baseline": {
+            "what": "works of the corpus against the rest of it",
+            "sampled": len(baseline),
+            **spread([result["scores"].get("ssim") for result in baseline], policy),
+        },
+        "recall": recall,
+        "policy": policy.model_dump(mode="json"),
+        "policy_sha256": policy.sha256,
+        "versions": library_versions(),
+    }
+
+
+def spread(scores: Sequence[float | None], policy: Policy) -> dict[str, Any]:
+    """Percentiles, maximum and shares from the two thresholds on, of the scores that there are."""
+    there = np.array([score for score in scores if score is not None])
+    limits = {"review": round(policy.ssim_threshold - policy.review_margin, 9), "fail": policy.ssim_threshold}
+    return {
+        "scored": len(there),
+        "percentiles": {str(p): float(np.percentile(there, p)) for p in PERCENTILES} if len(there) else {},
+        "maximum": float(there.max()) if len(there) else None,
+        "share_from": [
+            {"verdict": name, "threshold": limit, "share": float((there >= limit).mean()) if len(there) else None}
+            for name, limit in limits.items()
+        ],
+    }
+
+
+def _said(one: Judged) -> dict[str, Any]:
+    return {"file": one.file.name, "reasons": one.result["reasons"]}

@@ -1,0 +1,86 @@
+"""One row for every image, reference and rank: as Parquet and as CSV."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from twig_assets.folder_audit.corpus import Corpus
+from twig_assets.folder_audit.verdicts import Judged
+from twig_assets.folder_audit.waivers import Pair, Waiver
+from twig_assets.similarity import Policy
+
+
+def write_tables(
+    judged: Sequence[Judged], corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver], out: Path
+) -> None:
+    """Write `audit.parquet` and `audit.csv`; an image without a match has one row, whose rank is empty.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    rows = [row for one in judged for row in _rows(one, corpus, policy, waivers)]
+    # An image with a match first, for its row has all columns in their order.
+    complete = sorted(rows, key=lambda row: row["rank"] is None)
+    columns = list(dict.fromkeys(name for row in complete for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
+    _replaced(out / "audit.parquet", lambda path: pyarrow.parquet.write_table(table, path))
+    _replaced(out / "audit.csv", lambda path: pyarrow.csv.write_csv(table, path))
+
+
+def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
+    result = one.result
+    width, height = one.size or (None, None)
+    image = {
+        "image": one.file.name,
+        "image_sha256": one.sha256,
+        "width": width,
+        "height": height,
+        "notes": "; ".join(one.notes),
+        "verdict": one.verdict,
+        "reasons": "; ".join(result["reasons"]),
+    }
+    about = {f"image_{name}": value for name, value in result["scores"].items()}
+    rules = {**result["thresholds"], "policy_sha256": policy.sha256, "corpus_version": corpus.version}
+    rules |= {f"{library} version": number for library, number in result["versions"].items()}
+    rows = []
+    for match in result["matches"] or [{}]:
+        sha256 = match.get("reference_sha256")
+        waiver = waivers.get((one.sha256 or "", sha256 or "", policy.sha256))
+        decided = {"behind_verdict": sha256 in one.behind, "waived": f"{waiver.who}: {waiver.why}" if waiver else None}
+        rows.append({**image, **_match(match, corpus), **decided, **about, **rules})
+    return rows
+
+
+def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
+    sha256 = match.get("reference_sha256")
+    work = corpus.works[sha256] if sha256 else None
+    own = ("rank", "reference_sha256", "resized_from")
+    resized = match.get("resized_from")
+    return {
+        "rank": match.get("rank"),
+        "reference": work.name if work else None,
+        "reference_sha256": sha256,
+        "title": work.file.title if work else None,
+        "rights_holder": work.file.rights_holder if work else None,
+        "licence": work.file.licence if work else None,
+        **{name: _cell(value) for name, value in match.items() if name not in own},
+        "resized_from": f"{resized[1]} x {resized[0]}" if resized else None,
+    }
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _replaced(path: Path, write: Any) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

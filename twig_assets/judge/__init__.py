@@ -1,0 +1,1 @@
+"""Whether an image shows a text."""

@@ -1,0 +1,1 @@
+"""How the embedded models were made; nothing here is imported when they are used."""

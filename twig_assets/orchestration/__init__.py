@@ -1,0 +1,1 @@
+"""Running a campaign in one process, Dagster's instance, and the servers of `twig ui`."""

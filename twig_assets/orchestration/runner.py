@@ -1,0 +1,153 @@
+"""Running a whole campaign in this process, the way the Dagster UI and its sensors would run it piece by piece."""
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from twig_assets.assets.shared.partitions import concepts, prompt_batches
+from twig_assets.campaign import Campaign
+from twig_assets.definitions import build_defs
+from twig_assets.orchestration.dagster_home import prepare_dagster_home
+from twig_assets.prompts import batches, read_concepts, read_prompts
+from twig_assets.resources import CampaignResource
+from twig_assets.resources.progress import listening
+from twig_assets.run_launcher import fail_dead_runs, this_process
+
+GATE = "ssim_below_threshold"
+
+
+class RunFailedError(RuntimeError):
+    """A step died for another reason than images that copy too much; the message is the step's own."""
+
+
+@dataclass
+class _Bars:
+    """A progress bar for every asset that reports how far it is."""
+
+    progress: Progress
+    tasks: dict[tuple[str, str], TaskID] = field(default_factory=dict)
+
+    def __call__(self, run_id: str, asset: str, done: int, total: int, what: str) -> None:
+        key = (run_id, asset)
+        if key not in self.tasks:
+            self.tasks[key] = self.progress.add_task(f"  {asset} ({what})", total=total)
+        self.progress.update(self.tasks[key], completed=done)
+
+
+@dataclass
+class CampaignRunner:
+    """Materializes a campaign's assets in lineage order; what is there already is not made again.
+
+    Attributes:
+        campaign: What to run.
+        console: Where progress is shown.
+    """
+
+    campaign: Campaign
+    console: Console
+
+    def run(self) -> None:
+        """Everything from the inputs to the report.
+
+        Raises:
+            RunFailedError: If a step fails for another reason than a failed gate.
+        """
+        prepare_dagster_home()
+        keys = [
+            key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)
+        ]
+        names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.folder / "concepts.yaml")]
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
+            fail_dead_runs(instance)
+            instance.add_dynamic_partitions(str(prompt_batches.name), keys)
+            instance.add_dynamic_partitions(str(concepts.name), names)
+            campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
+            location = _Location(build_defs({"campaign": campaign}), instance, progress)
+            with listening(_Bars(progress)):
+                location.materialize(["protected_concepts", "reference_corpus"])
+                for name in names:
+                    location.materialize(["ablated_models"], name)
+                location.materialize(["composed_model"])
+                for key in keys:
+                    self._run_batch(location, key)
+                location.materialize(["compliance_report"])
+
+    def _run_batch(self, location: "_Location", key: str) -> None:
+        steps = ["prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"]
+        for attempt in range(self.campaign.max_attempts):
+            failed = location.materialize(steps, key, note=f"attempt {attempt + 1} of {self.campaign.max_attempts}")
+            if failed is None:
+                return
+            location.say(f"  {failed}", "yellow")
+        raise RunFailedError(f"batch {key} still fails its gate after {self.campaign.max_attempts} attempts")
+
+
+@dataclass
+class _Location:
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    progress: Progress
+
+    def say(self, text: str, style: str = "") -> None:
+        self.progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def materialize(self, names: list[str], partition: str | None = None, note: str = "") -> str | None:
+        """Materialize assets in one run; returns the gate's words if it failed, and None if all went well."""
+        self.say(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
+        job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection={dg.AssetKey(name) for name in names}
+        )
+        try:
+            result = job.execute_in_process(
+                instance=self.instance,
+                partition_key=partition,
+                raise_on_error=False,
+                tags=this_process(),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        except dg.DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
+        if result.success:
+            self._say_what_was_done(result)
+            return None
+        if _interrupted(result):
+            raise KeyboardInterrupt
+        gate = [e for e in result.get_asset_check_evaluations() if e.check_name == GATE and not e.passed]
+        if gate:
+            return (gate[-1].description or "").splitlines()[0]
+        raise RunFailedError(_reason(result))
+
+    def _say_what_was_done(self, result: dg.ExecuteInProcessResult) -> None:
+        for check in result.get_asset_check_evaluations():
+            if not check.passed:
+                self.say(f"  {check.check_name}: {check.description}", "yellow")
+        for event in result.get_asset_materialization_events():
+            made = event.materialization
+            name = made.asset_key.to_user_string()
+            if "warning" in made.metadata:
+                self.say(f"  {name}: {made.metadata['warning'].value}", "yellow")
+            idle = made.metadata.get("model_work") or made.metadata.get("work")
+            if idle is not None:
+                self.say(f"  {name}: no work; {str(idle.value).removeprefix('none: ')}")
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended a step; depending on where it strikes, Dagster reports that as a step's failure."""
+    errors = (e.step_failure_data.error for e in result.all_events if e.is_step_failure)
+    names = {one.cls_name for error in errors if error for one in (error, error.cause) if one}
+    return bool(names & {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__})
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """The words of the error that a step raised, without what Dagster wraps around it."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            said = event.step_failure_data.user_failure_data
+            if said and said.description:
+                return f"{event.step_key}: {said.description}"
+            error = event.step_failure_data.error.cause or event.step_failure_data.error
+            return f"{event.step_key}: {error.cls_name}: {error.message.partition(': ')[2].strip()}"
+    return "the run failed; open it in the Dagster UI for its log"

@@ -1,0 +1,1 @@
+"""The protected works: finding and decoding their files, and the index that detectors search."""

@@ -1,0 +1,204 @@
+"""The corpus of protected works: a folder of pictures and a `references.csv` that says whose they are."""
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
+from twig_assets.similarity.corpus.files import files_below, shown
+
+TABLE = "references.csv"
+COLUMNS = ("file", "title", "rights_holder", "licence")
+NOT_STATED = "not stated"
+_IGNORED_SUFFIXES = {".md", ".txt", ".csv"}
+
+
+class CorpusError(ValueError):
+    """A corpus whose table cannot be used; one line per problem."""
+
+
+class EmptyCorpusError(CorpusError):
+    """A corpus without a single readable picture: nothing could be audited against it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceImage:
+    """A protected work.
+
+    Attributes:
+        path: The picture's file.
+        title: What it is called.
+        rights_holder: Whose it is.
+        licence: Under which licence, if any, it may be used.
+        sha256: Hash of the file.
+        pixels: uint8 array of shape (h, w, 3) at the picture's own size.
+    """
+
+    path: Path
+    title: str
+    rights_holder: str
+    licence: str
+    sha256: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file of the corpus that is not compared with, and why.
+
+    Attributes:
+        path: Where it is.
+        reason: Why it is not compared with.
+        duplicate: Whether that is because another file with the same content is.
+    """
+
+    path: Path
+    reason: str
+    duplicate: bool = False
+
+
+@dataclass(frozen=True)
+class CorpusFile:
+    """A file of the corpus that has not been read yet.
+
+    Attributes:
+        path: Where it is.
+        title: What the work is called; the file's name when the table does not say.
+        rights_holder: Whose it is, or "not stated".
+        licence: Under which licence, if any, it may be used, or "not stated".
+        problem: Why there is nothing to read; None for most.
+    """
+
+    path: Path
+    title: str
+    rights_holder: str
+    licence: str
+    problem: str | None = None
+
+
+def corpus_files(folder: Path) -> list[CorpusFile]:
+    """What is below a folder of protected works or named by its table, in order of path; hidden files and notes not.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
+        EmptyCorpusError: If the folder cannot be listed.
+    """
+    rows = _table(folder / TABLE)
+    try:
+        found = {one.path: one.problem for one in files_below(folder) if not is_note(one.path.relative_to(folder))}
+    except OSError as error:
+        hint = "no readable reference image; put the protected works there"
+        raise EmptyCorpusError(f"{folder}: {error.strerror}: {hint}") from error
+    for file in rows:
+        found.setdefault(folder / file, None)
+    return [_file(path, problem, rows, folder) for path, problem in sorted(found.items(), key=_path_bytes)]
+
+
+def stated_titles(folder: Path) -> list[str]:
+    """The titles that a corpus' table gives, in order of file; none without a table.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used.
+    """
+    return [title for _, (title, _, _) in sorted(_table(folder / TABLE).items()) if title]
+
+
+def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
+    """Read every picture below a folder.
+
+    A picture that `references.csv` does not name is compared with all the same; its rights holder is "not stated".
+    Hidden files and notes (.md, .txt) are passed over. Of an animation the first frame counts.
+
+    Returns:
+        The readable pictures in order of path, and whatever else is there or ought to be, each with the reason.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
+        EmptyCorpusError: If no picture could be read.
+    """
+    references: dict[str, ReferenceImage] = {}
+    unreadable = []
+    for file in corpus_files(folder):
+        try:
+            if file.problem:
+                raise DecodeError("unreadable", file.problem)
+            content = read_file(file.path)
+            sha256 = hashlib.sha256(content).hexdigest()
+            if sha256 in references:
+                unreadable.append(Unreadable(file.path, same_file(references[sha256].path), duplicate=True))
+                continue
+            pixels = decode(content).pixels
+            details = (file.title, file.rights_holder, file.licence)
+            references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)
+        except ValueError as error:
+            unreadable.append(Unreadable(file.path, str(error)))
+    if not references:
+        told = "".join(f"\n{shown(one.path)}: {one.reason}" for one in unreadable)
+        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{told}")
+    return list(references.values()), unreadable
+
+
+def same_file(path: Path) -> str:
+    """What is said of a second file with the same content."""
+    return f"is the same file as {shown(path.name)}, which is compared with"
+
+
+def is_note(path: Path) -> bool:
+    """Whether a file of the corpus is hidden or a note, and so no protected work; path: below the corpus' folder."""
+    return any(part.startswith(".") for part in path.parts) or path.suffix.lower() in _IGNORED_SUFFIXES
+
+
+def corpus_version(sha256s: Iterable[str]) -> str:
+    """SHA-256 of the sorted hashes, one per line: the same for the same set of works, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(set(sha256s))).encode()).hexdigest()
+
+
+def _file(path: Path, problem: str | None, rows: dict[str, tuple[str, str, str]], folder: Path) -> CorpusFile:
+    title, holder, licence = rows.get(path.relative_to(folder).as_posix(), ("", "", ""))
+    return CorpusFile(path, title or shown(path.stem), holder or NOT_STATED, licence or NOT_STATED, problem)
+
+
+def _path_bytes(found: tuple[Path, str | None]) -> bytes:
+    return os.fsencode(found[0])
+
+
+def _table(path: Path) -> dict[str, tuple[str, str, str]]:
+    """File name -> title, rights holder, licence; empty when there is no table."""
+    if not path.exists():
+        return {}
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+        header = reader.fieldnames or []
+        if sorted(header) != sorted(COLUMNS):
+            raise CorpusError(f"{path}:1: header: must be {','.join(COLUMNS)}, is {','.join(header)}; mend it")
+        return _checked_rows(path, reader)
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: file: is not UTF-8 text; save it again with that encoding") from error
+    except csv.Error as error:
+        raise CorpusError(f"{path}: row: is not valid CSV ({error}); check its double quotes") from error
+
+
+def _checked_rows(path: Path, reader: csv.DictReader) -> dict[str, tuple[str, str, str]]:
+    rows: dict[str, tuple[str, str, str]] = {}
+    problems = []
+    for row in reader:
+        place = f"{path}:{reader.line_num}"
+        if None in row or None in row.values():
+            hint = "put a text that holds a comma in double quotes"
+            problems.append(f"{place}: row: does not have {len(COLUMNS)} cells; {hint}")
+            continue
+        file = PurePosixPath(row["file"].strip())
+        if not file.name or file.is_absolute() or ".." in file.parts:
+            problems.append(f"{place}: file: {row['file']!r} is not a file below this folder; move it here")
+        elif str(file) in rows:
+            problems.append(f"{place}: file: {str(file)!r} is there twice; keep one row")
+        rows[str(file)] = (row["title"].strip(), row["rights_holder"].strip(), row["licence"].strip())
+    if problems:
+        raise CorpusError("\n".join(problems))
+    return rows

@@ -1,0 +1,1 @@
+"""Structural similarity (SSIM): exact for one pair, fast for all pairs."""

@@ -1,0 +1,1 @@
+"""From scores to a verdict: the policy, its thresholds, and proposing them from examples."""

@@ -1,6 +1,0 @@
-"""The audit on its own: a folder of images against a folder of protected works, without a campaign or Dagster."""
-
-from twig_assets.standalone.calibration import calibrate_folder
-from twig_assets.standalone.run import Outcome, StandaloneError, audit_folder
-
-__all__ = ["Outcome", "StandaloneError", "audit_folder", "calibrate_folder"]

@@ -1,0 +1,36 @@
+"""The MLflow runs that were made for runs of Dagster."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from twig_assets.tracking.send import TrackingError
+
+
+def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+    """Dagster run id -> name and URL of the MLflow runs that `TrackerResource.record` made for it; changes nothing.
+
+    Raises:
+        TrackingError: When the server or the database cannot be read.
+    """
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return {}
+    try:
+        client = MlflowClient(uri)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = {
+            run_id: client.search_runs(experiments, f"tags.`dagster/run_id` = '{run_id}'", order_by=["start_time"])
+            for run_id in dagster_run_ids
+        }
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingError(f"MLflow at {uri} cannot be read: {error}") from error
+    return {
+        run_id: [
+            (run.info.run_name or "", f"{ui_url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
+            for run in runs
+        ]
+        for run_id, runs in found.items()
+    }
