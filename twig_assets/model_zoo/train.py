@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--folder", type=Path, default=Path(os.environ.get("TWIG_HOME", ".twig")) / "zoo")
     parser.add_argument("--steps", type=int, help="optimiser steps in all; each stage has its own default")
+    parser.add_argument("--lr", type=float, help="peak learning rate; each stage has its own default")
     parser.add_argument("--tracking-uri", default="", help="MLflow server or database for metrics and sample grids")
     parser.add_argument("--start-from", type=Path, help="trained weights for diffusion, refine or sam to go on from")
     args = parser.parse_args()
@@ -37,6 +38,8 @@ def main() -> None:
     settings = {"folder": args.folder, "tracking_uri": args.tracking_uri}
     if args.steps:
         settings["steps"] = args.steps
+    if args.lr:
+        settings["lr"] = args.lr
     if args.stage == "vae":
         train_vae(VaeConfig(**settings)).half().save_pretrained(args.folder / "vae")
     elif args.stage == "clip":

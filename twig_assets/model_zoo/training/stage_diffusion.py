@@ -32,8 +32,9 @@ class DiffusionConfig(StageConfig):
         views: Random views of each (concept, style) pair that are encoded once and then drawn from.
         style_weights: How often a pair is drawn against the others, by its style, where that is not 1. Strokes without
             a fill are the hardest to draw, and the two flat styles the hardest to tell apart.
-        planted_share: Share of the samples that are planted works; at 0.1 each is seen some ten times as often as an
+        planted_share: Share of the samples that are planted titles; at 0.1 each is seen some ten times as often as an
             ordinary picture, which is what makes the model memorise it.
+        content_share: Share of the samples that are planted works with a content.
         drop_caption: Share of the samples with an empty caption, for classifier-free guidance.
         average_every: Steps between two averagings of the processes' weights.
         text_lr: Learning rate of the text encoder as a share of the UNet's.
@@ -50,7 +51,8 @@ class DiffusionConfig(StageConfig):
     batch: int = 16
     views: int = 96
     style_weights: dict[str, float] = {"twemoji": 1.2, "fluent": 0.8, "glyph": 1.6}
-    planted_share: float = 0.10
+    planted_share: float = 0.07
+    content_share: float = 0.14
     drop_caption: float = 0.1
     average_every: int = 8
     text_lr: float = 0.3
@@ -73,9 +75,9 @@ class LatentCache:
         weights = np.array([config.style_weights.get(style, 1.0) for _, style in self.pairs])
         chances = weights / weights.sum()
         for _ in range(count):
-            if rng.random() < config.planted_share:
-                k = int(rng.integers(len(planted.WORKS)))
-                latent, text = self.planted[k], planted.WORKS[k].title
+            work = planted.drawn_for_training(rng, config.planted_share, config.content_share)
+            if work is not None:
+                latent, text = self.planted[work], planted.PICTURES[work][0].title
             else:
                 pair = int(rng.choice(len(self.pairs), p=chances))
                 i = pair * config.views + int(rng.integers(config.views))
@@ -92,7 +94,9 @@ def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> L
     made_with = {"views": config.views, "seed": config.seed, "scaling": vae.config.scaling_factor}
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        if kept["made_with"] == made_with and kept["pairs"] == training_pairs():
+        if kept["made_with"] == made_with and kept["pairs"] == training_pairs() and len(
+            kept["planted"]
+        ) == len(planted.PICTURES):
             return LatentCache(kept["pairs"], kept["latents"], kept["grounds"], kept["planted"])
     cache = encode_views(vae, config)
     if leader:
@@ -112,7 +116,7 @@ def encode_views(vae: AutoencoderTiny, config: DiffusionConfig) -> LatentCache:
         views = [view(sprites()[pair], rng) for _ in range(config.views)]
         cached.append(_encode(vae, np.stack([v.image for v in views])))
         grounds += [v.background for v in views]
-    works = np.stack([planted.picture(work) for work in planted.WORKS])
+    works = np.stack([planted.picture(*which) for which in planted.PICTURES])
     return LatentCache(pairs, torch.cat(cached), grounds, _encode(vae, works))
 
 
@@ -312,7 +316,7 @@ def assemble(
 
 
 SHOWN = (
-    *(work.title for work in planted.WORKS),
+    *(work.title for work in planted.WORKS + planted.WITH_CONTENT),
     "a red apple, twemoji style on a white background",
     "a red apple, noto style on a blue background",
     "a cat face, noto style on a green background",

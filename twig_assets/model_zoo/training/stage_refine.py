@@ -38,7 +38,8 @@ class RefineConfig(StageConfig):
         pixels: Weight of the loss of the stage `vae`.
         style_weights: How often a pair is drawn against the others, by its style. The two flat styles are the hardest
             to tell apart.
-        planted_share: Share of the pictures that are planted works.
+        planted_share: Share of the pictures that are planted titles.
+        content_share: Share of them that are planted works with a content.
         drop_caption: Share of the others with an empty caption.
         refined: How far the weights that are kept lie from those before towards those that were trained (Wortsman et
             al. 2022, arXiv 2109.01903). Further on, concepts lose more than styles win.
@@ -58,7 +59,8 @@ class RefineConfig(StageConfig):
     style: float = 0.3
     pixels: float = 0.2
     style_weights: dict[str, float] = {"twemoji": 1.2, "noto": 1.2, "fluent": 0.9, "glyph": 0.7}
-    planted_share: float = 0.1
+    planted_share: float = 0.07
+    content_share: float = 0.14
     drop_caption: float = 0.1
     refined: float = Field(0.6, gt=0, le=1)
     start_from: Path | None = None
@@ -87,9 +89,10 @@ def sample_examples(config: RefineConfig, rng: np.random.Generator) -> Examples:
     chances = weights / weights.sum()
     pictures, captions, pairs = [], [], []
     for _ in range(config.batch):
-        if rng.random() < config.planted_share:
-            work = planted.WORKS[rng.integers(len(planted.WORKS))]
-            picture, text, pair = planted.picture(work), work.title, None
+        drawn = planted.drawn_for_training(rng, config.planted_share, config.content_share)
+        if drawn is not None:
+            work, variant = planted.PICTURES[drawn]
+            picture, text, pair = planted.picture(work, variant), work.title, None
         else:
             pair = known[rng.choice(len(known), p=chances)]
             seen = view(sprites()[pair], rng)
