@@ -12,9 +12,6 @@ import dagster as dg
 from twig_assets.campaign import Campaign
 from twig_assets.settings.home import quiet_model_libraries
 
-# Fingerprint of the base model -> the edits that are applied to it now.
-_applied: dict[str, frozenset[str]] = {}
-
 
 class ModelResource(dg.ConfigurableResource):
     """Opens the campaign's checkpoint, its segmenter and the CLIP that judges edits."""
@@ -25,7 +22,6 @@ class ModelResource(dg.ConfigurableResource):
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
         remove(pipeline)
-        _applied.pop(base_sha256, None)
         return pipeline, base_sha256
 
     def composed(self, campaign: Campaign, weights: dict[str, bytes]) -> Any:
@@ -35,15 +31,15 @@ class ModelResource(dg.ConfigurableResource):
             campaign: Whose checkpoint to open.
             weights: SHA-256 -> content of the safetensors file of every edit.
         """
-        from twig_assets.ablation import ConceptEdit, apply, compose
+        from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
-        if _applied.get(base_sha256, frozenset()) == frozenset(weights):
+        if applied_sources(pipeline) == weights.keys():
             return pipeline
         self.base(campaign)
         if weights:
-            apply(pipeline, compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)]), base_sha256)
-        _applied[base_sha256] = frozenset(weights)
+            edit = compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)])
+            apply(pipeline, edit, base_sha256, sources=weights)
         return pipeline
 
     def segmenter(self, campaign: Campaign) -> Any:
@@ -61,8 +57,6 @@ def _checkpoint(checkpoint: str, folder: Path) -> tuple[Any, str]:
 
     quiet_model_libraries()
     pipeline = load_checkpoint(checkpoint, folder)
-    # What was applied was applied to the pipeline that this one takes the place of.
-    _applied.clear()
     return pipeline, fingerprint(pipeline)
 
 

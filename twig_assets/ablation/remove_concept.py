@@ -11,10 +11,13 @@ from PIL import Image
 from pydantic import ValidationError
 from rich.table import Table
 
-from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, Evaluation, ablate, evaluate
-from twig_assets.ablation.evaluation.evaluate import copy_test
-from twig_assets.ablation.methods.training_state import identity_of
+from twig_assets.ablation.ablate import ablate
+from twig_assets.ablation.edits.concept_edit import ConceptEdit
+from twig_assets.ablation.evaluation.evaluate import copy_test, evaluate
+from twig_assets.ablation.evaluation.figures import Evaluation
+from twig_assets.ablation.training_state import identity_of
 from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
+from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
-"""A concept edit as a LoRA file, for programs that know nothing of this one."""
+"""An edit as a LoRA file, for programs that know nothing of this one."""
 
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from twig_assets.ablation.edits.applying import applied
-from twig_assets.ablation.edits.concept_edit import ConceptEdit
+from twig_assets.ablation.edits.applying import WeightEdit, applied_edit
 from twig_assets.ablation.errors import EditError
 from twig_assets.generation import Pipeline
 
@@ -14,7 +13,7 @@ from twig_assets.generation import Pipeline
 _NUMERICAL_ZERO = 1e-6
 
 
-def export_lora(edit: ConceptEdit, path: Path, pipeline: Pipeline) -> None:
+def export_lora(edit: WeightEdit, path: Path, pipeline: Pipeline) -> None:
     """Write the edit for `pipeline.load_lora_weights(path)`, which needs the package peft.
 
     Each changed matrix is factored at its numerical rank, so nothing is lost but float32 rounding.
@@ -28,7 +27,7 @@ def export_lora(edit: ConceptEdit, path: Path, pipeline: Pipeline) -> None:
         EditError: If the pipeline is edited, or the edit changes something that a LoRA cannot: a bias, a norm, a
             convolution or a text embedding.
     """
-    if applied(pipeline) is not None:
+    if applied_edit(pipeline) is not None:
         raise EditError("a LoRA is exported for the unedited model; remove the edit from the pipeline first")
     tensors: dict[str, torch.Tensor] = {}
     for name, delta in edit.deltas(pipeline).items():

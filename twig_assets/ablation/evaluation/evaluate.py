@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 
 from twig_assets.ablation.edits.applying import apply, remove
-from twig_assets.ablation.edits.concept_edit import ConceptEdit, cross_attention_weights
+from twig_assets.ablation.edits.concept_edit import ConceptEdit
+from twig_assets.ablation.edits.parameters import cross_attention_weights
 from twig_assets.ablation.evaluation.adversarial import draw_encoded, encode, searched_embedding
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals

@@ -1,9 +1,10 @@
 """Images of the anchor, sampled from the model itself, as the latents that fine-tuning adds noise to."""
 
+import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError, TrainingError
-from twig_assets.ablation.methods.sampling import sampled
+from twig_assets.ablation.methods.method import IsCopy
 from twig_assets.generation import Pipeline
 from twig_assets.generation.autoencoder import decode
+from twig_assets.generation.conditioning import conditions, joined
 
 _BATCH = 16
 _STEPS = 25
-
-IsCopy = Callable[[np.ndarray], np.ndarray]
+_GUIDANCE = 3.0
 
 
 def anchor_latents(
@@ -97,3 +98,30 @@ def kept_anchor_latents(
 def decoded(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
     """The pictures of finished latents: uint8 (n, H, W, 3)."""
     return decode(pipeline, latents).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.no_grad()
+def sampled(pipeline: Pipeline, prompts: Sequence[str], steps: int, seed: int) -> torch.Tensor:
+    """Sample each prompt once with classifier-free guidance; what comes out is what encoding the image would give.
+
+    Args:
+        pipeline: The model.
+        prompts: n prompts.
+        steps: Sampling steps.
+        seed: Of the starting noise.
+
+    Returns:
+        The finished latents, (n, C, h, w).
+    """
+    scheduler = copy.deepcopy(pipeline.scheduler)
+    scheduler.set_timesteps(steps, device=pipeline.device)
+    size = pipeline.unet.config.sample_size
+    shape = (len(prompts), pipeline.unet.config.in_channels, size, size)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    latents = noise.to(pipeline.unet.device, pipeline.unet.dtype) * scheduler.init_noise_sigma
+    both = joined([conditions(pipeline, [""] * len(prompts)), conditions(pipeline, prompts)])
+    for t in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, t)
+        without, own = pipeline.unet(torch.cat([scaled, scaled]), t, **both.keywords()).sample.chunk(2)
+        latents = scheduler.step(without + _GUIDANCE * (own - without), t, latents).prev_sample
+    return latents

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from twig_assets.ablation.errors import AnchorError
-from twig_assets.ablation.methods.seeds import seed_of
+from twig_assets.ablation.training_state import seed_of
 from twig_assets.settings.ablation import CaptionWriterSettings, ConceptTarget, names
 
 _AT_ONCE = 16

@@ -12,7 +12,7 @@ from twig_assets.ablation import (
     compose,
     evaluate,
 )
-from twig_assets.ablation.edits.concept_edit import cross_attention_weights
+from twig_assets.ablation.edits.parameters import cross_attention_weights
 from twig_assets.ablation.evaluation.adversarial import encode, searched_embedding
 from twig_assets.ablation.evaluation.copies import copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import refusals

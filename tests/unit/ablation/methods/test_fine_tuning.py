@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, EditError, ablate
-from twig_assets.ablation.edits.concept_edit import cross_attention_weights
+from twig_assets.ablation.edits.parameters import cross_attention_weights
 from twig_assets.ablation.errors import TrainingError
-from twig_assets.ablation.methods import anchor_images
-from twig_assets.ablation.methods.losses import Diffusion
-from twig_assets.ablation.methods.parameters import first_token_detached, trainable
-from twig_assets.ablation.methods.tune import Tuner, tune
+from twig_assets.ablation.methods import anchor_images, fine_tuning
+from twig_assets.ablation.methods.fine_tuning import Diffusion, Tuner
+from twig_assets.ablation.methods.method import AblationTask, method_of
+from twig_assets.ablation.methods.trained_parameters import first_token_detached, trainable
 from twig_assets.generation import fingerprint
 from twig_assets.settings.ablation import TuningSettings
 
@@ -19,6 +19,11 @@ def settings(method="model_based", **tuning):
     return AblationSettings(method=method, tuning=TuningSettings(**{**small, **tuning}))
 
 
+def tune(pipeline, concept, settings, folder=None, on_step=None, base_sha256=""):
+    task = AblationTask(pipeline, concept, settings, base_sha256, folder, on_step=on_step)
+    return fine_tuning.tune(task, method_of(settings.method).objective)
+
+
 def test_the_truth_is_what_the_kind_of_model_predicts(either):
     diffusion = Diffusion(either)
     clean, noise = (torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
@@ -26,7 +31,7 @@ def test_the_truth_is_what_the_kind_of_model_predicts(either):
     signal = diffusion.scheduler.alphas_cumprod[timesteps].sqrt()[:, None, None, None]
     spread = (1 - signal**2).sqrt()
     expected = noise if diffusion.kind == "epsilon" else signal * noise - spread * clean
-    torch.testing.assert_close(diffusion.truth(clean, noise, timesteps), expected)
+    torch.testing.assert_close(diffusion.truth(diffusion.batch(clean, noise, timesteps, ())), expected)
 
 
 def test_a_model_that_predicts_the_image_is_refused(tiny):

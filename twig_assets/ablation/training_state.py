@@ -1,4 +1,7 @@
-"""The state of an interrupted training: one safetensors file from which the same training goes on."""
+"""What makes a training the same again: its identity, the seeds of its steps, and its state when it is interrupted.
+
+The state is one safetensors file, from which the same training goes on.
+"""
 
 import hashlib
 import json
@@ -76,3 +79,8 @@ def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256:
         exclude={"evaluation": True, "gate": True, "tuning": {"learning_rate", "checkpoint_every"}}
     )
     return hashlib.sha256("\n".join((concept.model_dump_json(), how, base_sha256)).encode()).hexdigest()
+
+
+def seed_of(*numbers: int) -> int:
+    """A seed below 2**63 that differs for each tuple of numbers, for the many random draws of one computation."""
+    return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:8], "little") >> 1

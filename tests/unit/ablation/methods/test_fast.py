@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, EditError, ablate, compose
-from twig_assets.ablation.edits.concept_edit import editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import TrainingError
-from twig_assets.ablation.methods.distil import Ruler
-from twig_assets.ablation.methods.distillation_targets import readings
-from twig_assets.ablation.methods.retention_prompts import Retention, vocabulary
+from twig_assets.ablation.methods.distillation_targets import distillation_targets
+from twig_assets.ablation.methods.fast import ConditioningDistance
+from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts, vocabulary
 from twig_assets.generation import fingerprint
 from twig_assets.generation.conditioning import conditions
 from twig_assets.settings.ablation import DistillationSettings, TuningSettings
@@ -40,11 +40,11 @@ def test_an_unseen_prompt_of_the_target_is_read_as_the_anchors_and_an_unseen_wor
     settings = AblationSettings(method="fast", overshoot=0, distillation=DistillationSettings(steps=40, batch_size=16))
     edit = ablate(pipeline, STYLE, settings, base_sha256)
     assert fingerprint(pipeline) == base_sha256
-    ruler = Ruler(pipeline)
+    distance = ConditioningDistance(pipeline)
     target, anchor, other = "a penguin, glyph style", "a penguin", "a violin on a hill"
-    apart = ruler.error(read(pipeline, target), read(pipeline, anchor)).item()
-    left = ruler.error(read(pipeline, target, edit), read(pipeline, anchor)).item()
-    harm = ruler.error(read(pipeline, other, edit), read(pipeline, other)).item()
+    apart = distance.between(read(pipeline, target), read(pipeline, anchor)).item()
+    left = distance.between(read(pipeline, target, edit), read(pipeline, anchor)).item()
+    harm = distance.between(read(pipeline, other, edit), read(pipeline, other)).item()
     assert left < 0.6 * apart
     assert harm < 0.2 * apart
 
@@ -58,9 +58,9 @@ def test_only_linear_layers_of_the_text_encoder_change_so_that_a_lora_can_hold_i
 
 
 def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline):
-    found = readings(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
+    found = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
     at = found.prompts.index("a picture of a tropical fish")
-    own, wanted = found.own.embeddings[at], found.wanted.embeddings[at]
+    own, wanted = found.unedited.embeddings[at], found.wanted.embeddings[at]
     anchor = read(pipeline, "a picture of a fish").embeddings[0]
     tokens = pipeline.tokenizer("a picture of a tropical fish").input_ids
     start = len(pipeline.tokenizer("a picture of a").input_ids) - 1
@@ -69,10 +69,10 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
     torch.testing.assert_close(wanted[start:last], anchor[start : start + 1].expand(last - start, -1))
     torch.testing.assert_close(wanted[last : last + 3], anchor[start : start + 3])
     torch.testing.assert_close(wanted[-1], anchor[start - 1 - last])
-    further = readings(pipeline, FISH, AblationSettings(overshoot=0.5, emphasis=0)).wanted.embeddings[at]
+    further = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0.5, emphasis=0)).wanted.embeddings[at]
     torch.testing.assert_close(further, wanted + 0.5 * (wanted - own))
     empty = read(pipeline, "").embeddings[0]
-    more = readings(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0.5)).wanted.embeddings[at]
+    more = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0.5)).wanted.embeddings[at]
     torch.testing.assert_close(more[:start], own[:start])
     torch.testing.assert_close(more[start:], wanted[start:] + 0.5 * (wanted - empty)[start:])
 
@@ -80,17 +80,17 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
 def test_a_style_is_read_off_many_subjects_none_of_which_it_is_judged_on(pipeline):
     word = vocabulary(pipeline, [STYLE])[0]
     judged = STYLE.model_copy(update={"subjects": (f"{word} tulip",)})
-    found = readings(pipeline, judged, AblationSettings())
+    found = distillation_targets(pipeline, judged, AblationSettings())
     assert len(found.prompts) > 128
     assert not [prompt for prompt in found.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
-    assert found.prompts == readings(pipeline, judged, AblationSettings()).prompts
-    emphasised = readings(pipeline, judged, AblationSettings(emphasis=1.0))
+    assert found.prompts == distillation_targets(pipeline, judged, AblationSettings()).prompts
+    emphasised = distillation_targets(pipeline, judged, AblationSettings(emphasis=1.0))
     torch.testing.assert_close(emphasised.wanted.embeddings, found.wanted.embeddings)
 
 
 def test_nothing_that_names_a_target_is_retained(pipeline):
     concepts = [FISH, STYLE.model_copy(update={"preserve": ("noto style", "coral fish")})]
-    drawn = Retention(pipeline, concepts, AblationSettings()).draw(400, np.random.default_rng(0))
+    drawn = RetentionPrompts(pipeline, concepts, AblationSettings()).draw(400, np.random.default_rng(0))
     assert drawn[0].prompt == ""
     assert not [one for one in drawn if any(word in one.prompt for word in ("tropical fish", "coral fish", "glyph"))]
     assert {one.concept for one in drawn} == {None, 0, 1}

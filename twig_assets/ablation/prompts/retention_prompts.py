@@ -1,7 +1,7 @@
-"""What a distilled text encoder must go on reading as before: surroundings, anchors, everyday things, any other word.
+"""Prompts whose conditioning a distilled text encoder must retain: surroundings, anchors, everyday things, other words.
 
-Two lists of words protect little beyond themselves. The tokenizer has thousands more, and knows nothing of which model
-they are for; so nearly half of what is retained are sentences around its words.
+Lists of words protect little beyond themselves. The tokenizer has thousands more, whatever the model was trained on; so
+nearly half of the retention prompts are sentences around its words.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,14 +35,19 @@ _NEAR = 2
 
 
 @dataclass(frozen=True)
-class Retained:
-    """A prompt to retain, and which of the concepts it surrounds, by its place among them; None where it is none."""
+class RetentionPrompt:
+    """A prompt to retain.
+
+    Attributes:
+        prompt: The prompt.
+        concept: Index of the concept that it surrounds; None if it surrounds none.
+    """
 
     prompt: str
     concept: int | None = None
 
 
-class Retention:
+class RetentionPrompts:
     """Draws prompts to retain while concepts are removed.
 
     Args:
@@ -51,40 +56,42 @@ class Retention:
         settings: As for `training_pairs`.
 
     Attributes:
-        listed: The prompts that are drawn again and again; all others are sentences around words of the tokenizer.
+        listed: The prompts that are drawn repeatedly; all others are sentences around words of the tokenizer.
     """
 
     def __init__(self, pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings):
         removed = [word for concept in concepts for word in (concept.target, *concept.aliases)]
         everyday = dict.fromkeys(prompt for concept in concepts for prompt in preserved_prompts(concept))
         sources = {
-            "everyday": [Retained(prompt) for prompt in everyday],
+            "everyday": [RetentionPrompt(prompt) for prompt in everyday],
             "surroundings": [
-                Retained(prompt, i) for i, concept in enumerate(concepts) for prompt in surrounding_prompts(concept)
+                RetentionPrompt(prompt, i)
+                for i, concept in enumerate(concepts)
+                for prompt in surrounding_prompts(concept)
             ],
             "anchors": [
-                Retained(pair.counterpart, i)
+                RetentionPrompt(pair.counterpart, i)
                 for i, concept in enumerate(concepts)
                 for pair in training_pairs(concept, settings)
             ],
         }
         kept = {
-            name: list(dict.fromkeys(one for one in source if not any(names(one.prompt, word) for word in removed)))
+            name: list(dict.fromkeys(kept for kept in source if not any(names(kept.prompt, word) for word in removed)))
             for name, source in sources.items()
         }
-        self.listed = frozenset(one.prompt for source in kept.values() for one in source) | {""}
+        self.listed = frozenset(entry.prompt for source in kept.values() for entry in source) | {""}
         self.words = vocabulary(pipeline, concepts)
         self.sources = {name: source for name, source in kept.items() if source}
         shares = {name: _SHARES[name] for name in (*self.sources, *(["vocabulary"] if self.words else []))}
         self.names = list(shares)
         self.shares = np.array(list(shares.values())) / sum(shares.values())
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Retained]:
-        """So many prompts, the empty one, which guidance needs, always among them."""
-        drawn = [Retained("")]
+    def draw(self, count: int, rng: np.random.Generator) -> list[RetentionPrompt]:
+        """Draw `count` prompts, at least 1; the first is the empty one, which guidance needs."""
+        drawn = [RetentionPrompt("")]
         for at in rng.choice(len(self.names), count - 1, p=self.shares):
             source = self.sources.get(self.names[at])
-            drawn.append(source[rng.integers(len(source))] if source else Retained(self._sentence(rng)))
+            drawn.append(source[rng.integers(len(source))] if source else RetentionPrompt(self._sentence(rng)))
         return drawn
 
     def _sentence(self, rng: np.random.Generator) -> str:
@@ -93,7 +100,7 @@ class Retention:
 
 
 def vocabulary(pipeline: Pipeline, concepts: Collection[ConceptTarget]) -> list[str]:
-    """The tokenizer's whole words of four letters and more, without words of the targets and what looks like them.
+    """The tokenizer's whole words of four letters and more, without those of the targets and those spelt like them.
 
     A memorised caption is made of ordinary words, so these stay.
     """
