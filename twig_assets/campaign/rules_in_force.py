@@ -61,7 +61,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         generated=sha256_of(generated_settings(campaign)),
         regenerated=tuple(sha256_of(regenerated_settings(campaign, attempt)) for attempt in range(MAX_ATTEMPTS)),
         max_attempts=campaign.max_attempts,
-        policy_sha256=read_policy(campaign.folder / "policy.yaml").sha256,
+        policy_sha256=read_policy(campaign.policy_file).sha256,
         corpus_id=corpus_id,
     )
 

@@ -75,7 +75,7 @@ def audit_images(
     Raises:
         NotMaterializedError: If `reference_corpus` has never been made.
     """
-    policy = read_policy(campaign.folder / "policy.yaml")
+    policy = read_policy(campaign.policy_file)
     with catalog.session() as session:
         corpus = current_corpus(session, campaign.name)
         policy_id = policy_row(session, policy).id
@@ -146,7 +146,7 @@ def _unaudited(session: Session, which: ColumnElement[bool], policy_id: int, cor
 
 
 def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:
-    found, _ = read_references(campaign.folder / "references")
+    found, _ = read_references(campaign.references_folder)
     present = [reference for reference in found if reference.sha256 in set(corpus.members)]
     if len(present) != len(corpus.members) or len(found) != len(present):
         raise NotMaterializedError(

@@ -6,11 +6,10 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.rules_in_force import rules_in_force, rules_under
+from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.catalog.serving import NotMaterializedError
-from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.compliance.survey import Survey, survey
 from twig_assets.similarity import read_policy
@@ -91,7 +90,7 @@ def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) ->
     waiting = [image for images in found.unjudged.values() for image in images]
     judged = []
     if waiting and rules.corpus_id is not None:
-        policy = read_policy(campaign.folder / "policy.yaml")
+        policy = read_policy(campaign.policy_file)
         judged = rejudge(session, waiting[:limit], policy, rules.corpus_id, by)
         found = survey(session, campaign.name, rules) if judged else found
     withdrawn = [_withdraw(session, *offending) for offending in found.offending]

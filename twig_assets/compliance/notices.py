@@ -8,9 +8,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
-from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.survey import survey
 
 Event = Literal["withdrawn", "quarantined", "stuck", "died"]

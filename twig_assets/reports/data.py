@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Outcome = Literal["released", "quarantined", "failed", "review", "waiting"]
+Outcome = Literal["released", "quarantined", "failed", "review", "rejected", "waiting"]
 
 
 class _Part(BaseModel):
@@ -85,7 +85,9 @@ class PromptLine(_Part):
         batch: Key of its batch.
         position: Its place there, from 0.
         text: The prompt.
-        outcome: What was decided.
+        outcome: `released`: an image of it is published. Else the state of its candidate: `failed` (another attempt is
+            due), `quarantined` (attempts spent), `review` (waits for a person), `rejected` (a person said no), or `waiting`
+            (not made, not audited or not released yet).
         first: The first image that the candidate was made from.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.
@@ -124,7 +126,7 @@ class Released(_Part):
     """An image that is published.
 
     Attributes:
-        safe: Its verdict under the present policy and corpus is `pass` and no person rejected it, or one waived it.
+        safe: Its verdict under the policy and corpus in force is `pass` and no person rejected it, or one waived it.
     """
 
     prompt: str
@@ -270,5 +272,5 @@ class ReportData(_Part):
 
     @property
     def waived(self) -> list[tuple[str, Scored]]:
-        """Prompt and image of every waiver that counts at present."""
+        """Prompt and image of every waiver that holds."""
         return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]

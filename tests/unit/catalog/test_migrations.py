@@ -10,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.unit.catalog.judged import add_audit, add_images
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
 from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
-from twig_assets.compliance.candidates import Rules, present_audits
+from twig_assets.compliance.candidates import audits_in_force
 from twig_assets.evidence.verify import check_ledger
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
@@ -111,7 +112,7 @@ def test_other_library_versions_make_another_audit_and_the_newest_counts(databas
     with catalog.session() as session:
         first, second = session.scalars(select(Audit).where(Audit.image_id == image_id).order_by(Audit.id))
         rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id)
-        assert present_audits(session, [image_id], rules)[image_id].id == second.id > first.id
+        assert audits_in_force(session, [image_id], rules)[image_id].id == second.id > first.id
     catalog.close()
 
 

@@ -101,7 +101,7 @@ def _prompts(session: Session, place: Place) -> list[str]:
 def _drawn(session: Session, place: Place) -> None:
     campaign = load_campaign(NAME, place.root)
     model, rules = rules_in_force(session, campaign)
-    policy = read_policy(campaign.folder / "policy.yaml")
+    policy = read_policy(campaign.policy_file)
     store = ArtifactStore(artifact_root())
     rng = np.random.default_rng(0)
     shape = store.put_image(np.ones((64, 64), bool))
