@@ -56,7 +56,8 @@ class Campaign(BaseModel):
         checkpoint: `embedded`, or the hub id or folder of a Stable Diffusion pipeline.
         segmenter: The model that finds the foreground.
         batch_size: Prompts per partition, 1 to 64.
-        max_attempts: How often a failing image is drawn, with another seed each time, before its prompt is quarantined, 1 to 10.
+        max_attempts: How often a failing image is drawn, each time with another seed, before its prompt is quarantined:
+            1 to 10.
         prompt_check: What is done with prompts that name something protected.
         generation: Settings of the first image.
         masks: Where its mask comes from.

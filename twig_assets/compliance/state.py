@@ -1,7 +1,7 @@
 """The state of a candidate: the one rule that gate, sensor, report, command line and lineage go by.
 
-It is worked out from rows alone, the same way wherever it is asked, so that what the gate holds back and what the report
-says about it cannot differ.
+It follows from rows alone and is the same wherever it is asked for, so that the report cannot say of an image what the
+gate does not do with it.
 """
 
 from enum import StrEnum
@@ -14,7 +14,7 @@ class CandidateState(StrEnum):
     """No image has been made under the model and settings in force."""
 
     UNAUDITED = "unaudited"
-    """The image has no verdict under the policy and corpus in force. If it is published already, it stays so until then."""
+    """The image has no verdict under the policy and corpus in force. A published one stays published meanwhile."""
 
     FAILED = "failed"
     """The image is too similar to a protected work, nobody waived that, and another attempt is due."""

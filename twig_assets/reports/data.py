@@ -85,9 +85,9 @@ class PromptLine(_Part):
         batch: Key of its batch.
         position: Its place there, from 0.
         text: The prompt.
-        outcome: `released`: an image of it is published. Else the state of its candidate: `failed` (another attempt is
-            due), `quarantined` (attempts spent), `review` (waits for a person), `rejected` (a person said no), or `waiting`
-            (not made, not audited or not released yet).
+        outcome: `released` when an image of it is published. Else the state of its candidate: `failed` (another
+            attempt is due), `quarantined` (all attempts are spent), `review` (waits for a person), `rejected` (a person
+            said no) or `waiting` (not made, not audited or not released yet).
         first: The first image that the candidate was made from.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.

@@ -37,7 +37,7 @@ def expected(attempt: int | None, verdict: str | None, decision: str | None, rel
     return left if attempt in range(attempts - 1) else spent
 
 
-@pytest.mark.parametrize(("verdict", "decision"), product(VERDICTS, DECISIONS))
+@pytest.mark.parametrize(("verdict", "decision"), list(product(VERDICTS, DECISIONS)))
 def test_every_case_has_the_state_that_was_written_down_for_it(verdict: str | None, decision: str | None) -> None:
     for attempt, released, attempts in product((None, 0, 1, 2, 9), (False, True), (1, 2, 3, 10)):
         state = candidate_state(attempt, verdict, decision, released=released, max_attempts=attempts)
@@ -50,9 +50,7 @@ def test_every_state_occurs_in_the_table() -> None:
 
 
 def test_only_what_passed_or_was_waived_may_be_published() -> None:
-    allowed = {
-        case for case in product(VERDICTS, DECISIONS) if case[0] and (case in {("pass", None)} or case[1] == "waive")
-    }
+    allowed = {("pass", None), *((verdict, "waive") for verdict in VERDICTS if verdict)}
     for case, released in product(product(VERDICTS, DECISIONS), (False, True)):
         state = candidate_state(0, *case, released=released, max_attempts=3)
         assert state.may_be_published == (case in allowed)

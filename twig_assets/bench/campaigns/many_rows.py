@@ -27,8 +27,8 @@ from twig_assets.catalog.models import (
     utc_now,
 )
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.compliance.candidates import attempt_seed
-from twig_assets.compliance.rejudge import policy_row
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
