@@ -88,15 +88,42 @@ def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[Prompt
         candidate, release = candidates.get(prompt.id), releases.get(prompt.id)
         audit = audits.get(candidate.id) if candidate else None
         review = reviews.get(audit.id) if audit else None
-        state = candidate_state(
-            candidate.attempt if candidate else None,
-            audit.verdict if audit else None,
-            review.decision if review else None,
-            released=candidate is not None and release is not None and release.image_id == candidate.id,
-            max_attempts=rules.max_attempts,
-        )
+        state = state_of(candidate, audit, review, release, rules.max_attempts)
         states.append(PromptState(prompt, state, candidate, audit, review, release))
     return states
+
+
+def state_of(
+    image: Image | None, audit: Audit | None, review: Review | None, release: Release | None, max_attempts: int
+) -> CandidateState:
+    """The state of a candidate, or of a published image; see `candidate_state`.
+
+    Args:
+        image: The image; None if there is none.
+        audit: Its newest audit under the policy and corpus in force.
+        review: The newest decision that holds for that audit.
+        release: The release of its prompt that stands, perhaps of another image.
+        max_attempts: How many attempts the campaign allows.
+    """
+    return candidate_state(
+        image.attempt if image else None,
+        audit.verdict if audit else None,
+        review.decision if review else None,
+        released=image is not None and release is not None and release.image_id == image.id,
+        max_attempts=max_attempts,
+    )
+
+
+def image_state(session: Session, image: Image, rules: Rules) -> CandidateState | None:
+    """The state of one image; None for one that is neither its prompt's candidate nor published."""
+    [prompt] = [s for s in prompt_states(session, image.prompt.batch_key, rules) if s.prompt.id == image.prompt_id]
+    if prompt.candidate is not None and prompt.candidate.id == image.id:
+        return prompt.state
+    if prompt.release is None or prompt.release.image_id != image.id:
+        return None
+    audit = audits_in_force(session, [image.id], rules).get(image.id)
+    review = standing_decisions(session, Audit.id == audit.id).get(audit.id) if audit else None
+    return state_of(image, audit, review, prompt.release, rules.max_attempts)
 
 
 def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Audit]:

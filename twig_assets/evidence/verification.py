@@ -13,7 +13,7 @@ from twig_assets.catalog.artifacts import needed_artifacts
 from twig_assets.catalog.database import open_existing_catalog
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.evidence.verify import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.checks import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
 from twig_assets.settings.home import artifact_root, catalog_url, home
 
 

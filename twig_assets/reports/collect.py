@@ -28,9 +28,9 @@ from twig_assets.catalog.models import (
 )
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.candidates import audits_in_force
+from twig_assets.compliance.candidates import audits_in_force, state_of
 from twig_assets.compliance.decisions import standing_decisions
-from twig_assets.compliance.state import CandidateState, candidate_state
+from twig_assets.compliance.state import CandidateState
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
@@ -94,15 +94,9 @@ class _Rows:
     def state(self, image: Image | None) -> CandidateState:
         """The state of a prompt's candidate, or of its published image."""
         if image is None:
-            return candidate_state(None, None, None, released=False, max_attempts=self.max_attempts)
-        audit, review, release = self.audits.get(image.id), self.review(image), self.releases.get(image.prompt_id)
-        return candidate_state(
-            image.attempt,
-            audit.verdict if audit else None,
-            review.decision if review else None,
-            released=release is not None and release.image_id == image.id,
-            max_attempts=self.max_attempts,
-        )
+            return CandidateState.MISSING
+        release = self.releases.get(image.prompt_id)
+        return state_of(image, self.audits.get(image.id), self.review(image), release, self.max_attempts)
 
 
 def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: datetime | None = None) -> ReportData:

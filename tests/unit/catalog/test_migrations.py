@@ -15,7 +15,7 @@ from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
 from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
 from twig_assets.compliance.candidates import audits_in_force
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
 

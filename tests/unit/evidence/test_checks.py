@@ -17,7 +17,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.ledger import GENESIS, Head, entry_sha256, head, read_contents
 from twig_assets.catalog.models import PolicyRow, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.evidence.verify import Anchor, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.checks import Anchor, check_anchors, check_artifacts, check_ledger, check_names
 
 TABLES = ("audit", "audit_match", "review", "ledger_entry")
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
