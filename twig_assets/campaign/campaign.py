@@ -112,8 +112,8 @@ def load_campaign(name: str, root: Path = Path("campaigns")) -> Campaign:
     """
     folder = root / name
     if not _NAME.fullmatch(name) or not (folder / FILE).is_file():
-        there = ", ".join(campaign_names(root)) or f"none; write {root}/NAME/{FILE}"
-        raise CampaignError(f"there is no campaign {name!r} in {root}; those that exist: {there}")
+        existing = ", ".join(campaign_names(root)) or f"none; write {root}/NAME/{FILE}"
+        raise CampaignError(f"there is no campaign {name!r} in {root}; those that exist: {existing}")
     try:
         return read_model(folder / FILE, Campaign, {"name": name, "folder": folder})
     except YamlModelError as error:

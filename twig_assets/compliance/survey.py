@@ -119,22 +119,22 @@ def _published(campaign: str, rules: Rules) -> Select[Any]:
 def _candidates(campaign: str, rules: Rules) -> Select[Any]:
     """Every prompt's regenerated image of the highest attempt among those made under the rules in force."""
     counting = [and_(Image.attempt == n, Image.settings_sha256 == sha256) for n, sha256 in enumerate(rules.regenerated)]
-    made = (
+    drawn = (
         select(Image.id, Image.prompt_id, Image.attempt)
         .join(Model)
         .where(Image.stage == "regenerated", Model.sha256 == rules.model_sha256, or_(*counting))
         .subquery()
     )
-    last = select(made.c.prompt_id, func.max(made.c.attempt).label("attempt")).group_by(made.c.prompt_id).subquery()
+    last = select(drawn.c.prompt_id, func.max(drawn.c.attempt).label("attempt")).group_by(drawn.c.prompt_id).subquery()
     audit = _audit_in_force(rules)
     return (
-        select(made.c.prompt_id, made.c.id, made.c.attempt, Prompt.batch_key, audit.c.id, audit.c.verdict)
-        .join(last, and_(last.c.prompt_id == made.c.prompt_id, last.c.attempt == made.c.attempt))
-        .join(Prompt, Prompt.id == made.c.prompt_id)
+        select(drawn.c.prompt_id, drawn.c.id, drawn.c.attempt, Prompt.batch_key, audit.c.id, audit.c.verdict)
+        .join(last, and_(last.c.prompt_id == drawn.c.prompt_id, last.c.attempt == drawn.c.attempt))
+        .join(Prompt, Prompt.id == drawn.c.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
-        .outerjoin(audit, audit.c.image_id == made.c.id)
+        .outerjoin(audit, audit.c.image_id == drawn.c.id)
         .where(PromptBatch.campaign == campaign)
-        .order_by(made.c.id)
+        .order_by(drawn.c.id)
     )
 
 

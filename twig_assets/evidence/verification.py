@@ -1,4 +1,4 @@
-"""Checks the whole evidence: the catalog, its artifacts, and the heads of its ledger that reports have kept."""
+"""`twig verify`: all checks of the catalog, its artifacts, and the heads of its ledger that reports have kept."""
 
 import json
 import re
@@ -38,7 +38,7 @@ class _Report(BaseModel):
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """The outcome of a verification.
 
     Attributes:
         findings: Everything that is not as it was recorded.

@@ -107,7 +107,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
 
     Args:
         session: An open session of the catalog; nothing is written.
-        campaign: Whose report.
+        campaign: The campaign that the report is about.
         store: Where the images are. A picture that is missing there leaves a gap in the page, not an error.
         now: The time to put on the page, aware; the current time by default.
     """
@@ -148,8 +148,8 @@ def _rules_in_force(session: Session, campaign: Campaign) -> Rules:
 def _read(session: Session, campaign: Campaign, rules: Rules) -> _Rows:
     of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign.name)
     prompts = select(Prompt).where(Prompt.id.in_(of_campaign)).order_by(Prompt.batch_key, Prompt.position)
-    made = select(Image).where(Image.prompt_id.in_(of_campaign)).order_by(Image.attempt, Image.id)
-    images = [image for image in session.scalars(made) if _counts_now(image, rules)]
+    drawn = select(Image).where(Image.prompt_id.in_(of_campaign)).order_by(Image.attempt, Image.id)
+    images = [image for image in session.scalars(drawn) if _counts_now(image, rules)]
     releases = select(Release).where(Release.prompt_id.in_(of_campaign), Release.withdrawn_at.is_(None))
     released = {release.prompt_id: release for release in session.scalars(releases.order_by(Release.id))}
     known = {image.id for image in images}
@@ -228,9 +228,9 @@ def _prompt_line(prompt: Prompt, rows: _Rows, scored: dict[int, Scored], store: 
 
 
 def _outcome(prompt: Prompt, rows: _Rows, candidate: Image | None) -> Outcome:
-    """What the report says of a prompt: that it is released as long as any image of it is, else its candidate's state.
+    """What the report says of a prompt: `released` as long as an image of it is published, else its candidate's state.
 
-    A published image that may no longer be is still out there; the page's alarm tells of it.
+    A published image that no longer complies is still published; the head of the page raises the alarm about it.
     """
     return "released" if prompt.id in rows.releases else _OUTCOMES[rows.state(candidate)]
 

@@ -53,8 +53,9 @@ class Scored(_Part):
         reasons: Of that audit.
         ssim: Highest SSIM to any reference, whole picture; None if not judged.
         masked_ssim: Highest SSIM inside the mask; None if not judged.
-        ssim_threshold: Of that audit; likewise `masked_ssim_threshold`.
-        transform: How the nearest work had to be turned to match.
+        ssim_threshold: Of that audit.
+        masked_ssim_threshold: Of that audit.
+        transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
@@ -167,7 +168,7 @@ class Counts(_Part):
     Attributes:
         prompts: In the campaign.
         images: Made so far, both stages, all attempts.
-        audited: Of these, how many have a verdict.
+        audited: How many of these images have a verdict.
         failed: Images of any stage whose newest verdict is `fail`.
         released: Prompts with a published image.
         quarantined: Prompts whose attempts are spent on failing images.
@@ -198,8 +199,8 @@ class Recheck(_Part):
         published: How many there were.
         standing: How many had a verdict under the policy and corpus of the day.
         rejudged: How many got one by scores against the same works that an earlier audit kept.
-        scored: How many were scored anew.
-        withdrawn: Prompts whose image was taken back, with the reason.
+        scored: How many were scored again.
+        withdrawn: Prompts whose image was withdrawn, with the reason.
     """
 
     published: int
@@ -217,7 +218,8 @@ class Since(_Part):
         released: Prompts that have a published image now and had none; `withdrawn` the other way round.
         replaced: Prompts with another published image.
         policy: Fields that have changed, as `name: before -> now`.
-        works_added: Titles of protected works; likewise `works_removed`.
+        works_added: Titles of protected works that are new in the corpus.
+        works_removed: Titles of protected works that are no longer in it.
         model: Whether another model drew the newest images.
     """
 

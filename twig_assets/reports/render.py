@@ -51,7 +51,7 @@ def turn(transform: str | None) -> str:
 
 def bars(data: ReportData) -> list[Bar]:
     """How many audited images reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
-    published = {one.image.picture.sha256 for one in data.released}
+    published = {released.image.picture.sha256 for released in data.released}
     counts = [{"released": 0, "held": 0, "failed": 0} for _ in range(BINS)]
     for image in (image for line in data.prompts for image in line.images):
         if image.ssim is not None:

@@ -53,12 +53,12 @@ class Spool:
         """A record that was kept.
 
         Raises:
-            SpoolError: When it is not one.
+            SpoolError: When the file is not a record.
         """
         try:
             return Record.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise SpoolError(f"{path}: is no record of figures: {error}; take it away") from error
+            raise SpoolError(f"{path}: is not a record of figures: {error}; delete it or move it elsewhere") from error
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:

@@ -85,7 +85,7 @@ def test_rows_from_before_the_ledger_are_chained_by_the_upgrade(database_url: st
     assert sound_entries(database_url) == 1 + 3 * 4
 
 
-def test_a_table_that_was_made_anew_keeps_its_rows_rules_and_ledger(database_url: str) -> None:
+def test_a_table_that_was_replaced_keeps_its_rows_rules_and_ledger(database_url: str) -> None:
     fill(database_url)
     before = rows(database_url)
     migrate(database_url, "0003", down=True)

@@ -57,7 +57,7 @@ def test_an_unaudited_candidate_waits_at_its_attempt(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["pass", "review", "inconclusive"])
-def test_only_a_failed_candidate_is_drawn_anew(filled: Filled, verdict: str) -> None:
+def test_only_a_failed_candidate_is_drawn_again(filled: Filled, verdict: str) -> None:
     filled.judged(verdict)
     state = filled.state()
     assert state.attempt == 0

@@ -148,7 +148,7 @@ def test_an_end_that_was_cut_off_shows_only_by_a_head_that_was_kept(tampered: Co
     assert (finding.subject, "which is missing" in finding.problem) == ("report.json", True)
 
 
-def test_a_chain_computed_anew_shows_only_by_a_head_that_was_kept(tampered: Connection) -> None:
+def test_a_chain_computed_again_shows_only_by_a_head_that_was_kept(tampered: Connection) -> None:
     kept = [Anchor("report.json", head(tampered))]
     change(tampered, "UPDATE audit SET verdict = 'pass' WHERE verdict = 'fail'")
     change(tampered, "UPDATE ledger_entry SET previous_sha256 = sequence")
