@@ -1,4 +1,4 @@
-"""Which of a person's decisions hold: they are about an image beside the works it was judged by, under one policy."""
+"""Which of a person's decisions hold: each is about an image, the works that its verdict rests on, and one policy."""
 
 from typing import Any
 
@@ -17,24 +17,24 @@ def standing_decisions(session: Session, *which: ColumnElement[bool]) -> dict[in
 
     Args:
         session: An open session.
-        which: Conditions on Audit: which ones are asked about.
+        which: Conditions on `Audit` that choose the audits.
 
     Returns:
         Audit id -> decision, for those that have one.
     """
     reviews: dict[str, list[Review]] = {}
-    made = select(Image.sha256, Review).select_from(Review).join(Audit).join(Image).order_by(Review.id)
-    for sha256, review in session.execute(made):
+    of_images = select(Image.sha256, Review).select_from(Review).join(Audit).join(Image).order_by(Review.id)
+    for sha256, review in session.execute(of_images):
         reviews.setdefault(sha256, []).append(review)
     reviewed = select(Image.sha256).join(Audit).join(Review)
-    found = {}
+    standing = {}
     for sha256, audit in session.execute(
         select(Image.sha256, Audit).join(Image).where(Image.sha256.in_(reviewed), *which)
     ):
-        held = [review for review in reviews[sha256] if holds(review, audit)]
-        if held:
-            found[audit.id] = held[-1]
-    return found
+        holding = [review for review in reviews[sha256] if holds(review, audit)]
+        if holding:
+            standing[audit.id] = holding[-1]
+    return standing
 
 
 def holds(review: Review, audit: Audit) -> bool:

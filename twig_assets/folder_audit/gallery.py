@@ -1,13 +1,11 @@
 """One page with the images, the worst first, that needs nothing else and can be mailed."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
 from twig_assets.folder_audit.pictures import Pictures, pictures
@@ -16,7 +14,6 @@ from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.similarity import limits
 
 BINS = 40
-_HERE = Path(__file__).parent
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
 
 
@@ -62,14 +59,7 @@ def write_gallery(
     Raises:
         OSError: If it cannot be written.
     """
-    environment = Environment(
-        # The compliance report's style, so that both pages look alike.
-        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
@@ -85,12 +75,7 @@ def write_gallery(
         works=corpus.works,
         waived=waived,
     )
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, page)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:

@@ -1,12 +1,12 @@
 """Audit a folder of images against a folder of protected works, and write down what was found."""
 
 import json
-import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import compare
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.gallery import write_gallery
@@ -79,9 +79,7 @@ def audit_folder(
     summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let)
     try:
         write_tables(judged, corpus, policy, waivers, out)
-        partial = out / ".summary.json.partial"
-        partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, out / "summary.json")
+        write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         write_gallery(judged, let, summary, corpus, baseline, out / "gallery.html", shown)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error

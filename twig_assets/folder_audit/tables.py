@@ -1,6 +1,5 @@
 """One row for every image, reference and rank: as Parquet and as CSV."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from twig_assets.files import written_whole
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
@@ -28,8 +28,10 @@ def write_tables(
     complete = sorted(rows, key=lambda row: row["rank"] is None)
     columns = list(dict.fromkeys(name for row in complete for name in row))
     table = pa.table({name: [row.get(name) for row in rows] for name in columns})
-    _replaced(out / "audit.parquet", lambda path: pyarrow.parquet.write_table(table, path))
-    _replaced(out / "audit.csv", lambda path: pyarrow.csv.write_csv(table, path))
+    with written_whole(out / "audit.parquet") as path:
+        pyarrow.parquet.write_table(table, path)
+    with written_whole(out / "audit.csv") as path:
+        pyarrow.csv.write_csv(table, path)
 
 
 def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
@@ -75,12 +77,3 @@ def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _replaced(path: Path, write: Any) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
