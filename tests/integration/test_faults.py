@@ -14,7 +14,7 @@ from twig_assets.bench.campaigns import writer
 from twig_assets.bench.campaigns.campaign_at_rest import CAMPAIGN
 from twig_assets.bench.campaigns.end_state import differences, end_state, findings, unnamed_litter
 from twig_assets.bench.campaigns.faults import all_faults
-from twig_assets.bench.campaigns.workspace import NAME, Place
+from twig_assets.bench.campaigns.workspace import NAME, Workspace
 from twig_assets.campaign import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit
@@ -56,8 +56,8 @@ def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_u
 
 
 def test_the_campaign_that_faults_are_injected_into_can_be_read(tmp_path: Path) -> None:
-    Place(tmp_path).write("campaign.yaml", CAMPAIGN)
-    assert load_campaign(NAME, Place(tmp_path).root).max_attempts == 2
+    Workspace(tmp_path).write("campaign.yaml", CAMPAIGN)
+    assert load_campaign(NAME, Workspace(tmp_path).root).max_attempts == 2
 
 
 def test_at_least_thirty_five_faults_are_injected_each_under_a_name_of_its_own() -> None:

@@ -28,7 +28,7 @@ from twig_assets.bench.campaigns.campaign_at_rest import (
     twig_run,
 )
 from twig_assets.bench.campaigns.end_state import end_state, findings
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place, with_environment
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Workspace, with_environment
 from twig_assets.catalog import models
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit, Image
@@ -40,29 +40,29 @@ from twig_assets.settings.home import artifact_root, catalog_url
 WRITERS, ROWS = 8, 25
 
 
-def two_runs_at_once(undisturbed: Rest, place: Place) -> list[str]:
+def two_runs_at_once(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """Two `twig run` of one campaign from nothing."""
-    copied(undisturbed.fresh, place)
-    codes = [one.wait() for one in [process(place, *twig_run(place)) for _ in range(2)]]
-    return [*([] if codes == [0, 0] else [f"they ended with status {codes}"]), *settled(place, undisturbed.state)]
+    copied(undisturbed.fresh, workspace)
+    codes = [one.wait() for one in [process(workspace, *twig_run(workspace)) for _ in range(2)]]
+    return [*([] if codes == [0, 0] else [f"they ended with status {codes}"]), *settled(workspace, undisturbed.state)]
 
 
-def eight_writers_sqlite(undisturbed: Rest, place: Place) -> list[str]:
+def eight_writers_sqlite(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """Eight processes write an SQLite catalog at once."""
-    return _eight_writers(place, f"sqlite:///{place.folder / 'catalog.db'}")
+    return _eight_writers(workspace, f"sqlite:///{workspace.folder / 'catalog.db'}")
 
 
-def eight_writers_postgresql(undisturbed: Rest, place: Place) -> list[str]:
+def eight_writers_postgresql(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """Eight processes write a PostgreSQL catalog at once."""
     with postgres() as (_, url):
-        return _eight_writers(place, url)
+        return _eight_writers(workspace, url)
 
 
-def _eight_writers(place: Place, url: str) -> list[str]:
-    place.folder.mkdir(parents=True, exist_ok=True)
+def _eight_writers(workspace: Workspace, url: str) -> list[str]:
+    workspace.folder.mkdir(parents=True, exist_ok=True)
     writer.shared_rows(url)
     asked = [["twig_assets.bench.campaigns.writer", url, f"batch-{n}", str(ROWS)] for n in range(WRITERS)]
-    codes = [one.wait() for one in [process(place, *command) for command in asked]]
+    codes = [one.wait() for one in [process(workspace, *command) for command in asked]]
     catalog = open_catalog(url)
     with catalog.snapshot() as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (Image, Audit)]
@@ -102,35 +102,35 @@ def start_server(server: Any) -> None:
     server.start()
 
 
-def database_locked(undisturbed: Rest, place: Place) -> list[str]:
+def database_locked(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """An outsider holds the catalog's write lock for 35 s, longer than a run waits."""
-    copied(undisturbed.fresh, place)
-    assert run_here(place) == ""
-    place.write("policy.yaml", ALL_FAIL)
-    outsider = sqlite3.connect(place.home / "catalog.db", isolation_level=None, check_same_thread=False)
+    copied(undisturbed.fresh, workspace)
+    assert run_here(workspace) == ""
+    workspace.write("policy.yaml", ALL_FAIL)
+    outsider = sqlite3.connect(workspace.home / "catalog.db", isolation_level=None, check_same_thread=False)
     outsider.execute("BEGIN IMMEDIATE")
     letting_go = threading.Timer(35, lambda: outsider.execute("ROLLBACK"))
     letting_go.start()
-    error = run_here(place)
+    error = run_here(workspace)
     letting_go.join()
     outsider.close()
     if "locked" not in error:
         raise NotInjectedError(f"the run did not meet the lock: {error!r}")
-    return run_again(place, undisturbed.strict)
+    return run_again(workspace, undisturbed.strict)
 
 
-def postgresql_gone(undisturbed: Rest, place: Place) -> list[str]:
+def postgresql_gone(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """The PostgreSQL that the catalog is in stops for 30 s in the middle of a run."""
-    copied(undisturbed.fresh, place)
+    copied(undisturbed.fresh, workspace)
     with postgres() as (server, url), with_environment(TWIG_CATALOG_URL=url):
-        running = process(place, *twig_run(place))
+        running = process(workspace, *twig_run(workspace))
         until_drawn(url, running)
         server.stop()
         gone = time.monotonic()
         running.wait()
         time.sleep(max(0.0, 30 - (time.monotonic() - gone)))
         start_server(server)
-        return run_again(place, undisturbed.state)
+        return run_again(workspace, undisturbed.state)
 
 
 def until_drawn(url: str, running: subprocess.Popen[str]) -> None:
@@ -147,19 +147,19 @@ def until_drawn(url: str, running: subprocess.Popen[str]) -> None:
     raise NotInjectedError("the run ended before its database could be stopped")
 
 
-def clock_set_back(undisturbed: Rest, place: Place) -> list[str]:
+def clock_set_back(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """The clock is a day behind when the policy becomes strict, and a day behind that when it is loosened again."""
-    on_time = copied(undisturbed.strict_place, Place(place.folder / "on-time"))
+    on_time = copied(undisturbed.strict_workspace, Workspace(workspace.folder / "on-time"))
     on_time.write("policy.yaml", POLICY)
     assert run_here(on_time) == ""
     with on_time.entered():
         loosened = end_state()
-    copied(undisturbed.finished, place)
+    copied(undisturbed.finished, workspace)
     problems = []
     for days, policy, expected in ((1, ALL_FAIL, undisturbed.strict), (2, POLICY, loosened)):
-        place.write("policy.yaml", policy)
+        workspace.write("policy.yaml", policy)
         with _earlier(timedelta(days=days)):
-            problems += run_again(place, expected)
+            problems += run_again(workspace, expected)
     return problems
 
 
@@ -175,12 +175,12 @@ def _earlier(by: timedelta) -> Iterator[None]:
         yield
 
 
-def artifact_deleted(undisturbed: Rest, place: Place) -> list[str]:
+def artifact_deleted(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """A published image is deleted by hand."""
-    return _touched(undisturbed, place, lambda path: path.unlink(), "no such artifact")
+    return _touched(undisturbed, workspace, lambda path: path.unlink(), "no such artifact")
 
 
-def artifact_altered(undisturbed: Rest, place: Place) -> list[str]:
+def artifact_altered(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """A byte of a published image is changed by hand."""
 
     def alter(path: Path) -> None:
@@ -188,30 +188,30 @@ def artifact_altered(undisturbed: Rest, place: Place) -> list[str]:
         content[-20] ^= 1
         path.write_bytes(content)
 
-    return _touched(undisturbed, place, alter, "was altered")
+    return _touched(undisturbed, workspace, alter, "was altered")
 
 
-def _touched(undisturbed: Rest, place: Place, touch: Callable[[Path], None], said: str) -> list[str]:
+def _touched(undisturbed: Rest, workspace: Workspace, touch: Callable[[Path], None], said: str) -> list[str]:
     """Verify must name it, a run must not go on as if nothing were, and all is well when the file is put back."""
-    copied(undisturbed.finished, place)
+    copied(undisturbed.finished, workspace)
     sha256 = undisturbed.state["released"][0][1]
-    with place.entered():
+    with workspace.entered():
         path = Path(str(ArtifactStore(artifact_root()).path(sha256, "png")))
         kept = path.read_bytes()
         touch(path)
         named = findings()
     problems = [] if len(named) == 1 and sha256 in named[0] and said in named[0] else [f"verify says {named}"]
-    error = run_here(place)
+    error = run_here(workspace)
     problems += [] if sha256 in error else [f"the run does not name it: {error!r}"]
     path.write_bytes(kept)
-    return [*problems, *run_again(place, undisturbed.state)]
+    return [*problems, *run_again(workspace, undisturbed.state)]
 
 
-def sensor_raises(undisturbed: Rest, place: Place) -> list[str]:
+def sensor_raises(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """A sensor meets a policy that cannot be read; the others go on, and its next tick makes up for it."""
-    copied(undisturbed.finished, place)
-    place.write("policy.yaml", {"ssim_threshold": "high"})
-    with place.entered() as found:
+    copied(undisturbed.finished, workspace)
+    workspace.write("policy.yaml", {"ssim_threshold": "high"})
+    with workspace.entered() as found:
         try:
             _tick(found, ssim_violations)
         except Exception as error:
@@ -219,13 +219,13 @@ def sensor_raises(undisturbed: Rest, place: Place) -> list[str]:
         else:
             raise NotInjectedError("the sensor did not raise")
         others = [_tick(found, one).skip_message for one in (campaign_partitions, prompt_inbox)]
-        place.write("policy.yaml", ALL_FAIL)
+        workspace.write("policy.yaml", ALL_FAIL)
         asked = [request.partition_key for request in _tick(found, ssim_violations).run_requests]
         with open_catalog(catalog_url()).session() as session:
             published = session.scalars(select(models.Release).where(models.Release.withdrawn_at.is_(None))).all()
     problems = [] if "policy.yaml" in said and all(others) else [f"it said {said!r}, the others {others}"]
     problems += [] if not published and asked else [f"still published: {len(published)}, asked for {asked}"]
-    return [*problems, *run_again(place, undisturbed.strict)]
+    return [*problems, *run_again(workspace, undisturbed.strict)]
 
 
 def _tick(found: tuple[dg.DagsterInstance, dg.Definitions], sensor: dg.SensorDefinition) -> Any:

@@ -22,7 +22,7 @@ from twig_assets.bench.campaigns.fault_cases import FAULTS
 from twig_assets.bench.campaigns.full_disks import DISK_FAULTS
 from twig_assets.bench.campaigns.kills import KILLS, killed
 from twig_assets.bench.campaigns.without_mlflow import MLFLOW_FAULTS
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Workspace
 from twig_assets.bench.report import Bar, Measured
 
 LOG_SHOWN = 5000
@@ -34,7 +34,7 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
         undisturbed = rest(Path(folder))
         rows = []
         for number, (name, fault) in enumerate(tqdm(list(all_faults(quick)), unit="fault")):
-            rows.append(inject(undisturbed, Place(Path(folder) / str(number)), name, fault))
+            rows.append(inject(undisturbed, Workspace(Path(folder) / str(number)), name, fault))
             tqdm.write(json.dumps(rows[-1]), file=sys.stderr)
             shutil.rmtree(Path(folder) / str(number), ignore_errors=True)
     injected = [row for row in rows if row["injected"]]
@@ -57,7 +57,7 @@ def all_faults(quick: bool) -> Iterator[tuple[str, Fault]]:
         yield from DAEMON_FAULTS.items()
 
 
-def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str, Any]:
+def inject(undisturbed: Rest, workspace: Workspace, name: str, fault: Fault) -> dict[str, Any]:
     """Inject one fault and look at what it left.
 
     Returns:
@@ -66,7 +66,7 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
     """
     started = time.monotonic()
     try:
-        problems, injected = fault(undisturbed, place), True
+        problems, injected = fault(undisturbed, workspace), True
     except NotInjectedError as error:
         problems, injected = [str(error)], False
     return {
@@ -75,10 +75,10 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
         "survived": injected and not problems,
         "problems": problems[:5],
         "seconds": round(time.monotonic() - started, 1),
-        **({"log": _end_of_log(place)} if problems else {}),
+        **({"log": _end_of_log(workspace)} if problems else {}),
     }
 
 
-def _end_of_log(place: Place) -> str:
-    log = place.folder / "process.log"
+def _end_of_log(workspace: Workspace) -> str:
+    log = workspace.folder / "process.log"
     return log.read_text(encoding="utf-8", errors="replace")[-LOG_SHOWN:] if log.exists() else ""

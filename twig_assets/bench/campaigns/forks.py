@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.bench.campaigns.workspace import Place
+from twig_assets.bench.campaigns.workspace import Workspace
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
@@ -13,17 +13,17 @@ _context.set_forkserver_preload(
 )
 
 
-def exit_status(place: Place, function: Callable[..., None], *arguments: Any) -> int:
-    """Call a function in a process of its own in a place, and wait for its end.
+def exit_status(workspace: Workspace, function: Callable[..., None], *arguments: Any) -> int:
+    """Call a function in a process of its own in a workspace, and wait for its end.
 
     What it prints goes to `process.log` there.
 
     Returns:
         Its exit status; the negative number of the signal that killed it.
     """
-    place.folder.mkdir(parents=True, exist_ok=True)
-    log = str(place.folder / "process.log")
-    process = _context.Process(target=_enter, args=(place.environment(), log, function, arguments))
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    log = str(workspace.folder / "process.log")
+    process = _context.Process(target=_enter, args=(workspace.environment(), log, function, arguments))
     process.start()
     process.join()
     return int(process.exitcode or 0)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from twig_assets.bench.campaigns import kill_points
 from twig_assets.bench.campaigns.campaign_at_rest import Fault, Rest, copied, run_again, twig_run
 from twig_assets.bench.campaigns.forks import exit_status
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Workspace
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A point at which a run is killed; see `dying`.
+    """A point at which a run is killed; see `kill_points`.
 
     Attributes:
         asset: What is being made.
@@ -56,11 +56,11 @@ KILLS = [
 def killed(kill: Kill) -> Fault:
     """A fault: a run from nothing is killed there, and the same command run again."""
 
-    def fault(undisturbed: Rest, place: Place) -> list[str]:
-        copied(undisturbed.fresh, place)
-        code = exit_status(place, kill_points.main, kill.asset, kill.event, kill.number, twig_run(place)[1:])
+    def fault(undisturbed: Rest, workspace: Workspace) -> list[str]:
+        copied(undisturbed.fresh, workspace)
+        code = exit_status(workspace, kill_points.main, kill.asset, kill.event, kill.number, twig_run(workspace)[1:])
         if code != -signal.SIGKILL:
             raise NotInjectedError(f"the run ended with status {code} before it got there")
-        return run_again(place, undisturbed.state)
+        return run_again(workspace, undisturbed.state)
 
     return fault

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from twig_assets.bench.campaigns.workspace import NAME, Place, materialize
+from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize
 from twig_assets.campaign import load_campaign
 from twig_assets.campaign.rules_in_force import generated_settings, regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.database import open_catalog
@@ -50,24 +50,24 @@ SCORES = {
 }
 
 
-def fill(place: Place, found: tuple[dg.DagsterInstance, dg.Definitions], count: int) -> None:
+def fill(workspace: Workspace, found: tuple[dg.DagsterInstance, dg.Definitions], count: int) -> None:
     """Write `count` batches of PER_BATCH prompts that are drawn, audited and published.
 
     Every prompt has a first and a second image with a mask each, an audit of either with five matches, and a release;
     a hundredth is quarantined instead, and of those a fifth is let through by a person. Model, corpus and policy are
     real. All images but those last are one file. The rows are not in the ledger.
     """
-    place.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
-    place.write("concepts.yaml", [])
-    place.write("policy.yaml", {"ssim_threshold": 0.5})
-    place.protect(8)
+    workspace.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
+    workspace.write("concepts.yaml", [])
+    workspace.write("policy.yaml", {"ssim_threshold": 0.5})
+    workspace.protect(8)
     lines = "\n".join(f"thing number {n}" for n in range(count * PER_BATCH))
-    (place.campaign / "prompts.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
+    (workspace.campaign / "prompts.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
     materialize(found, ["protected_concepts", "reference_corpus"])
     materialize(found, ["composed_model"])
     with open_catalog(catalog_url()).session() as session:
-        keys = _prompts(session, place)
-        _drawn(session, place)
+        keys = _prompts(session, workspace)
+        _drawn(session, workspace)
     found[0].add_dynamic_partitions("prompt_batches", keys)
 
 
@@ -77,8 +77,8 @@ def _insert(session: Session, table: type[Any], rows: Iterable[dict[str, Any]]) 
         session.execute(insert(table), some)
 
 
-def _prompts(session: Session, place: Place) -> list[str]:
-    found = batches(read_prompts(place.campaign), NAME, PER_BATCH)
+def _prompts(session: Session, workspace: Workspace) -> list[str]:
+    found = batches(read_prompts(workspace.campaign), NAME, PER_BATCH)
     _insert(session, PromptBatch, ({"key": key, "campaign": NAME} for key, _ in found))
     _insert(
         session,
@@ -98,8 +98,8 @@ def _prompts(session: Session, place: Place) -> list[str]:
     return [key for key, _ in found]
 
 
-def _drawn(session: Session, place: Place) -> None:
-    campaign = load_campaign(NAME, place.root)
+def _drawn(session: Session, workspace: Workspace) -> None:
+    campaign = load_campaign(NAME, workspace.root)
     model, rules = rules_in_force(session, campaign)
     policy = read_policy(campaign.folder / "policy.yaml")
     store = ArtifactStore(artifact_root())

@@ -13,7 +13,7 @@ import dagster as dg
 
 from twig_assets.assets import audit_warnings, generated_images, masks, regenerated_images
 from twig_assets.bench.campaigns.many_rows import PER_BATCH, fill
-from twig_assets.bench.campaigns.workspace import NAME, Place, materialize, ordinary_prompts
+from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
@@ -40,8 +40,8 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
         grid: Not used; nothing that is drawn here is worth looking at.
     """
     with tempfile.TemporaryDirectory(prefix="twig-orchestration-") as folder:
-        cost = batch_cost(Place(Path(folder) / "batch"), steps=2 if quick else None)
-        many = many_batches(Place(Path(folder) / "many"), *((100, 5) if quick else (1000, 25)))
+        cost = batch_cost(Workspace(Path(folder) / "batch"), steps=2 if quick else None)
+        many = many_batches(Workspace(Path(folder) / "many"), *((100, 5) if quick else (1000, 25)))
     bars = [
         Bar(name="overhead_share", value=cost["overhead_share"], goal=0.15, direction="<="),
         Bar(name="tick_seconds_100k", value=many[0]["seconds_median"], goal=2.0, direction="<="),
@@ -50,23 +50,23 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     return Measured(bars=bars, rows=[cost, *many])
 
 
-def batch_cost(place: Place, steps: int | None = None) -> dict[str, Any]:
+def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
     """Draw and audit a batch of 64 prompts, with a clock on the work itself.
 
     The overhead is all that is neither the models' time (generator, segmenter, CLIP) nor the comparison with protected
     works: Dagster, catalog, artifact store, MLflow, thumbnails. Its share is that of the models' time.
 
     Args:
-        place: Empty.
+        workspace: Empty.
         steps: Of the sampler; its own default if None.
     """
     settings = {"generation": {"steps": steps}} if steps else {}
-    place.write("campaign.yaml", {"title": "Batch", "batch_size": BATCH, "max_attempts": 1, **settings})
-    place.write("concepts.yaml", [])
-    place.write("policy.yaml", {"ssim_threshold": 0.99, "masked_ssim_threshold": 0.99})
-    place.write("prompts.yaml", ordinary_prompts(BATCH + WARM_UP))
-    place.protect(8)
-    with place.entered() as found:
+    workspace.write("campaign.yaml", {"title": "Batch", "batch_size": BATCH, "max_attempts": 1, **settings})
+    workspace.write("concepts.yaml", [])
+    workspace.write("policy.yaml", {"ssim_threshold": 0.99, "masked_ssim_threshold": 0.99})
+    workspace.write("prompts.yaml", ordinary_prompts(BATCH + WARM_UP))
+    workspace.protect(8)
+    with workspace.entered() as found:
         keys = [f"{NAME}-000", f"{NAME}-001"]
         found[0].add_dynamic_partitions("prompt_batches", keys)
         materialize(found, ["protected_concepts", "reference_corpus"])
@@ -168,17 +168,17 @@ def _asked() -> NoReturn:
     raise AssertionError("nothing has changed, and a model was asked for")
 
 
-def many_batches(place: Place, count: int, again: int) -> list[dict[str, Any]]:
+def many_batches(workspace: Workspace, count: int, again: int) -> list[dict[str, Any]]:
     """Fill a catalog, tick the sensor that holds it against the rules, and materialize batches that want nothing.
 
     Args:
-        place: Empty.
+        workspace: Empty.
         count: Batches to fill the catalog with.
         again: How many of them to materialize, spread over all; the tick has looked at every one.
     """
     _asks.clear()
-    with place.entered() as found:
-        fill(place, found, count)
+    with workspace.entered() as found:
+        fill(workspace, found, count)
         ticks = [_tick(found) for _ in range(TICKS)]
         started = time.monotonic()
         drawn = 0

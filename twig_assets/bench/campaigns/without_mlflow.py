@@ -12,61 +12,61 @@ from mlflow import MlflowClient
 
 from twig_assets.bench.campaigns.campaign_at_rest import Rest, copied, named, process, run_again, settled, twig_run
 from twig_assets.bench.campaigns.fault_cases import until_drawn
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place, with_environment
+from twig_assets.bench.campaigns.workspace import NotInjectedError, Workspace, with_environment
 from twig_assets.tracking import Sender, Spool, send
 
 
-def mlflow_down(undisturbed: Rest, place: Place) -> list[str]:
+def mlflow_down(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """Nothing listens where MLflow should be; its figures are sent later."""
-    return _without_mlflow(undisturbed, place, "http://127.0.0.1:1")
+    return _without_mlflow(undisturbed, workspace, "http://127.0.0.1:1")
 
 
-def mlflow_hangs(undisturbed: Rest, place: Place) -> list[str]:
+def mlflow_hangs(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """MLflow accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        return _without_mlflow(undisturbed, place, f"http://127.0.0.1:{server.getsockname()[1]}")
+        return _without_mlflow(undisturbed, workspace, f"http://127.0.0.1:{server.getsockname()[1]}")
 
 
-def _without_mlflow(undisturbed: Rest, place: Place, uri: str) -> list[str]:
-    copied(undisturbed.fresh, place)
+def _without_mlflow(undisturbed: Rest, workspace: Workspace, uri: str) -> list[str]:
+    copied(undisturbed.fresh, workspace)
     with with_environment(MLFLOW_TRACKING_URI=uri):
-        problems = run_again(place, undisturbed.state)
-    database, spool = f"sqlite:///{place.home / 'mlflow.db'}", Spool(place.home / "mlflow-waiting")
+        problems = run_again(workspace, undisturbed.state)
+    database, spool = f"sqlite:///{workspace.home / 'mlflow.db'}", Spool(workspace.home / "mlflow-waiting")
     wanted = _mlflow_runs(f"sqlite:///{undisturbed.finished.home / 'mlflow.db'}")
     if len(spool.waiting()) != len(wanted):
         return [*problems, f"{len(spool.waiting())} records were kept instead of {len(wanted)}"]
     send._resting.clear()
-    Sender(database, str(place.home / "mlflow-artifacts"), "", spool).send_waiting()
+    Sender(database, str(workspace.home / "mlflow-artifacts"), "", spool).send_waiting()
     found = _mlflow_runs(database)
     return [*problems, *([] if found == wanted else [f"MLflow got {found} later, instead of {wanted}"])]
 
 
-def mlflow_restarted(undisturbed: Rest, place: Place) -> list[str]:
+def mlflow_restarted(undisturbed: Rest, workspace: Workspace) -> list[str]:
     """MLflow's server is killed in the middle of a run, and started again before the next."""
-    copied(undisturbed.fresh, place)
+    copied(undisturbed.fresh, workspace)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with with_environment(MLFLOW_TRACKING_URI=address):
-        with _mlflow_server(place, address):
-            running = process(place, *twig_run(place))
-            until_drawn(f"sqlite:///{place.home / 'catalog.db'}", running)
+        with _mlflow_server(workspace, address):
+            running = process(workspace, *twig_run(workspace))
+            until_drawn(f"sqlite:///{workspace.home / 'catalog.db'}", running)
         codes = [running.wait()]
-        if not (kept := len(Spool(place.home / "mlflow-waiting").waiting())):
+        if not (kept := len(Spool(workspace.home / "mlflow-waiting").waiting())):
             raise NotInjectedError("the run had sent everything before its server was killed")
-        with _mlflow_server(place, address):
-            codes.append(process(place, *twig_run(place)).wait())
-        problems = settled(place, undisturbed.state)
+        with _mlflow_server(workspace, address):
+            codes.append(process(workspace, *twig_run(workspace)).wait())
+        problems = settled(workspace, undisturbed.state)
     wanted = _mlflow_runs(f"sqlite:///{undisturbed.finished.home / 'mlflow.db'}")
-    found = _mlflow_runs(f"sqlite:///{place.home / 'mlflow.db'}")
+    found = _mlflow_runs(f"sqlite:///{workspace.home / 'mlflow.db'}")
     problems += [] if codes == [0, 0] else [f"the runs ended with status {codes}"]
     return [*problems, *([] if found == wanted else [f"{kept} were kept; MLflow has {found}, instead of {wanted}"])]
 
 
 @contextmanager
-def _mlflow_server(place: Place, address: str) -> Iterator[None]:
-    """MLflow's server as processes of its own, with the database of the place; killed when the `with` block ends."""
+def _mlflow_server(workspace: Workspace, address: str) -> Iterator[None]:
+    """MLflow's server in its own processes, on the workspace's database; killed when the `with` block ends."""
     server = process(
-        place,
+        workspace,
         "mlflow",
         "server",
         "--port",
@@ -74,9 +74,9 @@ def _mlflow_server(place: Place, address: str) -> Iterator[None]:
         "--workers",
         "1",
         "--backend-store-uri",
-        f"sqlite:///{place.home / 'mlflow.db'}",
+        f"sqlite:///{workspace.home / 'mlflow.db'}",
         "--artifacts-destination",
-        str(place.home / "mlflow-artifacts"),
+        str(workspace.home / "mlflow-artifacts"),
     )
     try:
         while not _answers(f"{address}/health"):

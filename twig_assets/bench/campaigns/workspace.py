@@ -26,7 +26,7 @@ class NotInjectedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """A campaign and the state folder of its runs.
 
     Attributes:
@@ -83,9 +83,9 @@ class Place:
 
 @contextmanager
 def with_environment(**more: str) -> Iterator[None]:
-    """Add variables to the environment of all places until the `with` block ends."""
-    plain = Place.environment
-    with patch.object(Place, "environment", lambda place: {**plain(place), **more}):
+    """Add variables to the environment of all workspaces until the `with` block ends."""
+    plain = Workspace.environment
+    with patch.object(Workspace, "environment", lambda workspace: {**plain(workspace), **more}):
         yield
 
 

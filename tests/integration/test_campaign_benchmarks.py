@@ -1,4 +1,4 @@
-"""The parts of the benchmarks of the whole location, on a few rows."""
+"""The parts of the campaign benchmarks, on a few rows."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ import pytest
 
 from twig_assets.bench.campaigns import orchestration
 from twig_assets.bench.campaigns.orchestration import BATCH_ASSETS, GuardedModels, clocked, many_batches
-from twig_assets.bench.campaigns.workspace import NAME, Place, materialize
+from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize
 
 
 @pytest.fixture
-def many(tmp_path: Path, empty_mlflow: Path) -> Place:
-    place = Place(tmp_path)
+def many(tmp_path: Path, empty_mlflow: Path) -> Workspace:
+    place = Workspace(tmp_path)
     place.home.mkdir()
     (place.home / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
     return place
 
 
-def test_rows_that_were_put_there_are_complete_for_the_sensor_and_the_assets(many: Place) -> None:
+def test_rows_that_were_put_there_are_complete_for_the_sensor_and_the_assets(many: Workspace) -> None:
     tick, again = many_batches(many, 2, 1)
     assert (tick["audited_images"], len(tick["seconds"])) == (200, orchestration.TICKS)
     assert (again["batches"], again["models_opened"], again["made"]) == (1, 0, 0)
