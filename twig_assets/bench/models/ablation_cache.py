@@ -1,4 +1,4 @@
-"""What of the benchmark `ablation` is done already, so that a run that was stopped goes on."""
+"""Finished rows of the benchmark `ablation`, so that a run that was interrupted goes on."""
 
 import hashlib
 import json
@@ -12,20 +12,20 @@ from twig_assets.ablation import ConceptEdit
 from twig_assets.ablation.evaluation.evaluate import Unedited
 from twig_assets.bench.report import PACKAGE_DIR
 
-# What the figures depend on beside the settings.
-_SOURCES = ("ablation", "generation", "settings", "similarity", "bench/models/ablation_tasks.py")
+# The code that the figures depend on, beside the settings; files and folders of the package.
+SOURCES = ("ablation", "generation", "judge", "settings", "similarity", "bench/models/ablation_tasks.py")
 
 
-class Work:
+class AblationCache:
     """A folder of finished rows and edits, and of the unedited model's images.
 
-    Its name is a hash of the settings, the model and the code, so rows that another version made are never taken.
+    The folder's name is a hash of the settings, the model and the code, so rows of another version are never used.
     """
 
     def __init__(self, root: Path, settings: Any) -> None:
-        """Open or make the folder below `root` for these JSON-ready settings."""
+        """Open or make the folder for JSON-ready settings below `root`."""
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for source in _SOURCES:
+        for source in SOURCES:
             path = PACKAGE_DIR / source
             for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
                 digest.update(file.read_bytes())
@@ -41,13 +41,13 @@ class Work:
         """Keep a row, with the edit and a strip of the target's images."""
         if edit is not None:
             edit.save(self.folder / f"{name}.safetensors")
-        self.strip(name, after)
+        self.keep_strip(name, after)
         partial = self.folder / f"{name}.json.partial"
         partial.write_text(json.dumps(row), encoding="utf-8")
         partial.rename(self.folder / f"{name}.json")
 
-    def strip(self, name: str, images: np.ndarray, count: int = 8) -> None:
-        """Keep the first images (n, H, W, 3), spread over all, side by side."""
+    def keep_strip(self, name: str, images: np.ndarray, count: int = 8) -> None:
+        """Keep a PNG of `count` of the images (n, H, W, 3), spread evenly, side by side."""
         chosen = images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
         Image.fromarray(np.concatenate(list(chosen), axis=1)).save(self.folder / f"{name}.png")
 
@@ -56,7 +56,7 @@ class Work:
         return ConceptEdit.load(self.folder / f"{name}.safetensors")
 
     def unedited(self, task: str) -> Unedited:
-        """The unedited model's images of a task's prompts, as far as they are drawn."""
+        """The unedited model's images of a task's prompts, those that are kept."""
         path = self.folder / f"{task}.unedited.npz"
         if not path.exists():
             return {}
@@ -64,9 +64,9 @@ class Work:
             keys = zip(kept["prompts"].tolist(), kept["seeds"].tolist(), strict=True)
             return dict(zip(keys, kept["images"], strict=True))
 
-    def keep_unedited(self, task: str, known: Unedited) -> None:
-        """Keep them."""
+    def keep_unedited(self, task: str, images: Unedited) -> None:
+        """Keep the unedited model's images of a task's prompts."""
         partial = self.folder / f"{task}.partial.npz"
-        prompts, seeds = zip(*known, strict=True)
-        np.savez(partial, prompts=np.array(prompts), seeds=np.array(seeds), images=np.stack(list(known.values())))
+        prompts, seeds = zip(*images, strict=True)
+        np.savez(partial, prompts=np.array(prompts), seeds=np.array(seeds), images=np.stack(list(images.values())))
         partial.rename(self.folder / f"{task}.unedited.npz")
