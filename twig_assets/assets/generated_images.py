@@ -43,11 +43,8 @@ def generated_images(
     batch, drawn = work_on_batch(draw_first_images, "images", context, campaign, catalog, store, models, progress)
     if not drawn.items:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
-    figures = {
-        "images": float(len(drawn.items)),
-        "seconds": drawn.seconds,
-        "seconds_per_image": drawn.seconds / len(drawn.items),
-    }
+    count, seconds = len(drawn.items), drawn.seconds
+    figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}
     pictures = {"generated.png": sheet(np.stack([image.pixels for image in drawn.items]))}
     link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures)
     rows = [(f"{i.prompt.prompt.text} (attempt {i.prompt.attempt})", [i.pixels]) for i in drawn.items]
