@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import ColumnElement, Text, cast, select
@@ -24,13 +24,13 @@ from twig_assets.similarity import (
     ReferenceImage,
     ReferenceIndex,
     audit,
+    opened_sources,
     planted_recall,
     read_policy,
     read_references,
 )
 from twig_assets.similarity.audit import library_versions
-from twig_assets.similarity.detectors import embedders_of
-from twig_assets.similarity.extend import extended
+from twig_assets.similarity.result import extended
 
 CHUNK = 16
 
@@ -88,7 +88,8 @@ def audit_images(
     if not due:
         return Audited(len(rejudged), [], 0.0)
     references = _corpus_images(campaign, corpus)
-    index = ReferenceIndex([reference.pixels for reference in references], embedders_of(policy))
+    sources = opened_sources(policy.model_dump())
+    index = ReferenceIndex([reference.pixels for reference in references], sources)
     with catalog.session() as session:
         by_hash = {reference.sha256: reference for reference in references}
         earlier = carried_over(session, [image.id for image, _ in due], policy_id, corpus, by_hash)
@@ -103,7 +104,7 @@ def audit_images(
             images, stack = [chunk[k][0] for k in of_size], np.stack([shapes[k] for k in of_size])
             lacking = _lacking(images, earlier, stack)
             against = references if lacking is None else [one for one in references if one.sha256 in lacking]
-            searched = index if lacking is None else ReferenceIndex([w.pixels for w in against], embedders_of(policy))
+            searched = index if lacking is None else ReferenceIndex([w.pixels for w in against], sources)
             found = audit(
                 np.stack([pictures[k] for k in of_size]),
                 against,
@@ -199,7 +200,7 @@ def _write(
     session.flush()
     for match in result.matches:
         scores = {
-            key: value for key, value in asdict(match).items() if key not in ("reference_sha256", "rank", "transform")
+            key: value for key, value in match.as_row().items() if key not in ("reference_sha256", "rank", "transform")
         }
         session.add(
             AuditMatch(

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, CorpusVersion
-from twig_assets.similarity import AuditResult, Match, ReferenceImage
-from twig_assets.similarity.audit import Verdict, library_versions
-from twig_assets.similarity.extend import complete
+from twig_assets.similarity import AuditResult, ReferenceImage, Verdict
+from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.result import match_of_row
 
 
 def carried_over(
@@ -48,12 +48,13 @@ def carried_over(
 
 
 def _result(audit: Audit, works: Mapping[str, ReferenceImage]) -> AuditResult | None:
-    stored = [
+    rows = [
         {**m.scores, "reference_sha256": m.reference.sha256, "rank": m.rank, "transform": m.transform}
         for m in audit.matches
     ]
-    if not all(map(complete, stored)) or audit.nearest_reference is None:
+    matches = [match for row in rows if (match := match_of_row(row, audit.thresholds))]
+    if len(matches) < len(rows) or audit.nearest_reference is None:
         return None
-    nearest, matches = works[audit.nearest_reference.sha256], [Match(**match) for match in stored]
+    nearest = works[audit.nearest_reference.sha256]
     verdict = cast("Verdict", audit.verdict)
     return AuditResult("", verdict, audit.reasons, nearest, audit.scores, audit.thresholds, matches, audit.versions)
