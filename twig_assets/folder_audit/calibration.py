@@ -56,7 +56,7 @@ def calibrate_folder(
         bars: Whether to show progress on standard error.
 
     Raises:
-        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
         CalibrationError: If the share is impossible, or the images cannot be calibrated on.
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.

@@ -9,9 +9,10 @@ from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
 from twig_assets.folder_audit.pictures import Pictures, pictures
-from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
-from twig_assets.similarity import limits
+from twig_assets.similarity import SEVERITY, limits
+from twig_assets.similarity.detectors.registry import detectors
 
 BINS = 40
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
@@ -64,7 +65,7 @@ def write_gallery(
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda one: one.severity)
+    worst = sorted(judged, key=lambda one: one.order)
     cards = [_card(one, corpus) for one in worst[:shown]]
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
@@ -72,6 +73,7 @@ def write_gallery(
         left=len(judged) - len(cards),
         bars=bars(judged, baseline),
         severity=SEVERITY,
+        detectors=detectors(),
         works=corpus.works,
         waived=waived,
     )
@@ -80,7 +82,7 @@ def write_gallery(
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
     """How many reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
-    counts: list[dict[str, int]] = [dict.fromkeys(SEVERITY, 0) for _ in range(BINS)]
+    counts: list[dict[str, int]] = [dict.fromkeys(map(str, SEVERITY), 0) for _ in range(BINS)]
     works = [0] * BINS
     for one in judged:
         if one.ssim is not None:

@@ -14,6 +14,11 @@ from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
 from twig_assets.similarity import Policy
 
+_SCORES = ("ssim", "masked_ssim", "transform", "masked_transform", "hog_cosine", "pdq_distance", "sift_inliers")
+_MATCH_COLUMNS = (*_SCORES, "sscd_cosine", "alignment_strength", "aligned_ssim", "copied", "fired")
+_IMAGE_COLUMNS = (*_SCORES, "alignment_strength", "sscd_cosine", "contrast", "mask_pixels")
+"""The order of the columns since the first tables; the scores of later detectors follow."""
+
 
 def write_tables(
     judged: Sequence[Judged], corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver], out: Path
@@ -46,7 +51,7 @@ def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Wa
         "verdict": one.verdict,
         "reasons": "; ".join(result["reasons"]),
     }
-    about = {f"image_{name}": value for name, value in result["scores"].items()}
+    about = {f"image_{name}": value for name, value in _in_order(result["scores"], _IMAGE_COLUMNS).items()}
     rules = {**result["thresholds"], "policy_sha256": policy.sha256, "corpus_version": corpus.version}
     rules |= {f"{library} version": number for library, number in result["versions"].items()}
     rows = []
@@ -70,9 +75,13 @@ def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
         "title": work.file.title if work else None,
         "rights_holder": work.file.rights_holder if work else None,
         "licence": work.file.licence if work else None,
-        **{name: _cell(value) for name, value in match.items() if name not in own},
+        **{name: _cell(value) for name, value in _in_order(match, _MATCH_COLUMNS).items() if name not in own},
         "resized_from": f"{resized[1]} x {resized[0]}" if resized else None,
     }
+
+
+def _in_order(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in (*columns, *row) if name in row}
 
 
 def _cell(value: Any) -> Any:

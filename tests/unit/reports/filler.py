@@ -132,7 +132,7 @@ class Filler:
         self.session.add(row)
         self.session.flush()
         for match in result.matches:
-            scores = {"ssim": match.ssim, "masked_ssim": match.masked_ssim}
+            scores = {"ssim": match.ssim, "masked_ssim": match.scores["masked_ssim"]}
             reference_id = self.references[match.reference_sha256].id
             found = AuditMatch(audit_id=row.id, reference_id=reference_id, rank=match.rank, scores=scores)
             found.transform = match.transform
