@@ -41,6 +41,17 @@ class ReferenceLine(_Part):
     picture: Picture
 
 
+class DetectorLine(_Part):
+    """What a detector says about an image; `reached` when its score is on the wrong side of the threshold."""
+
+    name: str
+    title: str
+    score: float
+    direction: str
+    threshold: float
+    reached: bool
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -54,6 +65,7 @@ class Scored(_Part):
         ssim: Highest SSIM to any reference, whole picture; None if not judged.
         masked_ssim: Highest SSIM inside the mask; None if not judged.
         ssim_threshold: Of that audit; likewise `masked_ssim_threshold`.
+        detectors: The detectors that its policy has turned on, with its score nearest to a copy of any reference.
         transform: How the nearest work had to be turned to match.
         nearest: The nearest protected work.
         audited_at: When.
@@ -71,6 +83,7 @@ class Scored(_Part):
     masked_ssim: float | None = None
     ssim_threshold: float | None = None
     masked_ssim_threshold: float | None = None
+    detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
     audited_at: datetime | None = None
