@@ -20,7 +20,7 @@ from twig_assets.similarity.structural.ssim import ssim_map, wang_ssim
 from twig_assets.similarity.verdicts.calibrate import Calibration, CalibrationError, calibrate
 from twig_assets.similarity.verdicts.planted_recall import PlantedRecall, planted_recall
 from twig_assets.similarity.verdicts.policy import Policy, PolicyError, read_policy
-from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, is_behind, limits, severity
+from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, detector_scores, is_behind, limits, severity
 from twig_assets.similarity.verdicts.stored import StoredVerdict, verdict_of_scores
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "audit",
     "calibrate",
     "corpus_version",
+    "detector_scores",
     "is_behind",
     "limits",
     "opened_sources",

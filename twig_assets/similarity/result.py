@@ -67,11 +67,16 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
         return None
     scores = {name: value for name, value in row.items() if name not in (*_DETAILS, "reference_sha256", "rank")}
     unknown = {detector.score: None for detector in detectors() if detector.score not in scores}
+    size = row["resized_from"]
     return Match(
         reference_sha256=row["reference_sha256"],
         rank=row["rank"],
         scores={**scores, **unknown},
-        **{name: tuple(row[name]) if isinstance(row[name], list) else row[name] for name in _DETAILS},
+        transform=row["transform"],
+        masked_transform=row["masked_transform"],
+        resized_from=(size[0], size[1]) if size else None,
+        copied=tuple(row["copied"]),
+        fired=tuple(row["fired"]),
     )
 
 

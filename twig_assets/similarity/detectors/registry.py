@@ -21,7 +21,7 @@ def detectors() -> tuple[Detector, ...]:
 
 
 @contextmanager
-def registered(detector: Detector) -> Iterator[None]:
+def registered(detector: Detector) -> Iterator[Detector]:
     """Add a detector for a while, such as one of your own that is not part of this project.
 
     Raises:
@@ -33,7 +33,7 @@ def registered(detector: Detector) -> Iterator[None]:
             raise ValueError(f"detector {detector.name}: {', '.join(sorted(taken))} is taken; choose another name")
     _DETECTORS.append(detector)
     try:
-        yield
+        yield detector
     finally:
         _DETECTORS.remove(detector)
 

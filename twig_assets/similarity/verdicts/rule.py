@@ -7,7 +7,7 @@ most severe finding is the verdict.
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from twig_assets.similarity.detectors.detector import Direction, Scores
+from twig_assets.similarity.detectors.detector import Detector, Direction, Scores
 from twig_assets.similarity.detectors.registry import detectors
 
 Verdict = Literal["pass", "review", "fail", "inconclusive"]
@@ -51,6 +51,15 @@ class Limit(NamedTuple):
         return "review" if near else "pass"
 
 
+class DetectorScore(NamedTuple):
+    """A detector's score beside its threshold; `reached` when it takes the image for a copy."""
+
+    detector: Detector
+    score: float
+    threshold: float
+    reached: bool
+
+
 class Triggered(NamedTuple):
     """A detector whose threshold was reached.
 
@@ -91,6 +100,22 @@ def limit_of(score: str, thresholds: Thresholds) -> Limit | None:
     return next((limit for limit in limits(thresholds) if limit.score == score), None)
 
 
+def detector_scores(scores: Scores, thresholds: Thresholds) -> list[DetectorScore]:
+    """Every detector that has a score and a threshold, the one that says most about a copy first.
+
+    Args:
+        scores: Of an image, as an audit's `scores` or a match has them; one that is missing or None is left out.
+        thresholds: The policy's fields; a threshold of None is turned off.
+    """
+    by_score = {limit.score: limit for limit in limits(thresholds)}
+    listed = []
+    for detector in detectors():
+        limit, score = by_score.get(detector.score), scores.get(detector.score)
+        if limit is not None and limit.value is not None and score is not None:
+            listed.append(DetectorScore(detector, score, limit.value, limit.reached(score)))
+    return listed
+
+
 def triggered(scores: Scores, thresholds: Thresholds) -> list[Triggered]:
     """The detectors that take an image for a copy of a work, the one that says most about it first.
 
@@ -98,12 +123,11 @@ def triggered(scores: Scores, thresholds: Thresholds) -> list[Triggered]:
         scores: Of the image beside the work; one that is missing triggers nothing.
         thresholds: The policy's fields.
     """
-    found = []
-    for detector in detectors():
-        limit = limit_of(detector.score, thresholds)
-        if limit and limit.value is not None and limit.reached(scores.get(detector.score)):
-            found.append(Triggered(detector.name, detector.sentence(scores, limit.value)))
-    return found
+    return [
+        Triggered(detector.name, detector.sentence(scores, threshold))
+        for detector, _, threshold, reached in detector_scores(scores, thresholds)
+        if reached
+    ]
 
 
 def is_behind(scores: Scores, thresholds: Thresholds, verdict: str) -> bool:
