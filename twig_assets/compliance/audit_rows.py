@@ -1,16 +1,14 @@
 """Audits as rows of the catalog: written from the result of an audit, and read back as one."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, AuditMatch, PolicyRow
-from twig_assets.similarity import AuditResult, Match, Policy, ReferenceImage
-from twig_assets.similarity.audit import Verdict
-from twig_assets.similarity.extend import complete
+from twig_assets.similarity import AuditResult, Policy, ReferenceImage, Verdict
+from twig_assets.similarity.result import match_of_row
 
 # Of a match, what has a column of its own; everything else is kept as its scores.
 _COLUMNS = ("reference_sha256", "rank", "transform")
@@ -50,7 +48,7 @@ def write_audit(
         AuditMatch(
             reference_id=reference_ids[match.reference_sha256],
             rank=match.rank,
-            scores={name: value for name, value in asdict(match).items() if name not in _COLUMNS},
+            scores={name: value for name, value in match.as_row().items() if name not in _COLUMNS},
             transform=match.transform,
         )
         for match in result.matches
@@ -81,13 +79,14 @@ def stored_result(audit: Audit, works: Mapping[str, ReferenceImage]) -> AuditRes
         works: Hash of a work's file -> the work, for every work that the audit names.
 
     Returns:
-        None if the image could not be judged, or if the rows lack a score that audits have now.
+        None if the image could not be judged, or if a match lacks a score that the policy limits.
     """
-    matches = [
+    rows = [
         {**match.scores, "reference_sha256": match.reference.sha256, "rank": match.rank, "transform": match.transform}
         for match in audit.matches
     ]
-    if not all(map(complete, matches)) or audit.nearest_reference is None:
+    matches = [match for row in rows if (match := match_of_row(row, audit.thresholds))]
+    if len(matches) < len(rows) or audit.nearest_reference is None:
         return None
     return AuditResult(
         label="",
@@ -96,6 +95,6 @@ def stored_result(audit: Audit, works: Mapping[str, ReferenceImage]) -> AuditRes
         nearest=works[audit.nearest_reference.sha256],
         scores=audit.scores,
         thresholds=audit.thresholds,
-        matches=[Match(**match) for match in matches],
+        matches=matches,
         versions=audit.versions,
     )

@@ -26,13 +26,14 @@ from twig_assets.similarity import (
     ReferenceImage,
     ReferenceIndex,
     audit,
+    opened_sources,
     planted_recall,
     read_policy,
     read_references,
 )
 from twig_assets.similarity.audit import library_versions
-from twig_assets.similarity.detectors import embedders_of
-from twig_assets.similarity.extend import extended
+from twig_assets.similarity.detectors.detector import Source
+from twig_assets.similarity.result import extended
 
 CHUNK = 16
 
@@ -71,12 +72,14 @@ class _Scoring:
     Attributes:
         policy: The policy in force.
         references: The works of the corpus in force.
-        index: Of these works.
+        sources: The opened detectors that describe and compare; see `opened_sources`.
+        index: The index of these works.
         earlier: Image id -> its audit against a part of the corpus, and the works that it lacks; see `carried_over`.
     """
 
     policy: Policy
     references: list[ReferenceImage]
+    sources: list[Source]
     index: ReferenceIndex
     earlier: dict[int, tuple[AuditResult, frozenset[str]]]
 
@@ -86,7 +89,7 @@ class _Scoring:
         if lacking is None:
             return self._audit(pictures, self.references, self.index)
         added = [reference for reference in self.references if reference.sha256 in lacking]
-        index = ReferenceIndex([reference.pixels for reference in added], embedders_of(self.policy))
+        index = ReferenceIndex([reference.pixels for reference in added], self.sources)
         results = self._audit(pictures, added, index)
         return [
             replace(extended(self.earlier[picture.image.id][0], result), label=result.label)
@@ -193,11 +196,12 @@ def _scoring(
     campaign: Campaign, catalog: Catalog, corpus: CorpusVersion, policy: Policy, policy_id: int, image_ids: list[int]
 ) -> _Scoring:
     references = _corpus_images(campaign, corpus)
-    index = ReferenceIndex([reference.pixels for reference in references], embedders_of(policy))
+    sources = opened_sources(policy.model_dump())
+    index = ReferenceIndex([reference.pixels for reference in references], sources)
     by_hash = {reference.sha256: reference for reference in references}
     with catalog.session() as session:
         earlier = carried_over(session, image_ids, policy_id, corpus, by_hash)
-    return _Scoring(policy, references, index, earlier)
+    return _Scoring(policy, references, sources, index, earlier)
 
 
 def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:

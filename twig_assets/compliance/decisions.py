@@ -1,11 +1,10 @@
 """Which of a person's decisions hold: each is about an image, the works that its verdict rests on, and one policy."""
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, Image, Review
+from twig_assets.similarity import is_behind
 
 
 def standing_decisions(session: Session, *which: ColumnElement[bool]) -> dict[int, Review]:
@@ -50,14 +49,4 @@ def holds(review: Review, audit: Audit) -> bool:
 def behind(audit: Audit) -> set[int]:
     """The references that an audit's verdict rests on, the nearest always among them."""
     nearest = {audit.nearest_reference_id} if audit.nearest_reference_id is not None else set()
-    return nearest | {m.reference_id for m in audit.matches if _near(m.scores, audit.thresholds, audit.verdict)}
-
-
-def _near(scores: dict[str, Any], thresholds: dict[str, Any], verdict: str) -> bool:
-    margin = thresholds.get("review_margin", 0) if verdict == "review" else 0
-    reached = [
-        scores[score] >= limit - margin
-        for score in ("ssim", "masked_ssim")
-        if scores.get(score) is not None and (limit := thresholds.get(f"{score}_threshold")) is not None
-    ]
-    return any(reached) or bool(scores.get("fired"))
+    return nearest | {m.reference_id for m in audit.matches if is_behind(m.scores, audit.thresholds, audit.verdict)}

@@ -35,6 +35,7 @@ from twig_assets.reports.data import (
     Caught,
     ConceptLine,
     Counts,
+    DetectorLine,
     Figure,
     LedgerHead,
     ModelLine,
@@ -47,6 +48,7 @@ from twig_assets.reports.data import (
     Scored,
 )
 from twig_assets.reports.pictures import reference_picture, stored_picture
+from twig_assets.similarity import detector_scores
 
 _OUTCOMES: dict[CandidateState, Outcome] = {
     CandidateState.MISSING: "waiting",
@@ -197,12 +199,27 @@ def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]
         masked_ssim=audit.scores.get("masked_ssim"),
         ssim_threshold=audit.thresholds.get("ssim_threshold"),
         masked_ssim_threshold=audit.thresholds.get("masked_ssim_threshold"),
+        detectors=_detector_lines(audit),
         transform=match.transform if match else None,
         nearest=works.get(near) if near else None,
         audited_at=audit.created_at,
         waiver=f"{review.who}: {review.why}" if review and review.decision == "waive" else None,
         rejected=review is not None and review.decision == "reject",
     )
+
+
+def _detector_lines(audit: Audit) -> list[DetectorLine]:
+    return [
+        DetectorLine(
+            name=detector.name,
+            title=detector.title,
+            score=score,
+            direction=detector.direction,
+            threshold=threshold,
+            reached=reached,
+        )
+        for detector, score, threshold, reached in detector_scores(audit.scores, audit.thresholds)
+    ]
 
 
 def _prompt_line(prompt: Prompt, rows: _Rows, scored: dict[int, Scored], store: ArtifactStore) -> PromptLine:

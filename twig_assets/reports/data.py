@@ -41,6 +41,17 @@ class ReferenceLine(_Part):
     picture: Picture
 
 
+class DetectorLine(_Part):
+    """What a detector says about an image; `reached` when its score is on the wrong side of the threshold."""
+
+    name: str
+    title: str
+    score: float
+    direction: str
+    threshold: float
+    reached: bool
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -55,6 +66,7 @@ class Scored(_Part):
         masked_ssim: Highest SSIM inside the mask; None if not judged.
         ssim_threshold: Of that audit.
         masked_ssim_threshold: Of that audit.
+        detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
         transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
         audited_at: When.
@@ -72,6 +84,7 @@ class Scored(_Part):
     masked_ssim: float | None = None
     ssim_threshold: float | None = None
     masked_ssim_threshold: float | None = None
+    detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
     audited_at: datetime | None = None
