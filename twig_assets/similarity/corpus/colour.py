@@ -128,6 +128,9 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, st
     if not profile:
         return image.convert("RGB"), without
     try:
+        # A grey picture may keep the profile of the coloured one that it was made of.
+        coloured = image.mode == "L" and profile[16:20] == b"RGB "
+        image = image.convert("RGB") if coloured else image
         conversion = _conversion(profile, image.mode)
         if conversion is None:
             return image.convert("RGB"), ""

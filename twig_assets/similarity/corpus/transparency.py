@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 
 ON_WHITE, ON_BLACK = "on white", "on black"
-SHAPE, DARK_SHAPE = "its own shape", "its own shape, dark on light"
+WHITE_SHAPE, BLACK_SHAPE = "its own shape in white", "its own shape in black"
 
 BLANK_RANGE = 3
 """A picture whose channels each vary by no more grey levels is blank: a person sees one colour."""
@@ -48,7 +48,10 @@ def grounds(rgb: Image.Image, alpha: Image.Image | None) -> list[tuple[str, np.n
     seen = [(ON_WHITE, on_ground(rgb, alpha, (255, 255, 255))), (ON_BLACK, on_ground(rgb, alpha, (0, 0, 0)))]
     shape = np.asarray(alpha)
     if is_drawing(shape):
-        seen += [(SHAPE, np.repeat(shape[..., None], 3, -1)), (DARK_SHAPE, np.repeat(255 - shape[..., None], 3, -1))]
+        seen += [
+            (WHITE_SHAPE, np.repeat(shape[..., None], 3, -1)),
+            (BLACK_SHAPE, np.repeat(255 - shape[..., None], 3, -1)),
+        ]
     return seen
 
 

@@ -24,6 +24,7 @@ TURNS = {
 }
 """EXIF orientation -> how a picture is turned upright; there is nothing to do for others."""
 
+_CUT_SHORT = ("truncated", "unexpected end of file")
 _NO_EXIF = "its EXIF data cannot be read and is passed over"
 
 
@@ -68,7 +69,7 @@ def only_decode_errors() -> Iterator[None]:
         raise DecodeError("too large", f"has too many pixels to unpack safely ({error}); reduce its size") from error
     except Exception as error:  # a decoder raises whatever it trips over in a damaged file
         message = (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
-        detail = "the file is cut short" if "truncated" in message.lower() else message
+        detail = "the file is cut short" if any(sign in message.lower() for sign in _CUT_SHORT) else message
         raise DecodeError("damaged", f"is damaged ({detail}); get the file again") from error
 
 
