@@ -38,6 +38,9 @@ MAX_BYTES = 1 << 30
 MAX_FRAMES = 64
 """Of more frames or pages as many are looked at, evenly spaced, the first and the last among them."""
 
+_FRAME_NOTES = 6
+"""Of what is said of single frames, such as the range of their values, no more is kept."""
+
 MAX_UNPACKED = 1 << 32
 """Of an animation at most so many pixels are unpacked (4,295 million, 2,000 frames in full HD)."""
 
@@ -204,7 +207,9 @@ class _Looks:
             shown |= not blank
             if blank and self._first_blank is not None:
                 continue
-            key = hashlib.blake2b(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).digest()
+            content = hashlib.blake2b(repr(pixels.shape).encode())
+            content.update(np.ascontiguousarray(pixels).data)
+            key = content.digest()
             if key in self._seen:
                 continue
             small = pixels if self._shrink is None else self._shrink(pixels)
@@ -222,7 +227,7 @@ class _Looks:
         return (self._first_blank,)
 
     def notes(self) -> list[str]:
-        notes = list(self._notes)
+        notes = list(_distinct(self._notes)[:_FRAME_NOTES])
         if self._transparent:
             laid = _distinct([view.ground or ON_WHITE for view in self.views()])
             notes.append(f"transparent: looked at {', '.join(laid)}")
@@ -238,8 +243,8 @@ def _sampled(source: FrameSource) -> tuple[list[int], list[str]]:
     count = source.count
     notes = []
     if source.noun == "frame" and count > 1:
-        first = source.load(0).image
-        affordable = max(1, MAX_UNPACKED // (first.width * first.height))
+        width, height = source.size
+        affordable = max(1, MAX_UNPACKED // (width * height))
         if affordable < count:
             notes.append(f"frames after frame {affordable} are too many to unpack and not looked at")
             count = affordable

@@ -5,11 +5,12 @@ import importlib
 from PIL import features
 
 from twig_assets.similarity.corpus.colour import Frame
-from twig_assets.similarity.corpus.formats.file_kinds import file_format
+from twig_assets.similarity.corpus.formats.file_kinds import file_format, missing_bytes
 from twig_assets.similarity.corpus.formats.jpeg import jpeg_frames
 from twig_assets.similarity.corpus.formats.loading import (
     FrameSource,
     exif_of,
+    explained,
     frame_count,
     only_decode_errors,
     opened,
@@ -41,9 +42,15 @@ def open_frames(content: bytes) -> FrameSource:
             return tiff_frames(content)
         if format == "HEIF":
             _register_heif()
-        if format == "AVIF":
-            return _avif(content)
-        return _plain(content, format)
+        try:
+            return _avif(content) if format == "AVIF" else _plain(content, format)
+        except (DecodeError, MemoryError):
+            raise
+        except Exception as error:
+            if missing := missing_bytes(content):
+                reason = f"is damaged (the file is cut short: {missing:,} bytes are missing); get the file again"
+                raise DecodeError("damaged", reason) from error
+            raise
 
 
 def _plain(content: bytes, format: str) -> FrameSource:
@@ -60,7 +67,7 @@ def _plain(content: bytes, format: str) -> FrameSource:
             image.load()
             return upright(image.copy(), orientation, profile_of(image))
 
-    return FrameSource(format, count, "frame", load, notes, missing)
+    return FrameSource(format, image.size, count, "frame", load, notes, missing)
 
 
 def _avif(content: bytes) -> FrameSource:
@@ -97,7 +104,7 @@ def _png(content: bytes) -> FrameSource:
         if parts.still is None:
             raise
         image, count = opened(parts.still, "PNG"), 1
-        missing = (f"its animation is damaged ({error}), so only its still picture can be looked at",)
+        missing = (f"its animation is damaged ({explained(error)}), so only its still picture can be looked at",)
     orientation, exif_notes = orientation_of(lambda: exif_of(parts.exif))
 
     def load(index: int) -> Frame:
@@ -107,4 +114,4 @@ def _png(content: bytes) -> FrameSource:
             image.load()
             return upright(image.copy(), orientation, parts.profile, bits=parts.bits)
 
-    return FrameSource("PNG", count, "frame", load, parts.notes + exif_notes, missing)
+    return FrameSource("PNG", image.size, count, "frame", load, parts.notes + exif_notes, missing)

@@ -214,6 +214,15 @@ def test_broken_exif_data_is_passed_over(format: str) -> None:
     assert np.abs(decode(broken).pixels.astype(int) - np.asarray(scene())).mean() < 12
 
 
+@pytest.mark.parametrize("format", ["WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000"])
+def test_other_files_that_are_cut_off_are_refused_with_that_reason(format: str) -> None:
+    content = encoded(scene(), format)
+    error = refused(content[: len(content) * 2 // 3])
+    assert error.kind == "damaged"
+    if format in ("WEBP", "AVIF", "GIF", "BMP"):
+        assert "the file is cut short" in str(error)
+
+
 def test_memory_that_does_not_suffice_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError

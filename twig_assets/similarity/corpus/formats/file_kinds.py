@@ -99,6 +99,23 @@ def file_format(content: bytes) -> str:
     raise _refusal(content)
 
 
+def missing_bytes(content: bytes) -> int:
+    """How many bytes a WebP, AVIF or HEIF file lacks of what its own headers promise; 0 if it does not say so."""
+    if content[:4] == b"RIFF" and len(content) >= 8:
+        return max(0, 8 + int.from_bytes(content[4:8], "little") - len(content))
+    if content[4:8] != b"ftyp":
+        return 0
+    at = 0
+    while at + 8 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        if length == 1:
+            length = int.from_bytes(content[at + 8 : at + 16], "big")
+        if length < 8:  # 0: to the end of the file
+            return 0
+        at += length
+    return max(0, at - len(content))
+
+
 def _container_format(content: bytes) -> str:
     length = min(max(struct.unpack(">I", content[:4])[0], 16), 256)
     brands = {content[at : at + 4] for at in (8, *range(16, length, 4))}

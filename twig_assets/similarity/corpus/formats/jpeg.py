@@ -61,7 +61,7 @@ def jpeg_frames(content: bytes) -> FrameSource:
             orientation, exif_notes = orientation_of(lambda: exif_of(exif))
             return upright(image, orientation, pictures[index].profile, notes=doubts + exif_notes)
 
-    return FrameSource("JPEG", len(pictures), "picture", load, tuple(notes), tuple(missing))
+    return FrameSource("JPEG", first.size, len(pictures), "picture", load, tuple(notes), tuple(missing))
 
 
 def _is_no_view(picture: JpegPicture, first: JpegPicture, main: Image.Image) -> bool:

@@ -1,6 +1,7 @@
 """What the loading of all formats shares: errors, frame counts, EXIF orientation, and how frames are offered."""
 
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,8 @@ TURNS = {
 }
 """EXIF orientation -> how a picture is turned upright; there is nothing to do for others."""
 
-_CUT_SHORT = ("truncated", "unexpected end of file")
+_CUT_SHORT = ("truncated", "unexpected end of file", "bytes but only got")
+_INTERNAL = ("unpack", "index", "reshape", "not supported between", "argument", "object")
 _NO_EXIF = "its EXIF data cannot be read and is passed over"
 
 
@@ -34,6 +36,7 @@ class FrameSource:
 
     Attributes:
         format: One of FORMATS.
+        size: Width and height of the first frame, as the file has it.
         count: How many frames it has.
         noun: What they are called.
         load: Loads the frame of a number from 0; quickest in order. Raises DecodeError.
@@ -42,6 +45,7 @@ class FrameSource:
     """
 
     format: str
+    size: tuple[int, int]
     count: int
     noun: str
     load: Callable[[int], Frame]
@@ -57,7 +61,7 @@ def only_decode_errors() -> Iterator[None]:
         DecodeError: In place of any other exception.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent_loggers():
             warnings.simplefilter("ignore")
             yield
     except DecodeError:
@@ -68,9 +72,30 @@ def only_decode_errors() -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError("too large", f"has too many pixels to unpack safely ({error}); reduce its size") from error
     except Exception as error:  # a decoder raises whatever it trips over in a damaged file
-        message = (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
-        detail = "the file is cut short" if any(sign in message.lower() for sign in _CUT_SHORT) else message
-        raise DecodeError("damaged", f"is damaged ({detail}); get the file again") from error
+        raise DecodeError("damaged", f"is damaged ({explained(error)}); get the file again") from error
+
+
+def explained(error: Exception) -> str:
+    """What a decoder tripped over, as far as a person can make something of it."""
+    message = (str(error).splitlines() or [""])[0].strip().rstrip(".")
+    if any(sign in message.lower() for sign in _CUT_SHORT):
+        return "the file is cut short"
+    # What others say is about the decoder rather than about the file.
+    about_file = isinstance(error, OSError | SyntaxError | ValueError) and not any(s in message for s in _INTERNAL)
+    return message if message and about_file else "its structure is broken"
+
+
+@contextmanager
+def _silent_loggers() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("PIL", "tifffile")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def opened(content: bytes, format: str) -> Image.Image:
@@ -98,7 +123,7 @@ def frame_count(image: Image.Image) -> tuple[int, tuple[str, ...]]:
     except Exception as error:
         with suppress(Exception):
             image.seek(0)
-        return 1, (f"what follows its first frame is damaged ({error})",)
+        return 1, (f"what follows its first frame is damaged ({explained(error)})",)
 
 
 def profile_of(image: Image.Image) -> bytes | None:

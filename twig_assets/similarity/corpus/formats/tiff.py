@@ -11,6 +11,7 @@ from twig_assets.similarity.corpus.formats.loading import (
     TURNED,
     TURNS,
     FrameSource,
+    explained,
     only_decode_errors,
     opened,
     profile_of,
@@ -43,7 +44,7 @@ def tiff_frames(content: bytes) -> FrameSource:
             if not (isinstance(kind, int) and kind & 5):
                 pages.append(index)
     except Exception as error:
-        missing = (f"pages after page {len(pages)} cannot be read ({error})",)
+        missing = (f"pages after page {len(pages)} cannot be read ({explained(error)})",)
         pages = pages or [0]
     if not pages:
         reason = "holds only a small preview that can be read, as a camera's raw file does; export it as TIFF or JPEG"
@@ -59,7 +60,7 @@ def tiff_frames(content: bytes) -> FrameSource:
             except Exception as error:
                 return _uncommon_tiff(content, error).load(pages[number])
 
-    return FrameSource("TIFF", len(pages), "page", load, notes, missing)
+    return FrameSource("TIFF", image.size, len(pages), "page", load, notes, missing)
 
 
 def _tiff_page(image: Image.Image, index: int) -> Frame:
@@ -92,6 +93,7 @@ def _uncommon_tiff(content: bytes, refusal: Exception) -> FrameSource:
     try:
         file = tifffile.TiffFile(io.BytesIO(content))
         count = len(file.pages)
+        size = (int(file.pages.first.imagewidth), int(file.pages.first.imagelength))
     except Exception:
         raise refusal from None
 
@@ -108,12 +110,14 @@ def _uncommon_tiff(content: bytes, refusal: Exception) -> FrameSource:
             image, note = _image_of_values(values, bool(page.extrasamples), page.photometric == 0)
             return upright(image, orientation, None, notes=(note,) if note else ())
 
-    return FrameSource("TIFF", max(count, 1), "page", load)
+    return FrameSource("TIFF", size, max(count, 1), "page", load)
 
 
 def _image_of_values(values: np.ndarray, has_alpha: bool, white_is_zero: bool) -> tuple[Image.Image, str]:
     channels = 1 if values.ndim == 2 else values.shape[-1]
     if values.ndim not in (2, 3) or channels > 4 or values.dtype.kind not in "iufb":
+        if not values.size:
+            raise DecodeError("damaged", "is damaged (its pixels are not in the file); get the file again")
         reason = f"is a TIFF of a kind that is not read (shape {values.shape}, {values.dtype}); export it as PNG"
         raise DecodeError("unsupported", reason)
     values = values.reshape(*values.shape[:2], channels)
