@@ -1,4 +1,4 @@
-"""Surrounding concepts of a target: the words whose text embeddings lie nearest to it."""
+"""Looking up the surrounding concepts of a target: the words whose text embeddings are nearest to its own."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ from twig_assets.settings.ablation import ConceptTarget, names
 def neighbours(
     pipeline: Pipeline, concept: ConceptTarget, count: int, vocabulary: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The words of a vocabulary nearest to the target, without the anchor and what names the target.
+    """The words of a vocabulary nearest to the target, without the anchor and without what names the target.
 
     Args:
         pipeline: Whose text encoder; of XL the second one, which was trained against images.
-        concept: Whose surroundings.
-        count: How many, at most.
-        vocabulary: Where to look; everyday things when None.
+        concept: The concept whose surroundings are looked up.
+        count: Number of words, at most; 0 or more.
+        vocabulary: The words to choose from; everyday things when None.
 
     Returns:
         Words, nearest first, by cosine of the end token's hidden state.
@@ -28,7 +28,7 @@ def neighbours(
     words = [
         word
         for word in dict.fromkeys(vocabulary or ORDINARY)
-        if word.lower() != concept.anchor.lower() and not any(names(word, one) for one in removed)
+        if word.lower() != concept.anchor.lower() and not any(names(word, name) for name in removed)
     ]
     if not words or not count:
         return ()

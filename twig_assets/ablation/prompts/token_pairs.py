@@ -8,7 +8,7 @@ from twig_assets.ablation.prompts.training_pairs import training_pairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
-# What every model should go on drawing: everyday things, preserved beside the concept's own surroundings.
+# Everyday things, which every model should still draw: preserved beside the concept's own surroundings.
 ORDINARY = (
     "apple",
     "banana",
@@ -99,7 +99,7 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     a causal text encoder spreads the concept over all tokens that follow it.
 
     Raises:
-        IndistinctConceptError: If the tokenizer cannot tell the target from the anchor.
+        IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
     """
     check_distinct(pipeline, concept)
     targets, anchors = [], []
@@ -118,7 +118,7 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
-    """Refuse a concept whose target cannot be told from its anchor or from a preserved concept.
+    """Refuse a concept whose target has the same tokens as its anchor or as a preserved concept.
 
     Raises:
         IndistinctConceptError: Saying which two texts have the same tokens.
@@ -127,13 +127,13 @@ def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
     for other in (concept.anchor, *concept.preserve):
         if pipeline.tokenizer(other).input_ids == target:
             raise IndistinctConceptError(
-                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; say one of "
+                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; put one of "
                 f"them in other words"
             )
 
 
 def preserved_prompts(concept: ConceptTarget) -> list[str]:
-    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt.
+    """The prompts that must be drawn as before: surrounding concepts, the anchor, everyday things, the empty prompt.
 
     Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
     """
