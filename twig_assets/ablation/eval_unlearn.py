@@ -14,7 +14,7 @@ from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.edits.applying import apply
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import EditError
-from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
+from twig_assets.generation import GenerationSettings, family_of, fingerprint, load_checkpoint
 from twig_assets.generation.generate import sample
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, Kind
 
@@ -64,7 +64,7 @@ class ConceptAblation:
         self.config = TechniqueSettings.model_validate(config)
         self.pipeline = load_checkpoint(self.config.model_id)
         # A safety checker draws a black picture in place of one that it holds back, which would count as removal.
-        self.pipeline.safety_checker = None
+        family_of(self.pipeline).remove_safety_checker()
         base_sha256 = fingerprint(self.pipeline)
         apply(self.pipeline, self._edit(base_sha256), base_sha256)
 

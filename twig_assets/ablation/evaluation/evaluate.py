@@ -8,7 +8,7 @@ import numpy as np
 
 from twig_assets.ablation.edits.applying import apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
-from twig_assets.ablation.edits.parameters import cross_attention_weights
+from twig_assets.ablation.edits.parameters import text_entry_weights
 from twig_assets.ablation.evaluation.adversarial import draw_encoded, encode, searched_embedding
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
@@ -60,12 +60,12 @@ def evaluate(
     before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
     encoded = [encode(pipeline, probe.prompt) for probe in searched]
-    original = {name: weight.detach().clone() for name, weight in cross_attention_weights(pipeline).items()}
+    original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
         after = _draw(pipeline, evaluated, settings, generation, {})
         for probe, embedding in zip(searched, encoded, strict=True):
-            adversarial = searched_embedding(original, cross_attention_weights(pipeline), embedding["prompt_embeds"][0])
+            adversarial = searched_embedding(original, text_entry_weights(pipeline), embedding["prompt_embeds"][0])
             seeds = _seeds(settings, min(settings.adversarial_samples, probe.samples))
             after.append(draw_encoded(pipeline, embedding | {"prompt_embeds": adversarial[None]}, seeds, generation))
             before.append(before[evaluated.index(probe)][: len(seeds)])
