@@ -15,7 +15,7 @@ from twig_assets.ablation.edits.applying import apply
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import EditError
 from twig_assets.generation import GenerationSettings, family_of, fingerprint, load_checkpoint
-from twig_assets.generation.generate import sample
+from twig_assets.generation.sampling import sample
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, Kind
 
 
@@ -116,5 +116,5 @@ class ConceptAblation:
         images: list[Image.Image] = []
         for start in range(0, len(prompts), self.config.batch_size):
             chunk = slice(start, start + self.config.batch_size)
-            images += map(Image.fromarray, sample(self.pipeline, prompts[chunk], seeds[chunk], settings))
+            images += map(Image.fromarray, sample(family_of(self.pipeline), prompts[chunk], seeds[chunk], settings))
         return images

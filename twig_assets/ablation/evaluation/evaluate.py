@@ -1,20 +1,21 @@
 """Evaluating an edit: whether the target still appears, in whatever words, and its surroundings are as before."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+import torch
 
 from twig_assets.ablation.edits.applying import apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.edits.parameters import text_entry_weights
-from twig_assets.ablation.evaluation.adversarial import draw_encoded, encode, searched_embedding
+from twig_assets.ablation.evaluation.adversarial import draw_encoded, searched_embedding
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
 from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
-from twig_assets.generation import GenerationSettings, Pipeline, generate
+from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
 from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
@@ -59,15 +60,17 @@ def evaluate(
     evaluated = probes(edit.concepts, settings)
     before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
-    encoded = [encode(pipeline, probe.prompt) for probe in searched]
+    with torch.no_grad():
+        encoded = [family_of(pipeline).encode([probe.prompt]) for probe in searched]
     original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
         after = _draw(pipeline, evaluated, settings, generation, {})
-        for probe, embedding in zip(searched, encoded, strict=True):
-            adversarial = searched_embedding(original, text_entry_weights(pipeline), embedding["prompt_embeds"][0])
+        for probe, target in zip(searched, encoded, strict=True):
+            tokens = searched_embedding(original, text_entry_weights(pipeline), target.tokens[0])
+            adversarial = replace(target, tokens=tokens[None].to(target.tokens))
             seeds = _seeds(settings, min(settings.adversarial_samples, probe.samples))
-            after.append(draw_encoded(pipeline, embedding | {"prompt_embeds": adversarial[None]}, seeds, generation))
+            after.append(draw_encoded(pipeline, adversarial, seeds, generation))
             before.append(before[evaluated.index(probe)][: len(seeds)])
     finally:
         remove(pipeline)

@@ -1,6 +1,5 @@
 """Images of the anchor, sampled from the model itself, as the latents that fine-tuning adds noise to."""
 
-import copy
 import hashlib
 import json
 import os
@@ -14,9 +13,8 @@ from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.methods.method import IsCopy
-from twig_assets.generation import Pipeline
-from twig_assets.generation.autoencoder import decode
-from twig_assets.generation.conditioning import conditions, joined
+from twig_assets.generation import Pipeline, family_of
+from twig_assets.generation.sampling import Guidance, denoise
 
 _BATCH = 16
 _STEPS = 25
@@ -84,7 +82,7 @@ def kept_anchor_latents(
             with safe_open(path, "pt") as opened:
                 header = json.loads((opened.metadata() or {}).get("anchors", "{}"))
                 if header.get("asked") == request_sha256:
-                    return opened.get_tensor("latents").to(pipeline.device), header["captions"]
+                    return opened.get_tensor("latents").to(family_of(pipeline).device), header["captions"]
         except SafetensorError as error:
             raise TrainingError(
                 f"{path} cannot be read as anchor images ({error}); delete it to sample them again"
@@ -99,11 +97,6 @@ def kept_anchor_latents(
     return latents, kept
 
 
-def decoded(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
-    """The pictures of finished latents: uint8 (n, H, W, 3)."""
-    return decode(pipeline, latents).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-
-
 @torch.no_grad()
 def sampled(pipeline: Pipeline, prompts: Sequence[str], steps: int, seed: int) -> torch.Tensor:
     """Sample each prompt once with classifier-free guidance; what comes out is what encoding the image would give.
@@ -111,21 +104,21 @@ def sampled(pipeline: Pipeline, prompts: Sequence[str], steps: int, seed: int) -
     Args:
         pipeline: The model.
         prompts: n prompts.
-        steps: Sampling steps.
+        steps: Denoising steps, at least 1.
         seed: Of the starting noise.
 
     Returns:
         The finished latents, (n, C, h, w).
     """
-    scheduler = copy.deepcopy(pipeline.scheduler)
-    scheduler.set_timesteps(steps, device=pipeline.device)
-    size = pipeline.unet.config.sample_size
-    shape = (len(prompts), pipeline.unet.config.in_channels, size, size)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    latents = noise.to(pipeline.unet.device, pipeline.unet.dtype) * scheduler.init_noise_sigma
-    both = joined([conditions(pipeline, [""] * len(prompts)), conditions(pipeline, prompts)])
-    for t in scheduler.timesteps:
-        scaled = scheduler.scale_model_input(latents, t)
-        without, own = pipeline.unet(torch.cat([scaled, scaled]), t, **both.keywords()).sample.chunk(2)
-        latents = scheduler.step(without + _GUIDANCE * (own - without), t, latents).prev_sample
-    return latents
+    family = family_of(pipeline)
+    generator = torch.Generator().manual_seed(seed)
+    noise = family.starting_noise([generator] * len(prompts), family.native_size)
+    # The empty prompt also where the family guides from something else, as Stable Diffusion XL does.
+    unconditional = family.encode([""] * len(prompts))
+    return denoise(family, family.encode(prompts), noise, steps, Guidance(_GUIDANCE), unconditional=unconditional)
+
+
+def decoded(pipeline: Pipeline, latents: torch.Tensor) -> np.ndarray:
+    """The images of finished latents (n, C, h, w): uint8 (n, H, W, 3)."""
+    images = family_of(pipeline).decode(latents)
+    return images.mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
