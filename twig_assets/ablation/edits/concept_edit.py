@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 from twig_assets.ablation.edits import applying, closed_form_solution
 from twig_assets.ablation.edits.lora import export_lora
-from twig_assets.ablation.edits.parameters import text_entry_weights, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline

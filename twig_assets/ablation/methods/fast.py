@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.edits.parameters import text_entry_weights, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.errors import EditError, TrainingError
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
 from twig_assets.ablation.methods.escalation import escalated
