@@ -192,9 +192,8 @@ class _Distillation:
         encoded = self.family.encode(new) if new else None
         fresh = {prompt: encoded.rows([i]) for i, prompt in enumerate(new)} if encoded else {}
         self._unedited |= {prompt: row for prompt, row in fresh.items() if prompt in self.retention.listed}
-        return Conditioning.joined(
-            [self._unedited[prompt] if prompt in self._unedited else fresh[prompt] for prompt in prompts]
-        )
+        known = fresh | self._unedited
+        return Conditioning.joined([known[prompt] for prompt in prompts])
 
 
 def _trainable(students: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:

@@ -132,7 +132,9 @@ def test_both_encoders_of_xl_are_distilled_and_its_lora_says_the_same(tmp_path, 
     tiny_xl.load_lora_weights(tmp_path / "lora.safetensors")
     through_lora = read(tiny_xl, "a tropical fish")
     for text in ("tokens", "pooled"):
-        before_edit, after_edit, with_lora = (getattr(read, text) for read in (plain, edited, through_lora))
+        before_edit, after_edit, with_lora = (
+            getattr(conditioning, text) for conditioning in (plain, edited, through_lora)
+        )
         torch.testing.assert_close(with_lora, after_edit, atol=1e-5, rtol=1e-4)
         assert (after_edit - before_edit).abs().max() > 1e-4
 
