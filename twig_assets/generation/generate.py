@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from twig_assets.generation.checkpoints import Pipeline
+from twig_assets.generation.family import Pipeline
 from twig_assets.settings.generation import GenerationSettings
 
 

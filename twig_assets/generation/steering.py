@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from twig_assets.generation import Pipeline
+from twig_assets.generation.family import Pipeline
 
 
 @dataclass(frozen=True, eq=False)
