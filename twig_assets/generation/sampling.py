@@ -56,6 +56,7 @@ def denoise(
     hooks: Sequence[SamplingHook] = (),
     generators: Sequence[torch.Generator] | None = None,
     stop: int | None = None,
+    unconditional: Conditioning | None = None,
 ) -> torch.Tensor:
     """Draw latents from noise.
 
@@ -68,6 +69,7 @@ def denoise(
         hooks: What changes the drawing, in this order at every step.
         generators: n generators on the CPU, for a scheduler that adds noise at its steps.
         stop: After how many steps to stop; None goes on to the end.
+        unconditional: What guidance starts from, n rows; the family's own when None.
 
     Returns:
         Latents (n, C, h, w).
@@ -83,7 +85,8 @@ def denoise(
     # A model that takes the scale as an input needs no second pass.
     twice = guidance.scale > 1 and Capability.GUIDANCE in family.capabilities
     if twice:
-        conditioning = Conditioning.joined([family.unconditional(len(noise), (height, width)), conditioning])
+        unconditional = unconditional or family.unconditional(len(noise), (height, width))
+        conditioning = Conditioning.joined([unconditional, conditioning])
     latents = noise * scheduler.init_noise_sigma
     with ExitStack() as stack:
         for hook in hooks:
