@@ -356,6 +356,11 @@ def family_of(pipeline: Pipeline) -> ModelFamily:
     )
 
 
+def is_text_encoder(component: str) -> bool:
+    """Whether a component of this name is a text encoder; in every family such names begin as in diffusers."""
+    return component.startswith("text_encoder")
+
+
 def called(
     module: torch.nn.Module, parameters: Mapping[str, torch.Tensor] | None, *args: Any, **kwargs: Any
 ) -> tuple[torch.Tensor, ...]:
