@@ -44,7 +44,7 @@ def prompts(
         for i, row in new:
             digest = sha256_of({"text": row.text, "seed": row.seed})
             session.add(Prompt(batch_key=key, position=i, text=row.text, seed=row.seed, sha256=digest))
-    naming = sum(bool(one.found) for one in checked)
+    naming = sum(bool(one.findings) for one in checked)
     return dg.MaterializeResult(
         metadata={"prompts": len(rows), "new": len(new), "naming_protected": naming, "table": _table(checked)},
         data_version=dg.DataVersion(sha256_of([[r.text, r.seed] for r in rows])),
@@ -56,7 +56,7 @@ def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:
     for i, one in enumerate(checked):
         named = ", ".join(
             f"{f.written} ({f.term.words})" if f.written.casefold() != f.term.words.casefold() else f.written
-            for f in one.found
+            for f in one.findings
         )
         lines.append(f"| {i} | {one.row.text} | {one.row.seed} | {named} |")
     return dg.MetadataValue.md("\n".join(lines))
