@@ -13,7 +13,7 @@ from PIL import Image
 
 from twig_assets.similarity import CorpusError, EmptyCorpusError, corpus_version, read_references
 
-DEMO = Path(__file__).parents[3] / "campaigns" / "demo" / "references"
+DEMO = Path(__file__).parents[4] / "campaigns" / "demo" / "references"
 HEADER = "file,title,rights_holder,licence\n"
 
 
