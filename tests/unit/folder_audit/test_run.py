@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from PIL import Image
-from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 
+from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 from tests.unit.similarity.pictures import claims, encoded, noise, turned_by_exif
 from twig_assets.folder_audit import Outcome, StandaloneError, audit_folder, compare
 from twig_assets.folder_audit.work import WorkError, WorkFolder
