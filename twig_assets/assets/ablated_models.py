@@ -11,7 +11,7 @@ import numpy as np
 
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation
-from twig_assets.ablation.remove_concept import ablate_and_evaluate
+from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
