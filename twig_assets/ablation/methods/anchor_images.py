@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.methods.sampling import sampled
+from twig_assets.files import written_whole
 from twig_assets.generation import Pipeline
 from twig_assets.generation.autoencoder import decode
 
@@ -87,10 +87,9 @@ def kept_anchor_latents(
     latents, left = anchor_latents(pipeline, captions, seed, is_copy)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
         described = json.dumps({"asked": asked, "captions": left})
-        save_file({"latents": latents.contiguous()}, beside, metadata={"anchors": described})
-        os.replace(beside, path)
+        with written_whole(path) as partial:
+            save_file({"latents": latents.contiguous()}, partial, metadata={"anchors": described})
     return latents, left
 
 

@@ -27,8 +27,8 @@ from twig_assets.catalog.models import (
     utc_now,
 )
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.compliance.candidates import attempt_seed
-from twig_assets.compliance.rejudge import policy_row
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
@@ -172,7 +172,7 @@ def _random_image(store: ArtifactStore, rng: np.random.Generator) -> str:
 
 def _insert_audits(session: Session, campaign: Campaign, plan: _Plan) -> None:
     _, rules = rules_in_force(session, campaign)
-    policy = read_policy(campaign.folder / "policy.yaml")
+    policy = read_policy(campaign.policy_file)
     works = session.scalars(select(Reference.id).order_by(Reference.id)).all()
     common = {
         "policy_id": policy_row(session, policy).id,

@@ -15,7 +15,7 @@ from twig_assets.bench.campaigns.undisturbed import ALL_FAIL, UndisturbedRuns
 from twig_assets.bench.campaigns.workspace import Workspace, with_environment
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit, Image
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 
 WRITERS, ROWS = 8, 25
 
