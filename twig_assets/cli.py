@@ -248,10 +248,10 @@ def _review_campaign(name: str, root: Path, image: str | None, who: str, why: st
         _, rules = rules_in_force(session, here)
         if image is not None:
             decide(session, name, rules, image, "reject" if against else "waive", who, why)
-        table = Table("image", "prompt", "verdict", "why", "decided")
+        table = Table("image", "prompt", "verdict", "state", "why", "decided")
         for one in waiting(session, name, rules):
             said = f"{one.decision.decision}: {one.decision.who}, {one.decision.why}" if one.decision else ""
-            table.add_row(one.image_sha256[:12], one.prompt, one.verdict, "; ".join(one.reasons), said)
+            table.add_row(one.image_sha256[:12], one.prompt, one.verdict, one.state, "; ".join(one.reasons), said)
         console.print(table)
 
 
@@ -338,16 +338,18 @@ def verify(
 def lineage(
     image: Annotated[str, typer.Argument(help="An image's file, its id, or the first digits of its sha256.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    root: CampaignRoot = Path("campaigns"),
 ) -> None:
     """Print where one image comes from and what was decided about it: prompt, model, masks, audits, reviews, runs."""
-    from twig_assets.evidence.lineage_tree import trace
+    from twig_assets.evidence.lineage_runs import image_lineage
+    from twig_assets.evidence.lineage_tree import lineage_tree
 
-    found = trace(image)
+    found = image_lineage(image, root)
     if as_json:
         sys.stdout.write(found.model_dump_json(indent=2) + "\n")
     else:
         # A tree is cut off at its console's width, soft wrap or not, and evidence must not be.
-        Console(width=10_000).print(found.to_tree(), soft_wrap=True)
+        Console(width=10_000).print(lineage_tree(found), soft_wrap=True)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from twig_assets.bench.campaigns.workspace import NAME, Place
 from twig_assets.campaign import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 
 
 def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(

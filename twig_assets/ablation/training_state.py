@@ -5,7 +5,6 @@ The state is one safetensors file, from which the same training goes on.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import TrainingError
+from twig_assets.files import written_whole
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
@@ -42,10 +42,9 @@ class TrainingState:
         for name, (first, second) in self.moments.items():
             tensors |= {f"first.{name}": first, f"second.{name}": second}
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
         described = json.dumps({"step": self.step, "identity": self.identity, "losses": list(self.losses)})
-        save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"training": described})
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"training": described})
 
     @classmethod
     def load(cls, path: Path, identity: str) -> "TrainingState | None":

@@ -13,7 +13,6 @@ from twig_assets.assets.shared.mask_rows import write_mask
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.campaign import FILE
 from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Model, Prompt
@@ -119,7 +118,7 @@ def _check_places(campaign: Campaign) -> None:
     unknown = sorted(set(campaign.masks.places) - {one.row.text for one in checked})
     if unknown:
         raise dg.Failure(
-            f"{campaign.folder / FILE}: masks.places: no prompt is drawn as {', '.join(map(repr, unknown))}; write "
+            f"{campaign.settings_file}: masks.places: no prompt is drawn as {', '.join(map(repr, unknown))}; write "
             f"each as the asset prompts shows it",
             allow_retries=False,
         )

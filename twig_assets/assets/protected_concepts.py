@@ -24,7 +24,7 @@ def protected_concepts(
 ) -> dg.MaterializeResult:
     """Bring the concept rows in line with the file; concepts that left it become inactive and lose their partition."""
     here = campaign.load()
-    rows = read_concepts(here.folder / "concepts.yaml")
+    rows = read_concepts(here.concepts_file)
     with catalog.open().session() as session:
         there = {c.name: c for c in session.scalars(select(Concept).where(Concept.campaign == here.name))}
         for name in there.keys() - {row.name for row in rows}:

@@ -43,7 +43,7 @@ def reference_corpus(
 ) -> dg.MaterializeResult:
     """Bring the reference rows in line with the folder and name the version."""
     here = campaign.load()
-    references, unreadable = read_references(here.folder / "references")
+    references, unreadable = read_references(here.references_folder)
     version = corpus_version(reference.sha256 for reference in references)
     artifacts = store.open()
     pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
@@ -56,7 +56,7 @@ def reference_corpus(
         for sha256, found in present.items():
             row = there.get(sha256) or Reference(campaign=here.name, sha256=sha256)
             row.title, row.rights_holder, row.licence = found.title, found.rights_holder, found.licence
-            row.file = shown(found.path.relative_to(here.folder / "references").as_posix())
+            row.file = shown(found.path.relative_to(here.references_folder).as_posix())
             row.pixels_sha256 = pixels[sha256]
             session.add(row)
         known = select(CorpusVersion).where(CorpusVersion.campaign == here.name, CorpusVersion.sha256 == version)

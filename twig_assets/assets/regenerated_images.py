@@ -12,7 +12,6 @@ from twig_assets.assets.shared.mask_rows import write_mask
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.campaign import FILE
 from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.campaign.rules_in_force import regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Mask
@@ -133,7 +132,7 @@ def _check_neutral(campaign: Campaign) -> None:
     neutral = campaign.regeneration.neutral
     for found in find_protected(neutral, terms_of(campaign), campaign.prompt_check.typing_errors):
         raise dg.Failure(
-            f"{campaign.folder / FILE}: regeneration.neutral: {neutral!r} names what is protected "
+            f"{campaign.settings_file}: regeneration.neutral: {neutral!r} names what is protected "
             f"({found.term.words}); name some other ordinary thing there",
             allow_retries=False,
         )
@@ -141,7 +140,7 @@ def _check_neutral(campaign: Campaign) -> None:
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:
     try:
-        return read_references(campaign.folder / "references")[0]
+        return read_references(campaign.references_folder)[0]
     except EmptyCorpusError:
         return []  # nothing to keep away from; the audit is what refuses to go on without a corpus
 

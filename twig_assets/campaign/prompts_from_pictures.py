@@ -34,7 +34,7 @@ def write_prompts(
     Args:
         images: A picture, or a folder of pictures.
         out: A YAML file that does not exist yet.
-        campaign: Whose concepts and works are protected.
+        campaign: The campaign whose concepts and works are protected.
         templates: Texts with `{caption}`; TEMPLATES when None or empty.
         captioner: Folder or hub id of an image-to-text model; the embedded CLIP and its vocabulary when None.
 
@@ -50,22 +50,22 @@ def write_prompts(
     """
     if out.exists():
         raise AutomaticPromptsError(f"{out} exists; its prompts may have images, so write to another file")
-    paths = [images] if images.is_file() else [one.path for one in files_below(images) if not is_note(one.path)]
+    paths = [images] if images.is_file() else [file.path for file in files_below(images) if not is_note(file.path)]
     if not paths:
         raise AutomaticPromptsError(f"{images}: no picture to make prompts from; name a picture or a folder of some")
     pictures = [decode(read_file(path)).pixels for path in paths]
     if captioner is None:
-        said = captions(pictures, load_clip(), concept_names())
+        texts = captions(pictures, load_clip(), concept_names())
     else:
-        said = described(pictures, load_captioner(captioner))
-    texts = expanded(said, templates or TEMPLATES)
-    rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(texts)]
+        texts = described(pictures, load_captioner(captioner))
+    prompts = expanded(texts, templates or TEMPLATES)
+    rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(prompts)]
     settings = campaign.prompt_check.model_copy(update={"protected": "rewrite"})
     checked = check_prompts(rows, terms_of(campaign), settings)
-    made = {one.row.text: before.text for one, before in zip(checked, rows, strict=True)}
+    written = {prompt.row.text: before.text for prompt, before in zip(checked, rows, strict=True)}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(yaml.safe_dump(list(made), allow_unicode=True, width=10_000), encoding="utf-8")
-    return made
+    out.write_text(yaml.safe_dump(list(written), allow_unicode=True, width=10_000), encoding="utf-8")
+    return written
 
 
 def captions(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str]) -> list[str]:
@@ -74,11 +74,11 @@ def captions(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str])
     Args:
         images: uint8 arrays (h, w, 3) of any size.
         clip: A CLIP model and its processor.
-        vocabulary: Names of things; what is in none of them cannot be said.
+        vocabulary: Names of things; every caption is one of them.
     """
-    said = [with_article(name.lower()) for name in vocabulary]
-    words = text_features(clip, said)
-    return [said[int((words @ image_features(clip, image[None])[0]).argmax())] for image in images]
+    words = [with_article(name.lower()) for name in vocabulary]
+    features = text_features(clip, words)
+    return [words[int((features @ image_features(clip, image[None])[0]).argmax())] for image in images]
 
 
 def expanded(texts: Sequence[str], templates: Sequence[str] = TEMPLATES) -> list[str]:

@@ -1,15 +1,14 @@
 """Thresholds for a folder of protected works, from a folder of images that do not copy them."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result, compare
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.planted import planted
@@ -22,7 +21,6 @@ from twig_assets.similarity import Calibration, Limit, Policy
 from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
 
 BINS = 48
-_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def calibrate_folder(
         bars: Whether to show progress on standard error.
 
     Raises:
-        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
         CalibrationError: If the share is impossible, or the images cannot be calibrated on.
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
@@ -75,8 +73,8 @@ def calibrate_folder(
     distinct = {one.sha256 or one.file.name: one.result for one in judged}.values()
     proposed = propose(_scores(list(distinct)), _scores(found), policy, false_alarms)
     try:
-        _write(out / "policy.yaml", policy_file(proposed))
-        _write(out / "calibration.html", _page(proposed))
+        write_whole(out / "policy.yaml", policy_file(proposed))
+        write_whole(out / "calibration.html", _page(proposed))
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return proposed
@@ -123,13 +121,7 @@ def _scores(results: Sequence[Result]) -> list[Scores | None]:
 
 
 def _page(found: Calibration) -> str:
-    environment = Environment(
-        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters["sign"] = _sign
     charts = [(one, chart(one)) for one in found.proposals]
     return environment.get_template("calibration.html.j2").render(c=found, charts=charts, opinion=OPINION)
@@ -138,12 +130,3 @@ def _page(found: Calibration) -> str:
 def _sign(limit: Limit) -> str:
     value = "off" if limit.value is None else f"{limit.value:g}"
     return f"{'≥' if limit.direction == '>=' else '≤'} {value}"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, reduced, squeezed
 from twig_assets.folder_audit.work import SIDE, Scan, WorkFolder
-from twig_assets.similarity import ORIENTATIONS, AuditResult, Policy, audit, ssim_all_pairs
+from twig_assets.similarity import ORIENTATIONS, Policy, audit, ssim_all_pairs
 from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
@@ -170,7 +170,7 @@ class _Shard:
             return known
         references = [self._corpus.picture(sha256) for sha256 in hashes]
         [found] = audit(self._picture(query)[None], references, policy, labels=[query.name])
-        body = _as_json(found)
+        body: Result = json.loads(json.dumps(found.as_row()))
         with self._work.transaction():
             self._work.put_result(query.key, key, body)
         return body
@@ -179,12 +179,6 @@ class _Shard:
         if query.key not in self._pixels:
             self._pixels[query.key] = reduced(query.pixels(), MAX_SIDE)
         return self._pixels[query.key]
-
-
-def _as_json(found: AuditResult) -> Result:
-    nearest = found.nearest.sha256 if found.nearest else None
-    body: Result = json.loads(json.dumps(asdict(replace(found, nearest=None)) | {"nearest": nearest}))
-    return body
 
 
 class _Described:

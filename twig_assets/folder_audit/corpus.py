@@ -12,6 +12,7 @@ from twig_assets.folder_audit.images import reduced, squeezed
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
 from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
 from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import (
     CorpusFile,
     EmptyCorpusError,
@@ -20,7 +21,6 @@ from twig_assets.similarity.corpus.references import (
     corpus_version,
     same_file,
 )
-from twig_assets.similarity.detectors import ReferenceIndex
 from twig_assets.similarity.detectors.hog import hog
 from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq

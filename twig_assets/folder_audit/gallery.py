@@ -1,22 +1,20 @@
 """One page with the images, the worst first, that needs nothing else and can be mailed."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
 from twig_assets.folder_audit.pictures import Pictures, pictures
-from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
-from twig_assets.similarity import limits
+from twig_assets.similarity import SEVERITY, limits
+from twig_assets.similarity.detectors.registry import detectors
 
 BINS = 40
-_HERE = Path(__file__).parent
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
 
 
@@ -62,19 +60,12 @@ def write_gallery(
     Raises:
         OSError: If it cannot be written.
     """
-    environment = Environment(
-        # The compliance report's style, so that both pages look alike.
-        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda one: one.severity)
+    worst = sorted(judged, key=lambda one: one.order)
     cards = [_card(one, corpus) for one in worst[:shown]]
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
@@ -82,20 +73,16 @@ def write_gallery(
         left=len(judged) - len(cards),
         bars=bars(judged, baseline),
         severity=SEVERITY,
+        detectors=detectors(),
         works=corpus.works,
         waived=waived,
     )
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, page)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
     """How many reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
-    counts: list[dict[str, int]] = [dict.fromkeys(SEVERITY, 0) for _ in range(BINS)]
+    counts: list[dict[str, int]] = [dict.fromkeys(map(str, SEVERITY), 0) for _ in range(BINS)]
     works = [0] * BINS
     for one in judged:
         if one.ssim is not None:

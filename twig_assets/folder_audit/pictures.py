@@ -1,12 +1,11 @@
 """Pictures for the gallery: an image, the work it comes nearest to, and where the two are alike."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from twig_assets.files import picture_uri
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, reduced
 from twig_assets.folder_audit.keypoints import draw_matches
@@ -100,6 +99,4 @@ def likeness(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def _uri(pixels: np.ndarray) -> str:
     exact = max(pixels.shape[:2]) <= _EXACT_SIDE
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=82)
-    return f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return picture_uri(Image.fromarray(pixels), "png" if exact else "webp", quality=82)

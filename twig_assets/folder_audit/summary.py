@@ -10,10 +10,10 @@ from twig_assets.folder_audit.compare import CANDIDATES, Result
 from twig_assets.folder_audit.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.folder_audit.corpus import MAX_SIDE as REFERENCE_SIDE
 from twig_assets.folder_audit.images import MAX_SIDE as IMAGE_SIDE
-from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.work import SIDE
-from twig_assets.similarity import Policy
+from twig_assets.similarity import SEVERITY, Policy
 from twig_assets.similarity.audit import library_versions
 
 OPINION = "A verdict is an opinion about similarity, not about infringement."

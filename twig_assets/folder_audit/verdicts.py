@@ -10,10 +10,8 @@ from twig_assets.folder_audit.compare import Progress, Query, Result, compare
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced_size
 from twig_assets.folder_audit.work import ImageRow, WorkError, WorkFolder
-from twig_assets.similarity import Policy
+from twig_assets.similarity import Policy, is_behind, severity
 from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
-
-SEVERITY = ("fail", "review", "inconclusive", "pass")
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,17 @@ class Judged:
         """Hashes of the works that a verdict of `fail` or `review` rests on."""
         if self.verdict not in ("fail", "review"):
             return []
-        rules = self.result["thresholds"]
-        margin = rules["review_margin"] if self.verdict == "review" else 0
+        thresholds = self.result["thresholds"]
         return [
             match["reference_sha256"]
             for match in self.result["matches"]
-            if match["reference_sha256"] == self.result["nearest"]
-            or match["fired"]
-            or match["ssim"] >= rules["ssim_threshold"] - margin
+            if match["reference_sha256"] == self.result["nearest"] or is_behind(match, thresholds, self.verdict)
         ]
 
     @property
-    def severity(self) -> tuple[int, float, str]:
-        """Sorts the worst first."""
-        return SEVERITY.index(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
+    def order(self) -> tuple[int, float, str]:
+        """A key that sorts the most severe first."""
+        return severity(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
 
 
 def judge(

@@ -10,7 +10,7 @@ import pyarrow.parquet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twig_assets.folder_audit.verdicts import Judged
-from twig_assets.similarity.audit import KEPT_MATCHES
+from twig_assets.similarity.result import KEPT_MATCHES
 
 FILE = "waivers.jsonl"
 

@@ -13,6 +13,7 @@ from twig_assets.generation.family import (
     register,
 )
 from twig_assets.generation.generate import PromptTooLongError, check_lengths, generate
+from twig_assets.generation.schedulers import UnsupportedSchedulerError
 from twig_assets.settings.generation import GenerationSettings
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Pipeline",
     "PromptTooLongError",
     "UnknownFamilyError",
+    "UnsupportedSchedulerError",
     "check_lengths",
     "family_of",
     "fingerprint",

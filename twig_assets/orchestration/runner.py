@@ -58,7 +58,7 @@ class CampaignRunner:
         keys = [
             key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)
         ]
-        names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.folder / "concepts.yaml")]
+        names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.concepts_file)]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
             fail_dead_runs(instance)

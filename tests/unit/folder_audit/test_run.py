@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 from tests.unit.similarity.pictures import claims, encoded, noise, turned_by_exif
-from twig_assets.folder_audit import Outcome, StandaloneError, audit_folder, compare
+from twig_assets.folder_audit import FolderAuditError, Outcome, audit_folder, compare
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.similarity import EmptyCorpusError, Policy, audit, read_references
 
@@ -296,12 +296,12 @@ def test_one_image_can_be_named_instead_of_a_folder(images: Path, references: Pa
 
 
 def test_what_cannot_be_audited_is_told(images: Path, references: Path, tmp_path: Path) -> None:
-    with pytest.raises(StandaloneError, match="nowhere: No such file or directory; name a folder"):
+    with pytest.raises(FolderAuditError, match="nowhere: No such file or directory; name a folder"):
         run(tmp_path / "nowhere", references, tmp_path / "out")
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(StandaloneError, match="there is no file to audit"):
+    with pytest.raises(FolderAuditError, match="there is no file to audit"):
         run(tmp_path / "nothing", references, tmp_path / "out")
-    with pytest.raises(StandaloneError, match="lies within"):
+    with pytest.raises(FolderAuditError, match="lies within"):
         run(images, references, images / "out")
     with pytest.raises(EmptyCorpusError, match="No such file"):
         run(images, tmp_path / "nowhere", tmp_path / "out")

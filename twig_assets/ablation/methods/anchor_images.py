@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from twig_assets.ablation.errors import AnchorError, TrainingError
 from twig_assets.ablation.methods.method import IsCopy
+from twig_assets.files import written_whole
 from twig_assets.generation import Pipeline, family_of
 from twig_assets.generation.sampling import Guidance, denoise
 
@@ -74,9 +74,8 @@ def kept_anchor_latents(
         AnchorError: If every image is a copy.
         TrainingError: If the file is damaged.
     """
-    request_sha256 = hashlib.sha256(
-        json.dumps([identity, seed, list(captions), is_copy is not None]).encode()
-    ).hexdigest()
+    request = json.dumps([identity, seed, list(captions), is_copy is not None])
+    request_sha256 = hashlib.sha256(request.encode()).hexdigest()
     if path and path.exists():
         try:
             with safe_open(path, "pt") as opened:
@@ -84,16 +83,13 @@ def kept_anchor_latents(
                 if header.get("asked") == request_sha256:
                     return opened.get_tensor("latents").to(family_of(pipeline).device), header["captions"]
         except SafetensorError as error:
-            raise TrainingError(
-                f"{path} cannot be read as anchor images ({error}); delete it to sample them again"
-            ) from error
+            raise TrainingError(f"{path} holds no anchor images ({error}); delete it to sample them again") from error
     latents, kept = anchor_latents(pipeline, captions, seed, is_copy)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
         header = json.dumps({"asked": request_sha256, "captions": kept})
-        save_file({"latents": latents.contiguous()}, partial, metadata={"anchors": header})
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            save_file({"latents": latents.contiguous()}, partial, metadata={"anchors": header})
     return latents, kept
 
 

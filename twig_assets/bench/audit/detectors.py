@@ -8,7 +8,7 @@ union and each peer's have the same allowance of false alarms.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -18,9 +18,10 @@ from twig_assets.bench.audit.copy_sets import SEED, CopySet
 from twig_assets.bench.intervals import wilson
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.similarity import Policy, ssim_all_pairs
-from twig_assets.similarity.detectors import Evidence, ReferenceIndex, gather
+from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
-from twig_assets.similarity.verdicts.limits import limits
+from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.verdicts.rule import limits
 
 ALLOWANCE = 0.005
 """Share of the calibration queries on which a union may raise a false alarm."""
@@ -28,17 +29,16 @@ ALLOWANCE = 0.005
 MARGIN = 0.25
 """The worst of a thousand queries is not the worst there is: thresholds lie this share further out."""
 
-OURS = ("ssim", "hog", "pdq", "sift", "alignment")
 POLICY = Policy()
+SSIM = "ssim"
 _SSIM_SIDE = 64
 _NEVER = float("-inf")
-_FIELDS = {
-    "ssim_threshold": "ssim",
-    "hog_cosine_at_least": "hog",
-    "pdq_distance_at_most": "pdq",
-    "sift_inliers_at_least": "sift",
-    "alignment_strength_at_least": "alignment",
-}
+
+
+def measured() -> dict[str, Literal[1, -1]]:
+    """Our detectors: SSIM and those that need no model of the user's; 1 where a high score is near, -1 where a low."""
+    opened = [detector for detector in detectors() if detector.opened(POLICY.model_dump())]
+    return {SSIM: 1, **{detector.name: 1 if detector.direction == ">=" else -1 for detector in opened}}
 
 
 @dataclass(frozen=True)
@@ -155,16 +155,16 @@ class _Scorer:
 
     def _ours(self, image: np.ndarray, evidence: list[Evidence]) -> dict[str, np.ndarray]:
         """Detector -> score of every reference; the larger, the more alike; of those not looked at, -infinity."""
-        found = {name: np.full(len(self.groups), _NEVER) for name in OURS}
-        looked_at = [one.reference for one in evidence]
+        signs = measured()
+        scores = {name: np.full(len(self.groups), _NEVER) for name in signs}
+        compared = [pair.reference for pair in evidence]
         small = _squeezed(image)[None]
-        found["ssim"][looked_at] = ssim_all_pairs(small, self.small[looked_at], orientations=8)[0]
-        for one in evidence:
-            found["hog"][one.reference] = one.hog_cosine
-            found["pdq"][one.reference] = -one.pdq_distance
-            found["sift"][one.reference] = one.sift_inliers
-            found["alignment"][one.reference] = one.alignment_strength
-        return found
+        scores[SSIM][compared] = ssim_all_pairs(small, self.small[compared], orientations=8)[0]
+        for detector in detectors():
+            for pair in evidence:
+                if detector.name in signs and (score := pair.scores[detector.score]) is not None:
+                    scores[detector.name][pair.reference] = signs[detector.name] * score
+        return scores
 
 
 def _squeezed(picture: np.ndarray) -> np.ndarray:
@@ -195,12 +195,14 @@ def _further(limit: float, median: float) -> float:
 
 def policy_limits() -> dict[str, float]:
     """What a score must exceed to reach the default policy's threshold, for each of our detectors."""
-    found = {}
+    signs = measured()
+    names = {SSIM: SSIM, **{detector.score: detector.name for detector in detectors()}}
+    beyond = {}
     for limit in limits(POLICY.model_dump()):
-        if limit.field in _FIELDS and limit.value is not None:
-            reached = limit.value if limit.direction == ">=" else -limit.value
-            found[_FIELDS[limit.field]] = float(np.nextafter(reached, _NEVER))
-    return found
+        name = names.get(limit.score)
+        if name in signs and limit.value is not None:
+            beyond[name] = float(np.nextafter(signs[name] * limit.value, _NEVER))
+    return beyond
 
 
 def exceeds(scores: dict[str, float], limits: dict[str, float]) -> bool:
@@ -211,7 +213,7 @@ def exceeds(scores: dict[str, float], limits: dict[str, float]) -> bool:
 def unions(asked: Asked) -> dict[str, list[str]]:
     """Union -> its detectors: ours, each peer's, and every detector alone."""
     peers = {peer: [name for name in asked.others if name.startswith(f"{peer} ")] for peer in PEERS}
-    return {"union": list(OURS), **peers, **{name: [name] for name in asked.others}}
+    return {"union": list(measured()), **peers, **{name: [name] for name in asked.others}}
 
 
 PEERS = ("imagededup", "perception")

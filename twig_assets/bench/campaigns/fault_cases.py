@@ -33,7 +33,7 @@ from twig_assets.catalog import models
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit, Image
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 from twig_assets.sensors import campaign_partitions, prompt_inbox, ssim_violations
 from twig_assets.settings.home import artifact_root, catalog_url
 

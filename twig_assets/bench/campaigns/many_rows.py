@@ -27,8 +27,8 @@ from twig_assets.catalog.models import (
     utc_now,
 )
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.compliance.candidates import attempt_seed
-from twig_assets.compliance.rejudge import policy_row
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
@@ -101,7 +101,7 @@ def _prompts(session: Session, place: Place) -> list[str]:
 def _drawn(session: Session, place: Place) -> None:
     campaign = load_campaign(NAME, place.root)
     model, rules = rules_in_force(session, campaign)
-    policy = read_policy(campaign.folder / "policy.yaml")
+    policy = read_policy(campaign.policy_file)
     store = ArtifactStore(artifact_root())
     rng = np.random.default_rng(0)
     shape = store.put_image(np.ones((64, 64), bool))

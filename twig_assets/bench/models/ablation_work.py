@@ -11,6 +11,7 @@ from PIL import Image
 from twig_assets.ablation import ConceptEdit
 from twig_assets.ablation.evaluation.evaluate import Unedited
 from twig_assets.bench.report import PACKAGE_DIR
+from twig_assets.files import write_whole, written_whole
 
 # What the figures depend on beside the settings.
 _SOURCES = ("ablation", "generation", "settings", "similarity", "bench/models/ablation_tasks.py")
@@ -42,9 +43,7 @@ class Work:
         if edit is not None:
             edit.save(self.folder / f"{name}.safetensors")
         self.strip(name, after)
-        partial = self.folder / f"{name}.json.partial"
-        partial.write_text(json.dumps(row), encoding="utf-8")
-        partial.rename(self.folder / f"{name}.json")
+        write_whole(self.folder / f"{name}.json", json.dumps(row))
 
     def strip(self, name: str, images: np.ndarray, count: int = 8) -> None:
         """Keep the first images (n, H, W, 3), spread over all, side by side."""
@@ -66,7 +65,7 @@ class Work:
 
     def keep_unedited(self, task: str, known: Unedited) -> None:
         """Keep them."""
-        partial = self.folder / f"{task}.partial.npz"
         prompts, seeds = zip(*known, strict=True)
-        np.savez(partial, prompts=np.array(prompts), seeds=np.array(seeds), images=np.stack(list(known.values())))
-        partial.rename(self.folder / f"{task}.unedited.npz")
+        images = np.stack(list(known.values()))
+        with written_whole(self.folder / f"{task}.unedited.npz") as partial, partial.open("wb") as file:
+            np.savez(file, prompts=np.array(prompts), seeds=np.array(seeds), images=images)

@@ -1,7 +1,6 @@
 """What every training stage shares: configuration, learning rate, checkpoints, progress and metrics."""
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from mlflow import MlflowClient
 from PIL import Image
 from pydantic import BaseModel, Field
 from tqdm import tqdm
+
+from twig_assets.files import written_whole
 
 
 class StageConfig(BaseModel):
@@ -96,9 +97,8 @@ class TrainingRun:
 
     def save(self, step: int, state: dict) -> None:
         """Replace the checkpoint in one move, so that an interruption leaves the old or the new one."""
-        partial = self.checkpoint_path.with_suffix(".partial")
-        torch.save({"step": step + 1, **state}, partial)
-        os.replace(partial, self.checkpoint_path)
+        with written_whole(self.checkpoint_path) as partial:
+            torch.save({"step": step + 1, **state}, partial)
 
     def log(self, step: int, **figures: float) -> None:
         """Show figures beside the progress bar and send them to MLflow."""

@@ -91,6 +91,7 @@ class BinarySearch:
         """
         import faiss
 
+        self.exact = True
         self._index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
         self._index.add(np.ascontiguousarray(codes))
 

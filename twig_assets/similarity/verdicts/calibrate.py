@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from scipy.stats import beta
 
 from twig_assets.similarity.audit import audit
+from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import ReferenceImage
-from twig_assets.similarity.detectors import ReferenceIndex
-from twig_assets.similarity.verdicts.limits import Limit, limits
 from twig_assets.similarity.verdicts.policy import Policy
+from twig_assets.similarity.verdicts.rule import Limit, limits
 
 CONFIDENCE = 0.95
 

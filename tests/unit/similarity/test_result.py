@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twig_assets.similarity import Policy, ReferenceImage, audit
-from twig_assets.similarity.extend import extended
+from twig_assets.similarity.result import extended
 
 
 @pytest.mark.parametrize("split", [1, 4, 7])

@@ -9,7 +9,10 @@ import torch
 from pydantic import ValidationError
 
 from twig_assets.similarity import Policy, ReferenceImage, audit
-from twig_assets.similarity.detectors import EmbedderError, ReferenceIndex, embedders_of, gather
+from twig_assets.similarity.corpus.index import ReferenceIndex, gather
+from twig_assets.similarity.detectors.clip import Clip
+from twig_assets.similarity.detectors.registry import opened_sources
+from twig_assets.similarity.detectors.sscd import ModelFileError, Sscd
 
 
 class Means(torch.nn.Module):
@@ -38,7 +41,7 @@ def test_a_copy_fails_by_the_file_that_the_user_brings_and_the_audit_records_it(
     [result] = audit(works[2:3], corpus, policy)
     assert "sscd" in result.matches[0].fired
     assert result.scores["sscd_cosine"] == pytest.approx(1, abs=1e-5)
-    assert result.matches[0].sscd_cosine == result.scores["sscd_cosine"]
+    assert result.matches[0].scores["sscd_cosine"] == result.scores["sscd_cosine"]
     recorded = {name: result.thresholds[name] for name in ("sscd_sha256", "sscd_side", "sscd_cosine_at_least")}
     assert recorded == {"sscd_sha256": policy.sscd_sha256, "sscd_side": 64, "sscd_cosine_at_least": 0.99}
 
@@ -47,13 +50,13 @@ def test_another_file_than_the_policy_names_is_not_opened(script: Path, tmp_path
     policy = sscd_policy(script)
     other = tmp_path / "other.pt"
     other.write_bytes(script.read_bytes() + b"x")
-    with pytest.raises(EmbedderError, match="it is not opened"):
-        embedders_of(policy.model_copy(update={"sscd_file": str(other)}))
-    with pytest.raises(EmbedderError, match="cannot be read"):
-        embedders_of(policy.model_copy(update={"sscd_file": str(tmp_path / "none.pt")}))
+    with pytest.raises(ModelFileError, match="it is not opened"):
+        Sscd().opened({**policy.model_dump(), "sscd_file": str(other)})
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        Sscd().opened({**policy.model_dump(), "sscd_file": str(tmp_path / "none.pt")})
     other.write_bytes(b"no model")
-    with pytest.raises(EmbedderError, match="is no TorchScript model"):
-        embedders_of(sscd_policy(other))
+    with pytest.raises(ModelFileError, match="is no TorchScript model"):
+        Sscd().opened(sscd_policy(other).model_dump())
 
 
 def test_a_file_without_its_hash_is_refused() -> None:
@@ -64,12 +67,13 @@ def test_a_file_without_its_hash_is_refused() -> None:
 def test_without_a_file_there_is_no_such_score(works: np.ndarray, corpus: list[ReferenceImage]) -> None:
     [result] = audit(works[:1], corpus, Policy())
     assert result.scores["sscd_cosine"] is None
-    assert result.matches[0].sscd_cosine is None
-    assert embedders_of(Policy()) == {}
+    assert result.matches[0].scores["sscd_cosine"] is None
+    assert "sscd" not in {source.descriptor for source in opened_sources(Policy().model_dump())}
 
 
 def test_clip_proposes_candidates(art: list[np.ndarray]) -> None:
-    index = ReferenceIndex(art[:4], embedders_of(Policy(clip="embedded")))
-    found = {one.reference: one for one in gather(index, art, art[1], 1)}
-    assert "clip" in found[1].proposed_by
-    assert found[1].embedding_cosines["clip"] == pytest.approx(1, abs=1e-4)
+    clip = Clip.opened(Policy(clip="embedded").model_dump())
+    assert clip is not None
+    [found] = gather(ReferenceIndex(art[:4], [clip]), art, art[1], 1)
+    assert (found.reference, found.proposed_by) == (1, ("clip",))
+    assert float(clip.describe(art[1]) @ clip.describe(art[1])) == pytest.approx(1, abs=1e-4)

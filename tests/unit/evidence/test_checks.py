@@ -17,7 +17,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.ledger import GENESIS, Head, entry_sha256, head, read_contents
 from twig_assets.catalog.models import PolicyRow, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.evidence.verify import Anchor, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.checks import Anchor, check_anchors, check_artifacts, check_ledger, check_names
 
 TABLES = ("audit", "audit_match", "review", "ledger_entry")
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -148,7 +148,7 @@ def test_an_end_that_was_cut_off_shows_only_by_a_head_that_was_kept(tampered: Co
     assert (finding.subject, "which is missing" in finding.problem) == ("report.json", True)
 
 
-def test_a_chain_computed_anew_shows_only_by_a_head_that_was_kept(tampered: Connection) -> None:
+def test_a_chain_computed_again_shows_only_by_a_head_that_was_kept(tampered: Connection) -> None:
     kept = [Anchor("report.json", head(tampered))]
     change(tampered, "UPDATE audit SET verdict = 'pass' WHERE verdict = 'fail'")
     change(tampered, "UPDATE ledger_entry SET previous_sha256 = sequence")

@@ -1,4 +1,4 @@
-"""Find what no longer is as it was recorded: rows, the order of the ledger, and the bytes of artifacts."""
+"""The single checks that evidence is as it was recorded: rows, the order of the ledger, and the bytes of artifacts."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def check_ledger(connection: Connection) -> Iterator[Finding]:
     """Follow the chain from its first entry and compare every row with its entry.
 
     Finds every row and entry that was altered, removed, added or moved, except where all later hashes were computed
-    anew or the newest entries were cut off together with their rows: `check_anchors` finds those.
+    again or the newest entries were cut off together with their rows: `check_anchors` finds those.
     """
     previous = Head(0, GENESIS)
     for chunk in _entries(connection):
@@ -69,14 +69,14 @@ def check_anchors(connection: Connection, anchors: Iterable[Anchor]) -> Iterator
     """Compare the chain with hashes of it that were kept elsewhere."""
     for anchor in anchors:
         wanted = select(LedgerEntry.sha256).where(LedgerEntry.sequence == anchor.head.sequence)
-        found = connection.scalar(wanted)
+        sha256 = connection.scalar(wanted)
         place = f"entry {anchor.head.sequence} of the ledger"
-        if found is None:
+        if sha256 is None:
             yield Finding(anchor.source, f"names {place}, which is missing: the end of the ledger was cut off")
-        elif found != anchor.head.sha256:
+        elif sha256 != anchor.head.sha256:
             yield Finding(
                 anchor.source,
-                f"names {place} as {anchor.head.sha256}, but it is {found}: the ledger up to there was rewritten",
+                f"names {place} as {anchor.head.sha256}, but it is {sha256}: the ledger up to there was rewritten",
             )
 
 
@@ -85,7 +85,7 @@ def check_names(session: Session) -> Iterator[Finding]:
     for cls, (name, _) in _NAMED.items():
         for ids in _chunks(session.scalars(select(cls.id).order_by(cls.id)).all(), ROWS_AT_ONCE):
             sound = _read(partial(_sound_names, session, cls), ids)
-            for row_id in (one for one in ids if sound[one] is not True):
+            for row_id in (row_id for row_id in ids if sound[row_id] is not True):
                 problem = f"was altered: its content does not have the hash that it is named by ({name})"
                 yield Finding(f"{cls.__tablename__} {row_id}", problem)
             session.expunge_all()

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from twig_assets.similarity.corpus.index import ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import ReferenceImage
-from twig_assets.similarity.detectors import ReferenceIndex, fired, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.structural.pair_scores import pair_scores
 from twig_assets.similarity.verdicts.policy import Policy
+from twig_assets.similarity.verdicts.rule import is_behind
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def planted_recall(
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(references)).tolist()
     pixels = [reference.pixels for reference in references]
+    thresholds = policy.model_dump()
     found = candidates = 0
     missed: list[str] = []
     overlaps: list[float] = []
@@ -62,10 +64,13 @@ def planted_recall(
         source = order[turn % len(order)]
         work = _sized(pixels[source], max(grounds.shape[1:3]))
         copy = transformed(work, name, rng, grounds[turn % len(grounds)])
-        own = [one for one in gather(index, pixels, copy, policy.candidates) if one.reference == source]
+        own = [evidence for evidence in gather(index, pixels, copy, policy.candidates) if evidence.reference == source]
         candidates += len(own)
         overlaps.append(index.search_recall(copy, policy.candidates))
-        if any(fired(one, policy) for one in own) or _ssim(copy, pixels[source]) >= policy.ssim_threshold:
+        scores = [evidence.scores for evidence in own]
+        if any(is_behind(s, thresholds, "fail") for s in scores) or is_behind(
+            {"ssim": _ssim(copy, pixels[source])}, thresholds, "fail"
+        ):
             found += 1
         else:
             missed.append(f"{name}: {references[source].title}")

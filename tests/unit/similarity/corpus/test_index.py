@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from twig_assets.similarity import Policy
-from twig_assets.similarity.detectors import Evidence, ReferenceIndex, fired, gather
+from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.detectors.copies import transformed
+from twig_assets.similarity.verdicts.rule import triggered
 
 HOW = {
     "identical": ("identical",),
@@ -38,7 +39,7 @@ def of(index: ReferenceIndex, pictures: Sequence[np.ndarray], image: np.ndarray,
 
 
 @pytest.mark.parametrize("transform", HOW)
-def test_flat_art_is_found_and_told_how_it_was_copied(
+def test_flat_art_is_found_with_how_it_was_copied(
     art: list[np.ndarray], art_index: ReferenceIndex, transform: str
 ) -> None:
     for source in (0, 3, 5):
@@ -46,21 +47,21 @@ def test_flat_art_is_found_and_told_how_it_was_copied(
         found = of(art_index, art, copy, source)
         assert found.copied == HOW[transform]
         assert "local features" in found.proposed_by
-        assert fired(found, Policy())
+        assert triggered(found.scores, Policy().model_dump())
 
 
 @pytest.mark.parametrize("transform", HOW)
-def test_a_photograph_is_found_and_told_how_it_was_copied(
+def test_a_photograph_is_found_with_how_it_was_copied(
     photographs: list[np.ndarray], photograph_index: ReferenceIndex, transform: str
 ) -> None:
     for source in (0, 2, 3):
         copy = transformed(photographs[source], transform, np.random.default_rng(source), photographs[6])
         found = of(photograph_index, photographs, copy, source)
         assert found.copied == HOW[transform]
-        assert fired(found, Policy())
+        assert triggered(found.scores, Policy().model_dump())
 
 
-def test_nothing_fires_between_unrelated_pictures(
+def test_no_detector_triggers_between_unrelated_pictures(
     art: list[np.ndarray],
     art_index: ReferenceIndex,
     photographs: list[np.ndarray],
@@ -71,12 +72,12 @@ def test_nothing_fires_between_unrelated_pictures(
         for stranger in strangers:
             for name in ("identical", "mirror", "crop 75"):
                 image = transformed(stranger, name, np.random.default_rng(1), stranger)
-                for one in gather(index, pictures, image, 6):
-                    assert fired(one, Policy()) == []
+                for pair in gather(index, pictures, image, 6):
+                    assert triggered(pair.scores, Policy().model_dump()) == []
 
 
 def test_texture_that_matches_itself_everywhere_is_no_evidence(photographs: list[np.ndarray]) -> None:
     textures = [photographs[5], photographs[7]]
     index = ReferenceIndex(textures)
     for stranger in (photographs[1], photographs[4]):
-        assert max(one.sift_inliers for one in gather(index, textures, stranger, 2)) < 8
+        assert max(pair.scores["sift_inliers"] or 0 for pair in gather(index, textures, stranger, 2)) < 8

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.detectors.copies import transformed
 from twig_assets.similarity.detectors.local_features import local_features
-from twig_assets.similarity.detectors.local_nbnn import LocalVotes
 
 
 def test_a_quarter_of_a_drawing_votes_for_it(art: list[np.ndarray]) -> None:
