@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.campaign import Campaign
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.settings.home import quiet_model_libraries
 
 
@@ -41,6 +43,16 @@ class ModelResource(dg.ConfigurableResource):
             edit = compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)])
             apply(pipeline, edit, base_sha256, sources=weights)
         return pipeline
+
+    def serving(self, campaign: Campaign, model: Model, store: ArtifactStore) -> Any:
+        """The pipeline with the edits of the model that serves; raises an error of the store if a file is gone.
+
+        Args:
+            campaign: Whose checkpoint to open.
+            model: The row of the model.
+            store: Holds the files of its edits.
+        """
+        return self.composed(campaign, {key: store.read(key, "safetensors") for key in model.applied})
 
     def segmenter(self, campaign: Campaign) -> Any:
         """The Segment Anything model that the campaign names."""

@@ -1,4 +1,4 @@
-"""What of the benchmark `ablation` is done already, so that a run that was stopped goes on."""
+"""Finished rows of the benchmark `ablation`, so that a run that was interrupted goes on."""
 
 import hashlib
 import json
@@ -13,20 +13,20 @@ from twig_assets.ablation.evaluation.evaluate import Unedited
 from twig_assets.bench.report import PACKAGE_DIR
 from twig_assets.files import write_whole, written_whole
 
-# What the figures depend on beside the settings.
-_SOURCES = ("ablation", "generation", "settings", "similarity", "bench/models/ablation_tasks.py")
+# The code that the figures depend on, beside the settings; files and folders of the package.
+SOURCES = ("ablation", "generation", "judge", "settings", "similarity", "bench/models/ablation_tasks.py")
 
 
-class Work:
+class AblationCache:
     """A folder of finished rows and edits, and of the unedited model's images.
 
-    Its name is a hash of the settings, the model and the code, so rows that another version made are never taken.
+    The folder's name is a hash of the settings, the model and the code, so rows of another version are never used.
     """
 
     def __init__(self, root: Path, settings: Any) -> None:
-        """Open or make the folder below `root` for these JSON-ready settings."""
+        """Open or make the folder for JSON-ready settings below `root`."""
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for source in _SOURCES:
+        for source in SOURCES:
             path = PACKAGE_DIR / source
             for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
                 digest.update(file.read_bytes())
@@ -42,11 +42,11 @@ class Work:
         """Keep a row, with the edit and a strip of the target's images."""
         if edit is not None:
             edit.save(self.folder / f"{name}.safetensors")
-        self.strip(name, after)
+        self.keep_strip(name, after)
         write_whole(self.folder / f"{name}.json", json.dumps(row))
 
-    def strip(self, name: str, images: np.ndarray, count: int = 8) -> None:
-        """Keep the first images (n, H, W, 3), spread over all, side by side."""
+    def keep_strip(self, name: str, images: np.ndarray, count: int = 8) -> None:
+        """Keep a PNG of `count` of the images (n, H, W, 3), spread evenly, side by side."""
         chosen = images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
         Image.fromarray(np.concatenate(list(chosen), axis=1)).save(self.folder / f"{name}.png")
 
@@ -55,7 +55,7 @@ class Work:
         return ConceptEdit.load(self.folder / f"{name}.safetensors")
 
     def unedited(self, task: str) -> Unedited:
-        """The unedited model's images of a task's prompts, as far as they are drawn."""
+        """The unedited model's images of a task's prompts, those that are kept."""
         path = self.folder / f"{task}.unedited.npz"
         if not path.exists():
             return {}
@@ -63,9 +63,9 @@ class Work:
             keys = zip(kept["prompts"].tolist(), kept["seeds"].tolist(), strict=True)
             return dict(zip(keys, kept["images"], strict=True))
 
-    def keep_unedited(self, task: str, known: Unedited) -> None:
-        """Keep them."""
-        prompts, seeds = zip(*known, strict=True)
-        images = np.stack(list(known.values()))
+    def keep_unedited(self, task: str, images: Unedited) -> None:
+        """Keep the unedited model's images of a task's prompts."""
+        prompts, seeds = zip(*images, strict=True)
+        stack = np.stack(list(images.values()))
         with written_whole(self.folder / f"{task}.unedited.npz") as partial, partial.open("wb") as file:
-            np.savez(file, prompts=np.array(prompts), seeds=np.array(seeds), images=images)
+            np.savez(file, prompts=np.array(prompts), seeds=np.array(seeds), images=stack)

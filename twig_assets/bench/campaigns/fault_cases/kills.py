@@ -4,19 +4,20 @@ import signal
 from dataclasses import dataclass
 
 from twig_assets.bench.campaigns import kill_points
-from twig_assets.bench.campaigns.campaign_at_rest import Fault, Rest, copied, run_again, twig_run
-from twig_assets.bench.campaigns.forks import exit_status
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.fault_cases.case import Fault, NotInjectedError, run_again
+from twig_assets.bench.campaigns.processes import forked, twig_run
+from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns
+from twig_assets.bench.campaigns.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A point at which a run is killed; see `dying`.
+    """A point at which a run is killed.
 
     Attributes:
-        asset: What is being made.
-        event: What is about to happen, or has just happened.
-        number: For the how-manieth time.
+        asset: The asset that is being materialized.
+        event: One of `kill_points.EVENTS`: what is about to happen, or has just happened.
+        number: The run is killed when the event happens for this time, counted from 1 within the asset.
     """
 
     asset: str
@@ -54,13 +55,13 @@ KILLS = [
 
 
 def killed(kill: Kill) -> Fault:
-    """A fault: a run from nothing is killed there, and the same command run again."""
+    """A fault case: a run from nothing is killed at that point, and the same command is run again."""
 
-    def fault(undisturbed: Rest, place: Place) -> list[str]:
-        copied(undisturbed.fresh, place)
-        code = exit_status(place, kill_points.main, kill.asset, kill.event, kill.number, twig_run(place)[1:])
+    def fault(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
+        undisturbed.fresh.copy_to(workspace)
+        code = forked(workspace, kill_points.main, kill.asset, kill.event, kill.number, twig_run(workspace)[1:])
         if code != -signal.SIGKILL:
             raise NotInjectedError(f"the run ended with status {code} before it got there")
-        return run_again(place, undisturbed.state)
+        return run_again(workspace, undisturbed.state)
 
     return fault

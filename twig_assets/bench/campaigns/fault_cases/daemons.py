@@ -9,68 +9,70 @@ from contextlib import contextmanager, suppress
 
 import dagster as dg
 
-from twig_assets.bench.campaigns.campaign_at_rest import ALL_FAIL, Rest, copied, named, process, settled, twig_run
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.fault_cases.case import NotInjectedError, named, problems_left
+from twig_assets.bench.campaigns.processes import start, twig_run
+from twig_assets.bench.campaigns.undisturbed import ALL_FAIL, UndisturbedRuns
+from twig_assets.bench.campaigns.workspace import Workspace
 
-PATIENCE = 600
+PATIENCE_SECONDS = 600
 
 
-def killed_mid_tick(undisturbed: Rest, place: Place) -> list[str]:
+def killed_mid_tick(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """The daemon is killed while it ticks the sensor that withdraws, with all its processes; another is started."""
-    _strict(undisturbed, place)
-    with place.entered() as (instance, _), daemon(place) as first:
+    _strict(undisturbed, workspace)
+    with workspace.entered() as (instance, _), daemon(workspace) as first:
         _until_ticking(instance, first)
         _kill(first)
-        with daemon(place):
-            return _in_the_end(undisturbed, place)
+        with daemon(workspace):
+            return _problems_in_the_end(undisturbed, workspace)
 
 
-def killed_mid_run(undisturbed: Rest, place: Place) -> list[str]:
+def killed_mid_run(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """The daemon is killed while a run that it started draws, with all its processes; another is started."""
-    _strict(undisturbed, place)
-    with place.entered() as (instance, _), daemon(place) as first:
+    _strict(undisturbed, workspace)
+    with workspace.entered() as (instance, _), daemon(workspace) as first:
         run = _until_drawing(instance, first)
         _kill(first)
-        with daemon(place):
-            problems = _in_the_end(undisturbed, place)
+        with daemon(workspace):
+            problems = _problems_in_the_end(undisturbed, workspace)
         ended = instance.get_run_by_id(run.run_id)
     failed = ended and ended.status == dg.DagsterRunStatus.FAILURE
     return [*problems, *([] if failed else [f"the run that was killed is said to be {ended and ended.status}"])]
 
 
-def two_daemons(undisturbed: Rest, place: Place) -> list[str]:
+def two_daemons(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """Two daemons work on one instance."""
-    _strict(undisturbed, place)
-    with place.entered(), daemon(place), daemon(place):
-        return _in_the_end(undisturbed, place)
+    _strict(undisturbed, workspace)
+    with workspace.entered(), daemon(workspace), daemon(workspace):
+        return _problems_in_the_end(undisturbed, workspace)
 
 
-def beside_a_run(undisturbed: Rest, place: Place) -> list[str]:
+def beside_a_run(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """The daemon and `twig run` work on one batch at the same time."""
-    _strict(undisturbed, place)
-    with place.entered(), daemon(place):
-        code = process(place, *twig_run(place)).wait()
-        problems = _in_the_end(undisturbed, place)
+    _strict(undisturbed, workspace)
+    with workspace.entered(), daemon(workspace):
+        code = start(workspace, *twig_run(workspace)).wait()
+        problems = _problems_in_the_end(undisturbed, workspace)
     return [*([] if code == 0 else [f"twig run ended with status {code}"]), *problems]
 
 
-def _strict(undisturbed: Rest, place: Place) -> None:
-    """A finished campaign whose policy has become one that nothing complies with: withdraw, draw anew, quarantine."""
-    copied(undisturbed.finished, place)
-    place.write("policy.yaml", ALL_FAIL)
+def _strict(undisturbed: UndisturbedRuns, workspace: Workspace) -> None:
+    """Copy the finished campaign and give it a policy that fails everything: withdraw, draw again, quarantine."""
+    undisturbed.finished.copy_to(workspace)
+    workspace.write("policy.yaml", ALL_FAIL)
 
 
 @contextmanager
-def daemon(place: Place) -> Iterator[subprocess.Popen[str]]:
+def daemon(workspace: Workspace) -> Iterator[subprocess.Popen[str]]:
     """Dagster's daemon as processes of their own, ticking every second; killed when the `with` block ends."""
-    running = process(
-        place,
+    running = start(
+        workspace,
         "dagster._daemon",
         "run",
         "-m",
         "twig_assets.definitions",
         TWIG_SENSOR_SECONDS="1",
-        DAGSTER_HOME=str(place.home),
+        DAGSTER_HOME=str(workspace.home),
     )
     try:
         yield running
@@ -85,7 +87,7 @@ def _kill(running: subprocess.Popen[str]) -> None:
 
 
 def _until_ticking(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and running.poll() is None:
         for state in instance.all_instigator_state():
             if state.instigator_name == "ssim_violations":
@@ -98,7 +100,7 @@ def _until_ticking(instance: dg.DagsterInstance, running: subprocess.Popen[str])
 
 def _until_drawing(instance: dg.DagsterInstance, running: subprocess.Popen[str]) -> dg.DagsterRun:
     """The run that was started, once it has begun with an asset that needs a model."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and running.poll() is None:
         for run in instance.get_runs(dg.RunsFilter(job_name="draw_batch", statuses=[dg.DagsterRunStatus.STARTED])):
             steps = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_START).records
@@ -108,10 +110,10 @@ def _until_drawing(instance: dg.DagsterInstance, running: subprocess.Popen[str])
     raise NotInjectedError("no run was seen to draw")
 
 
-def _in_the_end(undisturbed: Rest, place: Place) -> list[str]:
-    """What is wrong when the daemon has had its time; it may stop as soon as nothing is."""
-    deadline = time.monotonic() + PATIENCE
-    while (problems := settled(place, undisturbed.strict)) and time.monotonic() < deadline:
+def _problems_in_the_end(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
+    """What is still wrong after PATIENCE_SECONDS; empty as soon as the daemon has brought everything to its end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (problems := problems_left(workspace, undisturbed.strict)) and time.monotonic() < deadline:
         time.sleep(2)
     return problems
 

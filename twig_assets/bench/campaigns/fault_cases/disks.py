@@ -7,45 +7,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twig_assets.bench.campaigns.campaign_at_rest import Rest, copied, named, process, run_again, twig_run
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.fault_cases.case import NotInjectedError, named, run_again
+from twig_assets.bench.campaigns.processes import forget_printed, printed, start, twig_run
+from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns
+from twig_assets.bench.campaigns.workspace import Workspace
 
 
-def disk_full(undisturbed: Rest, place: Place) -> list[str]:
+def disk_full(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """No file may grow beyond 200 kB, as if the disk were full: databases cannot grow, and a write fails in the middle.
 
     A limit of the process stands in for the disk, since filling one would harm others.
     """
-    copied(undisturbed.fresh, place)
-    code = process(place, *twig_run(place), before=_shrink_files).wait()
+    undisturbed.fresh.copy_to(workspace)
+    code = start(workspace, *twig_run(workspace), before=_limit_file_size).wait()
     if code == 0:
         raise NotInjectedError("the run needed no larger file")
-    return run_again(place, undisturbed.state)
+    return run_again(workspace, undisturbed.state)
 
 
-def _shrink_files() -> None:
+def _limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
-def no_space_left(undisturbed: Rest, place: Place) -> list[str]:
+def no_space_left(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
     """The disk is full, first when an edit is written, then, with a little more room, when images are."""
-    place.home.mkdir(parents=True)
-    with _small_disk(place.home, "4m"):
-        copied(undisturbed.fresh, place)
+    workspace.home.mkdir(parents=True)
+    with _small_disk(workspace.home, "4m"):
+        undisturbed.fresh.copy_to(workspace)
         for size in ("4m", "9m"):
-            _mount("-o", f"remount,size={size}", place.home)
-            log = place.folder / "process.log"
-            log.unlink(missing_ok=True)
-            code = process(place, *twig_run(place)).wait()
-            if code == 0 or not _says_so(log.read_text(encoding="utf-8")):
+            _mount("-o", f"remount,size={size}", workspace.home)
+            forget_printed(workspace)
+            code = start(workspace, *twig_run(workspace)).wait()
+            if code == 0 or not _names_a_full_disk(printed(workspace)):
                 raise NotInjectedError(f"with {size} the run ended with status {code} and did not say that it is full")
-        _mount("-o", "remount,size=1g", place.home)
-        problems = run_again(place, undisturbed.state)
+        _mount("-o", "remount,size=1g", workspace.home)
+        problems = run_again(workspace, undisturbed.state)
     return problems
 
 
-def _says_so(log: str) -> bool:
+def _names_a_full_disk(log: str) -> bool:
     return any(words in log for words in ("No space left", "disk is full", "disk I/O error"))
 
 
