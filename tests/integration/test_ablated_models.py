@@ -14,7 +14,7 @@ from sqlalchemy import select
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
-from twig_assets.ablation.methods.tune import Tuner
+from twig_assets.ablation.methods.fine_tuning import Tuner
 from twig_assets.assets import composed_model
 from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.campaign import load_campaign

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
 from twig_assets.ablation.evaluation.evaluate import Unedited, copy_test
-from twig_assets.ablation.methods.training_state import identity_of
+from twig_assets.ablation.training_state import identity_of
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet

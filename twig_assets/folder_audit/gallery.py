@@ -51,8 +51,8 @@ def write_gallery(
     Args:
         judged: Every file with its verdict.
         waived: Name of a file -> the decisions that let it through.
-        summary: See `summarize`.
-        corpus: What was compared with.
+        summary: The figures that `summarize` gives.
+        corpus: The works that the images were compared with.
         baseline: Results of works of the corpus against the rest of it.
         path: Where the page goes.
         shown: How many images it shows at most.
@@ -65,8 +65,8 @@ def write_gallery(
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda one: one.order)
-    cards = [_card(one, corpus) for one in worst[:shown]]
+    worst = sorted(judged, key=lambda image: image.order)
+    cards = [_card(image, corpus) for image in worst[:shown]]
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
         cards=cards,
@@ -84,9 +84,9 @@ def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
     """How many reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
     counts: list[dict[str, int]] = [dict.fromkeys(map(str, SEVERITY), 0) for _ in range(BINS)]
     works = [0] * BINS
-    for one in judged:
-        if one.ssim is not None:
-            counts[_step(one.ssim)][one.verdict] += 1
+    for image in judged:
+        if image.ssim is not None:
+            counts[_step(image.ssim)][image.verdict] += 1
     for result in baseline:
         if (score := result["scores"].get("ssim")) is not None:
             works[_step(score)] += 1
@@ -107,6 +107,6 @@ def _step(score: float) -> int:
     return min(BINS - 1, max(0, int(score * BINS)))
 
 
-def _card(one: Judged, corpus: Corpus) -> Card:
-    nearest = one.result["nearest"]
-    return Card(one, pictures(one, corpus), corpus.works[nearest] if nearest else None)
+def _card(image: Judged, corpus: Corpus) -> Card:
+    nearest = image.result["nearest"]
+    return Card(image, pictures(image, corpus), corpus.works[nearest] if nearest else None)

@@ -75,15 +75,17 @@ def audit_folder(
         with Comparing("planted copies", bars) as progress:
             results = compare([copy.query for copy in copies], corpus, policy, work, progress)
     waivers = read_waivers(out)
-    let = {one.file.name: found for one in judged if (found := waived(one, policy.sha256, waivers))}
-    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let)
+    let_through = {
+        image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
+    }
+    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let_through)
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
-    return Outcome(judged, let, summary, out)
+    return Outcome(judged, let_through, summary, out)
 
 
 def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:

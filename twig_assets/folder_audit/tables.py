@@ -28,7 +28,7 @@ def write_tables(
     Raises:
         OSError: If they cannot be written.
     """
-    rows = [row for one in judged for row in _rows(one, corpus, policy, waivers)]
+    rows = [row for image in judged for row in _rows(image, corpus, policy, waivers)]
     # An image with a match first, for its row has all columns in their order.
     complete = sorted(rows, key=lambda row: row["rank"] is None)
     columns = list(dict.fromkeys(name for row in complete for name in row))
@@ -39,16 +39,16 @@ def write_tables(
         pyarrow.csv.write_csv(table, path)
 
 
-def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
-    result = one.result
-    width, height = one.size or (None, None)
-    image = {
-        "image": one.file.name,
-        "image_sha256": one.sha256,
+def _rows(judged: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
+    result = judged.result
+    width, height = judged.size or (None, None)
+    columns = {
+        "image": judged.file.name,
+        "image_sha256": judged.sha256,
         "width": width,
         "height": height,
-        "notes": "; ".join(one.notes),
-        "verdict": one.verdict,
+        "notes": "; ".join(judged.notes),
+        "verdict": judged.verdict,
         "reasons": "; ".join(result["reasons"]),
     }
     about = {f"image_{name}": value for name, value in _in_order(result["scores"], _IMAGE_COLUMNS).items()}
@@ -57,9 +57,12 @@ def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Wa
     rows = []
     for match in result["matches"] or [{}]:
         sha256 = match.get("reference_sha256")
-        waiver = waivers.get((one.sha256 or "", sha256 or "", policy.sha256))
-        decided = {"behind_verdict": sha256 in one.behind, "waived": f"{waiver.who}: {waiver.why}" if waiver else None}
-        rows.append({**image, **_match(match, corpus), **decided, **about, **rules})
+        waiver = waivers.get((judged.sha256 or "", sha256 or "", policy.sha256))
+        decided = {
+            "behind_verdict": sha256 in judged.behind,
+            "waived": f"{waiver.who}: {waiver.why}" if waiver else None,
+        }
+        rows.append({**columns, **_match(match, corpus), **decided, **about, **rules})
     return rows
 
 

@@ -40,8 +40,8 @@ class Judged:
     @property
     def ssim(self) -> float | None:
         """The highest SSIM to any work; None if it was not computed."""
-        found: float | None = self.result["scores"].get("ssim")
-        return found
+        score: float | None = self.result["scores"].get("ssim")
+        return score
 
     @property
     def nearest_match(self) -> Result | None:
@@ -81,7 +81,7 @@ def judge(
         files: What to audit.
         corpus: The works.
         policy: Thresholds.
-        work: What was done before.
+        work: The folder that holds what earlier runs did.
         read: Called with the number of files read and of all.
         progress: See `compare`.
 
@@ -107,8 +107,8 @@ def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow]:
         sha256 = hashlib.sha256(content).hexdigest()
         if (known := work.image(sha256)) is not None:
             return sha256, known
-        found = decode(content)
-        row = ImageRow(found.format, found.pixels.shape[1], found.pixels.shape[0], found.notes, None)
+        decoded = decode(content)
+        row = ImageRow(decoded.format, decoded.pixels.shape[1], decoded.pixels.shape[0], decoded.notes, None)
     except DecodeError as error:
         row = ImageRow(None, None, None, (), str(error))
     if sha256:

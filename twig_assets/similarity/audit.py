@@ -39,7 +39,7 @@ def audit(
         policy: Thresholds and quality gate.
         masks: bool array of shape (n, H, W), True on the foreground of each image; all False where there is none.
         labels: A name for each image, `image 0` and so on by default.
-        index: Of the references, in their order; made when it is not given.
+        index: The index of the references, in their order; made when it is not given.
 
     Returns:
         One result per image, in order.

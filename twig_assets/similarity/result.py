@@ -55,8 +55,8 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
     """The match that a row holds.
 
     Args:
-        row: As `Match.as_row` gives it.
-        thresholds: Of the audit that the match belongs to.
+        row: A stored match, in the form that `Match.as_row` gives.
+        thresholds: The fields of the policy that the audit was made under.
 
     Returns:
         None if the row lacks a score that one of the thresholds limits, or another part of a match. A score of a
@@ -121,8 +121,8 @@ def extended(earlier: AuditResult, further: AuditResult) -> AuditResult:
     at the nearest works of either set, which are no fewer than those of both together.
 
     Args:
-        earlier: Of the image, against some works.
-        further: Of the same image and mask under the same policy and library versions, against other works.
+        earlier: The audit of the image against some works.
+        further: The audit of the same image and mask under the same policy and library versions, against other works.
     """
     if "inconclusive" in (earlier.verdict, further.verdict):
         return further

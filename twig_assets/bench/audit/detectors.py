@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from twig_assets.bench.audit import copy_peers, copy_sets
@@ -148,9 +149,9 @@ class _Scorer:
         other = np.full(len(self.groups), True) if source is None else self.groups != self.groups[source]
         return Asked(
             transform,
-            {} if source is None else {name: float(found[source]) for name, found in scores.items()},
-            {name: float(found[other].max()) for name, found in scores.items()},
-            any(one.reference == source for one in evidence),
+            {} if source is None else {name: float(values[source]) for name, values in scores.items()},
+            {name: float(values[other].max()) for name, values in scores.items()},
+            any(pair.reference == source for pair in evidence),
         )
 
     def _ours(self, image: np.ndarray, evidence: list[Evidence]) -> dict[str, np.ndarray]:
@@ -168,8 +169,6 @@ class _Scorer:
 
 
 def _squeezed(picture: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
     return np.asarray(Image.fromarray(picture).resize((_SSIM_SIDE, _SSIM_SIDE), Image.Resampling.BOX))
 
 
@@ -179,7 +178,7 @@ def thresholds(calibration: Sequence[Asked], names: Iterable[str], allowance: fl
     All detectors are allowed to be wrong on equally many calibration queries, as many as keep the share of queries on
     which any of them is wrong within the allowance. Each threshold then lies MARGIN further from the median.
     """
-    others = {name: np.array([one.others[name] for one in calibration]) for name in names}
+    others = {name: np.array([query.others[name] for query in calibration]) for name in names}
     chosen = {name: float(scores.max()) for name, scores in others.items()}
     for wrong in range(1, len(calibration)):
         looser = {name: float(np.sort(scores)[-1 - wrong]) for name, scores in others.items()}
@@ -206,7 +205,7 @@ def policy_limits() -> dict[str, float]:
 
 
 def exceeds(scores: dict[str, float], limits: dict[str, float]) -> bool:
-    """Whether any detector of a union fires."""
+    """Whether any detector of a union triggers."""
     return any(scores[name] > limit for name, limit in limits.items())
 
 
@@ -236,10 +235,10 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
             if union == "union":
                 alarms[corpus] = row["false_alarms_per_query"]
             for transform in TRANSFORMS:
-                row = _recall_row(outcome, union, transform, lambda one, chosen=chosen: exceeds(one.own, chosen))  # type: ignore[misc]
+                row = _recall_row(outcome, union, transform, lambda query, chosen=chosen: exceeds(query.own, chosen))  # type: ignore[misc]
                 recall[corpus, union, transform] = row["recall"]
                 rows.append(row)
-        rows += [_recall_row(outcome, "candidates", name, lambda one: one.candidate) for name in TRANSFORMS]
+        rows += [_recall_row(outcome, "candidates", name, lambda query: query.candidate) for name in TRANSFORMS]
     corpora = [outcome.corpus.name for outcome in outcomes]
     beaten = {peer: _beaten(recall, corpora, peer) for peer in PEERS}
     rows += [{"kind": "not_beaten", "peer": peer, "transforms": missed} for peer, (_, missed) in beaten.items()]
@@ -257,8 +256,8 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
 
 
 def _alarm_row(outcome: Outcome, union: str, limits: dict[str, float]) -> dict[str, Any]:
-    wrong = sum(exceeds(one.others, limits) for one in outcome.strangers)
-    in_calibration = sum(exceeds(one.others, limits) for one in outcome.calibration)
+    wrong = sum(exceeds(query.others, limits) for query in outcome.strangers)
+    in_calibration = sum(exceeds(query.others, limits) for query in outcome.calibration)
     low, high = wilson(wrong, len(outcome.strangers))
     return {
         "kind": "false_alarms",
@@ -276,18 +275,18 @@ def _alarm_row(outcome: Outcome, union: str, limits: dict[str, float]) -> dict[s
     }
 
 
-def _recall_row(outcome: Outcome, union: str, transform: str, found: Callable[[Asked], bool]) -> dict[str, Any]:
-    asked = [one for one in outcome.copies if one.transform == transform]
-    count = sum(found(one) for one in asked)
-    low, high = wilson(count, len(asked))
+def _recall_row(outcome: Outcome, union: str, transform: str, is_found: Callable[[Asked], bool]) -> dict[str, Any]:
+    queries = [query for query in outcome.copies if query.transform == transform]
+    count = sum(is_found(query) for query in queries)
+    low, high = wilson(count, len(queries))
     return {
         "kind": "recall",
         "corpus": outcome.corpus.name,
         "detector": union,
         "transform": transform,
         "found": count,
-        "of": len(asked),
-        "recall": count / len(asked),
+        "of": len(queries),
+        "recall": count / len(queries),
         "low": low,
         "high": high,
     }
@@ -312,4 +311,4 @@ def _beaten(
             theirs = max(recall[corpus, name, transform] for name in best[corpus])
             if not (ours > theirs or ours == theirs == 1):
                 missed.append({"transform": transform, "corpus": corpus, "ours": ours, "theirs": theirs})
-    return len(TRANSFORMS) - len({one["transform"] for one in missed}), missed
+    return len(TRANSFORMS) - len({miss["transform"] for miss in missed}), missed

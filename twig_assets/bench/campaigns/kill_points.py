@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from twig_assets.assets import compliance_report
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.reports import dated
 from twig_assets.tracking import Sender
 
 EVENTS = ("before commit", "after commit", "before rename", "after rename", "before tracking", "before page")
@@ -62,7 +62,7 @@ def _call_at(point: str, listener: Callable[..., None]) -> None:
         "before rename": (ArtifactStore, "_move"),
         "after rename": (ArtifactStore, "_move"),
         "before tracking": (Sender, "send_or_keep"),
-        "before page": (compliance_report, "render"),
+        "before page": (dated, "render"),
     }[point]
     plain = getattr(owner, name)
 

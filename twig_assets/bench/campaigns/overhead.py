@@ -6,11 +6,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from twig_assets.assets import audit_warnings, generated_images, masks, regenerated_images
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance import auditing
+from twig_assets.compliance import adherence, auditing
+from twig_assets.compliance.attempts import first_images, first_masks, second_images
 from twig_assets.sensors.jobs import BATCH_ASSETS
 from twig_assets.tracking import Sender
 
@@ -70,11 +70,11 @@ def clocked(clock: Clock) -> Iterator[None]:
     Store and catalog overlap, since masks are stored inside a transaction.
     """
     timed = [
-        (generated_images, "generate", "models"),
-        (masks, "masks_from", "models"),
-        (regenerated_images, "regenerate", "models"),
-        (regenerated_images, "segment", "models"),
-        (audit_warnings, "clip_similarity", "models"),
+        (first_images, "generate", "models"),
+        (first_masks, "masks_from", "models"),
+        (second_images, "regenerate", "models"),
+        (second_images, "segment", "models"),
+        (adherence, "clip_similarity", "models"),
         (auditing, "audit", "comparison"),
         (auditing, "planted_recall", "comparison"),
         (auditing, "ReferenceIndex", "comparison"),

@@ -66,6 +66,6 @@ class AblationCache:
     def keep_unedited(self, task: str, images: Unedited) -> None:
         """Keep the unedited model's images of a task's prompts."""
         prompts, seeds = zip(*images, strict=True)
-        stacked = np.stack(list(images.values()))
+        stack = np.stack(list(images.values()))
         with written_whole(self.folder / f"{task}.unedited.npz") as partial, partial.open("wb") as file:
-            np.savez(file, prompts=np.array(prompts), seeds=np.array(seeds), images=stacked)
+            np.savez(file, prompts=np.array(prompts), seeds=np.array(seeds), images=stack)

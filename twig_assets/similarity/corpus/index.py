@@ -122,10 +122,10 @@ def gather(
     """Look closely at the candidates for an image.
 
     Args:
-        index: Of the references.
+        index: The index of the references.
         pictures: The references themselves, in the index's order.
         image: uint8 array of shape (H, W, 3).
-        k: Candidates of each source.
+        k: How many candidates each source proposes, 1 or more.
         also: References to look at whatever the sources say.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which references share local features with an image: every descriptor votes for the works it is most like.
+"""Which references share local features with an image: every descriptor votes for the works it resembles most.
 
 Source: McCann and Lowe, "Local Naive Bayes Nearest Neighbor for Image Classification", CVPR 2012, algorithm 2.
 """
@@ -20,12 +20,12 @@ class LocalVotes:
         """Put the features of each reference into the table, in order.
 
         Args:
-            features: Of each reference.
+            features: The local features of each reference.
             exact_up_to: See `CosineSearch`; counts features.
         """
         self.count = len(features)
-        self._owner = np.repeat(np.arange(len(features)), [len(one) for one in features])
-        table = [one.descriptors for one in features] or [np.zeros((0, 128), np.float32)]
+        self._owner = np.repeat(np.arange(len(features)), [len(picture_features) for picture_features in features])
+        table = [picture_features.descriptors for picture_features in features] or [np.zeros((0, 128), np.float32)]
         self._search = CosineSearch(np.concatenate(table).astype(np.float16), exact_up_to)
 
     @property
@@ -34,10 +34,11 @@ class LocalVotes:
         return self._search.exact
 
     def votes(self, variants: Sequence[np.ndarray]) -> np.ndarray:
-        """How much speaks for each reference, for the variant of the image that speaks most for it.
+        """Sum of the votes for each reference, of the variant of the image that gives it most.
 
-        A descriptor's nearest ones vote for their references, each with what it is nearer than the first one that
-        has no vote. So a corner that all works have says little. A reference has one vote of a descriptor.
+        The nearest neighbours of a descriptor vote for their references, each with the difference of its cosine to
+        that of the first neighbour without a vote. So a corner that all works have counts little. A descriptor gives
+        a reference one vote at most.
 
         Args:
             variants: float32 arrays of shape (n, 128): the descriptors of each variant.
@@ -45,16 +46,16 @@ class LocalVotes:
         Returns:
             float32 array of shape (number of references,), 0 and more.
         """
-        asked = np.concatenate(variants)
+        queries = np.concatenate(variants)
         votes = np.zeros((len(variants), self.count), np.float32)
-        if len(asked) == 0 or len(self._owner) <= 1:
+        if len(queries) == 0 or len(self._owner) <= 1:
             return votes.max(axis=0)
-        found = self._search.nearest(asked, NEIGHBOURS + 1)
-        weight = np.nan_to_num(found.scores - found.scores[:, -1:])
-        owner = self._owner[found.indices]
+        nearest = self._search.nearest(queries, NEIGHBOURS + 1)
+        weight = np.nan_to_num(nearest.scores - nearest.scores[:, -1:])
+        owner = self._owner[nearest.indices]
         # The nearest comes first, so the first of a reference's votes is its largest.
         _, first = np.unique(np.arange(len(owner))[:, None] * self.count + owner, return_index=True)
-        variant = np.repeat(np.arange(len(variants)), [len(one) for one in variants])
+        variant = np.repeat(np.arange(len(variants)), [len(descriptors) for descriptors in variants])
         voting = np.broadcast_to(variant[:, None], owner.shape)
         np.add.at(votes, (voting.ravel()[first], owner.ravel()[first]), weight.ravel()[first])
         return votes.max(axis=0)

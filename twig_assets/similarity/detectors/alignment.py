@@ -198,8 +198,8 @@ def _halved(grey: np.ndarray) -> np.ndarray:
 
 def _fitted(laid: np.ndarray, ours: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The reference with the mean and standard deviation that the image has there."""
-    there, here = laid[inside], ours[inside]
-    return (laid - there.mean()) * (here.std() / there.std()) + here.mean()
+    of_work, of_image = laid[inside], ours[inside]
+    return (laid - of_work.mean()) * (of_image.std() / of_work.std()) + of_image.mean()
 
 
 def _ssim_inside(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:

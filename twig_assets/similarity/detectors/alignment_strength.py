@@ -48,7 +48,7 @@ def how_copied(alignment: Alignment, image: np.ndarray, reference: np.ndarray) -
     """Name what was done to a reference, from how it lies on the image.
 
     Args:
-        alignment: Of the reference on the image.
+        alignment: How the reference lies on the image.
         image: uint8 array of shape (H, W, 3).
         reference: uint8 array of shape (h, w, 3).
 

@@ -64,9 +64,9 @@ def hog(picture: np.ndarray) -> np.ndarray:
 
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     blocks = np.asarray(_descriptor().compute(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.float32).reshape(-1, 32)
-    # Without its mean, a block tells which directions prevail; with it, all textured pictures look alike.
-    found = (blocks - blocks.mean(axis=1, keepdims=True)).ravel()
-    return (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float16)
+    # Without its mean, a block shows which directions prevail; with it, all textured pictures look alike.
+    descriptor = (blocks - blocks.mean(axis=1, keepdims=True)).ravel()
+    return (descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)).astype(np.float16)
 
 
 def hog_orientations(picture: np.ndarray) -> np.ndarray:

@@ -47,8 +47,8 @@ def planted_recall(
 
     Args:
         references: The corpus.
-        policy: Thresholds.
-        index: Of these references.
+        policy: The thresholds to find copies by.
+        index: The index of the references, in their order.
         grounds: uint8 array of shape (n, H, W, 3), one at least: audited images. Copies are made at their size, and
             pasted onto them.
         seed: Chooses the works and what is random in a transform; the same copies for the same corpus and grounds.

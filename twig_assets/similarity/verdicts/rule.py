@@ -104,7 +104,7 @@ def detector_scores(scores: Scores, thresholds: Thresholds) -> list[DetectorScor
     """Every detector that has a score and a threshold, the one that says most about a copy first.
 
     Args:
-        scores: Of an image, as an audit's `scores` or a match has them; one that is missing or None is left out.
+        scores: Score key -> score, as an audit's `scores` or a match has them; those missing or None are left out.
         thresholds: The policy's fields; a threshold of None is turned off.
     """
     by_score = {limit.score: limit for limit in limits(thresholds)}
@@ -120,7 +120,7 @@ def triggered(scores: Scores, thresholds: Thresholds) -> list[Triggered]:
     """The detectors that take an image for a copy of a work, the one that says most about it first.
 
     Args:
-        scores: Of the image beside the work; one that is missing triggers nothing.
+        scores: Score key -> score of the image beside the work; a missing score triggers nothing.
         thresholds: The policy's fields.
     """
     return [
@@ -134,11 +134,12 @@ def is_behind(scores: Scores, thresholds: Thresholds, verdict: str) -> bool:
     """Whether a work is behind a verdict: by its scores, the image would have that verdict for this work alone.
 
     Args:
-        scores: Of the image beside the work, as a match or its stored row has them; further keys do not matter.
+        scores: Score key -> score of the image beside the work, as a match or its stored row has them; further keys
+            do not matter.
         thresholds: The fields of the policy that the verdict was given by.
         verdict: The verdict on the image. Behind `review` are also the works that would make it fail.
     """
     if verdict not in ("fail", "review"):
         return False
-    found = (limit.verdict(scores.get(limit.score)) for limit in limits(thresholds))
-    return any(severity(of_score) <= severity(verdict) for of_score in found)
+    verdicts = (limit.verdict(scores.get(limit.score)) for limit in limits(thresholds))
+    return any(severity(of_score) <= severity(verdict) for of_score in verdicts)

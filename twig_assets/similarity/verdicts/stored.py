@@ -34,7 +34,7 @@ def verdict_of_scores(
     """Judge an image by the scores of an audit against the same works, made with the same library versions.
 
     Args:
-        scores: Of that audit.
+        scores: Score key -> score, as that audit kept them.
         judged_under: That audit's thresholds: the fields of its policy.
         judged: That audit's verdict.
         policy: The policy to judge by.
