@@ -85,7 +85,8 @@ def denoise(
     # A model that takes the scale as an input needs no second pass.
     twice = guidance.scale > 1 and Capability.GUIDANCE in family.capabilities
     if twice:
-        unconditional = unconditional or family.unconditional(len(noise), (height, width))
+        if unconditional is None:
+            unconditional = family.unconditional(len(noise), (height, width))
         conditioning = Conditioning.joined([unconditional, conditioning])
     latents = noise * scheduler.init_noise_sigma
     with ExitStack() as stack:
