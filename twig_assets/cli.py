@@ -56,11 +56,10 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
 @app.command()
 def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
     """Write the compliance report anew from the catalog and print its path."""
-    from twig_assets.assets.compliance_report import report_path
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.reports import collect, render
+    from twig_assets.reports import collect, render, report_path
     from twig_assets.settings.home import artifact_root
 
     here = load_campaign(campaign, root)
@@ -423,11 +422,10 @@ def db_check() -> None:
 
 
 def _summary(campaign: str, root: Path) -> None:
-    from twig_assets.assets.compliance_report import report_path
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.reports import collect
+    from twig_assets.reports import collect, report_path
     from twig_assets.settings.home import artifact_root
 
     with open_catalog(catalog_url()).session() as session:
