@@ -56,7 +56,7 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
 @app.command()
 def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
     """Write the compliance report anew from the catalog and print its path."""
-    from twig_assets.assets.compliance_report import report_path
+    from twig_assets.reports.dated import report_path
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
@@ -423,7 +423,7 @@ def db_check() -> None:
 
 
 def _summary(campaign: str, root: Path) -> None:
-    from twig_assets.assets.compliance_report import report_path
+    from twig_assets.reports.dated import report_path
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore

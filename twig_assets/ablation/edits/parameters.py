@@ -7,7 +7,9 @@ from twig_assets.generation import Pipeline, family_of
 
 def text_entry_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
     """The weights (out, d) of the linear layers through which token embeddings enter the denoiser, by name."""
-    return {f"{name}.weight": layer.weight for name, layer in family_of(pipeline).text_entries().items()}
+    return {
+        f"{name}.weight": layer.get_parameter("weight") for name, layer in family_of(pipeline).text_entries().items()
+    }
 
 
 def editable_modules(pipeline: Pipeline) -> dict[str, torch.nn.Module]:

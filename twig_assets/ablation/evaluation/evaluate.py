@@ -77,7 +77,8 @@ def evaluate(
     evaluated += [probe._replace(role="adversarial") for probe in searched]
     tests = _copy_tests(edit, evaluated, before) | dict(copies or {})
     observations = [
-        _observed(clip, probe, *images, tests) for probe, *images in zip(evaluated, before, after, strict=True)
+        _observed(clip, probe, first, second, tests)
+        for probe, first, second in zip(evaluated, before, after, strict=True)
     ]
     return _evaluation(observations, settings, gate)
 

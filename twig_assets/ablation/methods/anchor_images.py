@@ -74,9 +74,8 @@ def kept_anchor_latents(
         AnchorError: If every image is a copy.
         TrainingError: If the file is damaged.
     """
-    request_sha256 = hashlib.sha256(
-        json.dumps([identity, seed, list(captions), is_copy is not None]).encode()
-    ).hexdigest()
+    request = json.dumps([identity, seed, list(captions), is_copy is not None])
+    request_sha256 = hashlib.sha256(request.encode()).hexdigest()
     if path and path.exists():
         try:
             with safe_open(path, "pt") as opened:
@@ -84,9 +83,7 @@ def kept_anchor_latents(
                 if header.get("asked") == request_sha256:
                     return opened.get_tensor("latents").to(family_of(pipeline).device), header["captions"]
         except SafetensorError as error:
-            raise TrainingError(
-                f"{path} cannot be read as anchor images ({error}); delete it to sample them again"
-            ) from error
+            raise TrainingError(f"{path} holds no anchor images ({error}); delete it to sample them again") from error
     latents, kept = anchor_latents(pipeline, captions, seed, is_copy)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def trainable(pipeline: Pipeline, group: ParameterGroup) -> dict[str, torch.nn.P
             f"{component}.{name}": parameter
             for component, encoder in family_of(pipeline).text_encoders().items()
             for name, parameter in encoder.named_parameters()
-            if parameter is encoder.get_input_embeddings().weight
+            if parameter is _token_embedding(encoder)
         }
     family = family_of(pipeline)
     return {
@@ -34,6 +34,12 @@ def trainable(pipeline: Pipeline, group: ParameterGroup) -> dict[str, torch.nn.P
         for name, parameter in family.denoiser.named_parameters()
         if group == "full" or any(part in f".{name}" for part in _ATTENTION)
     }
+
+
+def _token_embedding(encoder: Any) -> torch.Tensor:
+    """The table of token embeddings of a text encoder of transformers."""
+    table: torch.Tensor = encoder.get_input_embeddings().weight
+    return table
 
 
 def predict(
