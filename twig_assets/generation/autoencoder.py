@@ -51,13 +51,3 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
-
-
-def encode(pipeline: Any, images: Sequence[np.ndarray] | np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """See `image_latents`."""
-    return image_latents(pipeline.vae, images, size)
-
-
-def decode(pipeline: Any, latents: torch.Tensor) -> torch.Tensor:
-    """See `pictures`."""
-    return pictures(pipeline.vae, latents)

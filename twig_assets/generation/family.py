@@ -326,19 +326,20 @@ class ModelFamily(Protocol):
 
 
 Family = TypeVar("Family", bound=type[ModelFamily])
-_FAMILIES: dict[type, type[ModelFamily]] = {}
+# Pipeline class -> the family it belongs to; `register` adds to it.
+FAMILIES: dict[type, type[ModelFamily]] = {}
 
 
 def register(family: Family) -> Family:
     """Make a family known: from now on, pipelines of its `pipeline_classes` are seen through it. A class decorator."""
     for pipeline_class in family.pipeline_classes:
-        _FAMILIES[pipeline_class] = family
+        FAMILIES[pipeline_class] = family
     return family
 
 
 def known_pipelines() -> list[str]:
     """The names of the pipeline classes that can be used, in alphabetical order."""
-    return sorted(pipeline_class.__name__ for pipeline_class in _FAMILIES)
+    return sorted(pipeline_class.__name__ for pipeline_class in FAMILIES)
 
 
 def family_of(pipeline: Pipeline) -> ModelFamily:
@@ -348,8 +349,8 @@ def family_of(pipeline: Pipeline) -> ModelFamily:
         UnknownFamilyError: If no family knows the pipeline's class, with the class and those that are known.
     """
     for pipeline_class in type(pipeline).__mro__:
-        if pipeline_class in _FAMILIES:
-            return _FAMILIES[pipeline_class](pipeline)
+        if pipeline_class in FAMILIES:
+            return FAMILIES[pipeline_class](pipeline)
     raise UnknownFamilyError(
         f"a {type(pipeline).__name__} is a pipeline that no model family knows; use one of "
         f"{', '.join(known_pipelines())}, or register a ModelFamily for it"

@@ -95,12 +95,13 @@ class RegenerationStrategy(SamplingHook):
         return images
 
 
-_STRATEGIES: dict[str, type[RegenerationStrategy]] = {}
+# Name -> strategy; `register` adds to it.
+STRATEGIES: dict[str, type[RegenerationStrategy]] = {}
 
 
 def register(strategy: type[RegenerationStrategy]) -> type[RegenerationStrategy]:
     """Make a strategy known by its name. A class decorator."""
-    _STRATEGIES[strategy.name] = strategy
+    STRATEGIES[strategy.name] = strategy
     return strategy
 
 
@@ -110,14 +111,14 @@ def strategy_named(name: str) -> type[RegenerationStrategy]:
     Raises:
         ValueError: If there is none, with the names that there are.
     """
-    if name not in _STRATEGIES:
+    if name not in STRATEGIES:
         raise ValueError(f"the strategy {name!r} is unknown; choose one of {', '.join(known_strategies())}")
-    return _STRATEGIES[name]
+    return STRATEGIES[name]
 
 
 def known_strategies() -> list[str]:
     """The names of all strategies, in alphabetical order."""
-    return sorted(_STRATEGIES)
+    return sorted(STRATEGIES)
 
 
 def check_guidance(generation: GenerationSettings) -> None:
