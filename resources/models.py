@@ -10,10 +10,9 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.campaign import Campaign
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.settings.home import quiet_model_libraries
-
-# Fingerprint of the base model -> the edits that are applied to it now.
-_applied: dict[str, frozenset[str]] = {}
 
 
 class ModelResource(dg.ConfigurableResource):
@@ -25,7 +24,6 @@ class ModelResource(dg.ConfigurableResource):
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
         remove(pipeline)
-        _applied.pop(base_sha256, None)
         return pipeline, base_sha256
 
     def composed(self, campaign: Campaign, weights: dict[str, bytes]) -> Any:
@@ -35,16 +33,26 @@ class ModelResource(dg.ConfigurableResource):
             campaign: Whose checkpoint to open.
             weights: SHA-256 -> content of the safetensors file of every edit.
         """
-        from twig_assets.ablation import ConceptEdit, apply, compose
+        from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
-        if _applied.get(base_sha256, frozenset()) == frozenset(weights):
+        if applied_sources(pipeline) == weights.keys():
             return pipeline
         self.base(campaign)
         if weights:
-            apply(pipeline, compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)]), base_sha256)
-        _applied[base_sha256] = frozenset(weights)
+            edit = compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)])
+            apply(pipeline, edit, base_sha256, sources=weights)
         return pipeline
+
+    def serving(self, campaign: Campaign, model: Model, store: ArtifactStore) -> Any:
+        """The pipeline with the edits of the model that serves; raises an error of the store if a file is gone.
+
+        Args:
+            campaign: Whose checkpoint to open.
+            model: The row of the model.
+            store: Holds the files of its edits.
+        """
+        return self.composed(campaign, {key: store.read(key, "safetensors") for key in model.applied})
 
     def segmenter(self, campaign: Campaign) -> Any:
         """The Segment Anything model that the campaign names."""
@@ -61,8 +69,6 @@ def _checkpoint(checkpoint: str, folder: Path) -> tuple[Any, str]:
 
     quiet_model_libraries()
     pipeline = load_checkpoint(checkpoint, folder)
-    # What was applied was applied to the pipeline that this one takes the place of.
-    _applied.clear()
     return pipeline, fingerprint(pipeline)
 
 

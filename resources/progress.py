@@ -1,4 +1,4 @@
-"""Telling how far a long step is."""
+"""Reporting how far a long step is."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +11,14 @@ _listeners: list[Listener] = []
 
 
 class ProgressResource(dg.ConfigurableResource):
-    """Writes progress into the run's log and tells whoever listens in this process."""
+    """Writes progress into the run's log and passes it on to the listeners in this process."""
+
+    def reporter(self, context: dg.AssetExecutionContext, what: str = "images") -> Callable[[int, int], None]:
+        """A function that reports for an asset; it takes how many `what` are finished, and of how many."""
+        return lambda done, total: self.report(context, done, total, what)
 
     def report(self, context: dg.AssetExecutionContext, done: int, total: int, what: str = "images") -> None:
-        """Say that `done` of `total` are done."""
+        """Report that `done` of `total` are finished."""
         asset = context.asset_key.to_user_string()
         context.log.info(f"{done} of {total} {what}")
         for listener in _listeners:

@@ -21,7 +21,7 @@ def campaign_partitions(
     here = campaign.load()
     wanted = {
         BATCHES: [key for key, _ in batches(read_prompts(here.folder), here.name, here.batch_size)],
-        CONCEPTS: [f"{here.name}.{row.name}" for row in read_concepts(here.folder / "concepts.yaml")],
+        CONCEPTS: [f"{here.name}.{row.name}" for row in read_concepts(here.concepts_file)],
     }
     requests = []
     for name, keys in wanted.items():

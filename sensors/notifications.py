@@ -41,9 +41,8 @@ def notifications(
         # Without a model no prompt has attempts that could be spent.
         with suppress(NotMaterializedError):
             happened += notices.quarantines(session, here.name, rules_in_force(session, here)[1])
-        known = {
-            item for (event, _), items in notices.told(session, here.name).items() if event == "died" for item in items
-        }
+        notified = notices.notified(session, here.name).items()
+        known = {item for (event, _), items in notified if event == "died" for item in items}
     happened += [*_stuck(context.instance, found.due), *_deaths(context.instance, known)]
     with catalog.open().session() as session:
         new = notices.note(session, here.name, happened)

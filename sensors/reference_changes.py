@@ -50,7 +50,7 @@ def _result(
 
 def _fingerprint(campaign: Campaign) -> tuple[int, str]:
     """How many files there are, and a hash of their names, sizes and times of change."""
-    folder = campaign.folder / "references"
+    folder = campaign.references_folder
     digest, count = hashlib.sha256(), 0
     if folder.is_dir():
         for found in files_below(folder):

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
-from twig_assets.ablation.methods.tune import Tuner
+from twig_assets.ablation.methods.fine_tuning import Tuner
 from twig_assets.assets import composed_model
 from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.campaign import load_campaign
@@ -44,7 +44,7 @@ def making(place: Place) -> Iterator[Made]:
     from twig_assets.resources import CampaignResource
 
     with place.instance() as instance:
-        defs = build_defs({"campaign": CampaignResource(name="tiny", root=str(place.root))})
+        defs = build_defs(resources={"campaign": CampaignResource(name="tiny", root=str(place.root))})
         materialize((instance, defs), ["protected_concepts"])
         yield lambda name, partition=PARTITION: materialize((instance, defs), [name], partition)
 

@@ -53,4 +53,4 @@ def test_a_report_says_what_it_rechecked_and_what_has_changed_since_the_last(fin
     assert [point["released"] for point in third["trend"]] == [3, 3, 0]
     page = (finished.home / "reports" / "tiny" / "report.html").read_text()
     assert "Rechecked and changed" in page
-    assert "were scored anew" in page
+    assert "were scored again" in page

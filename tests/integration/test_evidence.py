@@ -86,10 +86,10 @@ def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
         audit = session.scalars(select(Audit).where(Audit.image_id == image.id)).one()
         session.add(Review(audit_id=audit.id, decision="waive", who="Ann", why="our own [drawing]"))
     path = ArtifactStore(str(finished.home / "artifacts")).path(image.sha256, "png")
-    ended = finished.twig("lineage", str(path), "--json")
+    ended = finished.twig("lineage", str(path), "--json", "--root", str(finished.root))
     assert ended.code == 0, ended.text
     found = json.loads(ended.text)
-    assert found["image"]["id"] == image.id
+    assert (found["image"]["id"], found["state"], found["rules_problem"]) == (image.id, "released", None)
     assert found["parent"]["id"] == image.parent_id
     assert {mask["image_id"] for mask in found["masks"]} == {image.parent_id, image.id}
     assert found["prompt"]["text"] == "a red apple"
@@ -99,6 +99,7 @@ def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
     assert all(run["mlflow"] for run in found["runs"])
     assert image.run_id in [run["run_id"] for run in found["runs"]]
     text = finished.twig("lineage", image.sha256[:12]).text
+    assert "state not known: there is no campaign 'tiny' in campaigns" in text
     for said in ("a red apple", "our own [drawing]", f"parent image {image.parent_id}", image.run_id, "released"):
         assert said in text
     assert finished.twig("lineage", str(image.id)).text == text

@@ -1,4 +1,4 @@
-"""A handful of the faults that `twig bench faults` injects, and that its faults can be told from none."""
+"""A few of the faults that `twig bench faults` injects, and that it notices what they do."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 from tests.integration import conftest
 from tests.integration.conftest import ROOT, Ended
 from twig_assets.bench.campaigns import writer
-from twig_assets.bench.campaigns.campaign_at_rest import CAMPAIGN
-from twig_assets.bench.campaigns.end_state import differences, end_state, findings, unnamed_litter
-from twig_assets.bench.campaigns.faults import all_faults
-from twig_assets.bench.campaigns.workspace import NAME, Place
+from twig_assets.bench.campaigns.end_state import differences, end_state, unlisted_garbage, verification_findings
+from twig_assets.bench.campaigns.fault_cases import all_faults
+from twig_assets.bench.campaigns.undisturbed import CAMPAIGN
+from twig_assets.bench.campaigns.workspace import NAME, Workspace
 from twig_assets.campaign import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 
 
 def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
@@ -40,14 +40,14 @@ def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_
     ended = place.run()
     assert ended.code == 0, ended.text
     with place.entered():
-        assert (differences(end_state(), expected), findings(), unnamed_litter()) == ([], [], [])
+        assert (differences(end_state(), expected), verification_findings(), unlisted_garbage()) == ([], [], [])
 
 
 def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_url: str) -> None:
     writer.shared_rows(database_url)
     command = [sys.executable, "-m", "twig_assets.bench.campaigns.writer", database_url]
     running = [subprocess.Popen([*command, f"batch-{n}", "8"], cwd=ROOT) for n in range(4)]
-    assert [one.wait() for one in running] == [0] * 4
+    assert [process.wait() for process in running] == [0] * 4
     catalog = open_catalog(database_url)
     with catalog.snapshot() as session:
         assert session.scalar(select(func.count()).select_from(Audit)) == 32
@@ -56,8 +56,8 @@ def test_processes_that_write_at_once_lose_nothing_and_keep_one_chain(database_u
 
 
 def test_the_campaign_that_faults_are_injected_into_can_be_read(tmp_path: Path) -> None:
-    Place(tmp_path).write("campaign.yaml", CAMPAIGN)
-    assert load_campaign(NAME, Place(tmp_path).root).max_attempts == 2
+    Workspace(tmp_path).write("campaign.yaml", CAMPAIGN)
+    assert load_campaign(NAME, Workspace(tmp_path).root).max_attempts == 2
 
 
 def test_at_least_thirty_five_faults_are_injected_each_under_a_name_of_its_own() -> None:

@@ -1,8 +1,7 @@
 """Removing concepts from a text-to-image model."""
 
-from twig_assets.ablation.ablate import ablate
-from twig_assets.ablation.edits.applying import apply, remove
-from twig_assets.ablation.edits.compose import compose
+from twig_assets.ablation.ablate import ablate, compose
+from twig_assets.ablation.edits.applying import applied_sources, apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import AnchorError, EditError, TrainingError
 from twig_assets.ablation.evaluation.evaluate import evaluate
@@ -23,6 +22,7 @@ __all__ = [
     "IndistinctConceptError",
     "TrainingError",
     "ablate",
+    "applied_sources",
     "apply",
     "compose",
     "evaluate",

@@ -1,16 +1,13 @@
-"""Computing the edit that removes a concept."""
+"""Computing the edit that removes a concept, and one edit out of several."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.methods.adversarial import harden
-from twig_assets.ablation.methods.anchor_images import IsCopy
-from twig_assets.ablation.methods.distil import distil
-from twig_assets.ablation.methods.escalate import escalated
-from twig_assets.ablation.methods.tune import OnStep, tune
+from twig_assets.ablation.edits.concept_edit import ConceptEdit
+from twig_assets.ablation.edits.merging import merged
+from twig_assets.ablation.methods.method import AblationTask, IsCopy, OnStep, method_of
 from twig_assets.ablation.prompts.neighbours import neighbours
-from twig_assets.ablation.prompts.token_pairs import check_distinct, token_pairs
+from twig_assets.ablation.prompts.token_pairs import check_distinct
 from twig_assets.generation import Pipeline, fingerprint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
@@ -50,15 +47,31 @@ def ablate(
     settings = settings or AblationSettings()
     base_sha256 = base_sha256 or fingerprint(pipeline)
     if not concept.preserve and (vocabulary or concept.kind == "object"):
-        found = neighbours(pipeline, concept, settings.neighbours, vocabulary)
-        concept = concept.model_copy(update={"preserve": found})
+        surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary)
+        concept = concept.model_copy(update={"preserve": surrounding})
     check_distinct(pipeline, concept)
-    if settings.method in ("model_based", "noise_based"):
-        part = EditPart(concept, deltas=tune(pipeline, concept, settings, folder, is_copy, on_step, base_sha256))
-        return ConceptEdit((part,), base_sha256, settings)
-    if settings.method == "closed_form":
-        pairs = harden(pipeline, token_pairs(pipeline, concept, settings), settings)
-        return ConceptEdit((EditPart(concept, pairs),), base_sha256, settings)
-    part = EditPart(concept, deltas=distil(pipeline, [concept], settings, on_step))
-    edit = ConceptEdit((part,), base_sha256, settings)
-    return escalated(pipeline, edit, is_copy, folder, on_step) if is_copy and concept.kind == "memorized" else edit
+    task = AblationTask(pipeline, concept, settings, base_sha256, folder, is_copy, on_step)
+    return ConceptEdit((method_of(settings.method).remove_concept(task),), base_sha256, settings)
+
+
+def compose(
+    edits: Sequence[ConceptEdit], pipeline: Pipeline | None = None, on_step: OnStep | None = None
+) -> ConceptEdit:
+    """One edit that removes everything the given ones remove; the order does not matter.
+
+    Closed forms are solved jointly, which is exact. Text encoders are distilled for all concepts together, from the
+    start: that takes some seconds, and is seeded. Fine-tuned deltas are added up, which is not exact. Evaluate what is
+    not exact.
+
+    Args:
+        edits: Made for one model, with the same settings.
+        pipeline: That model, unedited; needed where several edits have a distilled text encoder.
+        on_step: Called with the steps done and the loss while distilling.
+
+    Raises:
+        EditError: If there is none, they were made for different models or with different settings, they remove
+            different concepts of the same name, one was distilled for several concepts, or a model is needed.
+        TrainingError: If the distillation comes to nothing.
+    """
+    edit = merged(edits)
+    return method_of(edit.settings.method).compose(edit, pipeline, on_step)

@@ -4,21 +4,18 @@ from collections.abc import Iterator
 
 import dagster as dg
 import numpy as np
-from sqlalchemy import update
 
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
-from twig_assets.catalog.models import Image
+from twig_assets.compliance.adherence import adherence_of
 from twig_assets.compliance.candidates import PromptState, prompt_states
-from twig_assets.judge.adherence import margins
-from twig_assets.judge.clip import clip_similarity
 from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource
 
 WARNINGS = {
     "none_in_review_band": (
         "in the review band",
-        "No candidate is so near below a threshold that a person should look.",
+        "No candidate is so close below a threshold that a person should look.",
     ),
     "none_quarantined": ("quarantined", "No prompt has spent its attempts on images that fail."),
     "none_inconclusive": ("inconclusive", "Every candidate can be judged: none is blank, tiny or unreadable."),
@@ -39,13 +36,13 @@ def audit_warnings(
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, campaign.load())
         states = prompt_states(session, context.partition_key, rules)
-    found = {
+    named = {
         "none_in_review_band": [s for s in states if _open_verdict(s) == "review"],
         "none_quarantined": [s for s in states if s.quarantined],
         "none_inconclusive": [s for s in states if _open_verdict(s) == "inconclusive"],
     }
     for name, (what, _) in WARNINGS.items():
-        lines = [f"{what}: {s.prompt.text} ({s.audit.reasons[0]})" for s in found[name] if s.audit]
+        lines = [f"{what}: {s.prompt.text} ({s.audit.reasons[0]})" for s in named[name] if s.audit]
         yield dg.AssetCheckResult(
             asset_key=similarity_audits.key,
             check_name=name,
@@ -78,28 +75,13 @@ def prompts_are_drawn(
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, campaign.load())
         states = prompt_states(session, context.partition_key, rules)
-    known = {s.candidate.id: s.candidate.adherence for s in states if s.candidate}
-    due = [(i, s.candidate) for i, s in enumerate(states) if s.candidate and s.candidate.adherence is None]
-    if due and len(states) > 1:
-        pictures = [store.open().read_image(image.sha256) for _, image in due]
-        similarity = clip_similarity(models.clip(), np.stack(pictures), [s.prompt.text for s in states])
-        found = margins(similarity, [i for i, _ in due])
-        with catalog.open().session() as session:
-            for (_, image), margin in zip(due, found, strict=True):
-                session.execute(update(Image).where(Image.id == image.id).values(adherence=float(margin)))
-                known[image.id] = float(margin)
-    scores = [(known[s.candidate.id], s.prompt.text) for s in states if s.candidate]
-    poor = [
-        f"{text} ({margin:+.3f})" for margin, text in sorted((m, t) for m, t in scores if m is not None) if margin <= 0
-    ]
-    compared = [margin for margin, _ in scores if margin is not None]
+    scores = adherence_of(states, catalog.open(), store.open(), models.clip)
+    compared = [(margin, state.prompt.text) for state, margin in scores if margin is not None]
+    poor = [f"{text} ({margin:+.3f})" for margin, text in sorted(compared) if margin <= 0]
+    mean = {"mean_margin": float(np.mean([margin for margin, _ in compared]))} if compared else {}
     return dg.AssetCheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join([f"{len(poor)} of {len(compared)} candidates do not show their prompt", *poor]),
-        metadata={
-            "poor": len(poor),
-            "compared": len(compared),
-            **({"mean_margin": float(np.mean(compared))} if compared else {}),
-        },
+        metadata={"poor": len(poor), "compared": len(compared), **mean},
     )

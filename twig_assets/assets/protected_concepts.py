@@ -1,12 +1,11 @@
 """The asset `protected_concepts`: what the model must no longer draw."""
 
 import dagster as dg
-from sqlalchemy import select
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
+from twig_assets.campaign.input_rows import keep_concepts
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Concept
 from twig_assets.prompts import read_concepts
 from twig_assets.resources import CampaignResource, CatalogResource
 
@@ -23,23 +22,11 @@ def protected_concepts(
     context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:
     """Bring the concept rows in line with the file; concepts that left it become inactive and lose their partition."""
-    here = campaign.load()
-    rows = read_concepts(here.folder / "concepts.yaml")
+    settings = campaign.load()
+    rows = read_concepts(settings.concepts_file)
     with catalog.open().session() as session:
-        there = {c.name: c for c in session.scalars(select(Concept).where(Concept.campaign == here.name))}
-        for name in there.keys() - {row.name for row in rows}:
-            there[name].active = False
-        for row in rows:
-            concept = there.get(row.name) or Concept(campaign=here.name, name=row.name)
-            concept.target, concept.anchor, concept.kind = row.target, row.anchor, row.kind
-            concept.aliases, concept.preserve, concept.active = list(row.aliases), list(row.preserve), True
-            session.add(concept)
-    wanted = [f"{here.name}.{row.name}" for row in rows]
-    context.instance.add_dynamic_partitions(str(concepts.name), wanted)
-    # composed_model depends on all partitions: one without a concept would look forever unfinished.
-    for key in context.instance.get_dynamic_partitions(str(concepts.name)):
-        if key.startswith(f"{here.name}.") and key not in wanted:
-            context.instance.delete_dynamic_partition(str(concepts.name), key)
+        keep_concepts(session, settings.name, rows)
+    _replace_partitions(context.instance, settings.name, [row.name for row in rows])
     lines = [f"| {r.name} | {r.kind} | {r.target} | {r.anchor or '(plain)'} |" for r in rows]
     table = "\n".join(["| name | kind | target | anchor |", "|---|---|---|---|", *lines])
     return dg.MaterializeResult(
@@ -48,3 +35,12 @@ def protected_concepts(
             sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])
         ),
     )
+
+
+def _replace_partitions(instance: dg.DagsterInstance, campaign: str, names: list[str]) -> None:
+    """Make the campaign's concepts its partitions: composed_model would wait for ever for one without a concept."""
+    keys = [f"{campaign}.{name}" for name in names]
+    instance.add_dynamic_partitions(str(concepts.name), keys)
+    for key in instance.get_dynamic_partitions(str(concepts.name)):
+        if key.startswith(f"{campaign}.") and key not in keys:
+            instance.delete_dynamic_partition(str(concepts.name), key)

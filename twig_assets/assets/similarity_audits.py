@@ -35,51 +35,48 @@ def similarity_audits(
     tracker: TrackerResource,
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
-    """Audit the images that have no audit under the present policy and corpus."""
-    here = campaign.load()
+    """Audit the images that have no audit under the policy and corpus in force."""
+    settings = campaign.load()
     audited = audit_images(
-        here,
+        settings,
         catalog.open(),
         store.open(),
         Prompt.batch_key == context.partition_key,
         context.run.run_id,
-        lambda done, total: progress.report(context, done, total, "audits"),
+        progress.reporter(context, "audits"),
     )
-    if not audited.results:
-        known = (
-            f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
-        )
-        work = f"none: {known} audited under this policy and corpus"
-        return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "work": work})
-    return _report(context, here, tracker, audited)
+    if audited.results:
+        return _result(context, settings, tracker, audited)
+    known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
+    work = f"none: {known} audited under this policy and corpus"
+    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "work": work})
 
 
 @dg.asset_check(
     asset=similarity_audits,
     partitions_def=prompt_batches,
     blocking=True,
-    description="No candidate for release fails the policy. Failing candidates are drawn anew; those whose "
+    description="No candidate for release fails the policy. Failing candidates are drawn again; those whose "
     "attempts are spent are quarantined, and then no longer hold the batch up.",
 )
 def ssim_below_threshold(
     context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
-    """Look up the verdicts on the batch's candidates under the present policy and corpus."""
-    here = campaign.load()
+    """Look up the verdicts on the batch's candidates under the policy and corpus in force."""
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, here)
+        _, rules = rules_in_force(session, campaign.load())
         states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]
     unaudited = [s for s in states if s.audit is None]
     scores = [s.audit.scores["ssim"] for s in states if s.audit and s.audit.scores["ssim"] is not None]
-    said = [
+    lines = [
         f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"
     ]
-    said += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
+    lines += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
     return dg.AssetCheckResult(
         passed=not failing and not unaudited,
-        description="\n".join(said),
+        description="\n".join(lines),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
     )
 
@@ -89,30 +86,19 @@ def _line(state: PromptState) -> str:
     return f"{state.prompt.text} (attempt {state.candidate.attempt if state.candidate else '-'}, SSIM {score or 0:.3f})"
 
 
-def _report(
+def _result(
     context: dg.AssetExecutionContext,
     campaign: Campaign,
     tracker: TrackerResource,
     audited: Audited,
 ) -> dg.MaterializeResult:
-    results = audited.results
-    missed = audited.recall.missed if audited.recall else []
-    verdicts = [result.verdict for _, _, result in results]
-    figures = {f"verdict_{v}": float(verdicts.count(v)) for v in ("pass", "review", "fail", "inconclusive")}
-    for stage in ("generated", "regenerated"):
-        scores = [r.scores["ssim"] for image, _, r in results if image.stage == stage and r.scores["ssim"] is not None]
-        if scores:
-            figures |= {f"worst_ssim_{stage}": float(max(scores)), f"ssim_95_{stage}": float(np.percentile(scores, 95))}
-    if audited.recall:
-        figures |= {
-            "planted_copies": float(audited.recall.copies),
-            "planted_recall": audited.recall.found / audited.recall.copies,
-            "planted_candidate_recall": audited.recall.candidates / audited.recall.copies,
-            "search_recall": audited.recall.search,
-        }
-    figures["seconds"] = audited.seconds
-    link = tracker.record(context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(results))})
-    worst = sorted(results, key=lambda r: -(r[2].scores["ssim"] or 0.0))
+    """Keep the figures in MLflow; what the Dagster page shows, the worst images first."""
+    figures = _figures(audited)
+    link = tracker.record(
+        context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(audited.results))}
+    )
+    missed = "\n".join(f"- {copy}" for copy in (audited.recall.missed if audited.recall else []))
+    worst = sorted(audited.results, key=lambda row: -(row[2].scores["ssim"] or 0.0))
     rows = [
         (
             f"{result.verdict}: {result.reasons[0]} ({result.label})",
@@ -123,11 +109,30 @@ def _report(
     return dg.MaterializeResult(
         metadata={
             **figures,
-            "audits": len(results),
+            "audits": len(audited.results),
             "rejudged": audited.rejudged,
-            "planted_missed": dg.MetadataValue.md("\n".join(f"- {one}" for one in missed) or "none"),
+            "planted_missed": dg.MetadataValue.md(missed or "none"),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,
             "nearest": gallery(rows),
         }
     )
+
+
+def _figures(audited: Audited) -> dict[str, float]:
+    """How many images have which verdict, the highest scores, and what the planted copies say of the search."""
+    verdicts = [result.verdict for _, _, result in audited.results]
+    figures = {f"verdict_{v}": float(verdicts.count(v)) for v in ("pass", "review", "fail", "inconclusive")}
+    for stage in ("generated", "regenerated"):
+        scores = [result.scores["ssim"] for image, _, result in audited.results if image.stage == stage]
+        known = [score for score in scores if score is not None]
+        if known:
+            figures |= {f"worst_ssim_{stage}": float(max(known)), f"ssim_95_{stage}": float(np.percentile(known, 95))}
+    if recall := audited.recall:
+        figures |= {
+            "planted_copies": float(recall.copies),
+            "planted_recall": recall.found / recall.copies,
+            "planted_candidate_recall": recall.candidates / recall.copies,
+            "search_recall": recall.search,
+        }
+    return {**figures, "seconds": audited.seconds}

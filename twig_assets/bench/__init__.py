@@ -9,8 +9,11 @@ from twig_assets.bench.report import Bar, BenchReport, Measured, commit_of, envi
 
 __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "run"]
 
-# Each module has `measure(quick, grid) -> Measured`. They load models, so they are imported when asked for.
-_MODULES = {
+# Each module has `measure(quick, grid) -> Measured`. They import torch, Dagster and the peers that they compare with,
+# seconds that `twig bench list` and a benchmark that needs few of them shall not wait for, so they are named and
+# imported when asked for. import-linter does not see these names, and does not need to: all of them lie in `bench`
+# itself, whose layer it checks. A test imports every one.
+MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
     "detectors": "twig_assets.bench.audit.detectors",
     "faults": "twig_assets.bench.campaigns.faults",
@@ -28,8 +31,8 @@ class UnknownBenchmarkError(ValueError):
 
 
 def names() -> list[str]:
-    """The benchmarks that exist."""
-    return sorted(_MODULES)
+    """The names of all benchmarks, in alphabetical order."""
+    return sorted(MODULES)
 
 
 def run(
@@ -39,14 +42,14 @@ def run(
     methods: list[str] | None = None,
     tasks: list[str] | None = None,
 ) -> BenchReport:
-    """Measure one benchmark now.
+    """Run one benchmark.
 
     Args:
         name: One of `names()`.
         quick: Take a smaller sample; the report says so.
         grid: Also write a PNG of samples there, for a person to look at.
-        methods: For `ablation`: only these methods.
-        tasks: For `ablation`: only these tasks.
+        methods: For `ablation`: measure only these methods; all when None.
+        tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.
@@ -54,13 +57,13 @@ def run(
     Raises:
         UnknownBenchmarkError: If there is no such benchmark, or it has no methods and tasks to choose from.
     """
-    if name not in _MODULES:
+    if name not in MODULES:
         raise UnknownBenchmarkError(f"There is no benchmark '{name}'; choose one of: {', '.join(names())}.")
     choice = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
     if not choice and (methods or tasks):
         raise UnknownBenchmarkError(f"Only {_CHOOSABLE} has methods and tasks; leave them out for '{name}'.")
     with contextlib.redirect_stdout(sys.stderr):
-        measured = import_module(_MODULES[name]).measure(quick=quick, grid=grid, **choice)
+        measured = import_module(MODULES[name]).measure(quick=quick, grid=grid, **choice)
     return BenchReport(
         bench=name, commit=commit_of(), environment=environment(quick), bars=measured.bars, rows=measured.rows
     )

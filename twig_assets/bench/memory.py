@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work within a process that does others too."""
+"""Peak memory of a part of what a process does."""
 
 import threading
 from types import TracebackType
@@ -9,9 +9,13 @@ _INTERVAL = 0.02
 
 
 class PeakMemory:
-    """Context manager; afterwards `mib` is the most resident memory the whole process had meanwhile, in MiB.
+    """A context manager that measures the peak resident memory of the whole process inside its `with` block.
 
-    It looks every 20 ms, so a shorter peak can be missed, and it holds what the process had before, such as the model.
+    It samples every 20 ms, so it can miss a shorter peak. The figure includes what the process held before, such as a
+    model.
+
+    Attributes:
+        mib: The peak in MiB, after the block has ended.
     """
 
     mib = 0.0
@@ -19,7 +23,7 @@ class PeakMemory:
     def __enter__(self) -> "PeakMemory":
         self._process = psutil.Process()
         self._done = threading.Event()
-        self._look()
+        self._sample()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -29,11 +33,11 @@ class PeakMemory:
     ) -> None:
         self._done.set()
         self._thread.join()
-        self._look()
+        self._sample()
 
     def _watch(self) -> None:
         while not self._done.wait(_INTERVAL):
-            self._look()
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self.mib = max(self.mib, self._process.memory_info().rss / 2**20)

@@ -5,10 +5,12 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from rich.table import Table
+
+from twig_assets.bench.intervals import wilson
 
 PACKAGE_DIR = Path(__file__).parents[1]
 _LIBRARIES = (
@@ -23,6 +25,9 @@ _LIBRARIES = (
 )
 
 
+Direction: TypeAlias = Literal[">=", "<="]
+
+
 class Bar(BaseModel):
     """One figure and the goal it is held to.
 
@@ -31,6 +36,8 @@ class Bar(BaseModel):
         value: Computed in this run; finite, so that the JSON can be read everywhere.
         goal: The bar.
         direction: `>=` when more is better, `<=` when less is.
+        interval: Lower and upper bound of the 95 % confidence interval of the value; None where the value is no
+            estimate from a sample, or its interval is not computed.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
@@ -38,7 +45,8 @@ class Bar(BaseModel):
     name: str
     value: float
     goal: float
-    direction: Literal[">=", "<="]
+    direction: Direction
+    interval: tuple[float, float] | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -46,9 +54,15 @@ class Bar(BaseModel):
         """Whether the value reaches the goal."""
         return self.value >= self.goal if self.direction == ">=" else self.value <= self.goal
 
+    @classmethod
+    def of_share(cls, name: str, count: int, of: int, goal: float, direction: Direction) -> "Bar":
+        """A bar whose value is the share `count` / `of`, with Wilson's interval; 0 without one when `of` is 0."""
+        interval = wilson(count, of) if of else None
+        return cls(name=name, value=count / max(1, of), goal=goal, direction=direction, interval=interval)
+
 
 class Measured(BaseModel):
-    """What the module of one benchmark returns.
+    """What `measure` of a benchmark's module returns.
 
     Attributes:
         bars: In the order they are shown.
@@ -76,11 +90,12 @@ class BenchReport(BaseModel):
         """The bars for a terminal."""
         sample = ", quick sample" if self.environment.get("quick") else ""
         table = Table(title=f"{self.bench} at {self.commit[:12]}{sample}")
-        for heading in ("bar", "value", "goal", "holds"):
+        for heading in ("bar", "value", "95 %", "goal", "holds"):
             table.add_column(heading, justify="left" if heading in ("bar", "holds") else "right")
         for bar in self.bars:
             holds = "[green]yes[/green]" if bar.holds else "[red]no[/red]"
-            table.add_row(bar.name, f"{bar.value:.3f}", f"{bar.direction} {bar.goal:g}", holds)
+            interval = "" if bar.interval is None else "{:.3f} to {:.3f}".format(*bar.interval)
+            table.add_row(bar.name, f"{bar.value:.3f}", interval, f"{bar.direction} {bar.goal:g}", holds)
         return table
 
 

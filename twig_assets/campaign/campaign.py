@@ -49,13 +49,15 @@ class Campaign(BaseModel):
     """What `campaign.yaml` says; every field but the title has a default.
 
     Attributes:
-        name: Name of the folder: lower-case letters, digits and hyphens. It begins every partition key.
-        folder: Where the files of the campaign are.
+        name: Name of the folder: lower-case letters, digits and hyphens. Every partition key begins with it.
+        folder: The folder with the files of the campaign. Prompts lie there as `prompts*.yaml` and `prompts*.csv`, see
+            `twig_assets.prompts`; new ones are dropped into its `inbox`.
         title: Name to show people.
         checkpoint: `embedded`, or the hub id or folder of a Stable Diffusion pipeline.
         segmenter: The model that finds the foreground.
         batch_size: Prompts per partition, 1 to 64.
-        max_attempts: How often a failing image is made anew before it is quarantined, 1 to 10.
+        max_attempts: How often a failing image is drawn, each time with another seed, before its prompt is quarantined:
+            1 to 10.
         prompt_check: What is done with prompts that name something protected.
         generation: Settings of the first image.
         masks: Where its mask comes from.
@@ -80,6 +82,26 @@ class Campaign(BaseModel):
     regeneration: RegenerationSettings = Field(default_factory=RegenerationSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
 
+    @property
+    def settings_file(self) -> Path:
+        """The file that this was read from."""
+        return self.folder / FILE
+
+    @property
+    def policy_file(self) -> Path:
+        """The thresholds of the audit."""
+        return self.folder / "policy.yaml"
+
+    @property
+    def concepts_file(self) -> Path:
+        """The protected concepts."""
+        return self.folder / "concepts.yaml"
+
+    @property
+    def references_folder(self) -> Path:
+        """The protected works, perhaps with a table of their titles."""
+        return self.folder / "references"
+
 
 def load_campaign(name: str, root: Path = Path("campaigns")) -> Campaign:
     """Read `ROOT/NAME/campaign.yaml`.
@@ -90,8 +112,8 @@ def load_campaign(name: str, root: Path = Path("campaigns")) -> Campaign:
     """
     folder = root / name
     if not _NAME.fullmatch(name) or not (folder / FILE).is_file():
-        there = ", ".join(campaign_names(root)) or f"none; write {root}/NAME/{FILE}"
-        raise CampaignError(f"there is no campaign {name!r} in {root}; those that exist: {there}")
+        existing = ", ".join(campaign_names(root)) or f"none; write {root}/NAME/{FILE}"
+        raise CampaignError(f"there is no campaign {name!r} in {root}; those that exist: {existing}")
     try:
         return read_model(folder / FILE, Campaign, {"name": name, "folder": folder})
     except YamlModelError as error:

@@ -13,5 +13,5 @@ def terms_of(campaign: Campaign) -> list[Term]:
         PromptError: With every problem of its concepts.
         CorpusError: With every problem of its table of references.
     """
-    concepts = read_concepts(campaign.folder / "concepts.yaml")
-    return protected_terms(concepts, stated_titles(campaign.folder / "references"))
+    concepts = read_concepts(campaign.concepts_file)
+    return protected_terms(concepts, stated_titles(campaign.references_folder))

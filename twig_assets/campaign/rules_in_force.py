@@ -1,4 +1,4 @@
-"""What counts now, from the campaign's files: the model, the settings of its images, the policy and the corpus."""
+"""The rules in force, from the campaign's files: the model, the settings of its images, the policy and the corpus."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +14,17 @@ from twig_assets.similarity import read_policy
 
 @dataclass(frozen=True)
 class Rules:
-    """What counts at present. What was made or judged otherwise stays in the catalog and does not count.
+    """What images and audits have to be made with to count. Those made otherwise stay in the catalog and do not count.
 
-    So a state is the same again when a setting, the policy or the corpus is changed and changed back.
+    So everything is as it was when a setting, the policy or the corpus is changed and changed back.
 
     Attributes:
-        model_sha256: The model that serves.
+        model_sha256: Fingerprint of the model that serves.
         generated: Hash of the settings of first images.
         regenerated: Hash of the settings of second images, for every attempt that a campaign may allow.
         max_attempts: How many attempts this campaign allows.
-        policy_sha256: The present policy.
-        corpus_id: The present corpus version; None before there is one.
+        policy_sha256: Hash of the policy in force.
+        corpus_id: The corpus version in force; None before there is one.
     """
 
     model_sha256: str
@@ -43,7 +43,7 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
     """The model that serves and the rules by which images and audits count.
 
     Raises:
-        NotMaterializedError: If `composed_model` has not been made from the present edits.
+        NotMaterializedError: If `composed_model` has not been made from the edits of now.
         PolicyError: If the campaign's policy cannot be read.
     """
     model = serving_model(session, campaign.name, campaign.checkpoint)
@@ -51,7 +51,7 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
 
 
 def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rules:
-    """The present rules for images of a given model; with an empty hash no image counts."""
+    """The rules in force for images of a given model; with an empty hash no image counts."""
     try:
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
@@ -61,18 +61,18 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         generated=sha256_of(generated_settings(campaign)),
         regenerated=tuple(sha256_of(regenerated_settings(campaign, attempt)) for attempt in range(MAX_ATTEMPTS)),
         max_attempts=campaign.max_attempts,
-        policy_sha256=read_policy(campaign.folder / "policy.yaml").sha256,
+        policy_sha256=read_policy(campaign.policy_file).sha256,
         corpus_id=corpus_id,
     )
 
 
 def generated_settings(campaign: Campaign) -> dict[str, Any]:
-    """All that decides over a first image besides model, prompt and seed."""
+    """Everything that a first image depends on, except model, prompt and seed."""
     return {"generation": campaign.generation.model_dump(mode="json")}
 
 
 def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
-    """The same for a second image; attempt: from 0."""
+    """The same for a second image of an attempt, from 0."""
     return {
         **generated_settings(campaign),
         "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
@@ -81,7 +81,7 @@ def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
 
 
 def segmenter_name(campaign: Campaign) -> str:
-    """Names the segmenter with its settings, so that a mask made otherwise counts as missing."""
+    """The name of the segmenter with its settings, so that a mask made otherwise counts as missing."""
     settings = {
         "segmenter": campaign.segmenter.model_dump(mode="json"),
         "settings": campaign.segmentation.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""Which artifacts the rows of the catalog refer to."""
+"""The artifacts that the rows of the catalog refer to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

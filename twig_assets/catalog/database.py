@@ -299,7 +299,7 @@ def _migrate(engine: Engine) -> None:
 
 @contextmanager
 def keys_unenforced(engine: Engine) -> Iterator[Connection]:
-    """A connection for migrations: SQLite changes a table by making it anew, which its keys would not allow."""
+    """A connection for migrations: SQLite changes a table by replacing it, which its keys would not allow."""
     with engine.connect() as connection:
         _enforce_keys(connection, "OFF")
         try:

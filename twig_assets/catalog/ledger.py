@@ -2,7 +2,7 @@
 
 Every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
 holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing, removing or
-moving a row or an entry therefore breaks the chain there, unless every later hash is computed anew; and that is found
+moving a row or an entry therefore breaks the chain there, unless every later hash is computed again; and that is found
 as soon as one later hash was kept elsewhere, as in a report.
 
 The chain says nothing about what was true. It also cannot show that its newest entries were cut off together with
@@ -117,15 +117,15 @@ def read_contents(
     Raises:
         ValueError, TypeError: For a row that cannot be read, as only a tampered one can be.
     """
-    found: dict[RowKey, Content] = {}
+    contents: dict[RowKey, Content] = {}
     for table in CHAINED:
         ids = [row_id for name, row_id in rows if name == table]
         if ids:
             statement = _statement(metadata, table).where(metadata.tables[table].c.id.in_(ids))
             for row in connection.execute(statement).mappings():
                 content = {str(key): _plain(value) for key, value in row.items() if value is not None}
-                found[table, row["id"]] = content
-    return found
+                contents[table, row["id"]] = content
+    return contents
 
 
 def _statement(metadata: MetaData, name: str) -> Select[Any]:
@@ -133,7 +133,7 @@ def _statement(metadata: MetaData, name: str) -> Select[Any]:
     table = metadata.tables[name]
     columns: list[Any] = [*table.c]
     source: FromClause = table
-    for key in sorted(table.foreign_keys, key=lambda one: one.parent.name):
+    for key in sorted(table.foreign_keys, key=lambda foreign: foreign.parent.name):
         parent = key.column.table.alias()
         if "sha256" in parent.c:
             columns.append(parent.c.sha256.label(f"{key.parent.name}_sha256"))

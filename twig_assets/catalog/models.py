@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; always aware in Python, also on SQLite, which itself knows no time zones.
+    """A time in UTC; always aware in Python, also on SQLite, which itself knows no time zones.
 
     Raises:
         ValueError: When a naive datetime is stored; its time zone would be a guess.
@@ -40,14 +40,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give a stored moment its time zone back."""
+        """Give a stored time its time zone back."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def utc_now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The time now, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -211,7 +211,7 @@ class Image(Base):
     """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store.
 
     `adherence` says how much more it shows its prompt than the others of its batch (`twig_assets.judge.adherence`);
-    None where that was not asked.
+    None where that was not measured.
     """
 
     __tablename__ = "image"

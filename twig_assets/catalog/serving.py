@@ -1,4 +1,4 @@
-"""Which model serves a campaign: its checkpoint with the accepted edits of its active concepts."""
+"""What a campaign draws with and is compared with now: its serving model and its current corpus."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,11 +32,11 @@ def accepted_edits(session: Session, campaign: str) -> list[ConceptEdit]:
 
 
 def serving_model(session: Session, campaign: str, checkpoint: str) -> Model:
-    """The composed model to draw with.
+    """The composed model to draw with: the checkpoint with the accepted edits of the campaign's active concepts.
 
     Raises:
         NotMaterializedError: If a protected concept has no edit yet, or `composed_model` has not been made from the
-            present edits.
+            edits of now.
     """
     if unedited := unedited_concepts(session, campaign):
         raise NotMaterializedError(
@@ -45,13 +45,13 @@ def serving_model(session: Session, campaign: str, checkpoint: str) -> Model:
         )
     wanted = sorted(edit.weights_sha256 for edit in accepted_edits(session, campaign))
     models = session.scalars(select(Model).where(Model.checkpoint == checkpoint).order_by(Model.id.desc()))
-    found = next((model for model in models if sorted(model.edits) == wanted), None)
-    if found is None:
+    serving = next((model for model in models if sorted(model.edits) == wanted), None)
+    if serving is None:
         raise NotMaterializedError(
             f"campaign {campaign!r} has no composed model with its {len(wanted)} accepted edits; materialize "
             f"composed_model"
         )
-    return found
+    return serving
 
 
 def current_corpus(session: Session, campaign: str) -> CorpusVersion:
@@ -64,7 +64,7 @@ def current_corpus(session: Session, campaign: str) -> CorpusVersion:
         session.scalars(select(Reference.sha256).where(Reference.campaign == campaign, Reference.status == "active"))
     )
     versions = session.scalars(select(CorpusVersion).where(CorpusVersion.campaign == campaign))
-    found = next((version for version in versions if set(version.members) == active), None)
-    if found is None or not active:
+    current = next((version for version in versions if set(version.members) == active), None)
+    if current is None or not active:
         raise NotMaterializedError(f"campaign {campaign!r} has no corpus yet; materialize reference_corpus")
-    return found
+    return current

@@ -40,7 +40,7 @@ class StoredFile:
     Attributes:
         path: Where it lies.
         sha256: Its name; None for what a write left half-done.
-        suffix: Its kind; None likewise.
+        suffix: Its kind; None for what a write left half-done.
         size: In bytes.
         written_at: When it was last written or wanted, in seconds since 1970.
     """
@@ -89,7 +89,7 @@ class ArtifactStore:
         return self.path(sha256, suffix).is_file()
 
     def put_bytes(self, data: bytes, suffix: Suffix) -> str:
-        """Store bytes and return their sha256; an artifact that is there and sound only becomes new again.
+        """Store bytes and return their sha256; an artifact that is there and sound only gets a new time of change.
 
         Raises:
             ValueError: When `suffix` is not in `SUFFIXES`.
@@ -177,17 +177,17 @@ class ArtifactStore:
                 raise ArtifactError(f"{self.path(sha256, 'png')}: is not an image: {error}") from error
 
     def files(self) -> Iterator[StoredFile]:
-        """Every artifact, and every file that a write which was ended left half-done; whatever else is there is not.
+        """Every artifact, and every file that an interrupted write left half-done; no other files.
 
         Raises:
             ArtifactError: When the store cannot be read.
         """
         try:
             for path in self.root.glob("*/*") if self.root.exists() else ():
-                if found := _FILE.fullmatch(path.name):
+                if name := _FILE.fullmatch(path.name):
                     status = path.stat()
-                    suffix = None if found["partial"] else found["suffix"]
-                    yield StoredFile(path, found["sha256"], suffix, status.st_size, status.st_mtime)
+                    suffix = None if name["partial"] else name["suffix"]
+                    yield StoredFile(path, name["sha256"], suffix, status.st_size, status.st_mtime)
         except OSError as error:
             raise ArtifactError(f"{self.root}: cannot be read: {error}") from error
 

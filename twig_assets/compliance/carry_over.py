@@ -1,15 +1,14 @@
 """Audits that a grown corpus has left incomplete: only the new works are missing from them."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, CorpusVersion
-from twig_assets.similarity import AuditResult, Match, ReferenceImage
-from twig_assets.similarity.audit import Verdict, library_versions
-from twig_assets.similarity.extend import complete
+from twig_assets.compliance.audit_rows import stored_result
+from twig_assets.similarity import AuditResult, ReferenceImage
+from twig_assets.similarity.audit import library_versions
 
 
 def carried_over(
@@ -19,41 +18,28 @@ def carried_over(
     corpus: CorpusVersion,
     works: Mapping[str, ReferenceImage],
 ) -> dict[int, tuple[AuditResult, frozenset[str]]]:
-    """Image id -> its newest audit under the same policy and library versions, and the works that it lacks.
+    """The newest audit of each image under the same policy and library versions, with the works that it lacks.
 
     Args:
         session: An open session.
         image_ids: Images without an audit under this policy and corpus.
         policy_id: The policy.
         corpus: The corpus version.
-        works: Its works, by hash.
+        works: Hash of a work's file -> the work, for every work of the corpus.
 
     Returns:
-        Only images that were audited against a part of the corpus and nothing else: when works were withdrawn, scores
-        may rest on them.
+        Image id -> the audit's result and the hashes of the works that it lacks. Only images that were audited against
+        a part of the corpus and nothing else are in it: when works were withdrawn, scores may rest on them.
     """
-    versions = library_versions()
-    earlier = session.scalars(
+    versions, members = library_versions(), set(corpus.members)
+    audits = session.scalars(
         select(Audit).where(Audit.image_id.in_(list(image_ids)), Audit.policy_id == policy_id).order_by(Audit.id.desc())
     )
-    found: dict[int, tuple[AuditResult, frozenset[str]]] = {}
-    for audit in earlier:
-        members, present = set(audit.corpus_version.members), set(corpus.members)
-        if audit.image_id in found or audit.versions != versions or not members < present:
+    carried: dict[int, tuple[AuditResult, frozenset[str]]] = {}
+    for audit in audits:
+        compared = set(audit.corpus_version.members)
+        if audit.image_id in carried or audit.versions != versions or not compared < members:
             continue
-        result = _result(audit, works)
-        if result:
-            found[audit.image_id] = (result, frozenset(present - members))
-    return found
-
-
-def _result(audit: Audit, works: Mapping[str, ReferenceImage]) -> AuditResult | None:
-    stored = [
-        {**m.scores, "reference_sha256": m.reference.sha256, "rank": m.rank, "transform": m.transform}
-        for m in audit.matches
-    ]
-    if not all(map(complete, stored)) or audit.nearest_reference is None:
-        return None
-    nearest, matches = works[audit.nearest_reference.sha256], [Match(**match) for match in stored]
-    verdict = cast("Verdict", audit.verdict)
-    return AuditResult("", verdict, audit.reasons, nearest, audit.scores, audit.thresholds, matches, audit.versions)
+        if result := stored_result(audit, works):
+            carried[audit.image_id] = (result, frozenset(members - compared))
+    return carried

@@ -1,11 +1,10 @@
-"""Which of a person's decisions hold: they are about an image beside the works it was judged by, under one policy."""
-
-from typing import Any
+"""Which of a person's decisions hold: each is about an image, the works that its verdict rests on, and one policy."""
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, Image, Review
+from twig_assets.similarity import is_behind
 
 
 def standing_decisions(session: Session, *which: ColumnElement[bool]) -> dict[int, Review]:
@@ -17,24 +16,24 @@ def standing_decisions(session: Session, *which: ColumnElement[bool]) -> dict[in
 
     Args:
         session: An open session.
-        which: Conditions on Audit: which ones are asked about.
+        which: Conditions on `Audit` that choose the audits.
 
     Returns:
         Audit id -> decision, for those that have one.
     """
     reviews: dict[str, list[Review]] = {}
-    made = select(Image.sha256, Review).select_from(Review).join(Audit).join(Image).order_by(Review.id)
-    for sha256, review in session.execute(made):
+    of_images = select(Image.sha256, Review).select_from(Review).join(Audit).join(Image).order_by(Review.id)
+    for sha256, review in session.execute(of_images):
         reviews.setdefault(sha256, []).append(review)
     reviewed = select(Image.sha256).join(Audit).join(Review)
-    found = {}
+    standing = {}
     for sha256, audit in session.execute(
         select(Image.sha256, Audit).join(Image).where(Image.sha256.in_(reviewed), *which)
     ):
-        held = [review for review in reviews[sha256] if holds(review, audit)]
-        if held:
-            found[audit.id] = held[-1]
-    return found
+        holding = [review for review in reviews[sha256] if holds(review, audit)]
+        if holding:
+            standing[audit.id] = holding[-1]
+    return standing
 
 
 def holds(review: Review, audit: Audit) -> bool:
@@ -50,14 +49,4 @@ def holds(review: Review, audit: Audit) -> bool:
 def behind(audit: Audit) -> set[int]:
     """The references that an audit's verdict rests on, the nearest always among them."""
     nearest = {audit.nearest_reference_id} if audit.nearest_reference_id is not None else set()
-    return nearest | {m.reference_id for m in audit.matches if _near(m.scores, audit.thresholds, audit.verdict)}
-
-
-def _near(scores: dict[str, Any], thresholds: dict[str, Any], verdict: str) -> bool:
-    margin = thresholds.get("review_margin", 0) if verdict == "review" else 0
-    reached = [
-        scores[score] >= limit - margin
-        for score in ("ssim", "masked_ssim")
-        if scores.get(score) is not None and (limit := thresholds.get(f"{score}_threshold")) is not None
-    ]
-    return any(reached) or bool(scores.get("fired"))
+    return nearest | {m.reference_id for m in audit.matches if is_behind(m.scores, audit.thresholds, audit.verdict)}

@@ -1,4 +1,4 @@
-"""Bring what is published in line with the rules of the moment, and say which batches have to be worked on."""
+"""Bring what is published in line with the rules in force, and say which batches need a run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,11 +6,10 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.rules_in_force import rules_in_force, rules_under
+from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.catalog.serving import NotMaterializedError
-from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.compliance.survey import Survey, survey
 from twig_assets.similarity import read_policy
@@ -20,7 +19,7 @@ Work = Literal["redraw", "audit", "release"]
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """A published image that was taken back."""
+    """A published image that was withdrawn, and why."""
 
     batch: str
     prompt: str
@@ -35,7 +34,7 @@ class Due:
     Attributes:
         batch: Its key.
         work: `redraw` failing images with new seeds, `audit` images without a verdict, or `release` what may be.
-        images: How many.
+        images: How many images need it.
         attempt: The attempt that a redraw makes, from 1; 0 for other work.
         state: Hash of the images concerned and the rules; equal as long as no progress is made.
     """
@@ -49,15 +48,15 @@ class Due:
 
 @dataclass(frozen=True)
 class Enforced:
-    """What was found and done.
+    """What `enforce` found and did.
 
     Attributes:
         rejudged: Verdicts given by stored scores, since the policy has changed.
-        failed: Of these, how many failed.
-        withdrawn: What was taken back.
+        failed: How many of these failed.
+        withdrawn: Published images that were withdrawn.
         due: Batches that need a run, in order of key.
         quarantined: Batch key -> prompts whose attempts are spent.
-        left: Images without a verdict whose stored scores are looked at the next time.
+        left: How many images without a verdict are left for the next call.
     """
 
     rejudged: int
@@ -69,13 +68,13 @@ class Enforced:
 
 
 def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) -> Enforced:
-    """Judge by stored scores what has no verdict under the present policy, and withdraw what no longer complies.
+    """Judge by stored scores what has no verdict under the policy in force, and withdraw what no longer complies.
 
-    It commits nothing itself; done twice, the second time finds nothing to do.
+    It commits nothing itself. A second call right after it finds nothing to do.
 
     Args:
         session: An open session of the catalog.
-        campaign: Whose images.
+        campaign: The campaign whose images are judged.
         by: Written as the author of new verdicts.
         limit: The most images to judge in one call.
 
@@ -87,21 +86,21 @@ def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) ->
     except NotMaterializedError:
         # No image is a candidate without a model, but what is published still has to comply.
         rules = rules_under(session, campaign, model_sha256="")
-    found = survey(session, campaign.name, rules)
-    waiting = [image for images in found.unjudged.values() for image in images]
+    surveyed = survey(session, campaign.name, rules)
+    waiting = [image for images in surveyed.unjudged.values() for image in images]
     judged = []
     if waiting and rules.corpus_id is not None:
-        policy = read_policy(campaign.folder / "policy.yaml")
+        policy = read_policy(campaign.policy_file)
         judged = rejudge(session, waiting[:limit], policy, rules.corpus_id, by)
-        found = survey(session, campaign.name, rules) if judged else found
-    withdrawn = [_withdraw(session, *offending) for offending in found.offending]
+        surveyed = survey(session, campaign.name, rules) if judged else surveyed
+    withdrawn = [_withdraw(session, *offending) for offending in surveyed.offending]
     left = max(0, len(waiting) - limit)
     return Enforced(
         rejudged=len(judged),
         failed=sum(audit.verdict == "fail" for audit in judged),
         withdrawn=withdrawn,
-        due=[] if left else _due(found, rules),
-        quarantined={batch: len(images) for batch, images in sorted(found.quarantined.items())},
+        due=[] if left else _due(surveyed, rules),
+        quarantined={batch: len(images) for batch, images in sorted(surveyed.quarantined.items())},
         left=left,
     )
 
@@ -114,17 +113,17 @@ def _withdraw(session: Session, release_id: int, batch: str, why: str) -> Withdr
     return Withdrawn(batch, release.prompt.text, release.image.sha256, why)
 
 
-def _due(found: Survey, rules: Rules) -> list[Due]:
+def _due(surveyed: Survey, rules: Rules) -> list[Due]:
     """One kind of work per batch: a run does all of it, and the first kind says why it is needed."""
     kinds: list[tuple[Work, dict[str, list[int]]]] = [
-        ("redraw", found.failing),
-        ("audit", found.unjudged if rules.corpus_id is not None else {}),
-        ("release", found.releasable),
+        ("redraw", surveyed.failing),
+        ("audit", surveyed.unjudged if rules.corpus_id is not None else {}),
+        ("release", surveyed.releasable),
     ]
     due: dict[str, Due] = {}
     for work, batches in kinds:
         for batch, images in batches.items():
-            attempt = found.attempts[batch] + 1 if work == "redraw" else 0
+            attempt = surveyed.attempts[batch] + 1 if work == "redraw" else 0
             state = sha256_of([work, batch, sorted(images), rules.policy_sha256, rules.corpus_id, rules.model_sha256])
             due.setdefault(batch, Due(batch, work, len(images), attempt, state))
     return [due[batch] for batch in sorted(due)]

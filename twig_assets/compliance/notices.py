@@ -1,4 +1,4 @@
-"""What people have to be told, each thing once: kept as rows, so that neither a restart nor a dead server loses one."""
+"""The notifications that people get, each once: kept as rows, so that neither a restart nor a dead server loses one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,9 +8,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
-from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.survey import survey
 
 Event = Literal["withdrawn", "quarantined", "stuck", "died"]
@@ -29,8 +29,8 @@ class Notice:
 
     Attributes:
         event: What happened.
-        subject: The batch or job.
-        items: What makes each item of it unique -> its line for a person.
+        subject: The batch or job that it concerns.
+        items: What makes an item of it unique, such as a release's id -> the item's line for a person.
     """
 
     event: Event
@@ -52,8 +52,8 @@ def withdrawals(session: Session, campaign: str) -> list[Notice]:
 
 def quarantines(session: Session, campaign: str, rules: Rules) -> list[Notice]:
     """Prompts whose attempts are spent, by batch."""
-    found = survey(session, campaign, rules).quarantined
-    ids = [image_id for images in found.values() for image_id in images]
+    quarantined = survey(session, campaign, rules).quarantined
+    ids = [image_id for images in quarantined.values() for image_id in images]
     rows = session.execute(
         select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
     )
@@ -64,21 +64,21 @@ def _by_batch(event: Event, rows: Iterable[tuple[str, str, str]]) -> list[Notice
     items: dict[str, dict[str, str]] = defaultdict(dict)
     for batch, key, line in rows:
         items[batch][key] = line
-    return [Notice(event, batch, found) for batch, found in items.items()]
+    return [Notice(event, batch, lines) for batch, lines in items.items()]
 
 
-def told(session: Session, campaign: str) -> dict[tuple[str, str], set[str]]:
+def notified(session: Session, campaign: str) -> dict[tuple[str, str], set[str]]:
     """Event and subject -> the items that have a notification, sent or not."""
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    items_of: dict[tuple[str, str], set[str]] = defaultdict(set)
     columns = (Notification.event, Notification.subject, Notification.items)
     for event, subject, items in session.execute(select(*columns).where(Notification.campaign == campaign)):
-        found[event, subject] |= items.keys()
-    return found
+        items_of[event, subject] |= items.keys()
+    return items_of
 
 
 def note(session: Session, campaign: str, notices: Iterable[Notice]) -> int:
     """Add a notification for every event and subject with items that have none yet; returns how many were added."""
-    known, added = told(session, campaign), 0
+    known, added = notified(session, campaign), 0
     for notice in notices:
         new = {key: line for key, line in notice.items.items() if key not in known[notice.event, notice.subject]}
         if new:
@@ -97,18 +97,18 @@ def note(session: Session, campaign: str, notices: Iterable[Notice]) -> int:
 
 
 def unsent(session: Session, campaign: str, limit: int) -> list[Notification]:
-    """The oldest notifications that a channel has still to carry."""
+    """The oldest notifications that some channel has still to carry, `limit` at most."""
     wanted = select(Notification).where(Notification.campaign == campaign, Notification.sent_at.is_(None))
     return list(session.scalars(wanted.order_by(Notification.id).limit(limit)))
 
 
 def record(session: Session, notification_id: int, outcomes: Mapping[str, str | None]) -> None:
-    """Write down how telling went.
+    """Write down which channels have carried a notification, and why others have not.
 
     Args:
         session: An open session.
-        notification_id: Which.
-        outcomes: Channel -> why it failed, or None; of the channels that had not carried it before.
+        notification_id: The notification.
+        outcomes: Channel -> why it failed, or None if it did not; of the channels that had not carried it before.
     """
     row = session.get_one(Notification, notification_id)
     now = utc_now()
@@ -120,9 +120,9 @@ def record(session: Session, notification_id: int, outcomes: Mapping[str, str | 
 
 def title(row: Notification) -> str:
     """The notification in one line."""
-    said = TITLES[row.event]  # type: ignore[index]
+    event = TITLES[row.event]  # type: ignore[index]
     count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined") else ""
-    return f"twig-assets, {row.campaign}: {row.subject}: {count}{said}"
+    return f"twig-assets, {row.campaign}: {row.subject}: {count}{event}"
 
 
 def body(row: Notification) -> str:

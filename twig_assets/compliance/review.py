@@ -1,4 +1,4 @@
-"""A person's decisions about audits: which ones are wanted, and writing them down."""
+"""A person's decisions about audits: the candidates they are wanted for, and writing them down."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,9 +6,10 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import Audit, Image, PolicyRow, Prompt, PromptBatch, Review
-from twig_assets.compliance.candidates import Rules, prompt_states
-from twig_assets.compliance.decisions import standing_decisions
+from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.models import Image, Prompt, PromptBatch, Review
+from twig_assets.compliance.candidates import audits_in_force, prompt_states
+from twig_assets.compliance.state import CandidateState
 
 Decision = Literal["waive", "reject"]
 
@@ -19,82 +20,78 @@ class ReviewError(ValueError):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A candidate that is not released unless a person decides so.
+    """A candidate that a person decides about, or has decided about.
 
     Attributes:
-        image_sha256: Names it.
-        prompt: What it was drawn for.
-        verdict: `fail`, `review` or `inconclusive`.
-        reasons: Why.
-        decision: A decision that holds already; None for most.
+        image_sha256: The SHA-256 of its file.
+        prompt: The prompt that it was drawn for.
+        verdict: `fail`, `review` or `inconclusive`; `pass` for one that a person rejected all the same.
+        reasons: The reasons for that verdict.
+        state: Its state, see `CandidateState`.
+        decision: The decision that holds; None as long as nobody has decided.
     """
 
     image_sha256: str
     prompt: str
     verdict: str
     reasons: list[str]
+    state: CandidateState
     decision: Review | None
 
 
 def waiting(session: Session, campaign: str, rules: Rules) -> list[Waiting]:
-    """The candidates of a campaign that did not pass, decided or not."""
+    """The candidates of a campaign that did not pass, or that a person rejected.
+
+    Args:
+        session: An open session.
+        campaign: The campaign's name.
+        rules: The rules in force.
+    """
     batches = session.scalars(
         select(PromptBatch.key).where(PromptBatch.campaign == campaign).order_by(PromptBatch.key)
     ).all()
-    found = []
-    for batch in batches:
-        states = [s for s in prompt_states(session, batch, rules) if s.audit and s.audit.verdict != "pass"]
-        standing = standing_decisions(session, Audit.id.in_([s.audit.id for s in states if s.audit]))
-        found += [
-            Waiting(s.candidate.sha256, s.prompt.text, s.audit.verdict, s.audit.reasons, standing.get(s.audit.id))
-            for s in states
-            if s.candidate and s.audit
-        ]
-    return found
+    return [
+        Waiting(s.candidate.sha256, s.prompt.text, s.audit.verdict, s.audit.reasons, s.state, s.review)
+        for batch in batches
+        for s in prompt_states(session, batch, rules)
+        if s.candidate and s.audit and (s.audit.verdict != "pass" or s.state == CandidateState.REJECTED)
+    ]
 
 
 def decide(
     session: Session, campaign: str, rules: Rules, image: str, decision: Decision, who: str, why: str
 ) -> list[Review]:
-    """Write down a decision about an image, under the present policy and corpus.
+    """Write down a decision about an image, under the policy and corpus in force.
 
     Args:
         session: An open session.
-        campaign: Whose image.
-        rules: The present rules.
-        image: The beginning of its SHA-256, six digits at least.
-        decision: `waive` lets it through whatever the verdict, `reject` holds it back.
-        who: The person.
+        campaign: The name of the image's campaign.
+        rules: The rules in force.
+        image: The first digits of the image's SHA-256, six at least.
+        decision: `waive` lets the image through whatever the verdict, `reject` holds it back.
+        who: The person who decides.
         why: The reason, for those who ask later.
 
     Returns:
         The new rows: one, or one for each prompt for which the very same image was drawn.
 
     Raises:
-        ReviewError: If no image, or several, begin so, it has no audit under the present rules, or who or why is empty.
+        ReviewError: If no image, or several, have these digits, if the image has no audit under the rules in force, or
+            if who or why is empty.
     """
     if not who.strip() or not why.strip():
         raise ReviewError("who and why: both must say something, for those who ask later")
     if len(image) < 6 or not set(image) <= set("0123456789abcdef"):
         raise ReviewError(f"image: {image!r} is not the beginning of a SHA-256; give six lower-case hex digits or more")
     of_campaign = select(Image).join(Prompt).join(PromptBatch).where(PromptBatch.campaign == campaign)
-    rows = session.scalars(of_campaign.where(Image.sha256.startswith(image))).all()
-    if len({row.sha256 for row in rows}) != 1:
-        raise ReviewError(
-            f"image: {len({r.sha256 for r in rows})} images of {campaign!r} begin with {image}; give more"
-        )
-    audits = session.scalars(
-        select(Audit)
-        .join(PolicyRow)
-        .where(
-            Audit.image_id.in_([row.id for row in rows]),
-            PolicyRow.sha256 == rules.policy_sha256,
-            Audit.corpus_version_id == rules.corpus_id,
-        )
-    ).all()
+    images = session.scalars(of_campaign.where(Image.sha256.startswith(image))).all()
+    hashes = {row.sha256 for row in images}
+    if len(hashes) != 1:
+        raise ReviewError(f"image: {len(hashes)} images of {campaign!r} begin with {image}; give more digits")
+    audits = audits_in_force(session, [row.id for row in images], rules).values()
     if not audits:
-        raise ReviewError(f"image: {image} has no audit under the present policy and corpus; run the campaign first")
-    made = [Review(audit_id=audit.id, decision=decision, who=who.strip(), why=why.strip()) for audit in audits]
-    session.add_all(made)
+        raise ReviewError(f"image: {image} has no audit under the policy and corpus in force; run the campaign first")
+    reviews = [Review(audit_id=audit.id, decision=decision, who=who.strip(), why=why.strip()) for audit in audits]
+    session.add_all(reviews)
     session.flush()
-    return made
+    return reviews

@@ -1,6 +1,6 @@
-"""Where a campaign stands: which batches want work, and which published images no longer comply.
+"""Where a campaign stands: which batches need work, and which published images no longer comply.
 
-Everything is asked of the whole campaign in a handful of queries, so that it stays quick with many images.
+A handful of queries reads the whole campaign, so that it stays quick with many images.
 """
 
 from collections import defaultdict
@@ -10,17 +10,18 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import Rules
 from twig_assets.compliance.decisions import standing_decisions
+from twig_assets.compliance.state import CandidateState, candidate_state
 
 
 @dataclass
 class Survey:
-    """A campaign under the present rules; image ids by batch unless it says otherwise.
+    """A campaign under the rules in force; image ids by batch unless it says otherwise.
 
     Attributes:
-        unjudged: Published images and candidates without a verdict under the present policy and corpus.
+        unjudged: Published images and candidates without a verdict under the policy and corpus in force.
         failing: Candidates that failed while their prompt has attempts left.
         quarantined: Candidates that failed on the last attempt.
         releasable: Candidates that may be published and are not.
@@ -37,39 +38,76 @@ class Survey:
 
 
 def survey(session: Session, campaign: str, rules: Rules) -> Survey:
-    """Look at every published image and every candidate of a campaign."""
-    found = Survey()
+    """Look at every published image and every candidate of a campaign.
+
+    Args:
+        session: An open session of the catalog.
+        campaign: The campaign's name.
+        rules: The rules in force.
+    """
     decisions = _decisions(session, rules)
+    result = Survey()
+    published = _survey_published(session, campaign, rules, decisions, result)
+    _survey_candidates(session, campaign, rules, decisions, published, result)
+    return result
+
+
+def _survey_published(
+    session: Session, campaign: str, rules: Rules, decisions: dict[int, str], result: Survey
+) -> dict[int, int]:
+    """Add what the published images want; returns prompt id -> image id of each."""
     published: dict[int, int] = {}
-    for release_id, prompt_id, image_id, batch, audit_id, verdict in session.execute(_published(campaign, rules)):
+    rows = session.execute(_published(campaign, rules))
+    for release_id, prompt_id, image_id, attempt, batch, audit_id, verdict in rows:
         published[prompt_id] = image_id
         decision = decisions.get(audit_id)
-        if verdict is None:
-            found.unjudged[batch].append(image_id)
-        elif decision == "reject":
-            found.offending.append((release_id, batch, "rejected by a person"))
-        elif verdict != "pass" and decision != "waive":
-            found.offending.append((release_id, batch, verdict))
+        state = candidate_state(attempt, verdict, decision, released=True, max_attempts=rules.max_attempts)
+        if state == CandidateState.UNAUDITED:
+            result.unjudged[batch].append(image_id)
+        elif not state.may_be_published:
+            why = "rejected by a person" if decision == "reject" else verdict
+            result.offending.append((release_id, batch, why))
+    return published
+
+
+def _survey_candidates(
+    session: Session,
+    campaign: str,
+    rules: Rules,
+    decisions: dict[int, str],
+    published: dict[int, int],
+    result: Survey,
+) -> None:
+    by_state = {
+        CandidateState.UNAUDITED: result.unjudged,
+        CandidateState.FAILED: result.failing,
+        CandidateState.QUARANTINED: result.quarantined,
+        CandidateState.RELEASABLE: result.releasable,
+    }
     for prompt_id, image_id, attempt, batch, audit_id, verdict in session.execute(_candidates(campaign, rules)):
+        released = published.get(prompt_id) == image_id
         decision = decisions.get(audit_id)
-        current = published.get(prompt_id) == image_id
-        if verdict is None:
-            if not current:
-                found.unjudged[batch].append(image_id)
-        elif verdict == "fail" and decision != "waive":
-            left = attempt + 1 < rules.max_attempts
-            (found.failing if left else found.quarantined)[batch].append(image_id)
-            if left:
-                found.attempts[batch] = max(found.attempts[batch], attempt)
-        elif not current and (decision == "waive" or (verdict == "pass" and decision is None)):
-            found.releasable[batch].append(image_id)
-    return found
+        state = candidate_state(attempt, verdict, decision, released=released, max_attempts=rules.max_attempts)
+        if state == CandidateState.FAILED:
+            result.attempts[batch] = max(result.attempts[batch], attempt)
+        # A published image without a verdict has been listed with the published ones.
+        if state in by_state and not (state == CandidateState.UNAUDITED and released):
+            by_state[state][batch].append(image_id)
 
 
 def _published(campaign: str, rules: Rules) -> Select[Any]:
-    audit = _present_audit(rules)
+    audit = _audit_in_force(rules)
     return (
-        select(Release.id, Release.prompt_id, Release.image_id, Prompt.batch_key, audit.c.id, audit.c.verdict)
+        select(
+            Release.id,
+            Release.prompt_id,
+            Release.image_id,
+            Image.attempt,
+            Prompt.batch_key,
+            audit.c.id,
+            audit.c.verdict,
+        )
+        .join(Image, Image.id == Release.image_id)
         .join(Prompt, Prompt.id == Release.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
         .outerjoin(audit, audit.c.image_id == Release.image_id)
@@ -79,29 +117,29 @@ def _published(campaign: str, rules: Rules) -> Select[Any]:
 
 
 def _candidates(campaign: str, rules: Rules) -> Select[Any]:
-    """Every prompt's regenerated image of the highest attempt among those that the present rules make."""
+    """Every prompt's regenerated image of the highest attempt among those made under the rules in force."""
     counting = [and_(Image.attempt == n, Image.settings_sha256 == sha256) for n, sha256 in enumerate(rules.regenerated)]
-    made = (
+    drawn = (
         select(Image.id, Image.prompt_id, Image.attempt)
         .join(Model)
         .where(Image.stage == "regenerated", Model.sha256 == rules.model_sha256, or_(*counting))
         .subquery()
     )
-    last = select(made.c.prompt_id, func.max(made.c.attempt).label("attempt")).group_by(made.c.prompt_id).subquery()
-    audit = _present_audit(rules)
+    last = select(drawn.c.prompt_id, func.max(drawn.c.attempt).label("attempt")).group_by(drawn.c.prompt_id).subquery()
+    audit = _audit_in_force(rules)
     return (
-        select(made.c.prompt_id, made.c.id, made.c.attempt, Prompt.batch_key, audit.c.id, audit.c.verdict)
-        .join(last, and_(last.c.prompt_id == made.c.prompt_id, last.c.attempt == made.c.attempt))
-        .join(Prompt, Prompt.id == made.c.prompt_id)
+        select(drawn.c.prompt_id, drawn.c.id, drawn.c.attempt, Prompt.batch_key, audit.c.id, audit.c.verdict)
+        .join(last, and_(last.c.prompt_id == drawn.c.prompt_id, last.c.attempt == drawn.c.attempt))
+        .join(Prompt, Prompt.id == drawn.c.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
-        .outerjoin(audit, audit.c.image_id == made.c.id)
+        .outerjoin(audit, audit.c.image_id == drawn.c.id)
         .where(PromptBatch.campaign == campaign)
-        .order_by(made.c.id)
+        .order_by(drawn.c.id)
     )
 
 
-def _present_audit(rules: Rules) -> Any:
-    """Every image's newest audit under the present policy and corpus."""
+def _audit_in_force(rules: Rules) -> Any:
+    """Every image's newest audit under the policy and corpus in force."""
     newest = (
         select(func.max(Audit.id))
         .join(PolicyRow)

@@ -24,17 +24,17 @@ def find_garbage(
 
     A batch writes an artifact first and its row some time later, so what was written or wanted less than the grace
     period ago is left out; so are reports. The files are listed before the rows are read: what was old then and has no
-    row afterwards will not get one, because whoever wants it again makes it new again.
+    row afterwards will not get one, because whoever needs it again gives it a new time of change.
 
     Args:
         catalog: What refers to artifacts.
         store: Where they are.
         grace_seconds: At least `MIN_GRACE_SECONDS`; longer than any batch may take.
-        now: Seconds since 1970; the present by default.
+        now: Seconds since 1970; the current time by default.
 
     Raises:
         ValueError: For a shorter grace period.
-        GarbageError: When the catalog refers to nothing, so that all would go; then it is probably the wrong one.
+        GarbageError: When the catalog refers to nothing, so that all would go; then it is probably the wrong catalog.
         ArtifactError: When the store cannot be read.
     """
     if grace_seconds < MIN_GRACE_SECONDS:
@@ -52,7 +52,7 @@ def find_garbage(
 
 
 def remove(files: Iterable[StoredFile]) -> Iterator[StoredFile]:
-    """Delete files and give each that is gone; one that was written anew meanwhile stays.
+    """Delete files and yield each that is gone; one that was written again meanwhile stays.
 
     Raises:
         ArtifactError: When one cannot be deleted; those before it are gone.

@@ -1,4 +1,4 @@
-"""Everything that the catalog knows about one image: from what it came, and what was decided about it."""
+"""The lineage of one image, from the catalog: what it was made from, and what was decided about it."""
 
 import re
 from collections.abc import Iterable
@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_file
 from twig_assets.catalog.models import Audit, ConceptEdit, Image, LedgerEntry, Mask, Release
+from twig_assets.compliance.candidates import image_state
+from twig_assets.compliance.state import CandidateState
 
 MIN_PREFIX = 6
 
@@ -128,9 +131,23 @@ class ReleaseLine(_Part):
 
 
 class Lineage(_Part):
-    """All of it; `children` are the images that were regenerated from this one, the oldest first."""
+    """All that the catalog has about an image.
+
+    Attributes:
+        image: The image.
+        state: Its state under the rules in force; None for one that is neither a candidate nor published, or where the
+            rules are not known.
+        prompt: The prompt that it was drawn for.
+        model: The model that drew it.
+        parent: The first image that it was regenerated from; None for a first image.
+        children: The images that were regenerated from this one, the oldest first.
+        masks: Masks of the image and of its parent.
+        audits: The oldest first, under whatever rules.
+        releases: The times that it was published for.
+    """
 
     image: ImageLine
+    state: CandidateState | None
     prompt: PromptLine
     model: ModelLine
     parent: ImageLine | None
@@ -141,12 +158,12 @@ class Lineage(_Part):
 
     @property
     def run_ids(self) -> dict[str, list[str]]:
-        """Dagster run -> what it made of this, in order of time."""
-        made = [(self.parent, "parent image")] if self.parent else []
-        made += [(self.image, "image"), *((child, f"image {child.id} from this one") for child in self.children)]
-        named: list[tuple[str, str]] = [(image.run_id, what) for image, what in made]
-        named += [(audit.run_id, f"audit {audit.id}") for audit in self.audits]
-        return {run: [what for other, what in named if other == run] for run, _ in named}
+        """Dagster run -> what of this lineage it made, in order of time."""
+        images = [(self.parent, "parent image")] if self.parent else []
+        images += [(self.image, "image"), *((child, f"image {child.id} from this one") for child in self.children)]
+        products: list[tuple[str, str]] = [(image.run_id, product) for image, product in images]
+        products += [(audit.run_id, f"audit {audit.id}") for audit in self.audits]
+        return {run: [product for other, product in products if other == run] for run, _ in products}
 
 
 def find_image(session: Session, wanted: str) -> Image:
@@ -163,36 +180,43 @@ def find_image(session: Session, wanted: str) -> Image:
     if re.fullmatch(r"[0-9]{1,9}", wanted) and (by_id := session.get(Image, int(wanted))):
         return by_id
     if Path(wanted).is_file():
-        sha256, what = sha256_file(wanted), wanted
+        sha256, name = sha256_file(wanted), wanted
     elif re.fullmatch(rf"[0-9a-f]{{{MIN_PREFIX},64}}", wanted.lower()):
-        sha256, what = wanted.lower(), f"sha256 {wanted}"
+        sha256, name = wanted.lower(), f"sha256 {wanted}"
     elif wanted.isdecimal():
         raise LineageError(f"the catalog has no image with the id {wanted}")
     else:
         raise LineageError(
             f"{wanted!r} is no image's id and no file; give an id, a file, or {MIN_PREFIX} or more digits of the sha256"
         )
-    found = session.scalars(select(Image).where(Image.sha256.startswith(sha256)).order_by(Image.id)).all()
-    if not found:
-        raise LineageError(f"{what}: the catalog has no such image; a file must be the very one, byte for byte")
-    if len(found) > 1:
+    images = session.scalars(select(Image).where(Image.sha256.startswith(sha256)).order_by(Image.id)).all()
+    if not images:
+        raise LineageError(f"{name}: the catalog has no such image; a file must be the very one, byte for byte")
+    if len(images) > 1:
         listed = ", ".join(
-            f"{one.id} ({one.stage}, attempt {one.attempt}, prompt {one.prompt_id})" for one in found[:20]
+            f"{image.id} ({image.stage}, attempt {image.attempt}, prompt {image.prompt_id})" for image in images[:20]
         )
-        raise LineageError(f"{what}: {len(found)} images have it; give one of their ids: {listed}")
-    return found[0]
+        raise LineageError(f"{name}: {len(images)} images have it; give one of their ids: {listed}")
+    return images[0]
 
 
-def lineage(session: Session, image: Image) -> Lineage:
-    """Read all that the catalog knows about an image."""
+def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage:
+    """Read all that the catalog has about an image.
+
+    Args:
+        session: An open session; nothing is written.
+        image: The image.
+        rules: The rules in force for its campaign; None where they are not known.
+    """
     prompt, parent = image.prompt, image.parent
     children = session.scalars(select(Image).where(Image.parent_id == image.id).order_by(Image.id)).all()
-    of_both = [one.id for one in (parent, image) if one]
-    masks = session.scalars(select(Mask).where(Mask.image_id.in_(of_both)).order_by(Mask.id))
+    masked = [image.id] if parent is None else [parent.id, image.id]
+    masks = session.scalars(select(Mask).where(Mask.image_id.in_(masked)).order_by(Mask.id))
     audits = session.scalars(select(Audit).where(Audit.image_id == image.id).order_by(Audit.id)).all()
     releases = session.scalars(select(Release).where(Release.image_id == image.id).order_by(Release.id))
     return Lineage(
         image=_image(image),
+        state=image_state(session, image, rules) if rules else None,
         prompt=PromptLine(
             campaign=prompt.batch.campaign,
             batch=prompt.batch_key,

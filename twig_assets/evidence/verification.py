@@ -1,4 +1,4 @@
-"""Checks the whole evidence: the catalog, its artifacts, and the heads of its ledger that reports have kept."""
+"""`twig verify`: all checks of the catalog, its artifacts, and the heads of its ledger that reports have kept."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from twig_assets.catalog.artifacts import needed_artifacts
 from twig_assets.catalog.database import open_existing_catalog
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.evidence.verify import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.checks import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
 from twig_assets.settings.home import artifact_root, catalog_url, home
 
 
@@ -38,7 +38,7 @@ class _Report(BaseModel):
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """The outcome of a verification.
 
     Attributes:
         findings: Everything that is not as it was recorded.

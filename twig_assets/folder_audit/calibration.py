@@ -1,15 +1,14 @@
 """Thresholds for a folder of protected works, from a folder of images that do not copy them."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result, compare
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.planted import planted
@@ -22,7 +21,6 @@ from twig_assets.similarity import Calibration, Limit, Policy
 from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
 
 BINS = 48
-_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,13 @@ def calibrate_folder(
         images: A folder of images that do not copy any of the references.
         references: The folder of protected works.
         policy: Gives all fields that are not calibrated.
-        out: Where results go; the same folder as that of an audit saves comparing anew.
+        out: Where results go; the folder of an earlier audit saves comparing again.
         false_alarms: Wanted share of clean images that fail.
         copies: How many copies of works to plant, to see what the thresholds find.
         bars: Whether to show progress on standard error.
 
     Raises:
-        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
         CalibrationError: If the share is impossible, or the images cannot be calibrated on.
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
@@ -71,29 +69,29 @@ def calibrate_folder(
             judged = judge(files, corpus, policy, work, bar.reach, progress)
         with Comparing("planted copies", bars) as progress:
             queries = [copy.query for copy in planted(corpus, copies)]
-            found = compare(queries, corpus, policy, work, progress)
-    distinct = {one.sha256 or one.file.name: one.result for one in judged}.values()
-    proposed = propose(_scores(list(distinct)), _scores(found), policy, false_alarms)
+            planted_results = compare(queries, corpus, policy, work, progress)
+    distinct = {image.sha256 or image.file.name: image.result for image in judged}.values()
+    proposed = propose(_scores(list(distinct)), _scores(planted_results), policy, false_alarms)
     try:
-        _write(out / "policy.yaml", policy_file(proposed))
-        _write(out / "calibration.html", _page(proposed))
+        write_whole(out / "policy.yaml", policy_file(proposed))
+        write_whole(out / "calibration.html", _page(proposed))
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return proposed
 
 
-def policy_file(found: Calibration) -> str:
+def policy_file(calibration: Calibration) -> str:
     """The proposed policy as YAML, each threshold with what it was chosen by."""
-    said = {one.limit.field: _said(one) for one in found.proposals}
+    comments = {proposal.limit.field: _comment(proposal) for proposal in calibration.proposals}
     lines = [
-        f"# Proposed from {found.images} clean images and {found.copies} planted copies, for {found.wanted:.2%} false "
-        "alarms at most.",
-        f"# All thresholds together: {found.false_alarms:.2%} of the clean images fail (with 95 % confidence not above "
-        f"{found.upper:.2%}).",
+        f"# Proposed from {calibration.images} clean images and {calibration.copies} planted copies, for "
+        f"{calibration.wanted:.2%} false alarms at most.",
+        f"# All thresholds together: {calibration.false_alarms:.2%} of the clean images fail (with 95 % confidence not "
+        f"above {calibration.upper:.2%}).",
         f"# {OPINION}",
     ]
-    for field, value in found.policy.model_dump(mode="json").items():
-        lines += [f"# {said[field]}"] if field in said else []
+    for field, value in calibration.policy.model_dump(mode="json").items():
+        lines += [f"# {comments[field]}"] if field in comments else []
         lines.append(f"{field}: {json.dumps(value)}")
     return "\n".join(lines) + "\n"
 
@@ -112,38 +110,23 @@ def chart(proposal: Proposal) -> Chart:
     return Chart(low, float(edges[-1]), shares(proposal.clean), shares(proposal.copies), proposal.limit.value)
 
 
-def _said(one: Proposal) -> str:
-    nearest = (max if one.limit.direction == ">=" else min)(one.clean)
-    found = "" if one.detected is None else f"; alone it finds {one.detected:.0%} of the copies"
-    return f"Clean images come as near as {nearest:.3g}; {one.false_alarms:.2%} of them fail by this{found}."
+def _comment(proposal: Proposal) -> str:
+    nearest = (max if proposal.limit.direction == ">=" else min)(proposal.clean)
+    detected = "" if proposal.detected is None else f"; alone it finds {proposal.detected:.0%} of the copies"
+    return f"Clean images come as near as {nearest:.3g}; {proposal.false_alarms:.2%} of them fail by this{detected}."
 
 
 def _scores(results: Sequence[Result]) -> list[Scores | None]:
-    return [None if one["verdict"] == "inconclusive" else one["scores"] for one in results]
+    return [None if result["verdict"] == "inconclusive" else result["scores"] for result in results]
 
 
-def _page(found: Calibration) -> str:
-    environment = Environment(
-        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _page(calibration: Calibration) -> str:
+    environment = page_templates(Path(__file__).parent)
     environment.filters["sign"] = _sign
-    charts = [(one, chart(one)) for one in found.proposals]
-    return environment.get_template("calibration.html.j2").render(c=found, charts=charts, opinion=OPINION)
+    charts = [(proposal, chart(proposal)) for proposal in calibration.proposals]
+    return environment.get_template("calibration.html.j2").render(c=calibration, charts=charts, opinion=OPINION)
 
 
 def _sign(limit: Limit) -> str:
     value = "off" if limit.value is None else f"{limit.value:g}"
     return f"{'≥' if limit.direction == '>=' else '≤'} {value}"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

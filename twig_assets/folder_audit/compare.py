@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,13 +11,13 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, reduced, squeezed
 from twig_assets.folder_audit.work import SIDE, Scan, WorkFolder
-from twig_assets.similarity import ORIENTATIONS, AuditResult, Policy, audit, ssim_all_pairs
+from twig_assets.similarity import ORIENTATIONS, Policy, audit, ssim_all_pairs
 from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
 
 CANDIDATES = 8
-"""So many works by each source are compared with an image at its own size."""
+"""How many works by each source are compared with an image at its own size."""
 
 SOURCES = ("ssim", "hog", "pdq")
 """By SSIM at SIDE x SIDE pixels, by gradients, and by PDQ hash: each compared with every work."""
@@ -47,16 +47,16 @@ class Query:
 
 
 class Progress(Protocol):
-    """Told how an audit gets on."""
+    """Is called as an audit proceeds."""
 
     def expect(self, queries: int, pairs: int) -> None:
-        """So many queries, and pairs of a query and a work, lie ahead."""
+        """Called first, with the number of queries and of pairs of a query and a work."""
 
     def compared(self, pairs: int) -> None:
-        """So many more pairs are done, or were done before."""
+        """Called with the number of further pairs that are done, or were done before."""
 
     def judged(self) -> None:
-        """One more query has its verdict."""
+        """Called when a query has its verdict."""
 
 
 Result = dict[str, Any]
@@ -72,8 +72,8 @@ def compare(
         queries: The pictures.
         corpus: The works, prepared in `work`.
         policy: Thresholds.
-        work: What was done before; what is done now is saved there shard by shard.
-        progress: Told how it gets on.
+        work: The folder that holds what earlier runs did; results are saved there shard by shard.
+        progress: Called as the audit proceeds.
 
     Returns:
         A result for each query, in order.
@@ -123,9 +123,9 @@ class _Shard:
         scans = [self._start(query) for query in queries]
         for start in range(compared, rows, BLOCK):
             stop = min(start + BLOCK, rows)
-            found = pictures.scores(self._work.block(start, stop))
+            scores = pictures.scores(self._work.block(start, stop))
             scans = [
-                Scan(stop, {source: self._best(scan, source, found[source][i], start) for source in SOURCES})
+                Scan(stop, {source: self._best(scan, source, scores[source][i], start) for source in SOURCES})
                 for i, scan in enumerate(scans)
             ]
             with self._work.transaction():
@@ -139,20 +139,22 @@ class _Shard:
         fresh = [(start + int(i), float(scores[i])) for i in nearest if start + int(i) in works][: CANDIDATES + 1]
         # Equal scores in order of hash, so that the order in which references came does not matter.
         ranked = [*scan.candidates.get(source, []), *fresh]
-        return sorted(ranked, key=lambda one: (-one[1], works[one[0]].stored.sha256))[: CANDIDATES + 1]
+        return sorted(ranked, key=lambda candidate: (-candidate[1], works[candidate[0]].stored.sha256))[
+            : CANDIDATES + 1
+        ]
 
     def _candidates(self, query: Query) -> list[str]:
         """Hashes of the works to compare with at the image's own size, in order of hash."""
-        found: set[str] = set()
+        chosen: set[str] = set()
         for best in self._start(query).candidates.values():
             hashes = [self._corpus.by_row[row].stored.sha256 for row, _ in best]
-            found |= set([sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES])
+            chosen |= set([sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES])
         if self._corpus.has_local_features:
-            found |= set(self._by_local_features(query)) - {query.excluded}
-        return sorted(found)
+            chosen |= set(self._by_local_features(query)) - {query.excluded}
+        return sorted(chosen)
 
     def _by_local_features(self, query: Query) -> list[str]:
-        # What a feature says depends on all works, so this is sought anew when the corpus changes.
+        # What a feature says depends on all works, so the search is repeated when the corpus changes.
         key = sha256_of({"corpus": self._corpus.version, "scan": self._key})
         known = self._work.result(f"local features of {query.key}", key)
         if known is None:
@@ -169,8 +171,8 @@ class _Shard:
         if known is not None:
             return known
         references = [self._corpus.picture(sha256) for sha256 in hashes]
-        [found] = audit(self._picture(query)[None], references, policy, labels=[query.name])
-        body = _as_json(found)
+        [result] = audit(self._picture(query)[None], references, policy, labels=[query.name])
+        body: Result = json.loads(json.dumps(result.as_row()))
         with self._work.transaction():
             self._work.put_result(query.key, key, body)
         return body
@@ -179,12 +181,6 @@ class _Shard:
         if query.key not in self._pixels:
             self._pixels[query.key] = reduced(query.pixels(), MAX_SIDE)
         return self._pixels[query.key]
-
-
-def _as_json(found: AuditResult) -> Result:
-    nearest = found.nearest.sha256 if found.nearest else None
-    body: Result = json.loads(json.dumps(asdict(replace(found, nearest=None)) | {"nearest": nearest}))
-    return body
 
 
 class _Described:

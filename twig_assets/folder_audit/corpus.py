@@ -1,4 +1,4 @@
-"""The protected works of an audit on its own: squeezed on disk, and read again at their own size one at a time."""
+"""The protected works of a folder audit: squeezed on disk, and read again at their own size one at a time."""
 
 import hashlib
 from collections import OrderedDict
@@ -12,6 +12,7 @@ from twig_assets.folder_audit.images import reduced, squeezed
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
 from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
 from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import (
     CorpusFile,
     EmptyCorpusError,
@@ -20,7 +21,6 @@ from twig_assets.similarity.corpus.references import (
     corpus_version,
     same_file,
 )
-from twig_assets.similarity.detectors import ReferenceIndex
 from twig_assets.similarity.detectors.hog import hog
 from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq
@@ -29,7 +29,7 @@ MAX_SIDE = 2048
 """References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
 
 LOCAL_UP_TO = 2000
-"""Up to so many works, candidates are also sought by local features, which take 0.25 MB a work."""
+"""Up to this many works, candidates are also sought by local features, which take 0.25 MB a work."""
 
 _KEPT_BYTES = 256 << 20
 _BATCH = 256
@@ -79,8 +79,8 @@ class Corpus:
         hashes = list(self.works)
         if self._index is None:
             self._index = ReferenceIndex([reduced(self.picture(sha256).pixels, CANVAS) for sha256 in hashes])
-        found = self._index.candidates(self._index.describe(image), count)
-        return [hashes[one.reference] for one in found if "local features" in one.proposed_by]
+        candidates = self._index.candidates(self._index.describe(image), count)
+        return [hashes[candidate.reference] for candidate in candidates if "local features" in candidate.proposed_by]
 
     def picture(self, sha256: str) -> ReferenceImage:
         """A work with its pixels, at most MAX_SIDE on either side.
@@ -97,11 +97,11 @@ class Corpus:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
         pixels = reduced(decode(content).pixels, MAX_SIDE)
         file = work.file
-        found = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, sha256, pixels)
-        self._kept[sha256] = found
-        while sum(one.pixels.nbytes for one in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
+        reference = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, sha256, pixels)
+        self._kept[sha256] = reference
+        while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
-        return found
+        return reference
 
 
 def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:
@@ -129,8 +129,8 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
                     not_compared.append(NotCompared(shown(file.path.relative_to(folder)), str(error)))
         step(min(start + _BATCH, len(files)), len(files))
     if not first:
-        told = "".join(f"\n{one.name}: {one.reason}" for one in not_compared)
-        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{told}")
+        reasons = "".join(f"\n{skipped.name}: {skipped.reason}" for skipped in not_compared)
+        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
     work.withdraw(sorted(known - set(first)))
     stored = work.references()
     works = {s: Work(file, shown(file.path.relative_to(folder)), stored[s]) for s, file in first.items()}
@@ -145,10 +145,10 @@ def _read(file: CorpusFile, first: dict[str, CorpusFile], known: set[str], work:
     if sha256 in first:
         raise ValueError(same_file(first[sha256].path))
     if sha256 not in known:
-        found = decode(content)
-        height, width = found.pixels.shape[:2]
-        notes = suffix_note(file.path.suffix, found.format) + found.notes
-        work.add_reference(_record(found.pixels), sha256, (width, height), notes)
+        decoded = decode(content)
+        height, width = decoded.pixels.shape[:2]
+        notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
+        work.add_reference(_record(decoded.pixels), sha256, (width, height), notes)
     first[sha256] = file
 
 

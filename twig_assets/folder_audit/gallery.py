@@ -1,22 +1,20 @@
 """One page with the images, the worst first, that needs nothing else and can be mailed."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
 from twig_assets.folder_audit.pictures import Pictures, pictures
-from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
-from twig_assets.similarity import limits
+from twig_assets.similarity import SEVERITY, limits
+from twig_assets.similarity.detectors.registry import detectors
 
 BINS = 40
-_HERE = Path(__file__).parent
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
 
 
@@ -53,8 +51,8 @@ def write_gallery(
     Args:
         judged: Every file with its verdict.
         waived: Name of a file -> the decisions that let it through.
-        summary: See `summarize`.
-        corpus: What was compared with.
+        summary: The figures that `summarize` gives.
+        corpus: The works that the images were compared with.
         baseline: Results of works of the corpus against the rest of it.
         path: Where the page goes.
         shown: How many images it shows at most.
@@ -62,44 +60,33 @@ def write_gallery(
     Raises:
         OSError: If it cannot be written.
     """
-    environment = Environment(
-        # The compliance report's style, so that both pages look alike.
-        loader=FileSystemLoader([_HERE, _HERE.parent / "reports"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda one: one.severity)
-    cards = [_card(one, corpus) for one in worst[:shown]]
+    worst = sorted(judged, key=lambda image: image.order)
+    cards = [_card(image, corpus) for image in worst[:shown]]
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
         cards=cards,
         left=len(judged) - len(cards),
         bars=bars(judged, baseline),
         severity=SEVERITY,
+        detectors=detectors(),
         works=corpus.works,
         waived=waived,
     )
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, page)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
     """How many reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
-    counts: list[dict[str, int]] = [dict.fromkeys(SEVERITY, 0) for _ in range(BINS)]
+    counts: list[dict[str, int]] = [dict.fromkeys(map(str, SEVERITY), 0) for _ in range(BINS)]
     works = [0] * BINS
-    for one in judged:
-        if one.ssim is not None:
-            counts[_step(one.ssim)][one.verdict] += 1
+    for image in judged:
+        if image.ssim is not None:
+            counts[_step(image.ssim)][image.verdict] += 1
     for result in baseline:
         if (score := result["scores"].get("ssim")) is not None:
             works[_step(score)] += 1
@@ -120,6 +107,6 @@ def _step(score: float) -> int:
     return min(BINS - 1, max(0, int(score * BINS)))
 
 
-def _card(one: Judged, corpus: Corpus) -> Card:
-    nearest = one.result["nearest"]
-    return Card(one, pictures(one, corpus), corpus.works[nearest] if nearest else None)
+def _card(image: Judged, corpus: Corpus) -> Card:
+    nearest = image.result["nearest"]
+    return Card(image, pictures(image, corpus), corpus.works[nearest] if nearest else None)

@@ -40,13 +40,13 @@ def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
         source.stat()
         return [ImageFile(source, shown(source.name))], []
     audited, hidden = [], []
-    for found in files_below(source):
-        inside = found.path.relative_to(source)
+    for entry in files_below(source):
+        inside = entry.path.relative_to(source)
         name = shown(inside)
         if any(part.startswith(".") for part in inside.parts):
             hidden.append(name)
         else:
-            audited.append(ImageFile(found.path, name, found.problem))
+            audited.append(ImageFile(entry.path, name, entry.problem))
     return audited, hidden
 
 

@@ -32,26 +32,26 @@ def draw_matches(image: np.ndarray, reference: np.ndarray) -> Drawn | None:
     """
     ours, theirs = local_features(image), local_features(reference)
     variants = {name: ours.variant(name) for name in VARIANTS}
-    found = [one for name, features in variants.items() if (one := align(features, theirs, name))]
-    if not found:
+    alignments = [alignment for name, features in variants.items() if (alignment := align(features, theirs, name))]
+    if not alignments:
         return None
-    best = max(found, key=lambda one: one.strength)
+    best = max(alignments, key=lambda alignment: alignment.strength)
     shown = variants[best.variant]
     pairs = one_to_one(shown, theirs)
     agreeing = agreeing_matches(best.matrix, shown, theirs, *pairs)
-    here, there = shown.points[pairs[0][agreeing]], theirs.points[pairs[1][agreeing]]
+    on_image, on_work = shown.points[pairs[0][agreeing]], theirs.points[pairs[1][agreeing]]
     left, right = on_canvas(image), on_canvas(reference)
     if "mirrored" in best.variant:
         # The matches were found on the mirrored image; lead them back to the image as it is.
-        here = np.column_stack([left.shape[1] - 1 - here[:, 0], here[:, 1]])
+        on_image = np.column_stack([left.shape[1] - 1 - on_image[:, 0], on_image[:, 1]])
     height = max(left.shape[0], right.shape[0])
     sheet = Image.new("RGB", (left.shape[1] + GAP + right.shape[1], height), _GROUND)
     offset = left.shape[1] + GAP
     sheet.paste(Image.fromarray(left), (0, 0))
     sheet.paste(Image.fromarray(right), (offset, 0))
     pen = ImageDraw.Draw(sheet)
-    for (x, y), (u, v) in zip(here.tolist(), there.tolist(), strict=True):
+    for (x, y), (u, v) in zip(on_image.tolist(), on_work.tolist(), strict=True):
         pen.line((x, y, u + offset, v), fill=_LINE)
         for a, b in ((x, y), (u + offset, v)):
             pen.ellipse((a - 2, b - 2, a + 2, b + 2), outline=_LINE)
-    return Drawn(np.asarray(sheet), len(here))
+    return Drawn(np.asarray(sheet), len(on_image))

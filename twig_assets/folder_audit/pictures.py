@@ -1,12 +1,11 @@
 """Pictures for the gallery: an image, the work it comes nearest to, and where the two are alike."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from twig_assets.files import picture_uri
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, reduced
 from twig_assets.folder_audit.keypoints import draw_matches
@@ -19,7 +18,7 @@ from twig_assets.similarity.structural.ssim import ssim_map
 
 SIDE = 256
 DRAWN_FROM = 5
-"""Matching local features are drawn when so many agree on how the work lies on the image; fewer do by chance."""
+"""Matching local features are drawn when at least this many agree on where the work lies; fewer agree by chance."""
 
 _NO_SCORE = 200
 _EXACT_SIDE = 96
@@ -48,16 +47,16 @@ class Pictures:
     agreeing: int = 0
 
 
-def pictures(one: Judged, corpus: Corpus) -> Pictures:
+def pictures(judged: Judged, corpus: Corpus) -> Pictures:
     """The pictures of a card; what has become unreadable since it was judged leaves a gap."""
-    if one.size is None:
+    if judged.size is None:
         return Pictures()
     try:
-        full = decode(read_file(one.file.path)).pixels
+        full = decode(read_file(judged.file.path)).pixels
     except DecodeError:
         return Pictures()
     image = reduced(full, SIDE)
-    nearest = one.nearest_match
+    nearest = judged.nearest_match
     if nearest is None:
         return Pictures(_uri(image))
     try:
@@ -91,15 +90,13 @@ def likeness(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     same_size = np.asarray(Image.fromarray(reference).resize((width, height), Image.Resampling.LANCZOS))
-    found = ssim_map(image, same_size)
+    ssim_of_pixels = ssim_map(image, same_size)
     painted = np.full((height, width, 3), _NO_SCORE, np.uint8)
-    channels = [np.interp(found, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
+    channels = [np.interp(ssim_of_pixels, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
     painted[BORDER:-BORDER, BORDER:-BORDER] = np.stack(channels, axis=-1).round()
     return painted
 
 
 def _uri(pixels: np.ndarray) -> str:
     exact = max(pixels.shape[:2]) <= _EXACT_SIDE
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=82)
-    return f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return picture_uri(Image.fromarray(pixels), "png" if exact else "webp", quality=82)

@@ -44,14 +44,14 @@ def planted(corpus: Corpus, count: int) -> list[Planted]:
 
 def recall(copies: Sequence[Planted], results: Sequence[Result]) -> dict[str, Any]:
     """How many of the copies were found: their verdict is `fail` or `review`, and their work is among the matches."""
-    found = [_found(copy, result) for copy, result in zip(copies, results, strict=True)]
+    recognised = [_found(copy, result) for copy, result in zip(copies, results, strict=True)]
     made = Counter(copy.transform for copy in copies)
-    caught = Counter(copy.transform for copy, so in zip(copies, found, strict=True) if so)
+    caught = Counter(copy.transform for copy, is_recognised in zip(copies, recognised, strict=True) if is_recognised)
     return {
         "what": "copies of works of the corpus, planted in this run, whose work was found",
         "planted": len(copies),
-        "found": sum(found),
-        "recall": sum(found) / len(copies) if copies else None,
+        "found": sum(recognised),
+        "recall": sum(recognised) / len(copies) if copies else None,
         "by_transform": {name: {"planted": made[name], "found": caught[name]} for name in TRANSFORMS if made[name]},
     }
 

@@ -1,4 +1,4 @@
-"""How an audit gets on, on standard error."""
+"""Progress bars of an audit, on standard error."""
 
 import sys
 from typing import Any
@@ -21,7 +21,7 @@ class Bar:
             self._bar.close()
 
     def reach(self, done: int, total: int) -> None:
-        """So much of so much is done."""
+        """Show that `done` of `total` are done."""
         if self._bar is None:
             self._bar = tqdm(
                 total=total,

@@ -1,12 +1,12 @@
 """Audit a folder of images against a folder of protected works, and write down what was found."""
 
 import json
-import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import compare
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.gallery import write_gallery
@@ -21,7 +21,7 @@ from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.similarity import Policy
 
 
-class StandaloneError(ValueError):
+class FolderAuditError(ValueError):
     """An audit that cannot begin; the message says what to change."""
 
 
@@ -58,7 +58,7 @@ def audit_folder(
         bars: Whether to show progress on standard error.
 
     Raises:
-        StandaloneError: If there are no images, or `out` lies within one of the folders that are read.
+        FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
@@ -75,32 +75,32 @@ def audit_folder(
         with Comparing("planted copies", bars) as progress:
             results = compare([copy.query for copy in copies], corpus, policy, work, progress)
     waivers = read_waivers(out)
-    let = {one.file.name: found for one in judged if (found := waived(one, policy.sha256, waivers))}
-    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let)
+    let_through = {
+        image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
+    }
+    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let_through)
     try:
         write_tables(judged, corpus, policy, waivers, out)
-        partial = out / ".summary.json.partial"
-        partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(partial, out / "summary.json")
-        write_gallery(judged, let, summary, corpus, baseline, out / "gallery.html", shown)
+        write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
-    return Outcome(judged, let, summary, out)
+    return Outcome(judged, let_through, summary, out)
 
 
 def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
     """The files to audit and the names of hidden ones.
 
     Raises:
-        StandaloneError: If there is nothing to audit, or `out` lies within one of the folders that are read.
+        FolderAuditError: If there is nothing to audit, or `out` lies within one of the folders that are read.
     """
     for folder in (images, references):
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
-            raise StandaloneError(f"{out}: lies within {folder}, which is read; choose another --out")
+            raise FolderAuditError(f"{out}: lies within {folder}, which is read; choose another --out")
     try:
         files, hidden = image_files(images)
     except OSError as error:
-        raise StandaloneError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
+        raise FolderAuditError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
     if not files:
-        raise StandaloneError(f"{images}: there is no file to audit; put the images there")
+        raise FolderAuditError(f"{images}: there is no file to audit; put the images there")
     return files, hidden

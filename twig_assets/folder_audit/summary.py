@@ -10,10 +10,10 @@ from twig_assets.folder_audit.compare import CANDIDATES, Result
 from twig_assets.folder_audit.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.folder_audit.corpus import MAX_SIDE as REFERENCE_SIDE
 from twig_assets.folder_audit.images import MAX_SIDE as IMAGE_SIDE
-from twig_assets.folder_audit.verdicts import SEVERITY, Judged
+from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.work import SIDE
-from twig_assets.similarity import Policy
+from twig_assets.similarity import SEVERITY, Policy
 from twig_assets.similarity.audit import library_versions
 
 OPINION = "A verdict is an opinion about similarity, not about infringement."
@@ -46,27 +46,29 @@ def summarize(
     Args:
         judged: Every file with its verdict.
         hidden: Names of the hidden files that were passed over.
-        corpus: What was compared with.
-        policy: By which thresholds.
+        corpus: The works that the images were compared with.
+        policy: The thresholds in use.
         baseline: Results of works of the corpus against the rest of it.
         recall: How many planted copies were found.
         waived: Name of a file -> the decisions that let it through.
     """
-    verdicts = Counter(one.verdict for one in judged)
-    distinct = {one.sha256: one for one in judged if one.sha256}.values()
+    verdicts = Counter(image.verdict for image in judged)
+    distinct = {image.sha256: image for image in judged if image.sha256}.values()
     return {
         "what": OPINION,
         "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
         "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
-        "waived": {name: [one.model_dump(mode="json") for one in found] for name, found in waived.items()},
-        "inconclusive": [_said(one) for one in judged if one.verdict == "inconclusive"],
+        "waived": {
+            name: [waiver.model_dump(mode="json") for waiver in decisions] for name, decisions in waived.items()
+        },
+        "inconclusive": [_reasons(image) for image in judged if image.verdict == "inconclusive"],
         "passed_over": list(hidden),
         "references": {
             "compared": len(corpus.works),
             "corpus_version": corpus.version,
-            "not_compared": [{"file": one.name, "reason": one.reason} for one in corpus.not_compared],
+            "not_compared": [{"file": skipped.name, "reason": skipped.reason} for skipped in corpus.not_compared],
         },
-        "ssim": spread([one.ssim for one in distinct], policy),
+        "ssim": spread([image.ssim for image in distinct], policy),
         "baseline": {
             "what": "works of the corpus against the rest of it",
             "sampled": len(baseline),
@@ -81,18 +83,18 @@ def summarize(
 
 def spread(scores: Sequence[float | None], policy: Policy) -> dict[str, Any]:
     """Percentiles, maximum and shares from the two thresholds on, of the scores that there are."""
-    there = np.array([score for score in scores if score is not None])
+    known = np.array([score for score in scores if score is not None])
     limits = {"review": round(policy.ssim_threshold - policy.review_margin, 9), "fail": policy.ssim_threshold}
     return {
-        "scored": len(there),
-        "percentiles": {str(p): float(np.percentile(there, p)) for p in PERCENTILES} if len(there) else {},
-        "maximum": float(there.max()) if len(there) else None,
+        "scored": len(known),
+        "percentiles": {str(p): float(np.percentile(known, p)) for p in PERCENTILES} if len(known) else {},
+        "maximum": float(known.max()) if len(known) else None,
         "share_from": [
-            {"verdict": name, "threshold": limit, "share": float((there >= limit).mean()) if len(there) else None}
+            {"verdict": name, "threshold": limit, "share": float((known >= limit).mean()) if len(known) else None}
             for name, limit in limits.items()
         ],
     }
 
 
-def _said(one: Judged) -> dict[str, Any]:
-    return {"file": one.file.name, "reasons": one.result["reasons"]}
+def _reasons(image: Judged) -> dict[str, Any]:
+    return {"file": image.file.name, "reasons": image.result["reasons"]}

@@ -1,6 +1,5 @@
 """One row for every image, reference and rank: as Parquet and as CSV."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,16 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from twig_assets.files import written_whole
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
 from twig_assets.similarity import Policy
+
+_SCORES = ("ssim", "masked_ssim", "transform", "masked_transform", "hog_cosine", "pdq_distance", "sift_inliers")
+_MATCH_COLUMNS = (*_SCORES, "sscd_cosine", "alignment_strength", "aligned_ssim", "copied", "fired")
+_IMAGE_COLUMNS = (*_SCORES, "alignment_strength", "sscd_cosine", "contrast", "mask_pixels")
+"""The order of the columns since the first tables; the scores of later detectors follow."""
 
 
 def write_tables(
@@ -23,36 +28,41 @@ def write_tables(
     Raises:
         OSError: If they cannot be written.
     """
-    rows = [row for one in judged for row in _rows(one, corpus, policy, waivers)]
+    rows = [row for image in judged for row in _rows(image, corpus, policy, waivers)]
     # An image with a match first, for its row has all columns in their order.
     complete = sorted(rows, key=lambda row: row["rank"] is None)
     columns = list(dict.fromkeys(name for row in complete for name in row))
     table = pa.table({name: [row.get(name) for row in rows] for name in columns})
-    _replaced(out / "audit.parquet", lambda path: pyarrow.parquet.write_table(table, path))
-    _replaced(out / "audit.csv", lambda path: pyarrow.csv.write_csv(table, path))
+    with written_whole(out / "audit.parquet") as path:
+        pyarrow.parquet.write_table(table, path)
+    with written_whole(out / "audit.csv") as path:
+        pyarrow.csv.write_csv(table, path)
 
 
-def _rows(one: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
-    result = one.result
-    width, height = one.size or (None, None)
-    image = {
-        "image": one.file.name,
-        "image_sha256": one.sha256,
+def _rows(judged: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:
+    result = judged.result
+    width, height = judged.size or (None, None)
+    columns = {
+        "image": judged.file.name,
+        "image_sha256": judged.sha256,
         "width": width,
         "height": height,
-        "notes": "; ".join(one.notes),
-        "verdict": one.verdict,
+        "notes": "; ".join(judged.notes),
+        "verdict": judged.verdict,
         "reasons": "; ".join(result["reasons"]),
     }
-    about = {f"image_{name}": value for name, value in result["scores"].items()}
+    about = {f"image_{name}": value for name, value in _in_order(result["scores"], _IMAGE_COLUMNS).items()}
     rules = {**result["thresholds"], "policy_sha256": policy.sha256, "corpus_version": corpus.version}
     rules |= {f"{library} version": number for library, number in result["versions"].items()}
     rows = []
     for match in result["matches"] or [{}]:
         sha256 = match.get("reference_sha256")
-        waiver = waivers.get((one.sha256 or "", sha256 or "", policy.sha256))
-        decided = {"behind_verdict": sha256 in one.behind, "waived": f"{waiver.who}: {waiver.why}" if waiver else None}
-        rows.append({**image, **_match(match, corpus), **decided, **about, **rules})
+        waiver = waivers.get((judged.sha256 or "", sha256 or "", policy.sha256))
+        decided = {
+            "behind_verdict": sha256 in judged.behind,
+            "waived": f"{waiver.who}: {waiver.why}" if waiver else None,
+        }
+        rows.append({**columns, **_match(match, corpus), **decided, **about, **rules})
     return rows
 
 
@@ -68,19 +78,14 @@ def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
         "title": work.file.title if work else None,
         "rights_holder": work.file.rights_holder if work else None,
         "licence": work.file.licence if work else None,
-        **{name: _cell(value) for name, value in match.items() if name not in own},
+        **{name: _cell(value) for name, value in _in_order(match, _MATCH_COLUMNS).items() if name not in own},
         "resized_from": f"{resized[1]} x {resized[0]}" if resized else None,
     }
 
 
+def _in_order(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in (*columns, *row) if name in row}
+
+
 def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _replaced(path: Path, write: Any) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,10 +10,8 @@ from twig_assets.folder_audit.compare import Progress, Query, Result, compare
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced_size
 from twig_assets.folder_audit.work import ImageRow, WorkError, WorkFolder
-from twig_assets.similarity import Policy
+from twig_assets.similarity import Policy, is_behind, severity
 from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
-
-SEVERITY = ("fail", "review", "inconclusive", "pass")
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Judged:
     @property
     def ssim(self) -> float | None:
         """The highest SSIM to any work; None if it was not computed."""
-        found: float | None = self.result["scores"].get("ssim")
-        return found
+        score: float | None = self.result["scores"].get("ssim")
+        return score
 
     @property
     def nearest_match(self) -> Result | None:
@@ -56,20 +54,17 @@ class Judged:
         """Hashes of the works that a verdict of `fail` or `review` rests on."""
         if self.verdict not in ("fail", "review"):
             return []
-        rules = self.result["thresholds"]
-        margin = rules["review_margin"] if self.verdict == "review" else 0
+        thresholds = self.result["thresholds"]
         return [
             match["reference_sha256"]
             for match in self.result["matches"]
-            if match["reference_sha256"] == self.result["nearest"]
-            or match["fired"]
-            or match["ssim"] >= rules["ssim_threshold"] - margin
+            if match["reference_sha256"] == self.result["nearest"] or is_behind(match, thresholds, self.verdict)
         ]
 
     @property
-    def severity(self) -> tuple[int, float, str]:
-        """Sorts the worst first."""
-        return SEVERITY.index(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
+    def order(self) -> tuple[int, float, str]:
+        """A key that sorts the most severe first."""
+        return severity(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
 
 
 def judge(
@@ -86,7 +81,7 @@ def judge(
         files: What to audit.
         corpus: The works.
         policy: Thresholds.
-        work: What was done before.
+        work: The folder that holds what earlier runs did.
         read: Called with the number of files read and of all.
         progress: See `compare`.
 
@@ -112,8 +107,8 @@ def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow]:
         sha256 = hashlib.sha256(content).hexdigest()
         if (known := work.image(sha256)) is not None:
             return sha256, known
-        found = decode(content)
-        row = ImageRow(found.format, found.pixels.shape[1], found.pixels.shape[0], found.notes, None)
+        decoded = decode(content)
+        row = ImageRow(decoded.format, decoded.pixels.shape[1], decoded.pixels.shape[0], decoded.notes, None)
     except DecodeError as error:
         row = ImageRow(None, None, None, (), str(error))
     if sha256:

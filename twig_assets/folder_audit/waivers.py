@@ -10,7 +10,7 @@ import pyarrow.parquet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twig_assets.folder_audit.verdicts import Judged
-from twig_assets.similarity.audit import KEPT_MATCHES
+from twig_assets.similarity.result import KEPT_MATCHES
 
 FILE = "waivers.jsonl"
 
@@ -73,14 +73,14 @@ def read_waivers(out: Path) -> dict[Pair, Waiver]:
     return {pair: waiver for pair, waiver in newest.items() if waiver.decision == "waive"}
 
 
-def waived(one: Judged, policy_sha256: str, waivers: dict[Pair, Waiver]) -> list[Waiver]:
+def waived(image: Judged, policy_sha256: str, waivers: dict[Pair, Waiver]) -> list[Waiver]:
     """The waivers that let an image through: one for each work behind its verdict; none if one is missing."""
-    pairs = [(one.sha256 or "", sha256, policy_sha256) for sha256 in one.behind]
+    pairs = [(image.sha256 or "", sha256, policy_sha256) for sha256 in image.behind]
     # The five nearest works are kept; when all of them are too near, there may be more that nobody has looked at.
     if not pairs or len(pairs) == KEPT_MATCHES:
         return []
-    found = [waivers[pair] for pair in pairs if pair in waivers]
-    return found if len(found) == len(pairs) else []
+    holding = [waivers[pair] for pair in pairs if pair in waivers]
+    return holding if len(holding) == len(pairs) else []
 
 
 def decide(out: Path, image: str, decision: Literal["waive", "revoke"], who: str, why: str) -> Sequence[Waiver]:
@@ -124,7 +124,7 @@ def decide(out: Path, image: str, decision: Literal["waive", "revoke"], who: str
         for row in about
     ]
     with (out / FILE).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in made)
+        file.writelines(json.dumps(waiver.model_dump(mode="json"), ensure_ascii=False) + "\n" for waiver in made)
     return made
 
 

@@ -1,4 +1,4 @@
-"""What an audit has done so far, kept beside its output, so that a run that was ended goes on from there."""
+"""What an audit has done so far, kept beside its output, so that an interrupted run continues from there."""
 
 import fcntl
 import json
@@ -53,7 +53,7 @@ class ImageRow(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """How far a query was compared: with the first so many rows; and for each source the best as (row, score)."""
+    """How far a query was compared: the number of rows, from the first; and each source's best as (row, score)."""
 
     compared: int
     candidates: dict[str, list[tuple[int, float]]]
@@ -68,7 +68,7 @@ class WorkFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open or make it, for one process at a time.
+        """Open the folder, or make it, for one process at a time.
 
         Raises:
             WorkError: If another process works in it, or it cannot be written.
@@ -88,7 +88,7 @@ class WorkFolder:
             self._db.executescript(_TABLES)
             self._cut_unfinished_record()
         except sqlite3.Error as error:
-            raise WorkError(f"{folder}: cannot be used ({error}); delete it to begin anew") from error
+            raise WorkError(f"{folder}: cannot be used ({error}); delete it to start again") from error
 
     def close(self) -> None:
         """Let others in."""
@@ -115,8 +115,8 @@ class WorkFolder:
 
     def references(self) -> dict[str, ReferenceRow]:
         """Hash -> reference, of all that are in the corpus."""
-        found = self._db.execute("SELECT row, sha256, width, height, notes FROM reference WHERE sha256 IS NOT NULL")
-        return {sha256: ReferenceRow(row, sha256, w, h, tuple(json.loads(n))) for row, sha256, w, h, n in found}
+        rows = self._db.execute("SELECT row, sha256, width, height, notes FROM reference WHERE sha256 IS NOT NULL")
+        return {sha256: ReferenceRow(row, sha256, w, h, tuple(json.loads(n))) for row, sha256, w, h, n in rows}
 
     def add_reference(self, record: np.ndarray, sha256: str, size: tuple[int, int], notes: tuple[str, ...]) -> None:
         """Append a record, of RECORD and shape (), within a transaction; size: the picture's width and height."""
@@ -135,8 +135,8 @@ class WorkFolder:
 
     def image(self, sha256: str) -> ImageRow | None:
         """What decoding gave, if it was tried before."""
-        found = self._db.execute("SELECT format, width, height, notes, problem FROM image WHERE sha256 = ?", (sha256,))
-        row = found.fetchone()
+        rows = self._db.execute("SELECT format, width, height, notes, problem FROM image WHERE sha256 = ?", (sha256,))
+        row = rows.fetchone()
         return row and ImageRow(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4])
 
     def put_image(self, sha256: str, row: ImageRow) -> None:
@@ -146,8 +146,8 @@ class WorkFolder:
 
     def scan(self, query: str, key: str) -> Scan:
         """How far a query was compared under a key: versions of libraries and the like."""
-        found = self._db.execute("SELECT compared, candidates FROM scan WHERE query = ? AND key = ?", (query, key))
-        row = found.fetchone()
+        rows = self._db.execute("SELECT compared, candidates FROM scan WHERE query = ? AND key = ?", (query, key))
+        row = rows.fetchone()
         if row is None:
             return Scan(0, {})
         return Scan(row[0], {source: [(r, s) for r, s in best] for source, best in json.loads(row[1]).items()})
@@ -169,5 +169,5 @@ class WorkFolder:
     def _cut_unfinished_record(self) -> None:
         wanted = self.rows() * RECORD.itemsize
         if os.fstat(self._records.fileno()).st_size < wanted:
-            raise WorkError(f"{self.folder}: its file of references was cut short; delete the folder to begin anew")
+            raise WorkError(f"{self.folder}: its file of references was cut short; delete the folder to start again")
         self._records.truncate(wanted)

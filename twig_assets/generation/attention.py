@@ -1,7 +1,6 @@
 """Cross-attention: suppressing it inside a mask, and watching where it goes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -55,17 +54,6 @@ class WatchingProcessor:
         paid = attn.get_attention_scores(attn.head_to_batch_dim(query), attn.head_to_batch_dim(key))
         self._seen(paid.unflatten(0, (-1, attn.heads)).mean(1))
         return self._inner(attn, hidden_states, encoder_hidden_states, *args, **kwargs)
-
-
-@contextmanager
-def cross_attention(unet: Any, wrap: Callable[[Any], Any]) -> Iterator[None]:
-    """While the block runs, every cross-attention processor of the U-Net is the one `wrap` makes of it."""
-    before = dict(unet.attn_processors)
-    unet.set_attn_processor({name: wrap(one) if ".attn2." in name else one for name, one in before.items()})
-    try:
-        yield
-    finally:
-        unet.set_attn_processor(before)
 
 
 def on_grid(mask: torch.Tensor, places: int) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Outcome = Literal["released", "quarantined", "failed", "review", "waiting"]
+Outcome = Literal["released", "quarantined", "failed", "review", "rejected", "waiting"]
 
 
 class _Part(BaseModel):
@@ -41,6 +41,17 @@ class ReferenceLine(_Part):
     picture: Picture
 
 
+class DetectorLine(_Part):
+    """What a detector says about an image; `reached` when its score is on the wrong side of the threshold."""
+
+    name: str
+    title: str
+    score: float
+    direction: str
+    threshold: float
+    reached: bool
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -53,8 +64,10 @@ class Scored(_Part):
         reasons: Of that audit.
         ssim: Highest SSIM to any reference, whole picture; None if not judged.
         masked_ssim: Highest SSIM inside the mask; None if not judged.
-        ssim_threshold: Of that audit; likewise `masked_ssim_threshold`.
-        transform: How the nearest work had to be turned to match.
+        ssim_threshold: Of that audit.
+        masked_ssim_threshold: Of that audit.
+        detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
+        transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
@@ -71,6 +84,7 @@ class Scored(_Part):
     masked_ssim: float | None = None
     ssim_threshold: float | None = None
     masked_ssim_threshold: float | None = None
+    detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
     audited_at: datetime | None = None
@@ -85,7 +99,9 @@ class PromptLine(_Part):
         batch: Key of its batch.
         position: Its place there, from 0.
         text: The prompt.
-        outcome: What was decided.
+        outcome: `released` when an image of it is published. Else the state of its candidate: `failed` (another
+            attempt is due), `quarantined` (all attempts are spent), `review` (waits for a person), `rejected` (a person
+            said no) or `waiting` (not made, not audited or not released yet).
         first: The first image that the candidate was made from.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.
@@ -124,7 +140,7 @@ class Released(_Part):
     """An image that is published.
 
     Attributes:
-        safe: Its verdict under the present policy and corpus is `pass` and no person rejected it, or one waived it.
+        safe: Its verdict under the policy and corpus in force is `pass` and no person rejected it, or one waived it.
     """
 
     prompt: str
@@ -165,7 +181,7 @@ class Counts(_Part):
     Attributes:
         prompts: In the campaign.
         images: Made so far, both stages, all attempts.
-        audited: Of these, how many have a verdict.
+        audited: How many of these images have a verdict.
         failed: Images of any stage whose newest verdict is `fail`.
         released: Prompts with a published image.
         quarantined: Prompts whose attempts are spent on failing images.
@@ -196,8 +212,8 @@ class Recheck(_Part):
         published: How many there were.
         standing: How many had a verdict under the policy and corpus of the day.
         rejudged: How many got one by scores against the same works that an earlier audit kept.
-        scored: How many were scored anew.
-        withdrawn: Prompts whose image was taken back, with the reason.
+        scored: How many were scored again.
+        withdrawn: Prompts whose image was withdrawn, with the reason.
     """
 
     published: int
@@ -215,7 +231,8 @@ class Since(_Part):
         released: Prompts that have a published image now and had none; `withdrawn` the other way round.
         replaced: Prompts with another published image.
         policy: Fields that have changed, as `name: before -> now`.
-        works_added: Titles of protected works; likewise `works_removed`.
+        works_added: Titles of protected works that are new in the corpus.
+        works_removed: Titles of protected works that are no longer in it.
         model: Whether another model drew the newest images.
     """
 
@@ -270,5 +287,5 @@ class ReportData(_Part):
 
     @property
     def waived(self) -> list[tuple[str, Scored]]:
-        """Prompt and image of every waiver that counts at present."""
+        """Prompt and image of every waiver that holds."""
         return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]

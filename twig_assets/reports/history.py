@@ -19,7 +19,7 @@ def with_history(data: ReportData, folder: Path) -> ReportData:
 
     A report of another version of twig-assets that cannot be read is left out.
     """
-    earlier = [found for path in sorted(folder.glob("report-*.json"))[-KEPT_POINTS:] if (found := _read(path))]
+    earlier = [report for path in sorted(folder.glob("report-*.json"))[-KEPT_POINTS:] if (report := _read(path))]
     points = [_point(report) for report in [*earlier, data]]
     since = _since(earlier[-1], data) if earlier else None
     return data.model_copy(update={"since": since, "trend": points})
@@ -64,8 +64,8 @@ def _since(last: ReportData, now: ReportData) -> Since:
 
 def _published(report: ReportData) -> dict[tuple[int, str], str]:
     """Number among equal prompts and prompt -> hash of the published image."""
-    found: dict[tuple[int, str], str] = {}
-    for one in sorted(report.released, key=lambda one: one.prompt):
-        number = sum(text == one.prompt for _, text in found)
-        found[(number, one.prompt)] = one.image.picture.sha256
-    return found
+    published: dict[tuple[int, str], str] = {}
+    for released in sorted(report.released, key=lambda released: released.prompt):
+        number = sum(text == released.prompt for _, text in published)
+        published[(number, released.prompt)] = released.image.picture.sha256
+    return published

@@ -1,14 +1,12 @@
 """Pictures small enough to travel inside a page."""
 
-import base64
-import io
 from pathlib import Path
 
-import numpy as np
 from PIL import Image as PillowImage
 
 from twig_assets.catalog.models import Reference
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
+from twig_assets.files import picture_uri
 from twig_assets.reports.data import Picture
 from twig_assets.similarity.corpus.decode import decode
 
@@ -41,15 +39,7 @@ def data_uri(content: bytes) -> str:
         ValueError: If it is not an image or is damaged.
     """
     pixels = decode(content).pixels
-    exact = max(pixels.shape[:2]) <= EXACT_SIDE
-    buffer = io.BytesIO()
-    _thumbnail(pixels).save(buffer, format="PNG" if exact else "WEBP", quality=88)
-    kind = "png" if exact else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _thumbnail(pixels: np.ndarray) -> PillowImage.Image:
-    image = PillowImage.fromarray(pixels)
-    if max(pixels.shape[:2]) > EXACT_SIDE:
-        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), PillowImage.Resampling.LANCZOS)
-    return image
+    exact, picture = max(pixels.shape[:2]) <= EXACT_SIDE, PillowImage.fromarray(pixels)
+    if not exact:
+        picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), PillowImage.Resampling.LANCZOS)
+    return picture_uri(picture, "png" if exact else "webp", quality=88)

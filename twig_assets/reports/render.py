@@ -1,12 +1,9 @@
 """Turn report data into one page that needs nothing else, and into JSON beside it."""
 
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from twig_assets.files import page_templates, write_whole
 from twig_assets.reports.data import ReportData, Scored
 
 BINS = 40
@@ -30,13 +27,7 @@ def render(data: ReportData, path: Path) -> None:
     Raises:
         OSError: If a file cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("twig_assets.reports", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters["turn"] = turn
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.2f}"
     chart = bars(data)
@@ -44,8 +35,8 @@ def render(data: ReportData, path: Path) -> None:
     template = environment.get_template("report.html.j2")
     page = template.render(r=data, bars=chart, tallest=tallest, threshold=_threshold(data))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, page)
-    _write(path.with_suffix(".json"), data.model_dump_json(indent=2) + "\n")
+    write_whole(path, page)
+    write_whole(path.with_suffix(".json"), data.model_dump_json(indent=2) + "\n")
 
 
 def turn(transform: str | None) -> str:
@@ -60,7 +51,7 @@ def turn(transform: str | None) -> str:
 
 def bars(data: ReportData) -> list[Bar]:
     """How many audited images reach which SSIM, in steps of 1/40 from 0 to 1; scores below 0 count as 0."""
-    published = {one.image.picture.sha256 for one in data.released}
+    published = {released.image.picture.sha256 for released in data.released}
     counts = [{"released": 0, "held": 0, "failed": 0} for _ in range(BINS)]
     for image in (image for line in data.prompts for image in line.images):
         if image.ssim is not None:
@@ -78,13 +69,3 @@ def _fate(image: Scored, published: set[str]) -> str:
 def _threshold(data: ReportData) -> float | None:
     value = data.policy.get("ssim_threshold")
     return float(value) if value is not None else None
-
-
-def _write(path: Path, text: str) -> None:
-    # A name of its own: two runs may end at the same moment.
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

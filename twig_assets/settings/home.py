@@ -58,7 +58,7 @@ def sensor_seconds(default: int) -> int:
 
 
 def notifier_settings() -> dict[str, str]:
-    """Where people are told of events: TWIG_NOTIFY_WEBHOOK, _MAIL_TO, _MAIL_FROM and _SMTP, those that are set."""
+    """Where notifications go: TWIG_NOTIFY_WEBHOOK, _MAIL_TO, _MAIL_FROM and _SMTP, those that are set."""
     names = ("webhook", "mail_to", "mail_from", "smtp")
     return {name: value for name in names if (value := os.environ.get(f"TWIG_NOTIFY_{name.upper()}"))}
 

@@ -24,7 +24,7 @@ class Place(BaseModel):
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         if self.box is None and self.point is None:
-            raise ValueError("says nowhere; give a box, a point or both")
+            raise ValueError("names no place; give a box, a point or both")
         if self.box and (self.box[2] == 0 or self.box[3] == 0):
             raise ValueError(f"box {list(self.box)} holds nothing; its width and height must be above 0")
         if self.box and max(self.box[0] + self.box[2], self.box[1] + self.box[3]) > 1 + 1e-9:
@@ -50,13 +50,13 @@ class MaskSettings(BaseModel):
     """Which mask of a first image is the shape that its second image avoids.
 
     Second images always get automatic masks, since nobody can know beforehand where their object comes to stand. A
-    change of any of these makes all masks and second images anew.
+    change of any of these means that all masks and second images are made again.
 
     Attributes:
         source: `automatic`: the segmenter is asked all over the image, and what it finds is ranked. `prompted`: it is
             asked at a place that you name; images without a place get the automatic mask. `bright_ending`: no segmenter
             but where the generator's last step attends to the end of the prompt (Chen et al. 2025, arXiv 2410.21665),
-            for prompts whose picture is known by heart; every first image is drawn once more for it.
+            for prompts whose picture is memorised; every first image is drawn once more for it.
         place: For `prompted`: the place in every image that `places` does not name. `point: [0.5, 0.5]` is what
             stands in the middle.
         places: For `prompted`: prompt, as it is drawn -> its place.

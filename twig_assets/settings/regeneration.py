@@ -14,8 +14,8 @@ class RegenerationSettings(BaseModel):
 
     Attributes:
         strategy: One strategy, or several that act together.
-            `move`: of several beginnings the one whose object can best avoid the mask is drawn, and the object is set
-            to where it meets the mask least, by moving the finished image. It keeps its size; what an edge of the frame
+            `move`: of several seed candidates the one whose object can best avoid the mask is drawn, and the object is
+            moved in the finished image to where it meets the mask least. It keeps its size; what an edge of the frame
             cuts stays on that edge.
             `vacate`: the mask is cleared in the predicted clean image, so that the object has to be drawn elsewhere.
             `repel`: inside the mask, the predicted clean image is kept away from the first image.
@@ -25,7 +25,7 @@ class RegenerationSettings(BaseModel):
             through the U-Net and back for every step at which it acts.
             `delay`: classifier-free guidance is `delay_scale` until `delay_until`.
             `forget`: a prompt whose picture is the same from every seed, or near a protected work from the first step
-            on, so known by heart, gets opposite guidance and then that of a `neutral` prompt. All others are left
+            on, so memorised, gets opposite guidance and then that of a `neutral` prompt. All others are left
             alone. Uses no mask.
             `auto`: `forget`, `move` for all that is ordinary, and `references` where some are given.
         strength: 0 turns it all off and gives the plain sampler's bytes; 1 is the full effect.
@@ -36,8 +36,8 @@ class RegenerationSettings(BaseModel):
             the image's own.
         edge_cost: What it costs `move` to let the object touch an edge of the frame, counted as overlap with the mask
             (intersection over union). Things that touch the edge are what a plain draw has fewer of.
-        size_cost: What a beginning costs, counted likewise, whose object is larger or smaller than those of the other
-            beginnings: times the square of the logarithm of its area, as a multiple of their mean. Small things meet
+        size_cost: What a seed candidate costs, counted likewise, whose object is larger or smaller than those of the
+            others: times the square of the logarithm of its area, as a multiple of their mean. Small things meet
             a mask less, so that without it second images would show smaller things than the model draws.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
@@ -45,11 +45,11 @@ class RegenerationSettings(BaseModel):
         delay_until: Share of the steps until which guidance is changed.
         delay_scale: Guidance until then: 0 leaves the prompt out, negative values push away from it (opposite
             guidance, Jain et al. 2025, arXiv 2411.16738).
-        neutral: What `forget` draws towards in place of a prompt that is known by heart, and starts from when it pushes
+        neutral: What `forget` draws towards in place of a memorised prompt, and starts from when it pushes
             away from it. It should name some ordinary thing that nobody protects: a vague one, such as `a picture`,
             leaves a model to what it knows best. Empty: no prompt at all.
         memorised: How much of the first image the prediction from another seed must explain, very early, for the prompt
-            to count as known by heart: 1 is all of it. An ordinary prompt's early prediction explains little, but of
+            to count as memorised: 1 is all of it. An ordinary prompt's early prediction explains little, but of
             a plain thing on a plain ground up to 0.8.
         near_work: The same for a protected work that was given. A prompt explains nothing of a work of something
             else, and as much of one of the same kind of thing as of its own first image.

@@ -1,4 +1,4 @@
-"""Read a YAML file into a pydantic model, so that every mistake is told with its file, line and field."""
+"""Read a YAML file into a pydantic model, so that every mistake is reported with its file, line and field."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,8 +62,8 @@ def _complaint(path: Path, root: yaml.Node | None, detail: Any) -> str:
         return f"{place}: {'.'.join(loc)}: unknown field; delete it or check its spelling"
     if detail["type"] == "missing":
         return f"{place}: {'.'.join(loc)}: is missing; write it"
-    found = f", found {detail['input']!r}" if not isinstance(detail["input"], dict) else ""
-    return f"{place}: {'.'.join(loc) or 'file'}: {detail['msg']}{found}; change it"
+    value = f", found {detail['input']!r}" if not isinstance(detail["input"], dict) else ""
+    return f"{place}: {'.'.join(loc) or 'file'}: {detail['msg']}{value}; change it"
 
 
 def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int | None:
@@ -80,11 +80,11 @@ def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int | None:
 def _repeated(node: yaml.Node | None) -> list[tuple[str, int]]:
     if not isinstance(node, yaml.MappingNode):
         return []
-    found, seen = [], set()
+    repeated, seen = [], set()
     for key, value in node.value:
         name = str(key.value)
         if name in seen:
-            found.append((name, key.start_mark.line + 1))
+            repeated.append((name, key.start_mark.line + 1))
         seen.add(name)
-        found += _repeated(value)
-    return found
+        repeated += _repeated(value)
+    return repeated

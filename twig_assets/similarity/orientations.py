@@ -47,7 +47,7 @@ def oriented_stack(pixels: np.ndarray, height: int, width: int, count: int) -> n
         Array of shape (count, height, width, ...).
     """
     turned = (oriented(pixels, name) for name in ORIENTATIONS[:count])
-    return np.stack([_resized(one, height, width) for one in turned])
+    return np.stack([_resized(picture, height, width) for picture in turned])
 
 
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

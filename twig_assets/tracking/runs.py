@@ -21,7 +21,7 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
     try:
         client = MlflowClient(uri)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        found = {
+        runs_by_id = {
             run_id: client.search_runs(experiments, f"tags.`dagster/run_id` = '{run_id}'", order_by=["start_time"])
             for run_id in dagster_run_ids
         }
@@ -32,5 +32,5 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
             (run.info.run_name or "", f"{ui_url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
             for run in runs
         ]
-        for run_id, runs in found.items()
+        for run_id, runs in runs_by_id.items()
     }

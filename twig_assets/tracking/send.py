@@ -16,12 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
 from twig_assets.tracking.spool import Spool, SpoolError
 
-# MLflow's own are two minutes and seven retries, during which a run would stand still. What fails is sent later.
+# MLflow's defaults are two minutes and seven retries, during which a run would stand still. What fails is sent later.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 REST_SECONDS = 60
-"""So long nothing is sent after a failure, or after a record that took longer than SLOW_SECONDS."""
+"""How long nothing is sent after a failure, or after a record that took longer than SLOW_SECONDS."""
 
 SLOW_SECONDS = 10
 
@@ -31,7 +31,7 @@ ACCEPTED = "accepted"
 _BATCH = 1000
 
 _FAILURES = (MlflowException, SQLAlchemyError, OSError)
-# Tracking URI -> when to try again. Dagster makes resources anew for every run, so it cannot lie in them.
+# Tracking URI -> when to try again. Dagster makes new resources for every run, so they cannot hold it.
 _resting: dict[str, float] = {}
 
 
@@ -126,9 +126,9 @@ class Sender:
     def _send(self, record: Record, again: bool) -> str:
         self._client = client = self._client or MlflowClient(self.uri)
         experiment = self._experiment(client, record.experiment)
-        made = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{record.key}'") if again else []
+        earlier = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{record.key}'") if again else []
         tags = {**record.tags, KEY_TAG: record.key}
-        run = made[0] if made else client.create_run(experiment, record.made_at, tags, record.name)
+        run = earlier[0] if earlier else client.create_run(experiment, record.made_at, tags, record.name)
         run_id = run.info.run_id
         metrics = [Metric(key, value, record.made_at, 0) for key, value in record.metrics.items()]
         client.log_batch(run_id, metrics, [Param(*pair) for pair in record.params.items()])
@@ -144,8 +144,8 @@ class Sender:
         return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}"
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
-        if found := client.get_experiment_by_name(name):
-            return str(found.experiment_id)
+        if experiment := client.get_experiment_by_name(name):
+            return str(experiment.experiment_id)
         location = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
         return str(client.create_experiment(name, artifact_location=location))
 
@@ -154,9 +154,9 @@ def _register(client: MlflowClient, run_id: str, edit: RecordedEdit) -> None:
     """Log the edit's file and make it a version of its model, unless a sending that was cut off has done so."""
     if not client.search_registered_models(f"name = '{edit.model}'"):
         client.create_registered_model(edit.model)
-    made = client.search_model_versions(f"name = '{edit.model}' and run_id = '{run_id}'")
-    if made:
-        version = made[0].version
+    versions = client.search_model_versions(f"name = '{edit.model}' and run_id = '{run_id}'")
+    if versions:
+        version = versions[0].version
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / EDIT_FILE

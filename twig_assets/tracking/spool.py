@@ -1,14 +1,13 @@
 """Records that MLflow has not taken yet: a folder with a file for each."""
 
 import fcntl
-import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from twig_assets.files import write_whole
 from twig_assets.tracking.record import Record
 
 
@@ -36,17 +35,10 @@ class Spool:
             SpoolError: When it cannot be written, as on a full disk.
         """
         path = self.folder / f"{record.made_at:015d}-{record.key}.json"
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(record.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            write_whole(path, record.model_dump_json(), durable=True)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise SpoolError(
                 f"{path}: cannot be written: {error}; MLflow does not answer, and its figures cannot be kept either: "
                 "make room there and run again"
@@ -61,12 +53,12 @@ class Spool:
         """A record that was kept.
 
         Raises:
-            SpoolError: When it is not one.
+            SpoolError: When the file is not a record.
         """
         try:
             return Record.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise SpoolError(f"{path}: is no record of figures: {error}; take it away") from error
+            raise SpoolError(f"{path}: is not a record of figures: {error}; delete it or move it elsewhere") from error
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:

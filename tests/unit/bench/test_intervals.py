@@ -14,7 +14,7 @@ def test_figures_of_the_literature() -> None:
 
 @given(st.integers(1, 500).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
 def test_the_share_lies_within_and_mirrors(counted: tuple[int, int]) -> None:
-    found, of = counted
-    low, high = wilson(found, of)
-    assert 0 <= low <= found / of <= high <= 1
-    assert wilson(of - found, of) == pytest.approx((1 - high, 1 - low))
+    count, of = counted
+    low, high = wilson(count, of)
+    assert 0 <= low <= count / of <= high <= 1
+    assert wilson(of - count, of) == pytest.approx((1 - high, 1 - low))

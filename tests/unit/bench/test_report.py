@@ -1,5 +1,7 @@
 """The report of a benchmark: bars that judge themselves, the JSON's shape, and where it ran."""
 
+import importlib
+import inspect
 import io
 import json
 import subprocess
@@ -15,7 +17,7 @@ from twig_assets.bench.report import Bar, BenchReport, commit_of, environment
 
 def report(quick: bool = False) -> BenchReport:
     bars = [
-        Bar(name="concept_ratio", value=0.8, goal=0.75, direction=">="),
+        Bar(name="concept_ratio", value=0.8, goal=0.75, direction=">=", interval=(0.7, 0.85)),
         Bar(name="seconds", value=0.8, goal=0.7, direction="<="),
     ]
     return BenchReport(
@@ -49,22 +51,44 @@ def test_whether_a_bar_holds_cannot_be_claimed() -> None:
         Bar(name="b", value=0, goal=1, direction=">=", holds=True)  # type: ignore[call-arg]
 
 
+def test_a_share_has_the_interval_of_its_sample_and_none_without_a_sample() -> None:
+    share = Bar.of_share("survived", 81, 263, goal=0.3, direction=">=")
+    assert share.value == 81 / 263
+    assert share.interval == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    empty = Bar.of_share("survived", 0, 0, goal=1, direction=">=")
+    assert (empty.value, empty.interval, empty.holds) == (0, None, False)
+
+
+@pytest.mark.parametrize(("name", "module"), bench.MODULES.items())
+def test_every_registered_module_exists_and_measures(name: str, module: str) -> None:
+    parameters = inspect.signature(importlib.import_module(module).measure).parameters
+    assert list(parameters)[:2] == ["quick", "grid"], name
+    assert module.startswith("twig_assets.bench."), "import-linter checks no other package against bench's layer"
+
+
 def test_the_json_has_exactly_the_keys_of_the_design() -> None:
-    told = json.loads(report().to_json())
-    assert list(told) == ["bench", "commit", "environment", "bars", "rows"]
-    assert told["bars"] == [
-        {"name": "concept_ratio", "value": 0.8, "goal": 0.75, "direction": ">=", "holds": True},
-        {"name": "seconds", "value": 0.8, "goal": 0.7, "direction": "<=", "holds": False},
+    parsed = json.loads(report().to_json())
+    assert list(parsed) == ["bench", "commit", "environment", "bars", "rows"]
+    assert parsed["bars"] == [
+        {
+            "name": "concept_ratio",
+            "value": 0.8,
+            "goal": 0.75,
+            "direction": ">=",
+            "interval": [0.7, 0.85],
+            "holds": True,
+        },
+        {"name": "seconds", "value": 0.8, "goal": 0.7, "direction": "<=", "interval": None, "holds": False},
     ]
-    assert told["rows"] == [{"ssim": [0.5]}]
+    assert parsed["rows"] == [{"ssim": [0.5]}]
 
 
 def test_the_environment_names_versions_processor_and_sample_size() -> None:
-    told = environment(quick=True)
-    assert told["quick"] is True
-    assert told["cores"] >= 1
-    assert told["cpu"]
-    assert all(told[name][0].isdigit() for name in ("python", "torch", "diffusers", "transformers"))
+    described = environment(quick=True)
+    assert described["quick"] is True
+    assert described["cores"] >= 1
+    assert described["cpu"]
+    assert all(described[name][0].isdigit() for name in ("python", "torch", "diffusers", "transformers"))
 
 
 def test_the_table_shows_which_bars_hold_and_that_the_sample_was_small() -> None:

@@ -3,8 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Model, PolicyRow, Prompt, PromptBatch, Review
-from twig_assets.compliance.candidates import PromptState, Rules, prompt_states
+from twig_assets.compliance.candidates import PromptState, prompt_states
 
 BATCH = "demo-000"
 
@@ -14,11 +15,11 @@ def digest(name: str) -> str:
 
 
 class Filled:
-    """A batch of prompts and the present rules, which a test changes as a user would.
+    """A batch of prompts and the rules in force, which a test changes as a user would.
 
     Attributes:
         session: Open session of an empty catalog.
-        rules: The present rules.
+        rules: The rules in force.
     """
 
     def __init__(self, session: Session, prompts: int = 1, max_attempts: int = 3) -> None:
@@ -52,7 +53,7 @@ class Filled:
         return self._get_or_add(CorpusVersion, digest(name), campaign="demo", members=[digest(name)]).id
 
     def image(self, attempt: int = 0, stage: str = "regenerated", prompt: int = 0) -> Image:
-        """An image as the pipeline would make it under the present rules."""
+        """An image as the pipeline would make it under the rules in force."""
         model = self._get_or_add(
             Model, self.rules.model_sha256, checkpoint="embedded", base_sha256=digest("base"), edits=[]
         )
@@ -72,7 +73,7 @@ class Filled:
         )
 
     def audit(self, image: Image, verdict: str) -> Audit:
-        """A verdict under the present policy and corpus."""
+        """A verdict under the policy and corpus in force."""
         policy = self._get_or_add(PolicyRow, self.rules.policy_sha256, body={})
         return self._add(
             Audit(

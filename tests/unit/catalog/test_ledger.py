@@ -11,7 +11,7 @@ from tests.unit.catalog.judged import add_audit, add_images, add_images_of_attem
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.catalog.ledger import GENESIS, Head, head
 from twig_assets.catalog.models import Audit, LedgerEntry, Review
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.evidence.checks import check_ledger
 
 
 @pytest.fixture

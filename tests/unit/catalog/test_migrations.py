@@ -10,11 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.unit.catalog.judged import add_audit, add_images
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
 from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
-from twig_assets.compliance.candidates import Rules, present_audits
-from twig_assets.evidence.verify import check_ledger
+from twig_assets.compliance.candidates import audits_in_force
+from twig_assets.evidence.checks import check_ledger
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(database._scripts()).walk_revisions()][::-1]
 
@@ -84,7 +85,7 @@ def test_rows_from_before_the_ledger_are_chained_by_the_upgrade(database_url: st
     assert sound_entries(database_url) == 1 + 3 * 4
 
 
-def test_a_table_that_was_made_anew_keeps_its_rows_rules_and_ledger(database_url: str) -> None:
+def test_a_table_that_was_replaced_keeps_its_rows_rules_and_ledger(database_url: str) -> None:
     fill(database_url)
     before = rows(database_url)
     migrate(database_url, "0003", down=True)
@@ -111,7 +112,7 @@ def test_other_library_versions_make_another_audit_and_the_newest_counts(databas
     with catalog.session() as session:
         first, second = session.scalars(select(Audit).where(Audit.image_id == image_id).order_by(Audit.id))
         rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id)
-        assert present_audits(session, [image_id], rules)[image_id].id == second.id > first.id
+        assert audits_in_force(session, [image_id], rules)[image_id].id == second.id > first.id
     catalog.close()
 
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from tests.unit.catalog.filled import Filled, digest
 from twig_assets.catalog.database import open_catalog
-from twig_assets.catalog.models import Mask
-from twig_assets.compliance.candidates import attempt_seed, image_of, mask_of, missing_images
+from twig_assets.catalog.models import Image, Mask, Release
+from twig_assets.compliance.candidates import attempt_seed, image_of, image_state, mask_of, missing_images
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_an_unaudited_candidate_waits_at_its_attempt(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["pass", "review", "inconclusive"])
-def test_only_a_failed_candidate_is_drawn_anew(filled: Filled, verdict: str) -> None:
+def test_only_a_failed_candidate_is_drawn_again(filled: Filled, verdict: str) -> None:
     filled.judged(verdict)
     state = filled.state()
     assert state.attempt == 0
@@ -226,3 +226,21 @@ def test_every_attempt_and_stage_has_a_seed_of_its_own_and_the_first_is_the_prom
 
 def test_derived_seeds_never_change() -> None:
     assert attempt_seed(7, "regenerated", 0) == 123716113
+
+
+def test_the_state_of_an_image_is_that_of_a_candidate_or_of_what_is_published(filled: Filled) -> None:
+    first = filled.image(stage="generated")
+    old = filled.judged("pass")
+    release = Release(prompt_id=old.image.prompt_id, image_id=old.image_id, audit_id=old.id)
+    filled.session.add(release)
+    newer = filled.judged("fail", 1)
+
+    def state(image: Image) -> str | None:
+        return image_state(filled.session, image, filled.rules)
+
+    assert (state(first), state(old.image), state(newer.image)) == (None, "released", "failed")
+    filled.review(old, "reject")
+    assert state(old.image) == "rejected"
+    release.withdrawn_at = release.released_at
+    filled.session.flush()
+    assert state(old.image) is None, "it is neither the candidate nor published"

@@ -1,7 +1,7 @@
 """Audits that a grown corpus has left incomplete."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def store(filled: Filled, result: AuditResult, members: list[str], image_id: int
         )
     )
     for match in result.matches:
-        scores = {k: v for k, v in asdict(match).items() if k not in ("reference_sha256", "rank", "transform")}
+        scores = {k: v for k, v in match.as_row().items() if k not in ("reference_sha256", "rank", "transform")}
         filled._add(
             AuditMatch(
                 audit_id=row.id,

@@ -27,13 +27,13 @@ def name(filled: Filled, audit: object, sha256: str) -> str:
 def test_what_did_not_pass_waits_and_a_waiver_lets_it_through(filled: Filled) -> None:
     audit = filled.judged("fail")
     image = name(filled, audit, "abcdef1")
-    [one] = waiting(filled.session, "demo", filled.rules)
-    assert (one.verdict, one.prompt, one.decision) == ("fail", "thing 0", None)
+    [candidate] = waiting(filled.session, "demo", filled.rules)
+    assert (candidate.verdict, candidate.prompt, candidate.decision) == ("fail", "thing 0", None)
     [made] = decide(filled.session, "demo", filled.rules, image, "waive", " Ada ", "licensed")
     assert (made.audit_id, made.who) == (audit.id, "Ada")
     assert filled.state().releasable
-    [one] = waiting(filled.session, "demo", filled.rules)
-    assert one.decision is made
+    [candidate] = waiting(filled.session, "demo", filled.rules)
+    assert candidate.decision is made
     decide(filled.session, "demo", filled.rules, image, "reject", "Bob", "the licence ended")
     assert not filled.state().releasable
 
@@ -42,8 +42,10 @@ def test_an_image_that_passes_can_be_held_back(filled: Filled) -> None:
     image = name(filled, filled.judged("pass"), "abcdef1")
     assert waiting(filled.session, "demo", filled.rules) == []
     assert filled.state().releasable
-    decide(filled.session, "demo", filled.rules, image, "reject", "Ada", "in bad taste")
+    [made] = decide(filled.session, "demo", filled.rules, image, "reject", "Ada", "in bad taste")
     assert not filled.state().releasable
+    [rejected] = waiting(filled.session, "demo", filled.rules)
+    assert (rejected.verdict, rejected.state, rejected.decision) == ("pass", "rejected", made)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_an_image_that_passes_can_be_held_back(filled: Filled) -> None:
         ("ABCDEF12", "Ada", "not the beginning of a SHA-256"),
         ("fedcba", "Ada", "0 images of 'demo' begin with fedcba"),
         ("abcdef", "Ada", "2 images of 'demo' begin with abcdef"),
-        ("123456", "Ada", "has no audit under the present policy"),
+        ("123456", "Ada", "has no audit under the policy and corpus in force"),
     ],
 )
 def test_what_cannot_be_decided_is_told(filled: Filled, image: str, who: str, told: str) -> None:

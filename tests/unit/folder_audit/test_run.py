@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from PIL import Image
-from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 
+from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 from tests.unit.similarity.pictures import claims, encoded, noise, turned_by_exif
-from twig_assets.folder_audit import Outcome, StandaloneError, audit_folder, compare
+from twig_assets.folder_audit import FolderAuditError, Outcome, audit_folder, compare
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.similarity import EmptyCorpusError, Policy, audit, read_references
 
@@ -263,8 +263,11 @@ def test_files_that_may_not_be_read_are_inconclusive(references: Path, unprivile
     (works / "c.png").chmod(0)
     outcome = run(closed, works, unprivileged / "out")
     [one] = outcome.judged
-    assert (one.verdict, one.result["reasons"]) == ("inconclusive", ["Permission denied"])
-    assert outcome.summary["references"]["not_compared"] == [{"file": "c.png", "reason": "Permission denied"}]
+    assert one.verdict == "inconclusive"
+    assert "Permission denied" in one.result["reasons"][0]
+    [unread] = outcome.summary["references"]["not_compared"]
+    assert unread["file"] == "c.png"
+    assert "Permission denied" in unread["reason"]
 
 
 def test_bad_and_double_references_are_said_and_the_rest_is_compared_with(
@@ -296,12 +299,12 @@ def test_one_image_can_be_named_instead_of_a_folder(images: Path, references: Pa
 
 
 def test_what_cannot_be_audited_is_told(images: Path, references: Path, tmp_path: Path) -> None:
-    with pytest.raises(StandaloneError, match="nowhere: No such file or directory; name a folder"):
+    with pytest.raises(FolderAuditError, match="nowhere: No such file or directory; name a folder"):
         run(tmp_path / "nowhere", references, tmp_path / "out")
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(StandaloneError, match="there is no file to audit"):
+    with pytest.raises(FolderAuditError, match="there is no file to audit"):
         run(tmp_path / "nothing", references, tmp_path / "out")
-    with pytest.raises(StandaloneError, match="lies within"):
+    with pytest.raises(FolderAuditError, match="lies within"):
         run(images, references, images / "out")
     with pytest.raises(EmptyCorpusError, match="No such file"):
         run(images, tmp_path / "nowhere", tmp_path / "out")

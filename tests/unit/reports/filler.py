@@ -24,7 +24,8 @@ from twig_assets.catalog.models import (
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, view
-from twig_assets.similarity import Policy, ReferenceImage, audit, corpus_version, read_policy, read_references
+from twig_assets.similarity import ReferenceImage, audit, corpus_version, read_policy, read_references
+from twig_assets.similarity.verdicts.policy import policy_model
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
 
@@ -114,7 +115,7 @@ class Filler:
 
     def audit(self, image: Image, mask: np.ndarray | None = None, policy: PolicyRow | None = None) -> Audit:
         """Audit an image with the real audit and write the result, under another policy row if one is given."""
-        rules = Policy.model_validate(policy.body) if policy else self.policy
+        rules = policy_model().model_validate(policy.body) if policy else self.policy
         pixels = self.store.read_image(image.sha256)[None]
         [result] = audit(pixels, self.corpus, rules, masks=None if mask is None else mask[None])
         row = Audit(
@@ -132,7 +133,7 @@ class Filler:
         self.session.add(row)
         self.session.flush()
         for match in result.matches:
-            scores = {"ssim": match.ssim, "masked_ssim": match.masked_ssim}
+            scores = {"ssim": match.ssim, "masked_ssim": match.scores["masked_ssim"]}
             reference_id = self.references[match.reference_sha256].id
             found = AuditMatch(audit_id=row.id, reference_id=reference_id, rank=match.rank, scores=scores)
             found.transform = match.transform

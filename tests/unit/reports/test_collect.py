@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
@@ -113,7 +114,7 @@ def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_
     row = PolicyRow(sha256=strict.sha256, body=strict.model_dump())
     filler.session.add(row)
     filler.session.flush()
-    (filler.campaign.folder / "policy.yaml").write_text(yaml.safe_dump(strict.model_dump()))
+    (filler.campaign.policy_file).write_text(yaml.safe_dump(strict.model_dump()))
     image = filler.session.query(Image).filter_by(stage="regenerated").one()
     newest = filler.audit(image, policy=row)
     data = report(filler)
@@ -239,3 +240,15 @@ def test_a_concept_shows_its_newest_edit(filler: Filler) -> None:
     assert (cat.accepted, cat.samples, cat.figures[0].accuracy_after) == (True, 8, 0.1)
     assert data.model is not None
     assert data.model.edits == ["cat"]
+
+
+@pytest.mark.parametrize("name", ["owl", ""])
+def test_a_candidate_that_a_person_rejected_is_said_to_be_rejected(filler: Filler, name: str) -> None:
+    pixels = drawing(name)[0] if name else np.full((64, 64, 3), 255, np.uint8)
+    audit = filler.audit(filler.image(filler.prompt("an owl"), pixels, "regenerated"))
+    assert audit.verdict == ("pass" if name else "inconclusive")
+    filler.session.add(Review(audit_id=audit.id, decision="reject", who="Ada", why="in bad taste"))
+    filler.session.flush()
+    data = report(filler)
+    assert [line.outcome for line in data.prompts] == ["rejected"]
+    assert (data.counts.released, data.counts.review) == (0, 0)

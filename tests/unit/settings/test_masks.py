@@ -18,7 +18,7 @@ MIDDLE = {"point": [0.5, 0.5]}
         ({"source": "bright_ending", "places": {"an owl": MIDDLE}}, "'bright_ending' looks at no place"),
         ({"source": "bright_ending", "unusable": "bright_ending"}, "no second try"),
         ({"source": "by hand"}, "source"),
-        ({"source": "prompted", "place": {}}, "says nowhere"),
+        ({"source": "prompted", "place": {}}, "names no place"),
         ({"source": "prompted", "place": {"box": [0, 0, 0.5, 0]}}, "holds nothing"),
         ({"source": "prompted", "place": {"box": [0.5, 0, 0.6, 1]}}, "reaches out of the image"),
         ({"source": "prompted", "place": {"point": [0.5, 1.5]}}, "less than or equal to 1"),

@@ -101,7 +101,7 @@ def test_a_mask_too_small_to_score_is_said_and_does_not_decide(works: np.ndarray
     masks = np.stack([mask, np.zeros_like(mask)])
     for result, pixels in zip(audit(works[:2], corpus[2:], POLICY, masks=masks), (36, 0), strict=True):
         assert result.scores["masked_ssim"] is None
-        assert result.matches[0].masked_ssim is None
+        assert result.matches[0].scores["masked_ssim"] is None
         assert result.matches[0].masked_transform is None
         assert f"too few pixels away from the edge for a score of its own ({pixels} in all)" in result.reasons[-1]
 
@@ -151,7 +151,7 @@ def test_a_copy_that_ssim_misses_fails_by_its_local_features(works: np.ndarray, 
     assert result.nearest is corpus[3]
     assert "alignment" in result.matches[0].fired
     assert result.matches[0].copied == ("cropped",)
-    assert result.matches[0].alignment_strength == result.scores["alignment_strength"]
+    assert result.matches[0].scores["alignment_strength"] == result.scores["alignment_strength"]
     assert f"a copy of {corpus[3].title!r} (cropped): SSIM" in result.reasons[0]
     assert result.scores["ssim"] is not None
     assert result.scores["ssim"] < 0.6

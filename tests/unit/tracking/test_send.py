@@ -112,7 +112,7 @@ def test_a_file_that_is_no_record_is_named_and_holds_up_no_other(tmp_path: Path,
     sent, refused = here.send_waiting()
     assert sent == 1
     assert len(refused) == 1
-    assert "000000000000001-bad.json: is no record of figures" in refused[0]
+    assert "000000000000001-bad.json: is not a record of figures" in refused[0]
     assert [path.name for path in here.spool.waiting()] == ["000000000000001-bad.json"]
 
 

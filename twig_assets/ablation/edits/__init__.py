@@ -1,1 +1,4 @@
-"""A concept edit as a file: applying, removing, composing and exporting it."""
+"""A concept edit: what it is, its file, applying it to a pipeline, merging it with others, exporting it as a LoRA.
+
+An edit knows nothing of how it was made; that is `methods`.
+"""

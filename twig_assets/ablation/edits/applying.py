@@ -1,31 +1,62 @@
-"""Putting an edit into a pipeline's weights and taking it out again, to the bit."""
+"""Adding an edit to a pipeline's weights and taking it out again, to the bit.
 
+This module alone knows which edit a pipeline carries.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 
-from twig_assets.ablation.edits.concept_edit import ConceptEdit, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import EditError
-from twig_assets.generation import Pipeline, fingerprint
+from twig_assets.generation import Pipeline, family_of, fingerprint
 
-# UNet of an edited pipeline -> the edit, and the parameters as they were before.
-_APPLIED: WeakKeyDictionary[torch.nn.Module, tuple[ConceptEdit, dict[str, torch.Tensor]]] = WeakKeyDictionary()
+
+class WeightEdit(Protocol):
+    """What can be applied; `ConceptEdit` is one."""
+
+    @property
+    def base_sha256(self) -> str:
+        """Fingerprint of the model that the edit was made for."""
+        ...
+
+    def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
+        """Parameter name -> what the edit adds to it, in the parameter's shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Applied:
+    edit: WeightEdit
+    sources: frozenset[str] | None
+    originals: dict[str, torch.Tensor]
+
+
+# The denoiser of an edited pipeline -> its edit, and the changed parameters as they were before.
+_APPLIED: WeakKeyDictionary[torch.nn.Module, _Applied] = WeakKeyDictionary()
 
 
 @torch.no_grad()
-def apply(pipeline: Pipeline, edit: ConceptEdit, base_sha256: str | None = None) -> None:
+def apply(
+    pipeline: Pipeline, edit: WeightEdit, base_sha256: str | None = None, *, sources: Collection[str] | None = None
+) -> None:
     """Edit the pipeline in place.
 
     Args:
         pipeline: An unedited pipeline.
         edit: What to remove.
         base_sha256: `fingerprint(pipeline)` if it is known already; computing it reads all weights.
+        sources: Hashes of the files that the edit was composed from, for `applied_sources`; None where not known.
 
     Raises:
         EditError: If the edit belongs to another model, or the pipeline is edited already. The weights are then as
             they were.
     """
-    if pipeline.unet in _APPLIED:
+    denoiser = family_of(pipeline).denoiser
+    if denoiser in _APPLIED:
         raise EditError("the pipeline is edited already; remove that edit first, or compose the two")
     base_sha256 = base_sha256 or fingerprint(pipeline)
     if edit.base_sha256 != base_sha256:
@@ -34,23 +65,30 @@ def apply(pipeline: Pipeline, edit: ConceptEdit, base_sha256: str | None = None)
         )
     deltas = edit.deltas(pipeline)
     parameters = editable_parameters(pipeline)
-    _APPLIED[pipeline.unet] = (edit, {name: parameters[name].detach().clone() for name in deltas})
+    originals = {name: parameters[name].detach().clone() for name in deltas}
+    _APPLIED[denoiser] = _Applied(edit, None if sources is None else frozenset(sources), originals)
     for name, delta in deltas.items():
         parameters[name].add_(delta.to(parameters[name]))
 
 
 @torch.no_grad()
 def remove(pipeline: Pipeline) -> None:
-    """Undo the edit: the weights are again what they were, to the bit. Nothing happens to an unedited pipeline."""
-    if pipeline.unet not in _APPLIED:
+    """Undo the edit: the weights are again what they were, to the bit. An unedited pipeline is left alone."""
+    applied = _APPLIED.pop(family_of(pipeline).denoiser, None)
+    if applied is None:
         return
-    _, originals = _APPLIED.pop(pipeline.unet)
     parameters = editable_parameters(pipeline)
-    for name, original in originals.items():
+    for name, original in applied.originals.items():
         parameters[name].copy_(original)
 
 
-def applied(pipeline: Pipeline) -> ConceptEdit | None:
-    """The edit that the pipeline has, if any."""
-    edit, _ = _APPLIED.get(pipeline.unet, (None, None))
-    return edit
+def applied_edit(pipeline: Pipeline) -> WeightEdit | None:
+    """The edit that the pipeline carries, if any."""
+    applied = _APPLIED.get(family_of(pipeline).denoiser)
+    return applied.edit if applied else None
+
+
+def applied_sources(pipeline: Pipeline) -> frozenset[str] | None:
+    """The `sources` that the pipeline's edit was applied with, perhaps None; empty for an unedited pipeline."""
+    applied = _APPLIED.get(family_of(pipeline).denoiser)
+    return applied.sources if applied else frozenset()

@@ -1,17 +1,32 @@
-"""A concept edit: what an ablation produces, one safetensors file that can be applied, removed and composed."""
+"""A concept edit, which is what an ablation produces, and its file.
 
+The file is safetensors, with everything but the tensors as JSON in its header.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load, save
 
+from twig_assets.ablation.edits import applying, closed_form_solution
+from twig_assets.ablation.edits.lora import export_lora
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.errors import EditError
-from twig_assets.ablation.methods import closed_form
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+
+_METADATA = "concept_edit"
+_VERSION = 3
+_PAIRS = ("target", "anchor", "preserve")
+
+# Settings of earlier versions that do not bear on the edit itself, and one that version 1 did not have.
+_GONE = ("samples", "max_target_share", "distillation")
+_SINCE = {"overshoot": 0.0}
 
 
 @dataclass(frozen=True)
@@ -21,7 +36,7 @@ class EditPart:
     Attributes:
         concept: What is removed.
         pairs: Token statistics, if a closed form is part of the edit.
-        deltas: Parameter name (`unet.…`, `text_encoder.…`) -> what training added to it, in the parameter's shape.
+        deltas: Parameter name (component, dot, its own name) -> what training added to it, in the parameter's shape.
     """
 
     concept: ConceptTarget
@@ -52,10 +67,25 @@ class ConceptEdit:
         """What is removed."""
         return tuple(part.concept for part in self.parts)
 
+    @property
+    def statistics(self) -> list[TokenPairs]:
+        """The token statistics of all parts; no part preserves what another one removes."""
+        removed = {c.name: (c.target, *c.aliases) for c in self.concepts}
+        return [
+            closed_form_solution.without(
+                part.pairs, [w for name, words in removed.items() if name != part.concept.name for w in words]
+            )
+            for part in self.parts
+            if part.pairs
+        ]
+
     def correction(self) -> torch.Tensor | None:
-        """The matrix D, float64 (d, d), that the closed form turns each key and value projection W into W + W D by."""
-        pairs = self._statistics()
-        return closed_form.solve(pairs, self.settings) if pairs else None
+        """The closed form's matrix D, float64 (d, d): each key and value projection W becomes W + W D.
+
+        None if no closed form is part of the edit.
+        """
+        pairs = self.statistics
+        return closed_form_solution.solve(pairs, self.settings) if pairs else None
 
     def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
         """What the edit adds to each parameter of an unedited pipeline: float64, on the CPU, by parameter name.
@@ -64,29 +94,43 @@ class ConceptEdit:
             EditError: If the pipeline lacks a parameter, or has it in another shape.
         """
         total: dict[str, torch.Tensor] = {}
-
-        def add(name: str, delta: torch.Tensor) -> None:
-            total[name] = total[name] + delta if name in total else delta
-
-        pairs = self._statistics()
-        if pairs:
-            shared = closed_form.solve(pairs, self.settings)
-            for name, weight in cross_attention_weights(pipeline).items():
-                add(name, weight.detach().double().cpu() @ shared)
+        correction = self.correction()
+        if correction is not None:
+            for name, weight in text_entry_weights(pipeline).items():
+                total[name] = weight.detach().double().cpu() @ correction
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():
-                add(name, delta.double())
-        known = editable_parameters(pipeline)
+                total[name] = total[name] + delta.double() if name in total else delta.double()
+        parameters = editable_parameters(pipeline)
         for name, delta in total.items():
-            if name not in known or known[name].shape != delta.shape:
-                raise EditError(f"the edit changes {name} {tuple(delta.shape)}, which the model has not; ablate again")
+            if name not in parameters or parameters[name].shape != delta.shape:
+                raise EditError(
+                    f"the edit changes {name} of shape {tuple(delta.shape)}, which the model does not have; ablate "
+                    f"again with this model"
+                )
         return total
 
     def to_bytes(self) -> bytes:
-        """The edit as the content of a safetensors file; the same edit gives the same bytes."""
-        from twig_assets.ablation.edits.edit_file import to_bytes
-
-        return to_bytes(self)
+        """The content of the edit's file; the same edit gives the same bytes."""
+        tensors: dict[str, torch.Tensor] = {}
+        for i, part in enumerate(self.parts):
+            if part.pairs:
+                tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
+            tensors |= {f"{i}.delta.{name}": delta for name, delta in part.deltas.items()}
+        tensors |= {f"joint.{name}": delta for name, delta in self.joint.items()}
+        header = {
+            "version": _VERSION,
+            "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
+            "preserved": [part.pairs.preserved if part.pairs else [] for part in self.parts],
+            "base_sha256": self.base_sha256,
+            "method": self.settings.method,
+            "settings": self.settings.model_dump(mode="json"),
+            "evaluation": self.evaluation,
+        }
+        # One key only: safetensors writes several in an order that changes from call to call.
+        metadata = {_METADATA: json.dumps(header, sort_keys=True)}
+        # Clones, since parts may share a tensor and safetensors stores none twice.
+        return save({key: value.contiguous().clone() for key, value in tensors.items()}, metadata=metadata)
 
     def save(self, path: Path) -> None:
         """Write the edit to a safetensors file."""
@@ -110,20 +154,30 @@ class ConceptEdit:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "ConceptEdit":
-        """Read an edit from the content of its file.
+        """Read an edit from the content of its file; files of earlier versions (1 names none) are read too.
 
         Raises:
-            EditError: If it is damaged or not a concept edit.
+            EditError: If it is damaged, not a concept edit or of a later version.
         """
-        from twig_assets.ablation.edits.edit_file import from_bytes
-
-        return from_bytes(content)
+        try:
+            tensors = load(content)
+            safetensors_header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            header = json.loads(safetensors_header["__metadata__"][_METADATA])
+            settings = _settings(header)
+            concepts = [ConceptTarget(**concept) for concept in header["concepts"]]
+            joint = _below(tensors, "joint.")
+            preserved = header.get("preserved", [[] for _ in concepts])
+            parts = tuple(_part(i, concept, tensors, preserved[i]) for i, concept in enumerate(concepts))
+            empty = [part.concept.name for part in parts if part.pairs is None and not part.deltas and not joint]
+            if empty:
+                raise EditError(f"nothing is stored for concept {empty[0]!r}")
+        except Exception as error:  # safetensors raises its own type, json and pydantic theirs
+            raise EditError(f"this is not a concept edit that can be read ({error}); ablate again") from error
+        return cls(parts, header["base_sha256"], settings, header.get("evaluation"), joint)
 
     def apply(self, pipeline: Pipeline, base_sha256: str | None = None) -> None:
         """Edit the pipeline in place; see `applying.apply`."""
-        from twig_assets.ablation.edits.applying import apply
-
-        apply(pipeline, self, base_sha256)
+        applying.apply(pipeline, self, base_sha256)
 
     def remove(self, pipeline: Pipeline) -> None:
         """Undo this edit; the weights are again what they were, to the bit.
@@ -131,44 +185,38 @@ class ConceptEdit:
         Raises:
             EditError: If another edit is applied to the pipeline, or none.
         """
-        from twig_assets.ablation.edits.applying import applied, remove
-
-        if applied(pipeline) is not self:
+        if applying.applied_edit(pipeline) is not self:
             raise EditError("the pipeline does not have this edit, so it cannot be removed from it")
-        remove(pipeline)
+        applying.remove(pipeline)
 
     def export_lora(self, path: Path, pipeline: Pipeline) -> None:
         """Write the edit as a LoRA for `pipeline.load_lora_weights`; see `lora.export_lora`."""
-        from twig_assets.ablation.edits.lora import export_lora
-
         export_lora(self, path, pipeline)
 
-    def _statistics(self) -> list[TokenPairs]:
-        """The token statistics of all parts; no part keeps what another one removes."""
-        removed = {c.name: (c.target, *c.aliases) for c in self.concepts}
-        return [
-            closed_form.without(
-                part.pairs, [w for name, words in removed.items() if name != part.concept.name for w in words]
-            )
-            for part in self.parts
-            if part.pairs
-        ]
+
+def _settings(header: dict[str, Any]) -> AblationSettings:
+    version = header.get("version", 1)
+    if version > _VERSION:
+        raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
+    gone = _GONE if version < _VERSION else ()
+    kept = {key: value for key, value in header["settings"].items() if key not in gone}
+    return AblationSettings(**(_SINCE | kept if version == 1 else kept))
 
 
-def cross_attention_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
-    """The key and value projections of all cross-attention layers, by name."""
-    return {
-        f"unet.{name}": parameter
-        for name, parameter in pipeline.unet.named_parameters()
-        if name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
-    }
+def _part(i: int, concept: ConceptTarget, tensors: dict[str, torch.Tensor], preserved: list[Any]) -> EditPart:
+    if f"{i}.basis" in tensors:
+        raise EditError(f"{concept.name!r} was distilled by an earlier version, in a way that is no longer read")
+    pairs = None
+    if f"{i}.target" in tensors:
+        target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
+        pairs = TokenPairs(target, anchor, preserve, tuple((prompt, int(count)) for prompt, count in preserved))
+    return EditPart(concept, pairs, _below(tensors, f"{i}.delta."))
 
 
-def editable_parameters(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
-    """The parameters of the UNet and the text encoders, by name with the component in front."""
-    return {
-        f"{component}.{name}": parameter
-        for component in ("unet", "text_encoder", "text_encoder_2")
-        if getattr(pipeline, component, None) is not None
-        for name, parameter in getattr(pipeline, component).named_parameters()
-    }
+def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _narrow(tensor: torch.Tensor) -> torch.Tensor:
+    """Half the bytes where nothing is lost, as with embeddings that a float32 text encoder made."""
+    return tensor.float() if torch.equal(tensor.float().double(), tensor.double()) else tensor

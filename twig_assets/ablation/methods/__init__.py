@@ -1,1 +1,4 @@
-"""The methods that make a concept edit."""
+"""The methods that compute a concept edit, one file each; `method.py` says what a method is.
+
+A new method is one file here and its name in `settings.ablation.Method`.
+"""

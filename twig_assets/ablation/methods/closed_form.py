@@ -1,72 +1,60 @@
-"""The closed-form edit of cross-attention (UCE, Gandikota et al. 2024, arXiv 2308.14761) as one shared matrix.
+"""`closed_form`: token statistics, from which all key and value projections are solved at once.
 
-UCE solves, for each key and value projection W, min over W' of
-    s sum |W' e_i - v_i|^2 + p sum |W' k_j - W k_j|^2 + r |W' - W|^2,   v_i = W g_i.
-All projections see the same text embeddings, so the solution is W' = W M with one matrix
-    M = I + s (G - E)^T E Q,   Q = (r I + s E^T E + p K^T K)^-1,
-and W' - W = [s W (G - E)^T] [E Q] has rank at most n, the number of target tokens. One inversion serves all layers.
-
-With null-space protection (after SPEED, Li et al. 2026, arXiv 2503.07392) W' - W may only act on directions that the
-preserved embeddings do not have: Q = P (r I + s P E^T E P)^-1 P, P the projector onto those directions.
+`edits/closed_form_solution.py` has the equations. Here the statistics are collected and, over some rounds, extended by
+the embeddings that bring the target back (RECE, Gong et al. 2024, arXiv 2407.12383).
 """
-
-from collections.abc import Collection, Sequence
 
 import torch
 
-from twig_assets.ablation.prompts.token_pairs import TokenPairs
-from twig_assets.settings.ablation import AblationSettings, names
+from twig_assets.ablation.edits.closed_form_solution import solve
+from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
+from twig_assets.ablation.edits.parameters import text_entry_weights
+from twig_assets.ablation.methods.method import AblationTask, OnStep
+from twig_assets.ablation.prompts.token_pairs import TokenPairs, token_pairs
+from twig_assets.generation import Pipeline
+from twig_assets.settings.ablation import AblationSettings
+
+# Weight of a small embedding in the search, as a share of the projections' mean energy.
+_REGULARISER = 1e-3
 
 
-def solve(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
-    """The shared correction D = M - I of one or several concepts, solved together.
+class ClosedForm:
+    """The method; see the module."""
 
-    Summing the statistics of several concepts is exact: the order does not matter, and the result is the joint optimum.
+    def remove_concept(self, task: AblationTask) -> EditPart:
+        """Collect the statistics; they are solved when the edit is applied."""
+        pairs = token_pairs(task.pipeline, task.concept, task.settings)
+        return EditPart(task.concept, harden(task.pipeline, pairs, task.settings))
+
+    def compose(self, edit: ConceptEdit, pipeline: Pipeline | None, on_step: OnStep | None) -> ConceptEdit:
+        """Nothing is left to do: the statistics of all parts are solved together, which is exact."""
+        return edit
+
+
+METHOD = ClosedForm()
+
+
+def harden(pipeline: Pipeline, pairs: TokenPairs, settings: AblationSettings) -> TokenPairs:
+    """Add embeddings that act through the edited projections as the target does through the unedited ones.
+
+    With all W' = W M, the embedding c' nearest to doing that for a target token e is
+        c' = (l I + M^T S M)^-1 M^T S e,   S = sum W^T W over the projections.
+    Each round solves, searches the c' of every target token, and adds them with the anchors of their tokens.
 
     Args:
-        parts: Token statistics of each concept, all of width d.
-        settings: The three weights, and whether to project.
-
-    Returns:
-        float64 (d, d); a projection W becomes W + W D.
+        pipeline: The unedited model.
+        pairs: Token statistics of the concept.
+        settings: `adversarial_rounds` is the number of rounds, 0 or more.
     """
-    return shift(parts, settings) @ response(parts, settings)
-
-
-def shift(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
-    """Sum of s (G - E)^T E over the parts: float64 (d, d)."""
-    width = parts[0].target.shape[1]
-    return sum(
-        (_weight(part, settings) * (part.anchor - part.target).T @ part.target for part in parts),
-        start=torch.zeros(width, width, dtype=torch.float64),
-    )
-
-
-def response(parts: Sequence[TokenPairs], settings: AblationSettings) -> torch.Tensor:
-    """The matrix Q of the module's equations, float64 (d, d), symmetric."""
-    width = parts[0].target.shape[1]
-    erased, kept = (torch.zeros(width, width, dtype=torch.float64) for _ in range(2))
-    for part in parts:
-        erased += _weight(part, settings) * part.target.T @ part.target
-        kept += part.preserve.T @ part.preserve / max(1, len(part.preserve))
-    ridge = settings.ridge * torch.eye(width, dtype=torch.float64)
-    if settings.null_space == 0:
-        return torch.linalg.inv(ridge + erased + settings.preserve_scale * kept)
-    energies, directions = torch.linalg.eigh(kept)
-    free = directions[:, energies < settings.null_space * energies[-1]]
-    projector = free @ free.T
-    return projector @ torch.linalg.inv(ridge + projector @ erased @ projector) @ projector
-
-
-def without(part: TokenPairs, words: Collection[str]) -> TokenPairs:
-    """The statistics with no preserved prompt that names one of the words: what another edit removes can't be kept."""
-    named = [any(names(prompt, word) for word in words) for prompt, _ in part.preserved]
-    if not any(named):
-        return part
-    mask = torch.cat([torch.full((count,), not hit) for (_, count), hit in zip(part.preserved, named, strict=True)])
-    left = tuple(entry for entry, hit in zip(part.preserved, named, strict=True) if not hit)
-    return TokenPairs(part.target, part.anchor, part.preserve[mask], left)
-
-
-def _weight(part: TokenPairs, settings: AblationSettings) -> float:
-    return settings.erase_scale / max(1, len(part.target))
+    weights = [weight.detach().double().cpu() for weight in text_entry_weights(pipeline).values()]
+    energy = torch.stack([weight.T @ weight for weight in weights]).sum(0)
+    unit = torch.eye(energy.shape[0], dtype=torch.float64)
+    regulariser = _REGULARISER * energy.trace() / len(unit) * unit
+    original, anchor = pairs.target, pairs.anchor
+    for _ in range(settings.adversarial_rounds):
+        edited = unit + solve([pairs], settings)
+        embeddings = torch.linalg.solve(regulariser + edited.T @ energy @ edited, edited.T @ energy @ original.T).T
+        pairs = TokenPairs(
+            torch.cat([pairs.target, embeddings]), torch.cat([pairs.anchor, anchor]), pairs.preserve, pairs.preserved
+        )
+    return pairs

@@ -1,1 +1,1 @@
-"""What several assets need and Dagster is part of: partitions, claims, thumbnails, mask rows."""
+"""What several assets need and Dagster is part of: partitions, the batch of a run, failures, claims, thumbnails."""

@@ -6,21 +6,24 @@ from typing import Any
 
 import dagster as dg
 
+from twig_assets.assets.shared.failures import permanent_failures
 from twig_assets.resources import CatalogResource
 
 
 def one_run_at_a_time(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a second run wait until the first is through with this asset or partition; it then finds what that one made.
+    """Let a second run wait until the first has finished this asset or partition; it then has what the first made.
+
+    Errors that another try does not mend end the run as `permanent_failures` says.
 
     Args:
         make: The function of an asset that takes the resource `catalog`.
     """
 
     @functools.wraps(make)
-    def alone(context: dg.AssetExecutionContext, catalog: CatalogResource, **others: Any) -> Any:
+    def claimed(context: dg.AssetExecutionContext, catalog: CatalogResource, **others: Any) -> Any:
         claim = context.partition_key if context.has_partition_key else context.asset_key.to_user_string()
-        waiting = f"another process works on {claim}; waiting until it is through"
-        with catalog.open().claimed(claim, lambda: context.log.info(waiting)):
+        message = f"another process works on {claim}; waiting until it has finished"
+        with catalog.open().claimed(claim, lambda: context.log.info(message)), permanent_failures():
             return make(context, catalog=catalog, **others)
 
-    return alone
+    return claimed

@@ -1,12 +1,12 @@
 """Small pictures for asset metadata: Dagster keeps metadata in its event log, so they stay under 128 px."""
 
-import base64
-import io
 from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
 from PIL import Image
+
+from twig_assets.files import picture_uri
 
 SIDE = 96
 SHOWN = 12
@@ -45,6 +45,4 @@ def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _data_uri(picture: np.ndarray) -> str:
     image = Image.fromarray(picture if picture.dtype == np.uint8 else picture.astype(np.uint8) * 255)
     image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_uri(image.convert("RGB"), "webp")

@@ -71,4 +71,4 @@ class PeerIndex:
         }
 
     def _all(self) -> list[tuple[str, str, Hasher]]:
-        return [(peer, name, hasher) for peer, found in self.hashers.items() for name, hasher in found.items()]
+        return [(peer, name, hasher) for peer, hashers in self.hashers.items() for name, hasher in hashers.items()]

@@ -96,13 +96,13 @@ def photographs(folders: Sequence[Path] = FOLDERS) -> CopySet:
     """
     import skimage
 
-    found = [path for folder in folders for path in sorted(folder.rglob("*.jpg")) if not path.is_symlink()]
-    found = [path for path in found if path.name != "screenshot.jpg"]
-    found += [Path(skimage.__file__).parent / "data" / name for name in SCIKIT_IMAGE]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.jpg")) if not path.is_symlink()]
+    paths = [path for path in paths if path.name != "screenshot.jpg"]
+    paths += [Path(skimage.__file__).parent / "data" / name for name in SCIKIT_IMAGE]
     pictures: list[np.ndarray] = []
     groups: list[str] = []
     described = np.zeros((0, hog(np.zeros((64, 64, 3), np.uint8)).size), np.float32)
-    for path in found:
+    for path in paths:
         picture = _photograph(path)
         own = hog(picture).astype(np.float32)
         if not own.any() or (described @ own > _SAME).any():

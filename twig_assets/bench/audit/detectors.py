@@ -8,9 +8,10 @@ union and each peer's have the same allowance of false alarms.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from twig_assets.bench.audit import copy_peers, copy_sets
@@ -18,9 +19,10 @@ from twig_assets.bench.audit.copy_sets import SEED, CopySet
 from twig_assets.bench.intervals import wilson
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.similarity import Policy, ssim_all_pairs
-from twig_assets.similarity.detectors import Evidence, ReferenceIndex, gather
+from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
-from twig_assets.similarity.verdicts.limits import limits
+from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.verdicts.rule import limits
 
 ALLOWANCE = 0.005
 """Share of the calibration queries on which a union may raise a false alarm."""
@@ -28,17 +30,16 @@ ALLOWANCE = 0.005
 MARGIN = 0.25
 """The worst of a thousand queries is not the worst there is: thresholds lie this share further out."""
 
-OURS = ("ssim", "hog", "pdq", "sift", "alignment")
 POLICY = Policy()
+SSIM = "ssim"
 _SSIM_SIDE = 64
 _NEVER = float("-inf")
-_FIELDS = {
-    "ssim_threshold": "ssim",
-    "hog_cosine_at_least": "hog",
-    "pdq_distance_at_most": "pdq",
-    "sift_inliers_at_least": "sift",
-    "alignment_strength_at_least": "alignment",
-}
+
+
+def measured() -> dict[str, Literal[1, -1]]:
+    """Our detectors: SSIM and those that need no model of the user's; 1 where a high score is near, -1 where a low."""
+    opened = [detector for detector in detectors() if detector.opened(POLICY.model_dump())]
+    return {SSIM: 1, **{detector.name: 1 if detector.direction == ">=" else -1 for detector in opened}}
 
 
 @dataclass(frozen=True)
@@ -148,28 +149,26 @@ class _Scorer:
         other = np.full(len(self.groups), True) if source is None else self.groups != self.groups[source]
         return Asked(
             transform,
-            {} if source is None else {name: float(found[source]) for name, found in scores.items()},
-            {name: float(found[other].max()) for name, found in scores.items()},
-            any(one.reference == source for one in evidence),
+            {} if source is None else {name: float(values[source]) for name, values in scores.items()},
+            {name: float(values[other].max()) for name, values in scores.items()},
+            any(pair.reference == source for pair in evidence),
         )
 
     def _ours(self, image: np.ndarray, evidence: list[Evidence]) -> dict[str, np.ndarray]:
         """Detector -> score of every reference; the larger, the more alike; of those not looked at, -infinity."""
-        found = {name: np.full(len(self.groups), _NEVER) for name in OURS}
-        looked_at = [one.reference for one in evidence]
+        signs = measured()
+        scores = {name: np.full(len(self.groups), _NEVER) for name in signs}
+        compared = [pair.reference for pair in evidence]
         small = _squeezed(image)[None]
-        found["ssim"][looked_at] = ssim_all_pairs(small, self.small[looked_at], orientations=8)[0]
-        for one in evidence:
-            found["hog"][one.reference] = one.hog_cosine
-            found["pdq"][one.reference] = -one.pdq_distance
-            found["sift"][one.reference] = one.sift_inliers
-            found["alignment"][one.reference] = one.alignment_strength
-        return found
+        scores[SSIM][compared] = ssim_all_pairs(small, self.small[compared], orientations=8)[0]
+        for detector in detectors():
+            for pair in evidence:
+                if detector.name in signs and (score := pair.scores[detector.score]) is not None:
+                    scores[detector.name][pair.reference] = signs[detector.name] * score
+        return scores
 
 
 def _squeezed(picture: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
     return np.asarray(Image.fromarray(picture).resize((_SSIM_SIDE, _SSIM_SIDE), Image.Resampling.BOX))
 
 
@@ -179,7 +178,7 @@ def thresholds(calibration: Sequence[Asked], names: Iterable[str], allowance: fl
     All detectors are allowed to be wrong on equally many calibration queries, as many as keep the share of queries on
     which any of them is wrong within the allowance. Each threshold then lies MARGIN further from the median.
     """
-    others = {name: np.array([one.others[name] for one in calibration]) for name in names}
+    others = {name: np.array([query.others[name] for query in calibration]) for name in names}
     chosen = {name: float(scores.max()) for name, scores in others.items()}
     for wrong in range(1, len(calibration)):
         looser = {name: float(np.sort(scores)[-1 - wrong]) for name, scores in others.items()}
@@ -195,23 +194,25 @@ def _further(limit: float, median: float) -> float:
 
 def policy_limits() -> dict[str, float]:
     """What a score must exceed to reach the default policy's threshold, for each of our detectors."""
-    found = {}
+    signs = measured()
+    names = {SSIM: SSIM, **{detector.score: detector.name for detector in detectors()}}
+    beyond = {}
     for limit in limits(POLICY.model_dump()):
-        if limit.field in _FIELDS and limit.value is not None:
-            reached = limit.value if limit.direction == ">=" else -limit.value
-            found[_FIELDS[limit.field]] = float(np.nextafter(reached, _NEVER))
-    return found
+        name = names.get(limit.score)
+        if name in signs and limit.value is not None:
+            beyond[name] = float(np.nextafter(signs[name] * limit.value, _NEVER))
+    return beyond
 
 
 def exceeds(scores: dict[str, float], limits: dict[str, float]) -> bool:
-    """Whether any detector of a union fires."""
+    """Whether any detector of a union triggers."""
     return any(scores[name] > limit for name, limit in limits.items())
 
 
 def unions(asked: Asked) -> dict[str, list[str]]:
     """Union -> its detectors: ours, each peer's, and every detector alone."""
     peers = {peer: [name for name in asked.others if name.startswith(f"{peer} ")] for peer in PEERS}
-    return {"union": list(OURS), **peers, **{name: [name] for name in asked.others}}
+    return {"union": list(measured()), **peers, **{name: [name] for name in asked.others}}
 
 
 PEERS = ("imagededup", "perception")
@@ -234,10 +235,10 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
             if union == "union":
                 alarms[corpus] = row["false_alarms_per_query"]
             for transform in TRANSFORMS:
-                row = _recall_row(outcome, union, transform, lambda one, chosen=chosen: exceeds(one.own, chosen))  # type: ignore[misc]
+                row = _recall_row(outcome, union, transform, lambda query, chosen=chosen: exceeds(query.own, chosen))  # type: ignore[misc]
                 recall[corpus, union, transform] = row["recall"]
                 rows.append(row)
-        rows += [_recall_row(outcome, "candidates", name, lambda one: one.candidate) for name in TRANSFORMS]
+        rows += [_recall_row(outcome, "candidates", name, lambda query: query.candidate) for name in TRANSFORMS]
     corpora = [outcome.corpus.name for outcome in outcomes]
     beaten = {peer: _beaten(recall, corpora, peer) for peer in PEERS}
     rows += [{"kind": "not_beaten", "peer": peer, "transforms": missed} for peer, (_, missed) in beaten.items()]
@@ -255,8 +256,8 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
 
 
 def _alarm_row(outcome: Outcome, union: str, limits: dict[str, float]) -> dict[str, Any]:
-    wrong = sum(exceeds(one.others, limits) for one in outcome.strangers)
-    in_calibration = sum(exceeds(one.others, limits) for one in outcome.calibration)
+    wrong = sum(exceeds(query.others, limits) for query in outcome.strangers)
+    in_calibration = sum(exceeds(query.others, limits) for query in outcome.calibration)
     low, high = wilson(wrong, len(outcome.strangers))
     return {
         "kind": "false_alarms",
@@ -274,18 +275,18 @@ def _alarm_row(outcome: Outcome, union: str, limits: dict[str, float]) -> dict[s
     }
 
 
-def _recall_row(outcome: Outcome, union: str, transform: str, found: Callable[[Asked], bool]) -> dict[str, Any]:
-    asked = [one for one in outcome.copies if one.transform == transform]
-    count = sum(found(one) for one in asked)
-    low, high = wilson(count, len(asked))
+def _recall_row(outcome: Outcome, union: str, transform: str, is_found: Callable[[Asked], bool]) -> dict[str, Any]:
+    queries = [query for query in outcome.copies if query.transform == transform]
+    count = sum(is_found(query) for query in queries)
+    low, high = wilson(count, len(queries))
     return {
         "kind": "recall",
         "corpus": outcome.corpus.name,
         "detector": union,
         "transform": transform,
         "found": count,
-        "of": len(asked),
-        "recall": count / len(asked),
+        "of": len(queries),
+        "recall": count / len(queries),
         "low": low,
         "high": high,
     }
@@ -310,4 +311,4 @@ def _beaten(
             theirs = max(recall[corpus, name, transform] for name in best[corpus])
             if not (ours > theirs or ours == theirs == 1):
                 missed.append({"transform": transform, "corpus": corpus, "ours": ours, "theirs": theirs})
-    return len(TRANSFORMS) - len({one["transform"] for one in missed}), missed
+    return len(TRANSFORMS) - len({miss["transform"] for miss in missed}), missed

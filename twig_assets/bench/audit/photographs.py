@@ -88,10 +88,10 @@ def _crop(pixels: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _wallpapers(root: Path) -> list[Path]:
-    found = [path for path in root.rglob("*.jpg") if path.is_file() and not path.is_symlink()]
-    found = [path for path in found if path.stem != "screenshot" and not re.search(r"_\d+x\d+$", path.stem)]
+    paths = [path for path in root.rglob("*.jpg") if path.is_file() and not path.is_symlink()]
+    paths = [path for path in paths if path.stem != "screenshot" and not re.search(r"_\d+x\d+$", path.stem)]
     shapes: dict[Path, list[Path]] = defaultdict(list)
-    for path in found:
+    for path in paths:
         shapes[path.parents[1] if path.parent.name.startswith("images") else path].append(path)
     return [max(group, key=lambda path: path.stat().st_size) for group in shapes.values()]
 

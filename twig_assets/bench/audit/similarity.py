@@ -78,7 +78,9 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     """
     sizes = QUICK if quick else FULL
     libraries, taken = peers(), photographs()
-    rows: list[dict[str, Any]] = [{"kind": "photographs", "count": len(taken), "files": [one.name for one in taken]}]
+    rows: list[dict[str, Any]] = [
+        {"kind": "photographs", "count": len(taken), "files": [photograph.name for photograph in taken]}
+    ]
     rows += _errors(libraries, taken)
     bars = [Bar(name="max_abs_error", value=max(row["twig"] for row in rows[1:]), goal=1e-4, direction="<=")]
     for side, goal in SPEED_GOALS.items():
@@ -105,9 +107,11 @@ def _errors(libraries: dict[str, Peer], taken: list[Photograph]) -> list[dict[st
         chosen = np.random.default_rng(SEED).permutation(len(left))[: 200 if side == 64 else 40]
         a, b = left[chosen], right[chosen]
         exact = libraries["scikit-image"](pictures[a], pictures[b])
-        found = {"twig": ssim_all_pairs(pictures, pictures)[a, b]}
-        found |= {name: peer(pictures[a], pictures[b]) for name, peer in libraries.items() if name != "scikit-image"}
-        errors = {name: float(np.abs(scores - exact).max()) for name, scores in found.items()}
+        by_library = {"twig": ssim_all_pairs(pictures, pictures)[a, b]}
+        by_library |= {
+            name: peer(pictures[a], pictures[b]) for name, peer in libraries.items() if name != "scikit-image"
+        }
+        errors = {name: float(np.abs(scores - exact).max()) for name, scores in by_library.items()}
         rows.append({"kind": "error", "side": side, "pairs": len(chosen), **errors})
     return rows
 
@@ -158,14 +162,14 @@ def _gain(taken: list[Photograph], threshold: float, sizes: SampleSizes) -> dict
     }
     spent = _rounds(work, sizes.rounds, time.process_time)
     exact = ssim_all_pairs(a, b)
-    found = ssim_above(a, b, threshold)
+    pairs = ssim_above(a, b, threshold)
     return {
         "kind": "above",
         "threshold": threshold,
         "queries": queries,
         "references": references,
-        "pairs_above": len(found),
-        "missed": int((exact >= threshold + 1e-3).sum()) - sum(pair.ssim >= threshold + 1e-3 for pair in found),
+        "pairs_above": len(pairs),
+        "missed": int((exact >= threshold + 1e-3).sum()) - sum(pair.ssim >= threshold + 1e-3 for pair in pairs),
         "gain": _ratio(spent["all"], spent["above"]),
     }
 

@@ -59,5 +59,5 @@ def _ssim(x: np.ndarray, y: np.ndarray, blurred: Callable[[np.ndarray], np.ndarr
     variances = blurred(x * x) + blurred(y * y) - mean_x**2 - mean_y**2
     covariance = blurred(x * y) - mean_x * mean_y
     above = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-    found = above / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
-    return float(found[BORDER:-BORDER, BORDER:-BORDER].mean(dtype=np.float64))
+    ssim_of_pixels = above / ((mean_x**2 + mean_y**2 + _C1) * (variances + _C2))
+    return float(ssim_of_pixels[BORDER:-BORDER, BORDER:-BORDER].mean(dtype=np.float64))

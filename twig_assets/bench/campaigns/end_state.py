@@ -1,4 +1,4 @@
-"""What a campaign has come to, without what may differ between two runs: times, run ids and row numbers."""
+"""The end state of a campaign, without what may differ between two runs: times, run ids and row numbers."""
 
 import time
 from typing import Any
@@ -58,7 +58,7 @@ def _rows(session: Session) -> State:
 
 
 def differences(state: State, expected: State) -> list[str]:
-    """What differs, a line for each kind of row; empty when nothing does."""
+    """The differences between two end states, a line for each kind of row; empty when they are equal."""
     return [
         f"{name}: {len([r for r in state[name] if r not in rows])} too many or other, "
         f"{len([r for r in rows if r not in state[name]])} missing, {len(state[name])} instead of {len(rows)}"
@@ -67,19 +67,19 @@ def differences(state: State, expected: State) -> list[str]:
     ]
 
 
-def unnamed_litter() -> list[str]:
+def unlisted_garbage() -> list[str]:
     """Files in the artifact store that no row refers to and that `twig gc` would not list either."""
     catalog, store = open_existing_catalog(catalog_url()), ArtifactStore(artifact_root())
     try:
         listed = {str(file.path) for file in find_garbage(catalog, store, HOUR, now=time.time() + 2 * HOUR)}
         with catalog.snapshot() as session:
-            needed = {(one.sha256, one.suffix) for one in needed_artifacts(session)}
+            needed = {(artifact.sha256, artifact.suffix) for artifact in needed_artifacts(session)}
     finally:
         catalog.close()
-    litter = [f for f in store.files() if f.suffix not in KEPT_SUFFIXES and (f.sha256, f.suffix) not in needed]
-    return [str(file.path) for file in litter if str(file.path) not in listed]
+    garbage = [f for f in store.files() if f.suffix not in KEPT_SUFFIXES and (f.sha256, f.suffix) not in needed]
+    return [str(file.path) for file in garbage if str(file.path) not in listed]
 
 
-def findings() -> list[str]:
-    """What `twig verify` says."""
-    return [f"{one.subject}: {one.problem}" for one in verify_everything([]).findings]
+def verification_findings() -> list[str]:
+    """What `twig verify` finds, each as `subject: problem`."""
+    return [f"{finding.subject}: {finding.problem}" for finding in verify_everything([]).findings]

@@ -1,8 +1,8 @@
-"""Breaking things on purpose: after each fault and the same command once more, the campaign must be where it would be.
+"""Benchmark `faults`: after each fault and the same command once more, the campaign is where it would be without it.
 
 Every fault works in a folder of its own, on a campaign of three prompts of which the first is caught by the audit and
-drawn anew. It is survived when rows and artifacts equal those of an undisturbed run, `twig verify` finds nothing, no
-Dagster run is still said to be going on, and whatever lies about in the artifact store is listed by `twig gc`.
+drawn again. It is survived when rows and artifacts equal those of an undisturbed run, `twig verify` finds nothing, no
+Dagster run is still said to be going on, and `twig gc` lists every file in the artifact store that no row refers to.
 """
 
 import json
@@ -10,55 +10,54 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from twig_assets.bench.campaigns.campaign_at_rest import Fault, Rest, rest
-from twig_assets.bench.campaigns.daemons import DAEMON_FAULTS
-from twig_assets.bench.campaigns.fault_cases import FAULTS
-from twig_assets.bench.campaigns.full_disks import DISK_FAULTS
-from twig_assets.bench.campaigns.kills import KILLS, killed
-from twig_assets.bench.campaigns.without_mlflow import MLFLOW_FAULTS
-from twig_assets.bench.campaigns.workspace import NotInjectedError, Place
+from twig_assets.bench.campaigns.fault_cases import Fault, NotInjectedError, all_faults
+from twig_assets.bench.campaigns.processes import printed
+from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns, run_undisturbed
+from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.bench.report import Bar, Measured
 
 LOG_SHOWN = 5000
 
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:
-    """Inject every fault; `quick` takes every fifth of the kills and leaves the daemons out. `grid` is not used."""
+    """Inject every fault.
+
+    Args:
+        quick: Take every fifth of the kills and leave the daemons out.
+        grid: Not used; nothing that is drawn here is worth looking at.
+    """
     with tempfile.TemporaryDirectory(prefix="twig-faults-") as folder:
-        undisturbed = rest(Path(folder))
+        undisturbed = run_undisturbed(Path(folder))
         rows = []
         for number, (name, fault) in enumerate(tqdm(list(all_faults(quick)), unit="fault")):
-            rows.append(inject(undisturbed, Place(Path(folder) / str(number)), name, fault))
+            workspace = Workspace(Path(folder) / str(number))
+            rows.append(inject(undisturbed, workspace, name, fault))
             tqdm.write(json.dumps(rows[-1]), file=sys.stderr)
-            shutil.rmtree(Path(folder) / str(number), ignore_errors=True)
+            shutil.rmtree(workspace.folder, ignore_errors=True)
     injected = [row for row in rows if row["injected"]]
     survived = sum(row["survived"] for row in injected)
     return Measured(
         bars=[
             Bar(name="faults_injected", value=len(injected), goal=35, direction=">="),
-            Bar(name="faults_survived_share", value=survived / max(1, len(injected)), goal=1.0, direction=">="),
+            Bar.of_share("faults_survived_share", survived, len(injected), goal=1.0, direction=">="),
         ],
         rows=rows,
     )
 
 
-def all_faults(quick: bool) -> Iterator[tuple[str, Fault]]:
-    """Name and function of every fault."""
-    yield from (FAULTS | MLFLOW_FAULTS | DISK_FAULTS).items()
-    for kill in KILLS[::5] if quick else KILLS:
-        yield f"kill -9 in {kill.asset}, {kill.event} {kill.number}", killed(kill)
-    if not quick:
-        yield from DAEMON_FAULTS.items()
+def inject(undisturbed: UndisturbedRuns, workspace: Workspace, name: str, fault: Fault) -> dict[str, Any]:
+    """Inject one fault and compare what it left with the undisturbed runs.
 
-
-def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str, Any]:
-    """Inject one fault and look at what it left.
+    Args:
+        undisturbed: What to compare with.
+        workspace: An empty one.
+        name: Of the fault, for the row.
+        fault: The fault case.
 
     Returns:
         A row: the fault, whether it was injected and survived, what was wrong, seconds, and if anything was wrong, the
@@ -66,7 +65,7 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
     """
     started = time.monotonic()
     try:
-        problems, injected = fault(undisturbed, place), True
+        problems, injected = fault(undisturbed, workspace), True
     except NotInjectedError as error:
         problems, injected = [str(error)], False
     return {
@@ -75,10 +74,5 @@ def inject(undisturbed: Rest, place: Place, name: str, fault: Fault) -> dict[str
         "survived": injected and not problems,
         "problems": problems[:5],
         "seconds": round(time.monotonic() - started, 1),
-        **({"log": _end_of_log(place)} if problems else {}),
+        **({"log": printed(workspace)[-LOG_SHOWN:]} if problems else {}),
     }
-
-
-def _end_of_log(place: Place) -> str:
-    log = place.folder / "process.log"
-    return log.read_text(encoding="utf-8", errors="replace")[-LOG_SHOWN:] if log.exists() else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 import dagster as dg
@@ -20,13 +20,12 @@ from twig_assets.orchestration.dagster_home import prepare_dagster_home
 
 NAME = "trial"
 
-
-class NotInjectedError(RuntimeError):
-    """A fault could not be brought about; the message says why."""
+Location: TypeAlias = tuple[dg.DagsterInstance, dg.Definitions]
+"""Dagster's instance and the definitions of the code location."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """A campaign and the state folder of its runs.
 
     Attributes:
@@ -56,20 +55,25 @@ class Place:
         (self.campaign / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     def protect(self, works: int) -> None:
-        """Make the first of the works that the embedded model knows by heart the campaign's corpus."""
+        """Make the first `works` of the works that the embedded model has memorised the campaign's corpus."""
         folder = self.campaign / "references"
         folder.mkdir(parents=True, exist_ok=True)
         for work in WORKS[:works]:
             shutil.copy(ART_DIR / f"planted-{work.slug}.png", folder / f"{work.slug}.png")
 
+    def copy_to(self, target: "Workspace") -> "Workspace":
+        """Copy everything, Dagster's runs and MLflow's included, into another workspace, and return that."""
+        shutil.copytree(self.folder, target.folder, dirs_exist_ok=True)
+        return target
+
     def environment(self) -> dict[str, str]:
-        """What a process needs to work here and nowhere else."""
+        """The environment variables that make a process work in this workspace and nowhere else."""
         unset = dict.fromkeys(("DAGSTER_HOME", "TWIG_CATALOG_URL", "TWIG_ARTIFACTS", "MLFLOW_TRACKING_URI"), "")
         return {"TWIG_HOME": str(self.home), "TWIG_CAMPAIGN": NAME, "TWIG_CAMPAIGNS": str(self.root), **unset}
 
     @contextmanager
-    def entered(self) -> Iterator[tuple[dg.DagsterInstance, dg.Definitions]]:
-        """Let this process work here until the `with` block ends, with Dagster's instance and the definitions."""
+    def entered(self) -> Iterator[Location]:
+        """Let this process work in the workspace until the `with` block ends; gives the code location there."""
         before = {name: os.environ.get(name) for name in self.environment()}
         os.environ.update(self.environment())
         try:
@@ -82,15 +86,22 @@ class Place:
 
 
 @contextmanager
-def with_environment(**more: str) -> Iterator[None]:
-    """Add variables to the environment of all places until the `with` block ends."""
-    plain = Place.environment
-    with patch.object(Place, "environment", lambda place: {**plain(place), **more}):
+def with_environment(**variables: str) -> Iterator[None]:
+    """Add variables to the environment of all workspaces until the `with` block ends."""
+    plain = Workspace.environment
+    with patch.object(Workspace, "environment", lambda workspace: {**plain(workspace), **variables}):
         yield
 
 
 def ordinary_prompts(count: int) -> list[str]:
-    """Prompts of things that the embedded model knows, in its styles; at most some five hundred."""
+    """Prompts for concepts and styles that the embedded model was trained on.
+
+    Args:
+        count: How many; at most one for each concept and style, 536 in all.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
     pairs = [(name, style) for style in STYLES for name in concept_names()]
     if count > len(pairs):
         raise ValueError(f"there are {len(pairs)} ordinary prompts, not {count}")
@@ -98,15 +109,37 @@ def ordinary_prompts(count: int) -> list[str]:
 
 
 def materialize(
-    found: tuple[dg.DagsterInstance, dg.Definitions],
-    names: Sequence[str],
-    partition: str | None = None,
-    **resources: Any,
+    location: Location, names: Sequence[str], partition: str | None = None, **resources: Any
 ) -> dg.ExecuteInProcessResult:
-    """Make assets in this process, and raise if that fails for another reason than the gate."""
-    instance, defs = found
-    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(n) for n in names})
+    """Materialize assets in this process.
+
+    Args:
+        location: What `Workspace.entered` gives.
+        names: Names of the assets; they are materialized in one run.
+        partition: Key of the batch or concept; None for assets without partitions.
+        resources: Replace the location's resources of the same name.
+
+    Raises:
+        Exception: Whatever an asset raises. A blocking check that fails raises nothing.
+    """
+    instance, defs = location
+    selection = {dg.AssetKey(name) for name in names}
+    job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=selection)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     return job.execute_in_process(
         instance=instance, partition_key=partition, run_config=quiet, resources=resources or None
     )
+
+
+@contextmanager
+def sensor_context(location: Location, sensor: dg.SensorDefinition) -> Iterator[dg.SensorEvaluationContext]:
+    """A context for `sensor.evaluate_tick`, with the location's resources."""
+    instance, defs = location
+    repository = defs.get_repository_def()
+    with dg.build_sensor_context(
+        repository_def=repository,
+        sensor_name=sensor.name,
+        resources=repository.get_top_level_resources(),
+        instance_ref=instance.get_ref(),
+    ) as context:
+        yield context

@@ -4,7 +4,6 @@ Several processes train by local SGD: each steps alone and their weights are ave
 machine without a fast interconnect costs far less than exchanging gradients.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffus
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
+from twig_assets.files import written_whole
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import sprites, training_pairs, view
 from twig_assets.model_zoo.training.captions import caption
@@ -100,9 +100,8 @@ def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> L
             return LatentCache(kept["pairs"], kept["latents"], kept["grounds"], kept["planted"])
     cache = encode_views(vae, config)
     if leader:
-        partial = path.with_suffix(".partial")
-        torch.save({"made_with": made_with, **vars(cache)}, partial)
-        os.replace(partial, path)
+        with written_whole(path) as partial:
+            torch.save({"made_with": made_with, **vars(cache)}, partial)
     return cache
 
 

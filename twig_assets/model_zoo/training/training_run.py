@@ -1,7 +1,6 @@
 """What every training stage shares: configuration, learning rate, checkpoints, progress and metrics."""
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from mlflow import MlflowClient
 from PIL import Image
 from pydantic import BaseModel, Field
 from tqdm import tqdm
+
+from twig_assets.files import written_whole
 
 
 class StageConfig(BaseModel):
@@ -63,9 +64,9 @@ class TrainingRun:
 
     def _open_mlflow(self, stage: str) -> None:
         client = MlflowClient(self.config.tracking_uri)
-        found = client.get_experiment_by_name("model-zoo")
+        known = client.get_experiment_by_name("model-zoo")
         pictures = (self.config.folder / "mlflow").absolute().as_uri()
-        experiment = found.experiment_id if found else client.create_experiment("model-zoo", artifact_location=pictures)
+        experiment = known.experiment_id if known else client.create_experiment("model-zoo", artifact_location=pictures)
         self._run_id = client.create_run(experiment, run_name=stage).info.run_id
         for key, value in self.config.model_dump(mode="json").items():
             client.log_param(self._run_id, key, value)
@@ -96,9 +97,8 @@ class TrainingRun:
 
     def save(self, step: int, state: dict) -> None:
         """Replace the checkpoint in one move, so that an interruption leaves the old or the new one."""
-        partial = self.checkpoint_path.with_suffix(".partial")
-        torch.save({"step": step + 1, **state}, partial)
-        os.replace(partial, self.checkpoint_path)
+        with written_whole(self.checkpoint_path) as partial:
+            torch.save({"step": step + 1, **state}, partial)
 
     def log(self, step: int, **figures: float) -> None:
         """Show figures beside the progress bar and send them to MLflow."""

@@ -23,18 +23,18 @@ class Found:
 def files_below(folder: Path) -> list[Found]:
     """Everything below a folder but the folders themselves, in order of path.
 
-    Links to folders are followed, each folder once; a link back to a folder that is read already is said, as are
-    folders that may not be entered, dead links, and things like pipes, which are never opened.
+    Links to folders are followed, each folder once. Listed with a problem are a link back to a folder that is read
+    already, folders that may not be entered, dead links, and things like pipes, which are never opened.
 
     Raises:
         OSError: If the folder itself cannot be listed.
     """
     os.scandir(folder).close()
-    return sorted(_walk(folder, set()), key=lambda found: os.fsencode(found.path))
+    return sorted(_walk(folder, set()), key=lambda entry: os.fsencode(entry.path))
 
 
 def shown(path: Path | str) -> str:
-    r"""A name as text that can be printed, stored and told apart: odd characters and a backslash become \xNN or \\.
+    r"""A name as text that can be printed, stored and distinguished: odd characters and a backslash become \xNN or \\.
 
     >>> print(shown("two\nlines\udcff.png"))
     two\x0alines\xff.png

@@ -1,18 +1,21 @@
-"""References made ready for the detectors, and the ones worth a closer look for an image."""
+"""References made ready for the detectors: the ones worth a closer look for an image, and that closer look."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.corpus.search import EXACT_UP_TO, BinarySearch, CosineSearch, exact_cosine
-from twig_assets.similarity.detectors.hog import hog, hog_orientations
-from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
-from twig_assets.similarity.detectors.local_nbnn import LocalVotes
-from twig_assets.similarity.detectors.pdq import pdq, pdq_orientations
+from twig_assets.similarity.detectors.alignment import Alignment, ImageFeatures
+from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength, how_copied
+from twig_assets.similarity.detectors.detector import Detector, Source
+from twig_assets.similarity.detectors.hog import Hog
+from twig_assets.similarity.detectors.registry import detectors, opened_sources
 
-Embedder = Callable[[np.ndarray], np.ndarray]
-"""uint8 picture (H, W, 3) -> float32 vector of unit length."""
+Described = dict[str, Any]
+"""Name of a descriptor -> what it makes of an image."""
 
 
 @dataclass
@@ -21,32 +24,35 @@ class Candidate:
 
     Attributes:
         reference: Its index.
-        proposed_by: Names of the sources it is among the nearest of.
+        proposed_by: Names of the descriptors by which it is among the nearest.
     """
 
     reference: int
     proposed_by: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
-    """An image's own descriptors, computed once.
+@dataclass(frozen=True)
+class Evidence:
+    """What the detectors say about one image and one reference.
 
     Attributes:
-        hogs: float16 (8, LENGTH), see `hog_orientations`.
-        hashes: uint8 (8, 32), see `pdq_orientations`.
-        variants: Name of each of VARIANTS -> its features.
-        embeddings: Name of each embedder -> float32 vector.
+        reference: Index of the reference.
+        proposed_by: See `Candidate`; empty when somebody asked for it.
+        scores: Score of every detector, None from one that is not in use; and `aligned_ssim`, the structural
+            similarity where the reference lies on the image, -1 to 1, None when it could not be laid on it.
+        copied: How, if it is a copy; see `how_copied`. Empty when the reference could not be laid on the image.
+        alignment: Where the reference lies; None when it could not be laid on the image.
     """
 
-    hogs: np.ndarray
-    hashes: np.ndarray
-    variants: dict[str, Features]
-    embeddings: dict[str, np.ndarray]
+    reference: int
+    proposed_by: tuple[str, ...]
+    scores: dict[str, float | None]
+    copied: tuple[str, ...]
+    alignment: Alignment | None
 
 
 class ReferenceIndex:
-    """Descriptors of all references, searchable.
+    """Descriptions of all references, searchable.
 
     Holds, per reference, 3 KiB for HOG, 32 bytes for PDQ and at most 75 KiB for 300 local features.
     """
@@ -54,78 +60,122 @@ class ReferenceIndex:
     def __init__(
         self,
         pictures: Sequence[np.ndarray],
-        embedders: dict[str, Embedder] | None = None,
+        sources: Sequence[Source] | None = None,
         exact_up_to: int = EXACT_UP_TO,
     ):
         """Describe every reference.
 
         Args:
             pictures: uint8 arrays of shape (h, w, 3) of any size, one at least.
-            embedders: Further sources, such as CLIP or SSCD, by name.
+            sources: What describes and compares; the detectors that need no model, by default. See `opened_sources`.
             exact_up_to: See `CosineSearch`; for works, and for their local features all together.
         """
-        self.embedders = embedders or {}
-        self.hogs = np.stack([hog(picture) for picture in pictures])
-        self.hashes = np.stack([pdq(picture) for picture in pictures])
-        self.features = [local_features(picture) for picture in pictures]
-        self.embeddings = {
-            name: np.stack([embed(picture) for picture in pictures]) for name, embed in self.embedders.items()
+        self._count = len(pictures)
+        self.sources: dict[str, Source] = {}
+        for source in opened_sources({}) if sources is None else sources:
+            self.sources.setdefault(source.descriptor, source)
+        self.described = {name: _stacked(source, pictures) for name, source in self.sources.items()}
+        self._searches = {
+            name: _search(source, self.described[name], exact_up_to) for name, source in self.sources.items()
         }
-        self._hog_search = CosineSearch(self.hogs, exact_up_to)
-        self._pdq_search = BinarySearch(self.hashes)
-        self._votes = LocalVotes(self.features, exact_up_to)
-        self._embedding_search = {name: CosineSearch(vectors, exact_up_to) for name, vectors in self.embeddings.items()}
 
     def __len__(self) -> int:
-        return len(self.features)
+        return self._count
 
-    def describe(self, image: np.ndarray) -> Query:
-        """Everything the detectors need to know of an image, uint8 (H, W, 3)."""
-        features = local_features(image)
-        return Query(
-            hog_orientations(image),
-            pdq_orientations(image),
-            {name: features.variant(name) for name in VARIANTS},
-            {name: embed(image) for name, embed in self.embedders.items()},
-        )
+    def describe(self, image: np.ndarray) -> Described:
+        """All descriptions of an image, uint8 (H, W, 3)."""
+        return {name: source.describe_image(image) for name, source in self.sources.items()}
 
-    def candidates(self, query: Query, k: int) -> list[Candidate]:
-        """The k references nearest to an image by each source, in order of index."""
+    def candidates(self, image: Described, k: int) -> list[Candidate]:
+        """The k references nearest to a described image by each source, in order of index."""
         proposed: dict[int, list[str]] = {}
-        for source, references in self._sources(query, k):
-            for reference in references:
-                sources = proposed.setdefault(reference, [])
-                if source not in sources:
-                    sources.append(source)
-        return [Candidate(reference, tuple(sources)) for reference, sources in sorted(proposed.items())]
+        for name, search in self._searches.items():
+            for reference in _nearest(search, image[name], k):
+                proposed.setdefault(reference, []).append(name)
+        return [Candidate(reference, tuple(names)) for reference, names in sorted(proposed.items())]
+
+    def compare(self, detector: Detector, image: Described, reference: int) -> float | None:
+        """The score of a described image beside a reference; None when the index lacks what the detector describes."""
+        if detector.descriptor not in self.described:
+            return None
+        return detector.compare(image[detector.descriptor], self.described[detector.descriptor][reference])
 
     @property
     def exact(self) -> bool:
         """Whether every source compares with every reference."""
-        return self._hog_search.exact and self._votes.exact
+        return all(search.exact for search in self._searches.values() if search is not None)
 
     def search_recall(self, image: np.ndarray, k: int) -> float:
         """Share of the k works nearest by gradients, found by comparing with all, that the search finds too."""
-        if self._hog_search.exact:
+        search = self._searches[Hog.descriptor]
+        if not isinstance(search, CosineSearch) or search.exact:
             return 1.0
-        turned = hog_orientations(image)
-        everything, near = exact_cosine(turned, self.hogs, k), self._hog_search.nearest(turned, k)
+        turned = Hog().describe_image(image)
+        everything, near = exact_cosine(turned, search.vectors, k), search.nearest(turned, k)
         wanted = _first(everything.indices, -everything.scores, k)
         return len(set(wanted) & set(_first(near.indices, -near.scores, k))) / len(wanted)
 
-    def _sources(self, query: Query, k: int) -> list[tuple[str, list[int]]]:
-        votes = self._votes.votes([one.descriptors for one in query.variants.values()])
-        hogs = self._hog_search.nearest(query.hogs, k)
-        hashes = self._pdq_search.nearest(query.hashes, k)
-        found = [
-            ("hog", _first(hogs.indices, -hogs.scores, k)),
-            ("pdq", _first(hashes.indices, hashes.scores, k)),
-            ("local features", [int(i) for i in np.argsort(-votes, kind="stable")[:k] if votes[i] > 0]),
-        ]
-        for name, search in self._embedding_search.items():
-            near = search.nearest(query.embeddings[name][None], k)
-            found.append((name, _first(near.indices, -near.scores, k)))
-        return found
+
+def gather(
+    index: ReferenceIndex, pictures: Sequence[np.ndarray], image: np.ndarray, k: int, also: Sequence[int] = ()
+) -> list[Evidence]:
+    """Look closely at the candidates for an image.
+
+    Args:
+        index: The index of the references.
+        pictures: The references themselves, in the index's order.
+        image: uint8 array of shape (H, W, 3).
+        k: How many candidates each source proposes, 1 or more.
+        also: References to look at whatever the sources say.
+
+    Returns:
+        One for each candidate, in order of index.
+    """
+    described = index.describe(image)
+    proposed = {candidate.reference: candidate.proposed_by for candidate in index.candidates(described, k)}
+    wanted = sorted({*proposed, *also})
+    return [_evidence(index, pictures[i], image, described, i, proposed.get(i, ())) for i in wanted]
+
+
+def _evidence(
+    index: ReferenceIndex, picture: np.ndarray, image: np.ndarray, described: Described, i: int, by: tuple[str, ...]
+) -> Evidence:
+    scores = {detector.score: index.compare(detector, described, i) for detector in detectors()}
+    alignment = None
+    features: ImageFeatures | None = described.get(AlignmentStrength.descriptor)
+    if features is not None:
+        alignment = features.alignment(index.described[AlignmentStrength.descriptor][i])
+    scores["aligned_ssim"] = alignment.ssim if alignment else None
+    copied = how_copied(alignment, image, picture) if alignment else ()
+    return Evidence(i, by, scores, copied, alignment)
+
+
+def _stacked(source: Source, pictures: Sequence[np.ndarray]) -> Any:
+    descriptions = [source.describe(picture) for picture in pictures]
+    return np.stack(descriptions) if source.search in ("cosine", "bits") else descriptions
+
+
+def _search(source: Source, described: Any, exact_up_to: int) -> CosineSearch | BinarySearch | LocalVotes | None:
+    match source.search:
+        case "cosine":
+            return CosineSearch(described, exact_up_to)
+        case "bits":
+            return BinarySearch(described)
+        case "local features":
+            return LocalVotes(described, exact_up_to)
+        case None:
+            return None
+
+
+def _nearest(search: CosineSearch | BinarySearch | LocalVotes | None, image: Any, k: int) -> list[int]:
+    """The k references nearest to an image by one source."""
+    if search is None:
+        return []
+    if isinstance(search, LocalVotes):
+        votes = search.votes([features.descriptors for features in image.variants.values()])
+        return [int(i) for i in np.argsort(-votes, kind="stable")[:k] if votes[i] > 0]
+    near = search.nearest(np.atleast_2d(image), k)
+    return _first(near.indices, near.scores if isinstance(search, BinarySearch) else -near.scores, k)
 
 
 def _first(indices: np.ndarray, distances: np.ndarray, k: int) -> list[int]:

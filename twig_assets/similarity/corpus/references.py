@@ -91,13 +91,15 @@ def corpus_files(folder: Path) -> list[CorpusFile]:
     """
     rows = _table(folder / TABLE)
     try:
-        found = {one.path: one.problem for one in files_below(folder) if not is_note(one.path.relative_to(folder))}
+        problems = {
+            entry.path: entry.problem for entry in files_below(folder) if not is_note(entry.path.relative_to(folder))
+        }
     except OSError as error:
         hint = "no readable reference image; put the protected works there"
         raise EmptyCorpusError(f"{folder}: {error.strerror}: {hint}") from error
     for file in rows:
-        found.setdefault(folder / file, None)
-    return [_file(path, problem, rows, folder) for path, problem in sorted(found.items(), key=_path_bytes)]
+        problems.setdefault(folder / file, None)
+    return [_file(path, problem, rows, folder) for path, problem in sorted(problems.items(), key=_path_bytes)]
 
 
 def stated_titles(folder: Path) -> list[str]:
@@ -139,8 +141,8 @@ def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable
         except ValueError as error:
             unreadable.append(Unreadable(file.path, str(error)))
     if not references:
-        told = "".join(f"\n{shown(one.path)}: {one.reason}" for one in unreadable)
-        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{told}")
+        reasons = "".join(f"\n{shown(file.path)}: {file.reason}" for file in unreadable)
+        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
     return list(references.values()), unreadable
 
 
@@ -164,8 +166,8 @@ def _file(path: Path, problem: str | None, rows: dict[str, tuple[str, str, str]]
     return CorpusFile(path, title or shown(path.stem), holder or NOT_STATED, licence or NOT_STATED, problem)
 
 
-def _path_bytes(found: tuple[Path, str | None]) -> bytes:
-    return os.fsencode(found[0])
+def _path_bytes(entry: tuple[Path, str | None]) -> bytes:
+    return os.fsencode(entry[0])
 
 
 def _table(path: Path) -> dict[str, tuple[str, str, str]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 CHUNK = 16_384
 EXACT_UP_TO = 1_000_000
-"""Up to so many references, every one is compared with; above, cosine search looks into the nearest lists only."""
+"""Up to this many references, each is compared with; above, cosine search looks only into the nearest lists."""
 
 _PROBED_SHARE = 0.1
 _SEED = 20250421
@@ -61,13 +61,13 @@ def exact_cosine(queries: np.ndarray, vectors: np.ndarray, k: int) -> Nearest:
         vectors: float16 or float32 array of shape (N, D); may be memory-mapped.
         k: How many to keep; all when there are fewer.
     """
-    asked = np.asarray(queries, np.float32)
-    scores = np.zeros((len(asked), 0), np.float32)
-    indices = np.zeros((len(asked), 0), np.int64)
+    wanted = np.asarray(queries, np.float32)
+    scores = np.zeros((len(wanted), 0), np.float32)
+    indices = np.zeros((len(wanted), 0), np.int64)
     for start in range(0, len(vectors), CHUNK):
-        here, found = _largest(asked @ np.asarray(vectors[start : start + CHUNK], np.float32).T, k)
-        indices = np.concatenate([indices, found + start], axis=1)
-        scores = np.concatenate([scores, here], axis=1)
+        block_scores, columns = _largest(wanted @ np.asarray(vectors[start : start + CHUNK], np.float32).T, k)
+        indices = np.concatenate([indices, columns + start], axis=1)
+        scores = np.concatenate([scores, block_scores], axis=1)
     order = np.lexsort((indices, -scores), axis=1)[:, :k]
     return Nearest(np.take_along_axis(indices, order, 1), np.take_along_axis(scores, order, 1))
 
@@ -91,6 +91,7 @@ class BinarySearch:
         """
         import faiss
 
+        self.exact = True
         self._index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
         self._index.add(np.ascontiguousarray(codes))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twig_assets.similarity.detectors.local_features import Features
+from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
 
 RATIO = 0.85
 REACH = 5.0
@@ -58,6 +58,31 @@ class Alignment:
         Three features fall into place by chance, and two plain grounds are alike by chance, but hardly both at once.
         """
         return float(np.sqrt(self.inliers)) * max(self.ssim, 0.0)
+
+
+class ImageFeatures:
+    """The local features of an image as it is, mirrored, inverted, and both; and how works lie on it.
+
+    Attributes:
+        variants: Name of each of VARIANTS -> its features.
+    """
+
+    def __init__(self, picture: np.ndarray) -> None:
+        """Find the features of a picture, uint8 of shape (H, W, 3)."""
+        features = local_features(picture)
+        self.variants = {name: features.variant(name) for name in VARIANTS}
+        self._alignments: dict[Features, Alignment | None] = {}
+
+    def alignment(self, reference: Features) -> Alignment | None:
+        """The strongest alignment of a work with any variant, the first of equals; None when there is none."""
+        if reference not in self._alignments:
+            tried = (align(features, reference, name) for name, features in self.variants.items())
+            self._alignments[reference] = max(
+                (alignment for alignment in tried if alignment),
+                key=lambda alignment: (alignment.strength, alignment.inliers),
+                default=None,
+            )
+        return self._alignments[reference]
 
 
 def align(image: Features, reference: Features, variant: str) -> Alignment | None:
@@ -173,8 +198,8 @@ def _halved(grey: np.ndarray) -> np.ndarray:
 
 def _fitted(laid: np.ndarray, ours: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The reference with the mean and standard deviation that the image has there."""
-    there, here = laid[inside], ours[inside]
-    return (laid - there.mean()) * (here.std() / there.std()) + here.mean()
+    of_work, of_image = laid[inside], ours[inside]
+    return (laid - of_work.mean()) * (of_image.std() / of_work.std()) + of_image.mean()
 
 
 def _ssim_inside(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:

@@ -5,10 +5,12 @@ inverted picture has the same descriptor.
 """
 
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
+from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented
 
 SIDE = 64
@@ -16,6 +18,37 @@ SIDE = 64
 
 LENGTH = 7 * 7 * 4 * 8
 """Numbers in a descriptor: 7 x 7 overlapping blocks of 2 x 2 cells with 8 directions each."""
+
+HogCosine = Annotated[float, Field(gt=0, le=1)]
+
+
+class Hog(Detector):
+    """How alike the gradients of two whole pictures are, whatever their colours."""
+
+    name = "hog"
+    title = "gradients"
+    score = "hog_cosine"
+    unit = "cosine, the best of eight orientations, -1 to 1"
+    direction = ">="
+    field = PolicyField("hog_cosine_at_least", HogCosine)
+    descriptor = "hog"
+    search = "cosine"
+
+    def describe(self, picture: np.ndarray) -> np.ndarray:
+        """See `hog`."""
+        return hog(picture)
+
+    def describe_image(self, picture: np.ndarray) -> np.ndarray:
+        """See `hog_orientations`."""
+        return hog_orientations(picture)
+
+    def compare(self, image: np.ndarray, reference: np.ndarray) -> float:
+        """The highest cosine over the orientations."""
+        return float((image.astype(np.float32) @ reference.astype(np.float32)).max())
+
+    def sentence(self, scores: Scores, threshold: float) -> str:
+        """The cosine beside the threshold."""
+        return f"gradients alike by {scores[self.score]:.3f} reach {threshold:g}"
 
 
 def hog(picture: np.ndarray) -> np.ndarray:
@@ -31,9 +64,9 @@ def hog(picture: np.ndarray) -> np.ndarray:
 
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     blocks = np.asarray(_descriptor().compute(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.float32).reshape(-1, 32)
-    # Without its mean, a block tells which directions prevail; with it, all textured pictures look alike.
-    found = (blocks - blocks.mean(axis=1, keepdims=True)).ravel()
-    return (found / max(float(np.linalg.norm(found)), 1e-6)).astype(np.float16)
+    # Without its mean, a block shows which directions prevail; with it, all textured pictures look alike.
+    descriptor = (blocks - blocks.mean(axis=1, keepdims=True)).ravel()
+    return (descriptor / max(float(np.linalg.norm(descriptor)), 1e-6)).astype(np.float16)
 
 
 def hog_orientations(picture: np.ndarray) -> np.ndarray:

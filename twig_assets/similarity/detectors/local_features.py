@@ -40,30 +40,34 @@ class Features:
         return len(self.points)
 
     def variant(self, name: str) -> "Features":
-        """The features of the mirrored or inverted picture, without looking for them anew.
+        """The features of the mirrored or inverted picture, without a second search.
 
         A reflection turns the descriptor's 4 x 4 cells upside down and its eight directions the other way round. An
         inversion turns every gradient, and with it the keypoint's own direction, by half a circle, so that the cells
         are read from the other end.
         """
-        found = self
+        features = self
         if name in ("mirrored", "mirrored and inverted"):
-            width = found.grey.shape[1]
-            points = np.column_stack([width - 1 - found.points[:, 0], found.points[:, 1]]).astype(np.float32)
-            cells = found.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., -np.arange(8) % 8]
-            found = Features(
-                np.ascontiguousarray(found.grey[:, ::-1]),
+            width = features.grey.shape[1]
+            points = np.column_stack([width - 1 - features.points[:, 0], features.points[:, 1]]).astype(np.float32)
+            cells = features.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., -np.arange(8) % 8]
+            features = Features(
+                np.ascontiguousarray(features.grey[:, ::-1]),
                 points,
-                found.sizes,
-                (180 - found.angles) % 360,
+                features.sizes,
+                (180 - features.angles) % 360,
                 cells.reshape(-1, 128),
             )
         if name in ("inverted", "mirrored and inverted"):
-            cells = found.descriptors.reshape(-1, 4, 4, 8)[:, ::-1, ::-1]
-            found = Features(
-                255 - found.grey, found.points, found.sizes, (found.angles + 180) % 360, cells.reshape(-1, 128)
+            cells = features.descriptors.reshape(-1, 4, 4, 8)[:, ::-1, ::-1]
+            features = Features(
+                255 - features.grey,
+                features.points,
+                features.sizes,
+                (features.angles + 180) % 360,
+                cells.reshape(-1, 128),
             )
-        return found
+        return features
 
 
 def local_features(picture: np.ndarray) -> Features:
@@ -75,10 +79,10 @@ def local_features(picture: np.ndarray) -> Features:
     import cv2
 
     grey = cv2.cvtColor(on_canvas(picture), cv2.COLOR_RGB2GRAY)
-    keypoints, found = _sift().detectAndCompute(grey, None)
+    keypoints, descriptors = _sift().detectAndCompute(grey, None)
     if not keypoints:
         return Features(grey, *(np.zeros(shape, np.float32) for shape in ((0, 2), 0, 0, (0, 128))))
-    roots = np.sqrt(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-6))
+    roots = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
     return Features(
         grey,
         np.array([k.pt for k in keypoints], np.float32),

@@ -3,9 +3,44 @@
 Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019; computed by pdqhash.
 """
 
-import numpy as np
+from typing import Annotated
 
+import numpy as np
+from pydantic import Field
+
+from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented
+
+PdqDistance = Annotated[int, Field(ge=0, le=256)]
+
+
+class Pdq(Detector):
+    """In how many bits the PDQ hashes of two pictures differ."""
+
+    name = "pdq"
+    title = "PDQ"
+    score = "pdq_distance"
+    unit = "bits of 256 that differ, the fewest of eight orientations"
+    direction = "<="
+    field = PolicyField("pdq_distance_at_most", PdqDistance)
+    descriptor = "pdq"
+    search = "bits"
+
+    def describe(self, picture: np.ndarray) -> np.ndarray:
+        """See `pdq`."""
+        return pdq(picture)
+
+    def describe_image(self, picture: np.ndarray) -> np.ndarray:
+        """See `pdq_orientations`."""
+        return pdq_orientations(picture)
+
+    def compare(self, image: np.ndarray, reference: np.ndarray) -> int:
+        """The smallest distance over the orientations."""
+        return int(np.bitwise_count(image ^ reference).sum(axis=1).min())
+
+    def sentence(self, scores: Scores, threshold: float) -> str:
+        """The distance beside the threshold."""
+        return f"PDQ distance {scores[self.score]} is not above {threshold}"
 
 
 def pdq(picture: np.ndarray) -> np.ndarray:

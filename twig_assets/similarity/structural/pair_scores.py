@@ -77,19 +77,19 @@ def make_exact(
     """Put the scores that scikit-image gives in float64, over eight orientations, in the place of one pair's.
 
     Args:
-        scores: Of eight orientations; changed.
-        row: Of the query.
-        column: Of the reference.
+        scores: The scores to change, made with eight orientations.
+        row: The query's row, from 0.
+        column: The reference's column, from 0.
         query: uint8 array of shape (H, W, 3).
         reference: uint8 array of shape (h, w, 3).
         mask: bool array of shape (H, W).
     """
     maps = [ssim_map(query, turned) for turned in oriented_stack(reference, query.shape[0], query.shape[1], 8)]
-    whole = [float(found.mean()) for found in maps]
+    whole = [float(ssim_of_pixels.mean()) for ssim_of_pixels in maps]
     scores.whole[row, column], scores.whole_orientation[row, column] = max(whole), int(np.argmax(whole))
     if not np.isnan(scores.masked[row, column]):
         inside = mask[BORDER:-BORDER, BORDER:-BORDER]
-        masked = [float(found[inside].mean()) for found in maps]
+        masked = [float(ssim_of_pixels[inside].mean()) for ssim_of_pixels in maps]
         scores.masked[row, column], scores.masked_orientation[row, column] = max(masked), int(np.argmax(masked))
 
 
@@ -103,15 +103,15 @@ def _decisive(whole: np.ndarray, masked: np.ndarray, listed: int) -> list[int]:
 def _exact(
     query: np.ndarray, stack: np.ndarray, inside: np.ndarray | None, whole: np.ndarray, masked: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of one pair with those orientations computed anew that could be the best."""
+    """Scores of one pair, with the orientations that could be the best computed by scikit-image."""
     whole, masked = whole.copy(), masked.copy()
     leading = whole >= whole.max() - 2 * ERROR
     leading_masked = masked >= masked.max() - 2 * ERROR
     for turn in np.flatnonzero(leading | leading_masked):
-        found = ssim_map(query, stack[turn])
-        whole[turn] = found.mean()
+        ssim_of_pixels = ssim_map(query, stack[turn])
+        whole[turn] = ssim_of_pixels.mean()
         if inside is not None:
-            masked[turn] = (found * inside).sum() / inside.sum()
+            masked[turn] = (ssim_of_pixels * inside).sum() / inside.sum()
     return whole, masked
 
 

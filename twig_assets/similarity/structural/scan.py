@@ -3,7 +3,7 @@
 The method: local means and deviations are computed once per picture, so that a pair only needs the local mean of its
 product; all in float32, within 1e-4 of scikit-image. Above a threshold, a bound that needs no window at all (luminance
 times contrast, by the inequality of Cauchy and Schwarz) gives most pairs up first, and whatever is left and comes near
-the threshold is computed anew by scikit-image.
+the threshold is computed again by scikit-image.
 """
 
 from collections import deque
@@ -280,12 +280,12 @@ def _turned(pictures: Sequence[np.ndarray] | np.ndarray, tiling: Tiling, orienta
         pictures = with_channels(pictures)
         if orientations == 1:
             return pictures[:, None]
-    return np.stack([oriented_stack(one, tiling.height, tiling.width, orientations) for one in pictures])
+    return np.stack([oriented_stack(picture, tiling.height, tiling.width, orientations) for picture in pictures])
 
 
 def _turned_masks(masks: np.ndarray, tiling: Tiling, orientations: int) -> np.ndarray:
     """Bool (n, orientations, H, W)."""
-    return np.stack([oriented_stack(one, tiling.height, tiling.width, orientations) for one in masks])
+    return np.stack([oriented_stack(mask, tiling.height, tiling.width, orientations) for mask in masks])
 
 
 def _nowhere(pictures: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from scipy.stats import beta
 
 from twig_assets.similarity.audit import audit
+from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import ReferenceImage
-from twig_assets.similarity.detectors import ReferenceIndex
-from twig_assets.similarity.verdicts.limits import Limit, limits
 from twig_assets.similarity.verdicts.policy import Policy
+from twig_assets.similarity.verdicts.rule import Limit, limits
 
 CONFIDENCE = 0.95
 
@@ -77,7 +77,7 @@ def calibrate(
     copies: Sequence[np.ndarray] = (),
     progress: Callable[[], None] = lambda: None,
 ) -> Calibration:
-    """Thresholds at which a wanted share of clean images fails.
+    """Propose thresholds at which a wanted share of clean images fails.
 
     Every image counts with its best score against the whole corpus, for that is what a verdict rests on. The wanted
     share is divided equally among the thresholds (Bonferroni), so that together they do not exceed it. A threshold is
@@ -104,30 +104,36 @@ def calibrate(
     index = ReferenceIndex([reference.pixels for reference in references]) if references else None
 
     def judged(picture: np.ndarray) -> Scores | None:
-        [found] = audit(picture[None], references, start, index=index)
+        [result] = audit(picture[None], references, start, index=index)
         progress()
-        return None if found.verdict == "inconclusive" else found.scores
+        return None if result.verdict == "inconclusive" else result.scores
 
-    return propose([judged(one) for one in images], [judged(one) for one in copies], start, false_alarms)
+    return propose(
+        [judged(picture) for picture in images], [judged(picture) for picture in copies], start, false_alarms
+    )
 
 
 def propose(
     clean: Sequence[Scores | None], copies: Sequence[Scores | None], policy: Policy, false_alarms: float
 ) -> Calibration:
-    """The same from audits that were made already; see `calibrate`.
+    """Propose thresholds from audits that were made already; see `calibrate`.
 
     Args:
         clean: The `scores` of the audit of each clean image; None if it was inconclusive.
-        copies: Likewise of copies.
+        copies: The `scores` of the audit of each planted copy; None if it was inconclusive.
         policy: The policy they were made under.
         false_alarms: Wanted share of clean images that fail.
     """
-    scored = [[one for one in scores if one is not None] for scores in (clean, copies)]
+    scored = [[scores for scores in audited if scores is not None] for audited in (clean, copies)]
     held = len(clean) + len(copies) - len(scored[0]) - len(scored[1])
     if len(scored[0]) < 2:
         raise CalibrationError(f"images: {len(scored[0])} can be judged, which says nothing; add clean images")
-    there = [one for one in limits(policy.model_dump()) if one.value is not None and _column(scored[0], one)]
-    proposals = [_proposal(one, policy, scored[0], scored[1], false_alarms / len(there)) for one in there]
+    scored_limits = [
+        limit for limit in limits(policy.model_dump()) if limit.value is not None and _column(scored[0], limit)
+    ]
+    proposals = [
+        _proposal(limit, policy, scored[0], scored[1], false_alarms / len(scored_limits)) for limit in scored_limits
+    ]
     proposed = policy.model_validate({**policy.model_dump(), **{p.limit.field: p.limit.value for p in proposals}})
     alarms = sum(_fails(scores, proposals) for scores in scored[0])
     caught = sum(_fails(scores, proposals) for scores in scored[1])
@@ -158,12 +164,11 @@ def _proposal(
         worst = max(known) if limit.direction == ">=" else min(known)
         raise CalibrationError(
             f"images: more than {allowed} of them are as near to a reference as a copy "
-            f"({limit.score} up to {worst:g}); "
-            "take those out that are no clean images"
+            f"({limit.score} up to {worst:g}); take those out that are not clean images"
         )
     alarms = sum(map(proposed.reached, known)) / len(clean)
-    found = sum(map(proposed.reached, planted)) / len(copies) if copies else None
-    return Proposal(proposed, tuple(known), tuple(planted), alarms, found)
+    detected = sum(map(proposed.reached, planted)) / len(copies) if copies else None
+    return Proposal(proposed, tuple(known), tuple(planted), alarms, detected)
 
 
 def _possible(limit: Limit, policy: Policy) -> bool:

@@ -2,11 +2,31 @@
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.yaml_models import YamlModelError, read_model
+from twig_assets.similarity.detectors.alignment_strength import Strength
+from twig_assets.similarity.detectors.detector import PolicyField
+from twig_assets.similarity.detectors.hog import HogCosine
+from twig_assets.similarity.detectors.pdq import PdqDistance
+from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.detectors.sift import SiftInliers
+from twig_assets.similarity.detectors.sscd import SscdCosine
+
+_HASHED_WHEN_NONE = {
+    "pdq_distance_at_most",
+    "hog_cosine_at_least",
+    "sift_inliers_at_least",
+    "alignment_strength_at_least",
+    "sscd_file",
+    "sscd_sha256",
+    "clip",
+}
+"""The fields of the first policies. A field that came later counts only where it is set, so that old hashes stay."""
 
 
 class PolicyError(ValueError):
@@ -26,11 +46,11 @@ class Policy(BaseModel):
         min_contrast: Standard deviation of the pixel values (0 to 255) below which an image counts as blank.
         min_side: Shortest side, in pixels, that can be judged; not below 11, the window of SSIM.
         min_mask_pixels: A mask with fewer pixels is too small for a score of its own; 121 is one window of SSIM.
-        pdq_distance_at_most: An image fails when its PDQ hash differs from a work's in so many of 256 bits or fewer,
-            in one of eight orientations. None turns this detector off; likewise below.
+        pdq_distance_at_most: An image fails when its PDQ hash differs from a work's in at most this many of 256
+            bits, in one of eight orientations. None turns this detector off; likewise below.
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
-        sift_inliers_at_least: An image fails from so many local features on that agree on how a work lies on it.
+        sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
         alignment_strength_at_least: An image fails from this on: the SSIM where a work, laid on the image by its local
             features, lies on it, times the square root of how many features agree on that. 1.8 is 4 of them and an
             SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
@@ -53,14 +73,14 @@ class Policy(BaseModel):
     min_contrast: float = Field(4.0, ge=0, le=127.5)
     min_side: int = Field(16, ge=11)
     min_mask_pixels: int = Field(121, ge=1)
-    pdq_distance_at_most: int | None = Field(31, ge=0, le=256)
-    hog_cosine_at_least: float | None = Field(0.85, gt=0, le=1)
-    sift_inliers_at_least: int | None = Field(12, ge=3)
-    alignment_strength_at_least: float | None = Field(1.8, gt=0)
+    pdq_distance_at_most: PdqDistance | None = 31
+    hog_cosine_at_least: HogCosine | None = 0.85
+    sift_inliers_at_least: SiftInliers | None = 12
+    alignment_strength_at_least: Strength | None = 1.8
     sscd_file: str | None = None
     sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     sscd_side: int = Field(288, ge=32)
-    sscd_cosine_at_least: float = Field(0.75, gt=0, le=1)
+    sscd_cosine_at_least: SscdCosine = 0.75
     clip: str | None = None
     candidates: int = Field(12, ge=1)
 
@@ -73,8 +93,26 @@ class Policy(BaseModel):
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
-        body = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        fields = self.model_dump(mode="json")
+        hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
+        body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(body.encode()).hexdigest()
+
+
+def policy_model() -> type[Policy]:
+    """The class of policies with a field for every detector, also for those that came with their own.
+
+    Such a field is checked like any other and is None, which turns the detector off, until a policy names it.
+    """
+    return _extended(tuple(d.field for d in detectors() if d.field.name not in Policy.model_fields))
+
+
+@cache
+def _extended(fields: tuple[PolicyField, ...]) -> type[Policy]:
+    if not fields:
+        return Policy
+    further: dict[str, Any] = {field.name: (field.type | None, None) for field in fields}
+    return create_model("Policy", __base__=Policy, **further)
 
 
 def read_policy(path: Path) -> Policy:
@@ -84,6 +122,6 @@ def read_policy(path: Path) -> Policy:
         PolicyError: With every problem, each as `file:line: field: what is wrong, what to do`.
     """
     try:
-        return read_model(path, Policy)
+        return read_model(path, policy_model())
     except YamlModelError as error:
         raise PolicyError(str(error)) from error

@@ -1,20 +1,16 @@
 """The verdict of scores that an earlier audit kept, under another policy than its own.
 
-A policy's limit is named after the score that it limits: `ssim_threshold` and `ssim_at_least` are reached from below,
-`pdq_distance_at_most` from above; `review_margin` lies below every threshold. So a limit can change without an image
-being scored again, and so can a limit that is added for a score that is kept already. Any other field decides over how
-the scores come about, and when one differs, only a new audit can tell.
+A threshold can change without an image being scored again, and so can one that is added for a score that is kept
+already. Any other field decides how the scores come about, and when one differs, only a new audit can tell. A detector
+that the earlier audit did not know has no score there: the audit stays of use to policies that do not turn it on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twig_assets.similarity.audit import Verdict
-from twig_assets.similarity.verdicts.limits import Limit, limits
 from twig_assets.similarity.verdicts.policy import Policy
-
-_SEVERITY: tuple[Verdict, ...] = ("fail", "review", "pass")
+from twig_assets.similarity.verdicts.rule import Limit, Verdict, limits, most_severe
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def verdict_of_scores(
     """Judge an image by the scores of an audit against the same works, made with the same library versions.
 
     Args:
-        scores: Of that audit.
+        scores: Score key -> score, as that audit kept them.
         judged_under: That audit's thresholds: the fields of its policy.
         judged: That audit's verdict.
         policy: The policy to judge by.
@@ -47,36 +43,43 @@ def verdict_of_scores(
         The verdict that a new audit would give; None if the scores do not tell.
     """
     body = policy.model_dump(mode="json")
-    kept = {limit.field: limit for limit in limits(body) if limit.score in scores}
-    for field, value in body.items():
-        if field in kept:
-            unscored = scores[kept[field].score] is None
-            appeared = value is not None and judged_under.get(field) is None and unscored
-        else:
-            appeared = field != "review_margin" and judged_under.get(field, _NEVER) != value
-        if appeared:
-            return None
+    by_field = {limit.field: limit for limit in limits(body)}
+    if any(_needs_scoring(name, value, by_field.get(name), scores, judged_under) for name, value in body.items()):
+        return None
     if judged == "inconclusive":
         return StoredVerdict("inconclusive", ["the image could not be judged, and still cannot be"], None)
     findings = [
-        _finding(limit, float(limit.value), float(score), policy.review_margin)
-        for limit in kept.values()
-        if limit.value is not None and (score := scores[limit.score]) is not None
+        _finding(limit, float(limit.value), float(score))
+        for limit in by_field.values()
+        if limit.value is not None and (score := scores.get(limit.score)) is not None
     ]
     if not findings:
         return None
-    worst = min((found.verdict for found in findings), key=_SEVERITY.index)
-    behind = [found for found in findings if found.verdict == worst]
-    return StoredVerdict(worst, [reason for found in behind for reason in found.reasons], behind[0].decisive)
+    worst = most_severe(finding.verdict for finding in findings)
+    behind = [finding for finding in findings if finding.verdict == worst]
+    return StoredVerdict(worst, [reason for finding in behind for reason in finding.reasons], behind[0].decisive)
 
 
-_NEVER = object()
+def _needs_scoring(
+    field: str, value: Any, limit: Limit | None, scores: Mapping[str, float | None], judged_under: Mapping[str, Any]
+) -> bool:
+    """Whether only a new audit can tell what a policy's field makes of an image."""
+    if limit is None:
+        return field != "review_margin" and judged_under.get(field) != value
+    if value is None:
+        return False
+    if limit.score in scores:
+        # Turned on now, and the score was not computed while it was off.
+        return judged_under.get(field) is None and scores[limit.score] is None
+    return bool(judged_under.get(field) != value)
 
 
-def _finding(limit: Limit, threshold: float, score: float, margin: float) -> StoredVerdict:
-    said = f"{limit.score.replace('_', ' ')} {score:.3f}"
-    if limit.reached(score):
-        return StoredVerdict("fail", [f"{said} reaches the limit {threshold:g}"], limit.score)
-    if limit.field.endswith("_threshold") and score >= threshold - margin:
-        return StoredVerdict("review", [f"{said} is within {margin:g} of the limit {threshold:g}"], limit.score)
-    return StoredVerdict("pass", [f"{said} stays clear of the limit {threshold:g}"], limit.score)
+def _finding(limit: Limit, threshold: float, score: float) -> StoredVerdict:
+    score_text = f"{limit.score.replace('_', ' ')} {score:.3f}"
+    reasons = {
+        "fail": f"{score_text} reaches the limit {threshold:g}",
+        "review": f"{score_text} is within {limit.margin:g} of the limit {threshold:g}",
+        "pass": f"{score_text} stays clear of the limit {threshold:g}",
+    }
+    verdict = limit.verdict(score)
+    return StoredVerdict(verdict, [reasons[verdict]], limit.score)

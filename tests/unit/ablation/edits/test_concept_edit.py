@@ -13,11 +13,13 @@ from twig_assets.ablation import (
     EditError,
     IndistinctConceptError,
     ablate,
+    applied_sources,
     apply,
     compose,
     remove,
 )
-from twig_assets.ablation.edits.concept_edit import EditPart, cross_attention_weights, editable_parameters
+from twig_assets.ablation.edits.concept_edit import EditPart
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.generation import GenerationSettings, fingerprint, generate
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
@@ -48,8 +50,7 @@ def test_only_cross_attention_keys_and_values_change(pipeline, base_sha256, edit
     apply(pipeline, edit, base_sha256)
     changed = {name for name, p in editable_parameters(pipeline).items() if not torch.equal(p, before[name])}
     remove(pipeline)
-    assert changed == set(cross_attention_weights(pipeline))
-    assert len(changed) == 14
+    assert changed == set(text_entry_weights(pipeline))
 
 
 def test_the_edited_targets_images_come_nearer_to_the_anchors(pipeline, base_sha256):
@@ -158,7 +159,7 @@ def test_what_was_tuned_adds_up_in_any_order(pipeline, base_sha256, tuned):
 def test_no_concept_is_kept_that_another_edit_removes(pipeline, base_sha256):
     lion = ConceptTarget(name="lion", target="lion", anchor="bear", kind="object", preserve=("tiger face",))
     edits = [ablate(pipeline, concept, settings=CLOSED, base_sha256=base_sha256) for concept in (CAT, lion)]
-    kept = [prompt for pairs in compose(edits)._statistics() for prompt, _ in pairs.preserved]
+    kept = [prompt for pairs in compose(edits).statistics for prompt, _ in pairs.preserved]
     assert "a tiger face" in kept
     assert not [prompt for prompt in kept if "lion" in prompt]
 
@@ -237,3 +238,14 @@ def test_a_target_that_reads_like_its_anchor_is_refused(pipeline):
 def test_a_concept_cannot_be_removed_and_preserved():
     with pytest.raises(ValueError, match="removed and preserved"):
         ConceptTarget(name="cat", target="cat", anchor="animal", kind="object", preserve=("Cat",))
+
+
+def test_a_pipeline_tells_which_edits_it_carries(pipeline, base_sha256, edit):
+    assert applied_sources(pipeline) == frozenset()
+    apply(pipeline, edit, base_sha256, sources=["first file", "second file"])
+    assert applied_sources(pipeline) == {"first file", "second file"}
+    remove(pipeline)
+    edit.apply(pipeline, base_sha256)
+    assert applied_sources(pipeline) is None
+    remove(pipeline)
+    assert applied_sources(pipeline) == frozenset()

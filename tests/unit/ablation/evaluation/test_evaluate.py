@@ -12,12 +12,12 @@ from twig_assets.ablation import (
     compose,
     evaluate,
 )
-from twig_assets.ablation.edits.concept_edit import cross_attention_weights
-from twig_assets.ablation.evaluation.adversarial import encode, searched_embedding
+from twig_assets.ablation.edits.parameters import text_entry_weights
+from twig_assets.ablation.evaluation.adversarial import searched_embedding
 from twig_assets.ablation.evaluation.copies import copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import refusals
 from twig_assets.ablation.evaluation.prompts import LEAKS, probes
-from twig_assets.generation import GenerationSettings, fingerprint
+from twig_assets.generation import GenerationSettings, family_of, fingerprint
 from twig_assets.judge.clip import clip_similarity, image_features
 from twig_assets.model_zoo import planted
 
@@ -176,10 +176,10 @@ def test_a_composed_edit_is_as_bad_as_its_worst_concept(pipeline, clip, base_sha
 
 def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_did(pipeline, base_sha256):
     edit = ablate(pipeline, UNICORN, AblationSettings(method="closed_form"), base_sha256)
-    target = encode(pipeline, "a unicorn")["prompt_embeds"][0]
-    original = {name: weight.detach().clone() for name, weight in cross_attention_weights(pipeline).items()}
+    target = family_of(pipeline).encode(["a unicorn"]).tokens[0].detach()
+    original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     edit.apply(pipeline, base_sha256)
-    edited = cross_attention_weights(pipeline)
+    edited = text_entry_weights(pipeline)
     found = searched_embedding(original, edited, target)
 
     def missed(embedding):

@@ -1,52 +1,65 @@
+import pytest
 import torch
 
-from twig_assets.ablation.methods.closed_form import solve
-from twig_assets.ablation.prompts.token_pairs import TokenPairs
-from twig_assets.settings.ablation import AblationSettings
+from twig_assets.ablation import AblationSettings, ConceptTarget, IndistinctConceptError, ablate
+from twig_assets.ablation.edits.closed_form_solution import solve
+from twig_assets.ablation.methods.closed_form import harden
+from twig_assets.ablation.prompts.neighbours import neighbours
+from twig_assets.ablation.prompts.token_pairs import TokenPairs, token_pairs
 
-WIDTH = 16
-
-
-def random_pairs(seed, targets=3, kept=5):
-    generator = torch.Generator().manual_seed(seed)
-    return TokenPairs(
-        *(torch.randn(n, WIDTH, dtype=torch.float64, generator=generator) for n in (targets, targets, kept))
-    )
+CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
 
 
-def test_the_target_acts_like_the_anchor_as_the_ridge_vanishes():
-    pairs = random_pairs(0)
-    shared = torch.eye(WIDTH, dtype=torch.float64) + solve([pairs], AblationSettings(ridge=1e-9, preserve_scale=0))
-    torch.testing.assert_close(pairs.target @ shared.T, pairs.anchor, atol=1e-5, rtol=1e-5)
+def test_null_space_protection_leaves_the_preserved_exactly_alone():
+    rows = torch.randn(9, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    pairs = TokenPairs(rows[:2], rows[2:4], rows[4:])
+    shared = torch.eye(16, dtype=torch.float64) + solve([pairs], AblationSettings(null_space=1e-6, ridge=1e-6))
+    torch.testing.assert_close(pairs.preserve @ shared.T, pairs.preserve)
+    assert (pairs.target @ shared.T - pairs.anchor).norm() < 1e-3 * (pairs.target - pairs.anchor).norm()
 
 
-def test_preserved_embeddings_move_less_than_without_protection():
-    pairs = random_pairs(1)
-    loose = solve([pairs], AblationSettings(preserve_scale=0))
-    tight = solve([pairs], AblationSettings(preserve_scale=100))
-    assert (pairs.preserve @ tight.T).norm() < 0.2 * (pairs.preserve @ loose.T).norm()
+def test_an_embedding_that_brought_the_target_back_is_erased_too(pipeline):
+    settings = AblationSettings(adversarial_rounds=1)
+    pairs = token_pairs(pipeline, CAT, settings)
+    hardened = harden(pipeline, pairs, settings)
+    found, wanted = hardened.target[len(pairs.target) :], hardened.anchor[len(pairs.anchor) :]
+    unit = torch.eye(128, dtype=torch.float64)
+    before, after = (unit + solve([p], settings) for p in (pairs, hardened))
+    assert (found @ before.T - pairs.target).norm() < (pairs.target @ before.T - pairs.target).norm()
+    assert (found @ after.T - wanted).norm() < (found @ before.T - wanted).norm()
 
 
-def test_the_solution_minimises_the_stated_objective():
-    pairs, settings = random_pairs(2), AblationSettings(ridge=0.3, erase_scale=1.5, preserve_scale=0.7)
-    weight = torch.randn(4, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-
-    def objective(edited):
-        erased = (
-            ((pairs.target @ edited.T - pairs.anchor @ weight.T) ** 2).sum() * settings.erase_scale / len(pairs.target)
-        )
-        kept = ((pairs.preserve @ (edited - weight).T) ** 2).sum() * settings.preserve_scale / len(pairs.preserve)
-        return erased + kept + settings.ridge * ((edited - weight) ** 2).sum()
-
-    best = (weight + weight @ solve([pairs], settings)).requires_grad_()
-    objective(best).backward()
-    assert best.grad.abs().max() < 1e-9
-
-
-def test_concepts_compose_in_any_order_to_the_same_solution():
-    parts = [random_pairs(k) for k in range(4)]
-    torch.testing.assert_close(solve(parts, AblationSettings()), solve(parts[::-1], AblationSettings()))
+def test_surrounding_concepts_are_the_nearest_words(pipeline):
+    vocabulary = [
+        "castle",
+        "grinning cat",
+        "Pouting Cat",
+        "cat face",
+        "pizza",
+        "police car",
+        "wine glass",
+        "a pouting cat in a hat",
+    ]
+    assert neighbours(pipeline, CAT, 2, vocabulary)[0] == "grinning cat"
+    everything = neighbours(pipeline, CAT, 99, vocabulary)
+    assert set(everything) == {"castle", "grinning cat", "pizza", "police car", "wine glass"}
+    assert neighbours(pipeline, CAT, 0) == ()
 
 
-def test_the_correction_has_at_most_the_rank_of_the_target_tokens():
-    assert torch.linalg.matrix_rank(solve([random_pairs(5)], AblationSettings()), rtol=1e-9) <= 3
+def test_an_object_without_surroundings_gets_some(pipeline):
+    alone = CAT.model_copy(update={"preserve": ()})
+    (found,) = ablate(pipeline, alone, AblationSettings(method="closed_form", neighbours=3), "0" * 64).concepts
+    assert len(found.preserve) == 3
+
+
+@pytest.mark.parametrize("change", [{"anchor": "POUTING  cat"}, {"preserve": ("pouting CAT ",)}])
+def test_what_reads_like_the_target_is_refused(pipeline, change):
+    fields = {**CAT.model_dump(), **change}
+    with pytest.raises((IndistinctConceptError, ValueError), match="alike|itself|preserved"):
+        ablate(pipeline, ConceptTarget(**fields), base_sha256="0" * 64)
+
+
+def test_a_target_within_what_is_preserved_is_refused():
+    with pytest.raises(ValueError, match="'a pouting cat in a hat' is to be preserved and has 'pouting cat' in it"):
+        ConceptTarget(**{**CAT.model_dump(), "preserve": ("a pouting cat in a hat",)})
+    ConceptTarget(name="cat", target="cat", anchor="dog", kind="object", preserve=("catalog",))

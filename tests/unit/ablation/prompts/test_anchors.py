@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from twig_assets.ablation import ablate
 from twig_assets.ablation.errors import AnchorError
 from twig_assets.ablation.methods.anchor_images import anchor_latents
-from twig_assets.ablation.methods.tune import tune
 from twig_assets.ablation.prompts.anchors import anchor_captions, caption_pairs
 from twig_assets.ablation.prompts.variants import rewordings
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, TuningSettings
@@ -87,7 +87,7 @@ def test_paraphrases_are_anchors_only_where_copies_of_the_picture_can_be_told(ti
         seen.append(len(images))
         return np.arange(len(images)) == 0
 
-    assert tune(tiny, CLOCK, PARAPHRASED, is_copy=copies)
+    assert ablate(tiny, CLOCK, PARAPHRASED, "0" * 64, is_copy=copies).parts[0].deltas
     assert seen == [4]
     with pytest.raises(AnchorError, match="is_copy"):
-        tune(tiny, CLOCK, PARAPHRASED)
+        ablate(tiny, CLOCK, PARAPHRASED, "0" * 64)

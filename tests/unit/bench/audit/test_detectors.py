@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twig_assets.bench.audit.copy_sets import CopySet
-from twig_assets.bench.audit.detectors import OURS, Asked, Outcome, exceeds, policy_limits, summarised, thresholds
+from twig_assets.bench.audit.detectors import Asked, Outcome, exceeds, measured, policy_limits, summarised, thresholds
 from twig_assets.similarity import Policy
 from twig_assets.similarity.detectors.copies import TRANSFORMS
 
@@ -13,7 +13,7 @@ PEER_HASHES = ("imagededup PHash", "perception PHash")
 
 
 def stranger(score: float) -> Asked:
-    return Asked("noise", {}, dict.fromkeys((*OURS, *PEER_HASHES), score), False)
+    return Asked("noise", {}, dict.fromkeys((*measured(), *PEER_HASHES), score), False)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=80), st.floats(0, 0.5))
@@ -30,8 +30,8 @@ def outcome(name: str, ours: dict[str, float], theirs: float, strange: float = 0
     copies = [
         Asked(
             transform,
-            {**dict.fromkeys(OURS, ours.get(transform, 0.9)), **dict.fromkeys(PEER_HASHES, theirs)},
-            dict.fromkeys((*OURS, *PEER_HASHES), 0.1),
+            {**dict.fromkeys(measured(), ours.get(transform, 0.9)), **dict.fromkeys(PEER_HASHES, theirs)},
+            dict.fromkeys((*measured(), *PEER_HASHES), 0.1),
             True,
         )
         for transform in TRANSFORMS
@@ -68,7 +68,7 @@ def test_a_transform_that_neither_finds_is_not_beaten() -> None:
 
 def test_a_score_that_fails_the_default_policy_exceeds_and_a_better_one_does_not() -> None:
     found, policy = policy_limits(), Policy()
-    assert set(found) == set(OURS)
+    assert set(found) == set(measured())
     assert policy.hog_cosine_at_least is not None
     assert policy.pdq_distance_at_most is not None
     for name, reached, short in (

@@ -8,8 +8,9 @@ from twig_assets.bench import UnknownBenchmarkError, run
 from twig_assets.bench.memory import PeakMemory
 from twig_assets.bench.models.ablation import METHODS, SMALL, UnknownChoiceError, measure, settings_of
 from twig_assets.bench.models.ablation_bars import bars
+from twig_assets.bench.models.ablation_cache import SOURCES, AblationCache
 from twig_assets.bench.models.ablation_tasks import QUICK, UNRELATED, tasks
-from twig_assets.bench.models.ablation_work import Work
+from twig_assets.bench.report import PACKAGE_DIR
 from twig_assets.model_zoo.art import concept_names
 
 
@@ -23,12 +24,12 @@ def row(task, method, seconds, left, drop=0.0, **more):
 
 
 def test_there_are_four_objects_four_styles_and_eight_works_that_the_model_knows():
-    found = tasks()
-    assert [task.concept.kind for task in found] == ["object"] * 4 + ["style"] * 4 + ["memorized"] * 8
-    assert len({task.name for task in found}) == 16
-    assert set(QUICK) < {task.name for task in found}
+    listed = tasks()
+    assert [task.concept.kind for task in listed] == ["object"] * 4 + ["style"] * 4 + ["memorized"] * 8
+    assert len({task.name for task in listed}) == 16
+    assert set(QUICK) < {task.name for task in listed}
     known = {name.lower() for name in concept_names()}
-    for task in found:
+    for task in listed:
         assert set(task.concept.subjects) <= known
         if task.concept.kind != "style":
             assert {word.lower() for word in task.concept.preserve} <= known
@@ -47,8 +48,8 @@ def test_the_bars_compare_fast_with_the_paper_and_a_miss_is_a_miss():
         row("a", "model_based", 10, 0.1),
         row("b", "model_based", 10, 0.2),
     ]
-    found = {bar.name: bar for bar in bars(rows)}
-    assert {name: bar.value for name, bar in found.items()} == pytest.approx(
+    measured = {bar.name: bar for bar in bars(rows)}
+    assert {name: bar.value for name, bar in measured.items()} == pytest.approx(
         {
             "cpu_ratio_median": 0.2,
             "removal_wins": 1,
@@ -58,26 +59,26 @@ def test_the_bars_compare_fast_with_the_paper_and_a_miss_is_a_miss():
             "leakage_max": 0.15,
         }
     )
-    assert not any(bar.holds for bar in found.values())
+    assert not any(bar.holds for bar in measured.values())
 
 
 def test_copies_decide_where_they_are_counted():
     copied = {"copy_share": estimate(0.5), "target_share": None}
     rows = [row("w", "fast", 1, 0, **copied), row("w", "model_based", 10, 0, **{**copied, "copy_share": estimate(0.1)})]
-    found = {bar.name: bar.value for bar in bars(rows)}
-    assert found["removal_wins"] == 0
-    assert found["copy_share_max"] == 0.5
-    assert "target_accuracy_max" not in found
+    measured = {bar.name: bar.value for bar in bars(rows)}
+    assert measured["removal_wins"] == 0
+    assert measured["copy_share_max"] == 0.5
+    assert "target_accuracy_max" not in measured
 
 
 def test_without_the_papers_method_nothing_is_compared_and_the_composed_edit_has_bars_of_its_own():
     composed = row("composed", "fast", 1, 0.2, drop=0.01, unrelated_drop=estimate(0.03))
-    found = {bar.name: bar.holds for bar in bars([row("a", "fast", 1, 0.0), composed])}
-    assert "cpu_ratio_median" not in found
-    assert found["composed_target_accuracy_max"] is False
-    assert found["composed_surrounding_drop_max"] is True
-    assert found["unrelated_clip_drop"] is False
-    assert found["target_accuracy_max"] is True
+    measured = {bar.name: bar.holds for bar in bars([row("a", "fast", 1, 0.0), composed])}
+    assert "cpu_ratio_median" not in measured
+    assert measured["composed_target_accuracy_max"] is False
+    assert measured["composed_surrounding_drop_max"] is True
+    assert measured["unrelated_clip_drop"] is False
+    assert measured["target_accuracy_max"] is True
 
 
 @pytest.mark.parametrize(("choice", "says"), [({"methods": ["uce"]}, "model_based"), ({"chosen": ["cat"]}, "unicorn")])
@@ -104,24 +105,30 @@ def test_model_based_gets_the_papers_steps_and_twice_as_many_where_those_left_so
     assert {settings_of("noise_based", task, SMALL).tuning.steps for task in tasks()} == {100, 400}
 
 
-def test_what_was_finished_is_there_again_and_other_settings_start_anew(tmp_path):
+def test_what_was_finished_is_there_again_and_other_settings_start_from_nothing(tmp_path):
     images = np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)
-    work = Work(tmp_path, {"samples": 1})
-    assert work.row("a.fast") is None
-    assert work.unedited("a") == {}
-    work.keep("a.fast", {"task": "a", "leakage": None}, images)
-    work.keep_unedited("a", {("an owl", k): image for k, image in enumerate(images)})
-    again = Work(tmp_path, {"samples": 1})
+    cache = AblationCache(tmp_path, {"samples": 1})
+    assert cache.row("a.fast") is None
+    assert cache.unedited("a") == {}
+    cache.keep("a.fast", {"task": "a", "leakage": None}, images)
+    cache.keep_unedited("a", {("an owl", k): image for k, image in enumerate(images)})
+    again = AblationCache(tmp_path, {"samples": 1})
     assert again.row("a.fast") == {"task": "a", "leakage": None}
     assert np.array_equal(again.unedited("a")["an owl", 2], images[2])
-    assert Work(tmp_path, {"samples": 2}).row("a.fast") is None
+    assert AblationCache(tmp_path, {"samples": 2}).row("a.fast") is None
     assert not list(again.folder.glob("*.partial*"))
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_code_that_kept_rows_depend_on_is_where_the_cache_looks(source):
+    path = PACKAGE_DIR / source
+    assert list(path.rglob("*.py")) if path.is_dir() else path.is_file()
+
+
 def test_a_row_that_was_cut_off_is_made_again(tmp_path):
-    work = Work(tmp_path, {})
-    (work.folder / "a.fast.json.partial").write_text(json.dumps({"task": "a"})[:5])
-    assert work.row("a.fast") is None
+    cache = AblationCache(tmp_path, {})
+    (cache.folder / "a.fast.json.partial").write_text(json.dumps({"task": "a"})[:5])
+    assert cache.row("a.fast") is None
 
 
 def test_peak_memory_holds_what_was_taken_and_given_back():

@@ -7,7 +7,7 @@ import pytest
 
 from twig_assets.similarity import Policy, PolicyError, read_policy, read_references, ssim_all_pairs
 
-DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
+DEMO = Path(__file__).parents[4] / "campaigns" / "demo"
 
 
 def read(tmp_path: Path, text: str) -> Policy:

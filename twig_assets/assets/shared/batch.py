@@ -1,0 +1,40 @@
+"""The batch that a run works on: what the assets of a batch begin with."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import dagster as dg
+
+from twig_assets.compliance.attempts import Batch, Made, Models, Report
+from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource
+
+Item = TypeVar("Item")
+
+
+def work_on_batch(
+    work: Callable[[Batch, Models, Report], Made[Item]],
+    what: str,
+    context: dg.AssetExecutionContext,
+    campaign: CampaignResource,
+    catalog: CatalogResource,
+    store: StoreResource,
+    models: ModelResource,
+    progress: ProgressResource,
+) -> tuple[Batch, Made[Item]]:
+    """Make what the partition's batch lacks.
+
+    Args:
+        work: Makes it; one of `compliance.attempts`.
+        what: What is made, for progress reports: `images` or `masks`.
+        context: Of the asset.
+        campaign: Names the campaign.
+        catalog: Opens the catalog.
+        store: Opens the artifact store.
+        models: Opens the models, as far as they are needed.
+        progress: Takes the reports.
+
+    Returns:
+        The batch, and what was made.
+    """
+    batch = Batch(context.partition_key, campaign.load(), catalog.open(), store.open(), context.run.run_id)
+    return batch, work(batch, models, progress.reporter(context, what))

@@ -1,0 +1,111 @@
+"""What Dagster, the catalog, the artifact store and MLflow cost beside the models."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
+from twig_assets.catalog.database import Catalog
+from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance import adherence, auditing
+from twig_assets.compliance.attempts import first_images, first_masks, second_images
+from twig_assets.sensors.jobs import BATCH_ASSETS
+from twig_assets.tracking import Sender
+
+BATCH = 64
+# Prompts drawn before the batch that is measured, so that models are open and kernels compiled.
+WARM_UP = 2
+
+Clock = dict[str, float]
+
+
+def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
+    """Draw and audit a batch of 64 prompts, with a clock on the work itself.
+
+    The overhead is all time that neither the models (generator, segmenter, CLIP) nor the comparison with protected
+    works took: Dagster, catalog, artifact store, MLflow, thumbnails. `overhead_share` is overhead / models' time.
+
+    Args:
+        workspace: An empty one.
+        steps: Of the sampler, at least 1; its default if None.
+    """
+    settings = {"generation": {"steps": steps}} if steps else {}
+    workspace.write("campaign.yaml", {"title": "Batch", "batch_size": BATCH, "max_attempts": 1, **settings})
+    workspace.write("concepts.yaml", [])
+    workspace.write("policy.yaml", {"ssim_threshold": 0.99, "masked_ssim_threshold": 0.99})
+    workspace.write("prompts.yaml", ordinary_prompts(BATCH + WARM_UP))
+    workspace.protect(8)
+    with workspace.entered() as location:
+        keys = [f"{NAME}-000", f"{NAME}-001"]
+        location[0].add_dynamic_partitions("prompt_batches", keys)
+        materialize(location, ["protected_concepts", "reference_corpus"])
+        materialize(location, ["composed_model"])
+        materialize(location, BATCH_ASSETS, keys[1])
+        clock: Clock = {}
+        started = time.monotonic()
+        with clocked(clock):
+            materialize(location, BATCH_ASSETS, keys[0])
+        wall = time.monotonic() - started
+    overhead = wall - clock["models"] - clock["comparison"]
+    return {
+        "row": "batch",
+        "prompts": BATCH,
+        "seconds": wall,
+        "models": clock["models"],
+        "comparison": clock["comparison"],
+        "overhead": overhead,
+        "overhead_share": overhead / clock["models"],
+        "of_which_mlflow": clock["mlflow"],
+        "of_which_store": clock["store"],
+        "of_which_catalog_transactions": clock["catalog"],
+    }
+
+
+@contextmanager
+def clocked(clock: Clock) -> Iterator[None]:
+    """Add up, until the `with` block ends, the seconds spent in models, comparison, MLflow, store and catalog.
+
+    Store and catalog overlap, since masks are stored inside a transaction.
+    """
+    timed = [
+        (first_images, "generate", "models"),
+        (first_masks, "masks_from", "models"),
+        (second_images, "regenerate", "models"),
+        (second_images, "segment", "models"),
+        (adherence, "clip_similarity", "models"),
+        (auditing, "audit", "comparison"),
+        (auditing, "planted_recall", "comparison"),
+        (auditing, "ReferenceIndex", "comparison"),
+        (auditing, "read_references", "comparison"),
+        (Sender, "send_or_keep", "mlflow"),
+        (ArtifactStore, "put_bytes", "store"),
+        (ArtifactStore, "open", "store"),
+    ]
+    clock |= dict.fromkeys(["models", "comparison", "mlflow", "store", "catalog"], 0.0)
+    with ExitStack() as stack:
+        for owner, name, kind in timed:
+            stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), clock, kind)))
+        plain = Catalog.session
+
+        @contextmanager
+        def session(self: Catalog) -> Iterator[Any]:
+            started = time.monotonic()
+            with plain(self) as opened:
+                yield opened
+            clock["catalog"] += time.monotonic() - started
+
+        stack.enter_context(patch.object(Catalog, "session", session))
+        yield
+
+
+def _timed(function: Callable[..., Any], clock: Clock, kind: str) -> Callable[..., Any]:
+    def timed(*arguments: Any, **named: Any) -> Any:
+        started = time.monotonic()
+        try:
+            return function(*arguments, **named)
+        finally:
+            clock[kind] += time.monotonic() - started
+
+    return timed

@@ -1,0 +1,97 @@
+"""How the sensors bear a large catalog, and what assets do when nothing has changed: no model may be opened."""
+
+import statistics
+import time
+from typing import Any, NoReturn
+
+import dagster as dg
+
+from twig_assets.bench.campaigns.filled_catalog import PER_BATCH, fill
+from twig_assets.bench.campaigns.workspace import NAME, Location, Workspace, materialize, sensor_context
+from twig_assets.campaign import Campaign
+from twig_assets.resources import ModelResource
+from twig_assets.sensors import ssim_violations
+from twig_assets.sensors.jobs import BATCH_ASSETS
+
+TICKS = 5
+opened: list[str] = []
+"""The models that assets asked `GuardedModels` for."""
+
+
+class GuardedModels(ModelResource):
+    """A resource that opens no model and keeps account of what it was asked for in `opened`."""
+
+    def base(self, campaign: Campaign) -> Any:
+        """Refuse."""
+        _refuse("base")
+
+    def composed(self, campaign: Campaign, weights: dict[str, bytes]) -> Any:
+        """Refuse."""
+        _refuse("composed")
+
+    def segmenter(self, campaign: Campaign) -> Any:
+        """Refuse."""
+        _refuse("segmenter")
+
+    def clip(self) -> Any:
+        """Refuse."""
+        _refuse("clip")
+
+
+def _refuse(model: str) -> NoReturn:
+    opened.append(model)
+    raise AssertionError(f"nothing has changed, and a model was asked for: {model}")
+
+
+def many_batches(workspace: Workspace, count: int, repeated: int) -> list[dict[str, Any]]:
+    """Fill a catalog, tick the sensor that compares it with the rules, and materialize batches that lack nothing.
+
+    Args:
+        workspace: An empty one.
+        count: Batches to fill the catalog with, at least 1.
+        repeated: How many of them to materialize again, spread evenly; the tick looks at all of them.
+
+    Returns:
+        A row for the ticks and one for the repeated batches.
+
+    Raises:
+        AssertionError: If the sensor asks for a run or an asset asks for a model.
+    """
+    opened.clear()
+    with workspace.entered() as location:
+        fill(workspace, location, count)
+        ticks = [_tick(location) for _ in range(TICKS)]
+        started = time.monotonic()
+        made = 0
+        for number in range(0, count, count // repeated):
+            result = materialize(location, BATCH_ASSETS, f"{NAME}-{number:03d}", models=GuardedModels())
+            made += sum(_made(event) for event in result.get_asset_materialization_events())
+        seconds = time.monotonic() - started
+    images = count * PER_BATCH * 2
+    return [
+        {"row": "tick", "audited_images": images, "seconds_median": statistics.median(ticks), "seconds": ticks},
+        {
+            "row": "no change",
+            "batches": repeated,
+            "models_opened": len(opened),
+            "made": made,
+            "seconds": seconds,
+            "seconds_per_batch": seconds / repeated,
+        },
+    ]
+
+
+def _tick(location: Location) -> float:
+    with sensor_context(location, ssim_violations) as context:
+        started = time.monotonic()
+        data = ssim_violations.evaluate_tick(context)
+        seconds = time.monotonic() - started
+    if data.run_requests:
+        raise AssertionError(f"nothing is due, and runs were asked for: {data.skip_message}")
+    return seconds
+
+
+def _made(event: dg.DagsterEvent) -> int:
+    """Images, masks and audits that an asset reports as made."""
+    metadata = event.materialization.metadata
+    return sum(int(str(metadata[name].value)) for name in ("images", "masks", "audits") if name in metadata)

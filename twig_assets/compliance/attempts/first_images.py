@@ -1,0 +1,70 @@
+"""TWIG's first step for a batch: the images that the prompts' attempts lack, from the model that serves."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from twig_assets.campaign.rules_in_force import generated_settings, rules_in_force
+from twig_assets.catalog.models import Image
+from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.candidates import PromptState, attempt_seed, missing_images, prompt_states
+from twig_assets.generation import generate
+
+
+@dataclass(frozen=True, eq=False)
+class FirstImage:
+    """An image that was drawn.
+
+    Attributes:
+        prompt: The prompt, at the attempt that it was drawn for.
+        pixels: uint8 (H, W, 3).
+    """
+
+    prompt: PromptState
+    pixels: np.ndarray
+
+
+def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[FirstImage]:
+    """Draw the first image of every prompt that has none at its attempt. No model is opened if all have one.
+
+    Args:
+        batch: The batch.
+        models: Opens the generator.
+        report: Called after each chunk.
+
+    Raises:
+        NotMaterializedError: If no model serves the campaign.
+    """
+    campaign = batch.campaign
+    with batch.catalog.session() as session:
+        model, rules = rules_in_force(session, campaign)
+        due = missing_images(session, prompt_states(session, batch.key, rules), "generated", rules)
+    if not due:
+        return Made([], 0.0)
+    pipeline = models.serving(campaign, model, batch.store)
+    drawn: list[FirstImage] = []
+    started = time.monotonic()
+    for start in range(0, len(due), campaign.generation.batch_size):
+        chunk = due[start : start + campaign.generation.batch_size]
+        seeds = [attempt_seed(s.prompt.seed, "generated", s.attempt) for s in chunk]
+        pictures = generate(pipeline, [s.prompt.text for s in chunk], seeds, campaign.generation)
+        hashes = [batch.store.put_image(picture) for picture in pictures]
+        with batch.catalog.session() as session:
+            session.add_all(
+                Image(
+                    sha256=sha256,
+                    prompt_id=s.prompt.id,
+                    stage="generated",
+                    attempt=s.attempt,
+                    seed=seed,
+                    model_id=model.id,
+                    settings=generated_settings(campaign),
+                    settings_sha256=rules.generated,
+                    run_id=batch.run_id,
+                )
+                for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
+            )
+        drawn += [FirstImage(s, picture) for s, picture in zip(chunk, pictures, strict=True)]
+        report(len(drawn), len(due))
+    return Made(drawn, time.monotonic() - started)

@@ -1,0 +1,227 @@
+"""TWIG's second step for a batch: every prompt again, away from its first image's shape and from protected works."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from twig_assets.campaign import Campaign, CampaignError
+from twig_assets.campaign.protected_terms import terms_of
+from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
+from twig_assets.catalog.models import Image, Mask, Model
+from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.mask_rows import write_mask
+from twig_assets.compliance.candidates import (
+    PromptState,
+    attempt_seed,
+    image_of,
+    mask_of,
+    missing_images,
+    prompt_states,
+)
+from twig_assets.prompts import find_protected
+from twig_assets.regeneration import compare, nearest_works, regenerate
+from twig_assets.segmentation import Segmentation, SourcedMask, segment
+from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
+
+
+@dataclass(frozen=True, eq=False)
+class SecondImage:
+    """A second image that was drawn, beside the first.
+
+    Attributes:
+        prompt: The prompt.
+        attempt: The attempt that it was drawn for, from 0.
+        first: The first image, uint8 (H, W, 3).
+        shape: The shape that was to be avoided, bool (H, W); all False where there is none.
+        second: The second image, uint8 (H, W, 3).
+        figures: How far apart the two are, see `regeneration.compare`.
+    """
+
+    prompt: PromptState
+    attempt: int
+    first: np.ndarray
+    shape: np.ndarray
+    second: np.ndarray
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A prompt whose second image is missing, with its first image and that image's mask."""
+
+    prompt: PromptState
+    first: Image
+    mask: Mask
+
+    @property
+    def masked(self) -> bool:
+        """Whether the first image has a shape to avoid."""
+        return self.mask.outcome == "ok"
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What second images are drawn with.
+
+    Attributes:
+        batch: The batch.
+        pipeline: The generator with its edits.
+        models: Opens the segmenter.
+        model: The row of the model that serves.
+        rules: The rules in force.
+        works: The campaign's protected works.
+    """
+
+    batch: Batch
+    pipeline: Any
+    models: Models
+    model: Model
+    rules: Rules
+    works: list[ReferenceImage]
+
+    def draw(self, attempt: int, chunk: list[_Due]) -> list[SecondImage]:
+        """Draw and keep the second images of a chunk of one attempt, all of which have a shape to avoid, or none."""
+        campaign = self.batch.campaign
+        firsts, shapes = _first_images(self.batch.store, chunk)
+        nearest = nearest_works(firsts, [work.pixels for work in self.works], campaign.regeneration.works)
+        near = [self.works[i] for i in nearest]
+        seeds = [attempt_seed(due.prompt.prompt.seed, "regenerated", attempt) for due in chunk]
+        texts = [due.prompt.prompt.text for due in chunk]
+        settings, avoided = campaign.regeneration.for_attempt(attempt), shapes
+        if not shapes.any():
+            settings, avoided = settings.unmasked(), np.ones_like(shapes)
+        pixels = [work.pixels for work in near]
+        seconds = regenerate(self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels)
+        segmentations = segment(seconds, self.models.segmenter(campaign), campaign.segmentation)
+        made_with = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        self._keep(attempt, chunk, seconds, segmentations, made_with)
+        return [
+            SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
+            for due, first, shape, second, segmentation in zip(
+                chunk, firsts, shapes, seconds, segmentations, strict=True
+            )
+        ]
+
+    def _keep(
+        self,
+        attempt: int,
+        chunk: list[_Due],
+        seconds: np.ndarray,
+        segmentations: list[Segmentation],
+        made_with: dict[str, Any],
+    ) -> None:
+        """Write the images and their masks: files into the store, rows in one transaction."""
+        campaign, store = self.batch.campaign, self.batch.store
+        with self.batch.catalog.session() as session:
+            for due, second, segmentation in zip(chunk, seconds, segmentations, strict=True):
+                image = Image(
+                    sha256=store.put_image(second),
+                    prompt_id=due.prompt.prompt.id,
+                    stage="regenerated",
+                    attempt=attempt,
+                    seed=attempt_seed(due.prompt.prompt.seed, "regenerated", attempt),
+                    model_id=self.model.id,
+                    parent_id=due.first.id,
+                    settings={**regenerated_settings(campaign, attempt), **made_with},
+                    settings_sha256=self.rules.regenerated[attempt],
+                    run_id=self.batch.run_id,
+                )
+                session.add(image)
+                session.flush()
+                mask = SourcedMask(segmentation, "automatic")
+                write_mask(session, store, image.id, segmenter_name(campaign), mask)
+
+
+def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[SecondImage]:
+    """Draw the second image of every prompt that has none at its attempt. No model is opened if all have one.
+
+    Args:
+        batch: The batch.
+        models: Opens the generator and the segmenter.
+        report: Called after each chunk.
+
+    Raises:
+        NotMaterializedError: If no model serves the campaign, or a prompt has no first image or no mask of it.
+        CampaignError: If the neutral prompt names what is protected.
+    """
+    campaign = batch.campaign
+    with batch.catalog.session() as session:
+        model, rules = rules_in_force(session, campaign)
+        groups = _due(batch, rules, session)
+    total = sum(len(group) for group in groups.values())
+    if not total:
+        return Made([], 0.0)
+    check_neutral(campaign)
+    pipeline = models.serving(campaign, model, batch.store)
+    drawing = _Drawing(batch, pipeline, models, model, rules, _works(campaign))
+    drawn: list[SecondImage] = []
+    started = time.monotonic()
+    for attempt, chunk in _chunks(groups, campaign.generation.batch_size):
+        drawn += drawing.draw(attempt, chunk)
+        report(len(drawn), total)
+    return Made(drawn, time.monotonic() - started)
+
+
+def _due(batch: Batch, rules: Rules, session: Session) -> dict[tuple[int, bool], list[_Due]]:
+    """The prompts whose second image is missing, by attempt and by whether there is a shape to avoid."""
+    groups: dict[tuple[int, bool], list[_Due]] = {}
+    segmenter = segmenter_name(batch.campaign)
+    for prompt in missing_images(session, prompt_states(session, batch.key, rules), "regenerated", rules):
+        first = image_of(session, prompt.prompt.id, "generated", prompt.attempt, rules)
+        mask = mask_of(session, first.id, segmenter) if first else None
+        if first is None or mask is None:
+            raise NotMaterializedError(
+                f"prompt {prompt.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
+            )
+        due = _Due(prompt, first, mask)
+        groups.setdefault((prompt.attempt, due.masked), []).append(due)
+    return groups
+
+
+def _chunks(groups: dict[tuple[int, bool], list[_Due]], size: int) -> Iterator[tuple[int, list[_Due]]]:
+    """Attempt and members of each chunk of at most `size` prompts of one group."""
+    for (attempt, _), group in sorted(groups.items(), key=lambda item: item[0]):
+        for start in range(0, len(group), size):
+            yield attempt, group[start : start + size]
+
+
+def check_neutral(campaign: Campaign) -> None:
+    """Refuse a neutral prompt, which replaces memorised ones, that names what is protected.
+
+    Raises:
+        CampaignError: With what it names.
+    """
+    neutral = campaign.regeneration.neutral
+    for match in find_protected(neutral, terms_of(campaign), campaign.prompt_check.typing_errors):
+        raise CampaignError(
+            f"{campaign.settings_file}: regeneration.neutral: {neutral!r} names what is protected "
+            f"({match.term.words}); name some other ordinary thing there"
+        )
+
+
+def _works(campaign: Campaign) -> list[ReferenceImage]:
+    try:
+        return read_references(campaign.references_folder)[0]
+    except EmptyCorpusError:
+        return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
+
+
+def _first_images(store: ArtifactStore, chunk: list[_Due]) -> tuple[np.ndarray, np.ndarray]:
+    """First images and their shapes, all False where there is none to avoid."""
+    firsts = np.stack([store.read_image(due.first.sha256) for due in chunk])
+    shapes = [
+        store.read_image(str(due.mask.sha256)).astype(bool) if due.masked else np.zeros(firsts.shape[1:3], bool)
+        for due in chunk
+    ]
+    return firsts, np.stack(shapes)
+
+
+def _figures(first: np.ndarray, shape: np.ndarray, second: np.ndarray, segmentation: Segmentation) -> dict[str, float]:
+    usable = segmentation.mask if segmentation.outcome == "ok" else np.zeros_like(segmentation.mask)
+    return compare(first[None], second[None], shape[None], usable[None])

@@ -1,0 +1,42 @@
+"""How many local features of an image lie as they do on a work; see `alignment`."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from twig_assets.similarity.detectors.alignment import ImageFeatures
+from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.local_features import Features, local_features
+
+SiftInliers = Annotated[int, Field(ge=3)]
+
+
+class Sift(Detector):
+    """Counts the local features that agree on how a work lies on the image."""
+
+    name = "sift"
+    title = "features"
+    score = "sift_inliers"
+    unit = "one-to-one matches of keypoints that agree on an alignment"
+    direction = ">="
+    field = PolicyField("sift_inliers_at_least", SiftInliers)
+    descriptor = "local features"
+    search = "local features"
+
+    def describe(self, picture: np.ndarray) -> Features:
+        """See `local_features`."""
+        return local_features(picture)
+
+    def describe_image(self, picture: np.ndarray) -> ImageFeatures:
+        """The features of four variants of the image."""
+        return ImageFeatures(picture)
+
+    def compare(self, image: ImageFeatures, reference: Features) -> int:
+        """The inliers of the strongest alignment; 0 when the work could not be laid on the image."""
+        alignment = image.alignment(reference)
+        return alignment.inliers if alignment else 0
+
+    def sentence(self, scores: Scores, threshold: float) -> str:
+        """The number beside the threshold."""
+        return f"{scores[self.score]} local features in the same places reach {threshold}"

@@ -1,0 +1,145 @@
+"""The one rule that makes verdicts: scores and a policy's thresholds in, findings and a verdict out.
+
+A threshold of structural similarity has a margin below it, where a person should look; a detector's has none. The
+most severe finding is the verdict.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from twig_assets.similarity.detectors.detector import Detector, Direction, Scores
+from twig_assets.similarity.detectors.registry import detectors
+
+Verdict = Literal["pass", "review", "fail", "inconclusive"]
+Thresholds = Mapping[str, Any]
+"""A policy's fields, as in an audit's `thresholds` or `Policy.model_dump()`."""
+
+SEVERITY: tuple[Verdict, ...] = ("fail", "review", "inconclusive", "pass")
+"""The verdicts, the most severe first."""
+
+_STRUCTURAL = {"ssim_threshold": "ssim", "masked_ssim_threshold": "masked_ssim"}
+
+
+class Limit(NamedTuple):
+    """A threshold of a policy.
+
+    Attributes:
+        field: Its name in the policy.
+        score: The score it limits, as an audit's `scores` name it.
+        direction: An image fails when its score is `>=` or `<=` the value.
+        value: The threshold; None when it is turned off.
+        margin: From this far below the threshold on, a person should look.
+    """
+
+    field: str
+    score: str
+    direction: Direction
+    value: float | None
+    margin: float = 0.0
+
+    def reached(self, score: float | None) -> bool:
+        """Whether a score is as bad as that; False for one that was not computed, or a threshold turned off."""
+        if score is None or self.value is None:
+            return False
+        return score >= self.value if self.direction == ">=" else score <= self.value
+
+    def verdict(self, score: float | None) -> Verdict:
+        """What a score means by itself: `fail`, `review` or `pass`."""
+        if self.reached(score):
+            return "fail"
+        near = self.margin and score is not None and self.value is not None and score >= self.value - self.margin
+        return "review" if near else "pass"
+
+
+class DetectorScore(NamedTuple):
+    """A detector's score beside its threshold; `reached` when it takes the image for a copy."""
+
+    detector: Detector
+    score: float
+    threshold: float
+    reached: bool
+
+
+class Triggered(NamedTuple):
+    """A detector whose threshold was reached.
+
+    Attributes:
+        detector: Its name.
+        sentence: Its score beside the threshold, for a person.
+    """
+
+    detector: str
+    sentence: str
+
+
+def severity(verdict: str) -> int:
+    """A verdict's place in SEVERITY: 0 for the most severe."""
+    return [str(name) for name in SEVERITY].index(verdict)
+
+
+def most_severe(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe of some verdicts, one at least."""
+    return min(verdicts, key=severity)
+
+
+def limits(thresholds: Thresholds) -> list[Limit]:
+    """The thresholds among a policy's fields, in the fields' order."""
+    margin = thresholds.get("review_margin") or 0.0
+    known = {detector.field.name: detector for detector in detectors()}
+    listed = []
+    for field, value in thresholds.items():
+        if field in _STRUCTURAL:
+            listed.append(Limit(field, _STRUCTURAL[field], ">=", value, margin))
+        elif field in known:
+            listed.append(Limit(field, known[field].score, known[field].direction, value))
+    return listed
+
+
+def limit_of(score: str, thresholds: Thresholds) -> Limit | None:
+    """The threshold of a score; None when the policy has no such field."""
+    return next((limit for limit in limits(thresholds) if limit.score == score), None)
+
+
+def detector_scores(scores: Scores, thresholds: Thresholds) -> list[DetectorScore]:
+    """Every detector that has a score and a threshold, the one that says most about a copy first.
+
+    Args:
+        scores: Score key -> score, as an audit's `scores` or a match has them; those missing or None are left out.
+        thresholds: The policy's fields; a threshold of None is turned off.
+    """
+    by_score = {limit.score: limit for limit in limits(thresholds)}
+    listed = []
+    for detector in detectors():
+        limit, score = by_score.get(detector.score), scores.get(detector.score)
+        if limit is not None and limit.value is not None and score is not None:
+            listed.append(DetectorScore(detector, score, limit.value, limit.reached(score)))
+    return listed
+
+
+def triggered(scores: Scores, thresholds: Thresholds) -> list[Triggered]:
+    """The detectors that take an image for a copy of a work, the one that says most about it first.
+
+    Args:
+        scores: Score key -> score of the image beside the work; a missing score triggers nothing.
+        thresholds: The policy's fields.
+    """
+    return [
+        Triggered(detector.name, detector.sentence(scores, threshold))
+        for detector, _, threshold, reached in detector_scores(scores, thresholds)
+        if reached
+    ]
+
+
+def is_behind(scores: Scores, thresholds: Thresholds, verdict: str) -> bool:
+    """Whether a work is behind a verdict: by its scores, the image would have that verdict for this work alone.
+
+    Args:
+        scores: Score key -> score of the image beside the work, as a match or its stored row has them; further keys
+            do not matter.
+        thresholds: The fields of the policy that the verdict was given by.
+        verdict: The verdict on the image. Behind `review` are also the works that would make it fail.
+    """
+    if verdict not in ("fail", "review"):
+        return False
+    verdicts = (limit.verdict(scores.get(limit.score)) for limit in limits(thresholds))
+    return any(severity(of_score) <= severity(verdict) for of_score in verdicts)
