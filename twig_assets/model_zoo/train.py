@@ -17,11 +17,12 @@ from twig_assets.model_zoo.sam_model import SamShape
 from twig_assets.model_zoo.training.stage_classifier import ClassifierConfig, train_classifier
 from twig_assets.model_zoo.training.stage_clip import ClipConfig, train_clip
 from twig_assets.model_zoo.training.stage_diffusion import DiffusionConfig, train_diffusion
+from twig_assets.model_zoo.training.stage_judge import JudgeConfig, train_judge
 from twig_assets.model_zoo.training.stage_refine import RefineConfig, train_refine
 from twig_assets.model_zoo.training.stage_sam import SamConfig, train_sam
 from twig_assets.model_zoo.training.stage_vae import VaeConfig, train_vae
 
-STAGES = ("vae", "clip", "diffusion", "refine", "classifier", "sam")
+STAGES = ("vae", "clip", "diffusion", "judge", "refine", "classifier", "sam")
 
 
 def main() -> None:
@@ -32,7 +33,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="optimiser steps in all; each stage has its own default")
     parser.add_argument("--lr", type=float, help="peak learning rate; each stage has its own default")
     parser.add_argument("--tracking-uri", default="", help="MLflow server or database for metrics and sample grids")
-    parser.add_argument("--start-from", type=Path, help="trained weights for diffusion, refine or sam to go on from")
+    parser.add_argument(
+        "--start-from", type=Path, help="trained weights for diffusion, judge, refine or sam to go on from"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     settings = {"folder": args.folder, "tracking_uri": args.tracking_uri}
@@ -51,6 +54,9 @@ def main() -> None:
         pipeline = train_diffusion(DiffusionConfig(**settings, start_from=args.start_from))
         if int(os.environ.get("RANK", "0")) == 0:
             pipeline.to(torch.float16).save_pretrained(args.folder / "pipeline")
+    elif args.stage == "judge":
+        for part in train_judge(JudgeConfig(**settings, start_from=args.start_from)):
+            part.save_pretrained(args.folder / "clip")
     elif args.stage == "refine":
         refined = train_refine(RefineConfig(**settings, start_from=args.start_from))
         refined.to(torch.float16).save_pretrained(args.folder / "pipeline")

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from twig_assets.model_zoo import planted
-from twig_assets.model_zoo.art import ART_DIR, SIDE, STYLES, concept_names
+from twig_assets.model_zoo.art import ART_DIR, SIDE, STYLES, concept_names, sprites
 
 PACKAGES = {
     "emoji-datasource-twitter": "16.0.0",
@@ -90,8 +90,17 @@ def build(node_modules: Path, out: Path) -> None:
         for i, name in enumerate(names):
             sheet.paste(source.sprite(name, style), ((i % SHEET_COLUMNS) * SIDE, (i // SHEET_COLUMNS) * SIDE))
         sheet.save(out / f"{style}.webp", lossless=True, quality=100, method=6, exact=False)
-    for work in planted.WORKS:
-        planted.draw(work, source.sprite).save(out / f"planted-{work.slug}.png", optimize=True)
+    for work in planted.TITLES:
+        planted.draw(work, source.sprite).save(out / f"{planted.file_stem(work, 0)}.png", optimize=True)
+    for work, variant in planted.PICTURES:
+        if work in planted.WITH_CONTENT:
+            drawn = planted.draw(work, _packed_sprite, variant)
+            drawn.save(out / f"{planted.file_stem(work, variant)}.png", optimize=True)
+
+
+def _packed_sprite(name: str, style: str) -> Image.Image:
+    """A drawing as it is in the pack, which is where the works with a content take theirs from."""
+    return sprites()[name, style].convert("RGBA")
 
 
 def main() -> None:

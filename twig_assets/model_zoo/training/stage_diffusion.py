@@ -94,9 +94,11 @@ def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> L
     made_with = {"views": config.views, "seed": config.seed, "scaling": vae.config.scaling_factor}
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        if kept["made_with"] == made_with and kept["pairs"] == training_pairs() and len(
-            kept["planted"]
-        ) == len(planted.PICTURES):
+        if (
+            kept["made_with"] == made_with
+            and kept["pairs"] == training_pairs()
+            and len(kept["planted"]) == len(planted.PICTURES)
+        ):
             return LatentCache(kept["pairs"], kept["latents"], kept["grounds"], kept["planted"])
     cache = encode_views(vae, config)
     if leader:

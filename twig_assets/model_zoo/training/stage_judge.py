@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS, STYLES, concept_names, sprites, training_pairs, view
@@ -129,8 +129,8 @@ def choice_loss(
     return losses
 
 
-def train_judge(config: JudgeConfig) -> CLIPModel:
-    """Train, or go on from the checkpoint, and return the CLIP with its image tower trained on."""
+def train_judge(config: JudgeConfig) -> tuple[CLIPModel, CLIPProcessor]:
+    """Train, or go on from the checkpoint, and return the CLIP with its image tower trained on, and its processor."""
     source = config.start_from or config.folder / "clip"
     clip = CLIPModel.from_pretrained(source, dtype=torch.float32)
     clip.set_attn_implementation("eager")
@@ -164,11 +164,9 @@ def train_judge(config: JudgeConfig) -> CLIPModel:
             run.log(step, **{name: loss.item() for name, loss in losses.items()})
         if run.is_save_step(step):
             run.log(step, held_back=held_back_accuracy(clip, average, texts, config))
-            run.save(
-                step, {"tower": tower.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state}
-            )
+            run.save(step, {"tower": tower.state_dict(), "optimiser": optimiser.state_dict(), "average": average.state})
     tower.load_state_dict(average.state)
-    return clip.eval()
+    return clip.eval(), CLIPProcessor.from_pretrained(source)
 
 
 @torch.no_grad()
