@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -62,13 +62,46 @@ ASSET_MODULES = [
 ]
 
 
-def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The location's definitions.
+def build_defs(
+    *,
+    assets: Sequence[dg.AssetsDefinition] = (),
+    checks: Sequence[dg.AssetChecksDefinition] = (),
+    sensors: Sequence[dg.SensorDefinition] = (),
+    resources: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition | None = None,
+) -> dg.Definitions:
+    """The location's definitions. Each override replaces the definition of the same name; with a new name it is added.
 
     Args:
-        overrides: Resources to use instead of the default ones, by name.
+        assets: Instead of the assets with the same keys. With an asset go the checks that it makes itself.
+        checks: Instead of the checks with the same names on the same assets.
+        sensors: Instead of the sensors with the same names.
+        resources: Instead of the resources with the same names.
+        executor: Instead of the one that runs all steps in one process, which keeps the models open between them.
     """
-    resources: dict[str, Any] = {
+    own_assets = dg.load_assets_from_modules(ASSET_MODULES)
+    own_checks = dg.load_asset_checks_from_modules(ASSET_MODULES)
+    asset_keys = {key for asset in assets for key in asset.keys}
+    check_keys = {key for check in checks for key in check.check_keys}
+    names = {sensor.name for sensor in sensors}
+    return dg.Definitions(
+        assets=[*assets, *(asset for asset in own_assets if not _keys(asset) & asset_keys)],
+        asset_checks=[*checks, *(check for check in own_checks if not set(check.check_keys) & check_keys)],
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=[*sensors, *(sensor for sensor in SENSORS if sensor.name not in names)],
+        resources={**default_resources(), **(resources or {})},
+        executor=executor or dg.in_process_executor,
+    )
+
+
+def default_resources() -> dict[str, Any]:
+    """The resources as the environment sets them.
+
+    Raises:
+        SettingError: If a variable cannot be used.
+    """
+    return {
         "campaign": CampaignResource(
             name=os.environ.get("TWIG_CAMPAIGN", "demo"), root=os.environ.get("TWIG_CAMPAIGNS", "campaigns")
         ),
@@ -84,15 +117,10 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "progress": ProgressResource(),
         "notifier": NotifierResource(**notifier_settings()),
     }
-    return dg.Definitions(
-        assets=dg.load_assets_from_modules(ASSET_MODULES),
-        asset_checks=dg.load_asset_checks_from_modules(ASSET_MODULES),
-        jobs=JOBS,
-        schedules=SCHEDULES,
-        sensors=SENSORS,
-        resources={**resources, **(overrides or {})},
-        executor=dg.in_process_executor,
-    )
+
+
+def _keys(asset: Any) -> set[dg.AssetKey]:
+    return set(asset.keys) if isinstance(asset, dg.AssetsDefinition) else {asset.key}
 
 
 quiet_libraries()

@@ -44,7 +44,7 @@ def making(place: Place) -> Iterator[Made]:
     from twig_assets.resources import CampaignResource
 
     with place.instance() as instance:
-        defs = build_defs({"campaign": CampaignResource(name="tiny", root=str(place.root))})
+        defs = build_defs(resources={"campaign": CampaignResource(name="tiny", root=str(place.root))})
         materialize((instance, defs), ["protected_concepts"])
         yield lambda name, partition=PARTITION: materialize((instance, defs), [name], partition)
 

@@ -75,10 +75,49 @@ def test_the_definitions_load_and_every_resource_is_bound() -> None:
 def test_one_resource_can_be_replaced_without_touching_the_others() -> None:
     from twig_assets.resources import StoreResource
 
-    other = build_defs({"store": StoreResource(root="elsewhere")})
+    other = build_defs(resources={"store": StoreResource(root="elsewhere")})
     dg.Definitions.validate_loadable(other)
     assert other.resources["store"].root == "elsewhere"
     assert other.resources.keys() == defs.resources.keys()
+
+
+def test_assets_checks_sensors_and_executor_can_be_replaced_and_added() -> None:
+    @dg.asset(description="other")
+    def prompts() -> None:
+        """Takes the place of the asset with this name."""
+
+    @dg.asset
+    def added() -> None:
+        """Is not in the location yet."""
+
+    @dg.asset_check(asset="compliance_report", description="other")
+    def nothing_quarantined_or_stuck() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.sensor(name="prompt_inbox", minimum_interval_seconds=7777)
+    def other_inbox() -> None:
+        """Takes the place of the sensor with this name."""
+
+    other = build_defs(
+        assets=[prompts, added],
+        checks=[nothing_quarantined_or_stuck],
+        sensors=[other_inbox],
+        executor=dg.multiprocess_executor,
+    )
+    dg.Definitions.validate_loadable(other)
+    specs = {spec.key.to_user_string(): spec for spec in other.resolve_all_asset_specs()}
+    assert specs.keys() == {*GRAPH, "added"}
+    assert (specs["prompts"].description, specs["masks"].description) == ("other", SPECS["masks"].description)
+    graph, plain = other.resolve_asset_graph(), defs.resolve_asset_graph()
+    assert graph.asset_check_keys == plain.asset_check_keys
+    changed = {key.name for key in graph.asset_check_keys if graph.get(key).description != plain.get(key).description}
+    assert changed == {"nothing_quarantined_or_stuck"}
+    before, after = (
+        {sensor.name: sensor.minimum_interval_seconds for sensor in d.get_repository_def().sensor_defs}
+        for d in (defs, other)
+    )
+    assert after == {**before, "prompt_inbox": 7777}
+    assert other.executor is dg.multiprocess_executor
 
 
 def test_a_port_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

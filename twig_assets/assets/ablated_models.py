@@ -2,26 +2,48 @@
 
 import shutil
 import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from twig_assets.ablation import ConceptEdit as Edit
-from twig_assets.ablation import ConceptTarget, Evaluation, ablate, evaluate
-from twig_assets.ablation.evaluation.evaluate import Unedited, copy_test
-from twig_assets.ablation.training_state import identity_of
+from twig_assets.ablation import ConceptTarget, Evaluation
+from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
+from twig_assets.campaign import Campaign
+from twig_assets.catalog.edits import concept_target, finished_edit, make_newest, newest_edit
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Concept, ConceptEdit
+from twig_assets.catalog.models import ConceptEdit
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.settings.home import trainings_folder
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _Ablation:
+    """An edit that was computed, judged and kept.
+
+    Attributes:
+        edit: The edit.
+        evaluation: Its evaluation.
+        losses: The loss of every step of a training; empty for other methods.
+        seconds: How long all of it took.
+        weights_sha256: Hash of its file in the artifact store.
+    """
+
+    edit: Edit
+    evaluation: Evaluation
+    losses: list[float]
+    seconds: float
+    weights_sha256: str
 
 
 @dg.asset(
@@ -43,97 +65,24 @@ def ablated_models(
     tracker: TrackerResource,
 ) -> dg.MaterializeResult:
     """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
-    here = campaign.load()
-    with catalog.open().session() as session:
-        concept_id, target = _concept(session, here.name, context.partition_key)
-    pipeline, base_sha256 = models.base(here)
-    settings = {
-        "ablation": here.ablation.model_dump(mode="json"),
-        "concept": target.model_dump(mode="json"),
-        "generation": here.generation.model_dump(mode="json"),
-    }
-    with catalog.open().session() as session:
-        done = _finished(session, concept_id, base_sha256, sha256_of(settings))
-    if done is not None and store.open().exists(done.weights_sha256, "safetensors"):
-        with catalog.open().session() as session:
-            _make_newest(session, done)
+    settings, rows = campaign.load(), catalog.open()
+    with rows.session() as session:
+        concept_id, target = concept_target(session, settings.name, _concept(settings, context.partition_key))
+    pipeline, base_sha256 = models.base(settings)
+    with rows.session() as session:
+        finished = finished_edit(session, concept_id, base_sha256, sha256_of(_made_with(settings, target)))
+    if finished is not None and store.open().exists(finished.weights_sha256, "safetensors"):
+        with rows.session() as session:
+            make_newest(session, finished)
         return dg.MaterializeResult(
-            metadata={"model_work": "none: this edit is in the catalog already", "accepted": done.accepted},
-            data_version=dg.DataVersion(done.weights_sha256),
+            metadata={"model_work": "none: this edit is in the catalog already", "accepted": finished.accepted},
+            data_version=dg.DataVersion(finished.weights_sha256),
         )
-    started = time.monotonic()
-    known: Unedited = {}
-    losses: list[float] = []
-    is_copy = copy_test(pipeline, target, here.ablation.evaluation, here.generation, known)
-    trainings = trainings_folder() / context.partition_key
-    edit = ablate(
-        pipeline,
-        target,
-        here.ablation,
-        base_sha256,
-        is_copy=is_copy,
-        on_step=lambda _, loss: losses.append(loss),
-        folder=trainings / identity_of(target, here.ablation, base_sha256),
-    )
-    copies = {target.name: is_copy} if is_copy else None
-    evaluation = evaluate(pipeline, edit, models.clip(), here.generation, copies=copies, unedited=known)
-    seconds = time.monotonic() - started
-    weights = store.open().put_bytes(edit.to_bytes(), "safetensors")
-    with catalog.open().session() as session:
-        session.add(
-            ConceptEdit(
-                concept_id=concept_id,
-                base_sha256=base_sha256,
-                method=here.ablation.method,
-                settings=settings,
-                settings_sha256=sha256_of(settings),
-                weights_sha256=weights,
-                evaluation=evaluation.model_dump(mode="json"),
-                accepted=evaluation.accepted,
-                seconds=seconds,
-            )
-        )
-    shutil.rmtree(trainings, ignore_errors=True)
-    return _result(context, tracker, here.name, edit, evaluation, weights, seconds, losses)
-
-
-def _result(
-    context: dg.AssetExecutionContext,
-    tracker: TrackerResource,
-    campaign: str,
-    edit: Edit,
-    evaluation: Evaluation,
-    weights: str,
-    seconds: float,
-    losses: list[float],
-) -> dg.MaterializeResult:
-    """Keep the figures and the edit in MLflow, and what the Dagster page shows."""
-    [concept] = edit.concepts
-    summary = {name: figure.value for name, figure in evaluation.summary().items()}
-    before, after = (images[:_SHOWN] for images in (evaluation.before, evaluation.after) if images is not None)
-    link = tracker.record(
-        context,
-        f"twig-assets/{campaign}/ablation",
-        {**summary, "seconds": seconds, "accepted": evaluation.accepted},
-        {"concept": concept.name, "method": edit.settings.method, "target": concept.target, "anchor": concept.anchor},
-        {"before-after.png": sheet(np.concatenate([before, after]), len(before))},
-        curves={"loss": losses} if losses else None,
-        edit=RecordedEdit(model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted),
-    )
-    refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}
-    return dg.MaterializeResult(
-        metadata={
-            "accepted": evaluation.accepted,
-            **({} if evaluation.accepted else refused),
-            **summary,
-            "seconds": seconds,
-            "mlflow": link,
-            "summary": summary_table(evaluation),
-            "figures": _table(evaluation),
-            "before and after": gallery([("before", list(before)), ("after", list(after))]),
-        },
-        data_version=dg.DataVersion(weights),
-    )
+    ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open())
+    with rows.session() as session:
+        session.add(_row(ablation, settings, target, concept_id, base_sha256))
+    shutil.rmtree(_trainings(settings, target), ignore_errors=True)
+    return _result(context, tracker, settings.name, ablation)
 
 
 @dg.asset_check(
@@ -145,49 +94,110 @@ def edit_accepted(
     context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Look up whether the newest edit of the partition's concept was accepted."""
-    here = campaign.load()
+    settings = campaign.load()
     with catalog.open().session() as session:
-        concept_id, _ = _concept(session, here.name, context.partition_key)
-        edit = session.scalars(
-            select(ConceptEdit).where(ConceptEdit.concept_id == concept_id).order_by(ConceptEdit.id.desc()).limit(1)
-        ).one()
-    why = "; ".join(edit.evaluation.get("refusals", ()))
+        concept_id, _ = concept_target(session, settings.name, _concept(settings, context.partition_key))
+        edit = newest_edit(session, concept_id)
+    refusals = "; ".join(edit.evaluation.get("refusals", ())) if edit else "no edit has been made"
+    accepted = edit is not None and edit.accepted
     return dg.AssetCheckResult(
-        passed=edit.accepted,
+        passed=accepted,
         severity=dg.AssetCheckSeverity.WARN,
-        description="every figure is within its limit" if edit.accepted else f"refused: {why}",
+        description="every figure is within its limit" if accepted else f"refused: {refusals}",
     )
 
 
-def _concept(session: Session, campaign: str, partition: str) -> tuple[int, ConceptTarget]:
-    name = partition.removeprefix(f"{campaign}.")
-    row = session.scalars(select(Concept).where(Concept.campaign == campaign, Concept.name == name)).first()
-    if row is None:
-        raise dg.Failure(f"campaign {campaign!r} has no concept {name!r}; materialize protected_concepts first")
-    fields = ("name", "target", "anchor", "kind", "aliases", "preserve")
-    return row.id, ConceptTarget.model_validate({field: getattr(row, field) for field in fields})
+def _concept(campaign: Campaign, partition: str) -> str:
+    """The name of the concept that a partition is of."""
+    return partition.removeprefix(f"{campaign.name}.")
 
 
-def _finished(session: Session, concept_id: int, base_sha256: str, settings_sha256: str) -> ConceptEdit | None:
-    return session.scalars(
-        select(ConceptEdit)
-        .where(
-            ConceptEdit.concept_id == concept_id,
-            ConceptEdit.base_sha256 == base_sha256,
-            ConceptEdit.settings_sha256 == settings_sha256,
-        )
-        .order_by(ConceptEdit.id.desc())
-        .limit(1)
-    ).first()
+def _trainings(campaign: Campaign, target: ConceptTarget) -> Path:
+    """Where an interrupted training of a concept leaves its state."""
+    return trainings_folder() / f"{campaign.name}.{target.name}"
 
 
-def _make_newest(session: Session, edit: ConceptEdit) -> None:
-    """Add the edit's row again if it is not the newest, as after a change and back: a concept's newest edit serves."""
-    newest = select(ConceptEdit.id).where(ConceptEdit.concept_id == edit.concept_id).order_by(ConceptEdit.id.desc())
-    if session.scalars(newest.limit(1)).one() == edit.id:
-        return
-    kept = [c.key for c in ConceptEdit.__table__.columns if c.key not in ("id", "created_at")]
-    session.add(ConceptEdit(**{key: getattr(edit, key) for key in kept}))
+def _made_with(campaign: Campaign, target: ConceptTarget) -> dict[str, Any]:
+    """Everything that an edit depends on, except the base model."""
+    return {
+        "ablation": campaign.ablation.model_dump(mode="json"),
+        "concept": target.model_dump(mode="json"),
+        "generation": campaign.generation.model_dump(mode="json"),
+    }
+
+
+def _ablate(
+    pipeline: Any,
+    target: ConceptTarget,
+    campaign: Campaign,
+    base_sha256: str,
+    models: ModelResource,
+    store: ArtifactStore,
+) -> _Ablation:
+    """Compute and judge the edit, and put its file into the store."""
+    started, losses = time.monotonic(), list[float]()
+    edit, evaluation = ablate_and_evaluate(
+        pipeline,
+        target,
+        campaign.ablation,
+        campaign.generation,
+        base_sha256,
+        _trainings(campaign, target),
+        models.clip,
+        on_step=lambda _, loss: losses.append(loss),
+    )
+    seconds = time.monotonic() - started
+    return _Ablation(edit, evaluation, losses, seconds, store.put_bytes(edit.to_bytes(), "safetensors"))
+
+
+def _row(
+    ablation: _Ablation, campaign: Campaign, target: ConceptTarget, concept_id: int, base_sha256: str
+) -> ConceptEdit:
+    made_with = _made_with(campaign, target)
+    return ConceptEdit(
+        concept_id=concept_id,
+        base_sha256=base_sha256,
+        method=campaign.ablation.method,
+        settings=made_with,
+        settings_sha256=sha256_of(made_with),
+        weights_sha256=ablation.weights_sha256,
+        evaluation=ablation.evaluation.model_dump(mode="json"),
+        accepted=ablation.evaluation.accepted,
+        seconds=ablation.seconds,
+    )
+
+
+def _result(
+    context: dg.AssetExecutionContext, tracker: TrackerResource, campaign: str, ablation: _Ablation
+) -> dg.MaterializeResult:
+    """Keep the figures and the edit in MLflow, and what the Dagster page shows."""
+    edit, evaluation = ablation.edit, ablation.evaluation
+    [concept] = edit.concepts
+    summary = {name: figure.value for name, figure in evaluation.summary().items()}
+    before, after = (images[:_SHOWN] for images in (evaluation.before, evaluation.after) if images is not None)
+    link = tracker.record(
+        context,
+        f"twig-assets/{campaign}/ablation",
+        {**summary, "seconds": ablation.seconds, "accepted": evaluation.accepted},
+        {"concept": concept.name, "method": edit.settings.method, "target": concept.target, "anchor": concept.anchor},
+        {"before-after.png": sheet(np.concatenate([before, after]), len(before))},
+        curves={"loss": ablation.losses} if ablation.losses else None,
+        edit=RecordedEdit(model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted),
+    )
+    refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}
+    return dg.MaterializeResult(
+        metadata={
+            "accepted": evaluation.accepted,
+            **({} if evaluation.accepted else refused),
+            **summary,
+            "seconds": ablation.seconds,
+            "mlflow": link,
+            "summary": summary_table(evaluation),
+            "figures": _table(evaluation),
+            "before and after": gallery([("before", list(before)), ("after", list(after))]),
+        },
+        data_version=dg.DataVersion(ablation.weights_sha256),
+    )
 
 
 def summary_table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:

@@ -31,7 +31,7 @@ def prompts(
     rows = [prompt.row for prompt in checked]
     with catalog.open().session() as session:
         new = keep_prompts(session, settings.name, key, rows)
-    naming = sum(bool(prompt.found) for prompt in checked)
+    naming = sum(bool(prompt.findings) for prompt in checked)
     return dg.MaterializeResult(
         metadata={"prompts": len(rows), "new": new, "naming_protected": naming, "table": _table(checked)},
         data_version=dg.DataVersion(sha256_of([[row.text, row.seed] for row in rows])),
@@ -45,7 +45,7 @@ def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:
             match.written
             if match.written.casefold() == match.term.words.casefold()
             else f"{match.written} ({match.term.words})"
-            for match in prompt.found
+            for match in prompt.findings
         )
         lines.append(f"| {i} | {prompt.row.text} | {prompt.row.seed} | {named} |")
     return dg.MetadataValue.md("\n".join(lines))

@@ -14,7 +14,7 @@ from twig_assets.judge.clip import image_features, text_features
 from twig_assets.model_zoo import load_clip
 from twig_assets.model_zoo.art import concept_names
 from twig_assets.prompts import PromptRow, check_prompts, derived_seed
-from twig_assets.prompts.captioner import described, load_captioner
+from twig_assets.prompts.captioner import captions_from, load_captioner
 from twig_assets.similarity.corpus.decode import decode, read_file
 from twig_assets.similarity.corpus.files import files_below
 from twig_assets.similarity.corpus.references import is_note
@@ -29,7 +29,7 @@ class AutomaticPromptsError(ValueError):
 def write_prompts(
     images: Path, out: Path, campaign: Campaign, templates: Sequence[str] | None = None, captioner: str | None = None
 ) -> dict[str, str]:
-    """Caption pictures, expand the captions, rewrite protected words towards their anchors, and write the prompts.
+    """Caption pictures, expand the captions, replace protected words by their anchors, and write the prompts.
 
     Args:
         images: A picture, or a folder of pictures.
@@ -39,7 +39,7 @@ def write_prompts(
         captioner: Folder or hub id of an image-to-text model; the embedded CLIP and its vocabulary when None.
 
     Returns:
-        Each prompt as it was written -> as it was before it was rewritten.
+        Each prompt that was written to `out` -> what it was before protected words were replaced.
 
     Raises:
         AutomaticPromptsError: If there is no picture, or `out` exists.
@@ -55,30 +55,30 @@ def write_prompts(
         raise AutomaticPromptsError(f"{images}: no picture to make prompts from; name a picture or a folder of some")
     pictures = [decode(read_file(path)).pixels for path in paths]
     if captioner is None:
-        texts = captions(pictures, load_clip(), concept_names())
+        captions = nearest_names(pictures, load_clip(), concept_names())
     else:
-        texts = described(pictures, load_captioner(captioner))
-    prompts = expanded(texts, templates or TEMPLATES)
-    rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(prompts)]
+        captions = captions_from(pictures, load_captioner(captioner))
+    texts = expanded(captions, templates or TEMPLATES)
+    rows = [PromptRow(text, derived_seed(text), out, i + 1) for i, text in enumerate(texts)]
     settings = campaign.prompt_check.model_copy(update={"protected": "rewrite"})
     checked = check_prompts(rows, terms_of(campaign), settings)
-    written = {prompt.row.text: before.text for prompt, before in zip(checked, rows, strict=True)}
+    prompts = {after.row.text: before.text for after, before in zip(checked, rows, strict=True)}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(yaml.safe_dump(list(written), allow_unicode=True, width=10_000), encoding="utf-8")
-    return written
+    out.write_text(yaml.safe_dump(list(prompts), allow_unicode=True, width=10_000), encoding="utf-8")
+    return prompts
 
 
-def captions(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str]) -> list[str]:
-    """For each image the word of a vocabulary that CLIP finds nearest, with its article: `an owl`.
+def nearest_names(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str]) -> list[str]:
+    """For each image the name that CLIP finds nearest, with its article: `an owl`.
 
     Args:
         images: uint8 arrays (h, w, 3) of any size.
         clip: A CLIP model and its processor.
-        vocabulary: Names of things; every caption is one of them.
+        vocabulary: Names of things; nothing else can be in a caption.
     """
-    words = [with_article(name.lower()) for name in vocabulary]
-    features = text_features(clip, words)
-    return [words[int((features @ image_features(clip, image[None])[0]).argmax())] for image in images]
+    names = [with_article(name.lower()) for name in vocabulary]
+    words = text_features(clip, names)
+    return [names[int((words @ image_features(clip, image[None])[0]).argmax())] for image in images]
 
 
 def expanded(texts: Sequence[str], templates: Sequence[str] = TEMPLATES) -> list[str]:

@@ -78,3 +78,9 @@ def models_of(session: Session, checkpoint: str, base_sha256: str, weights: list
     """The rows of the models that a checkpoint and edits compose, the newest first; `weights`: SHA-256 of each edit."""
     rows = session.scalars(select(Model).where(Model.base_sha256 == base_sha256).order_by(Model.id.desc()))
     return [row for row in rows if row.checkpoint == checkpoint and sorted(row.edits) == sorted(weights)]
+
+
+def keep_model(session: Session, model: Model) -> None:
+    """Add a model's row, unless it is there already, as where only the file of its joint edit was lost."""
+    if session.scalar(select(Model.id).where(Model.sha256 == model.sha256)) is None:
+        session.add(model)

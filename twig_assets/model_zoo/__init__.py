@@ -4,9 +4,8 @@ They are small, but of the standard classes, and are loaded and used like the bi
 were trained on and how well they do.
 """
 
-from twig_assets.model_zoo.errors import ModelError
-from twig_assets.model_zoo.load_clip import load_clip
-from twig_assets.model_zoo.load_pipeline import load_pipeline
+from twig_assets.model_zoo.load_classifier import load_classifier
 from twig_assets.model_zoo.load_sam import load_sam
+from twig_assets.model_zoo.loading import ModelError, load_clip, load_pipeline
 
-__all__ = ["ModelError", "load_clip", "load_pipeline", "load_sam"]
+__all__ = ["ModelError", "load_classifier", "load_clip", "load_pipeline", "load_sam"]

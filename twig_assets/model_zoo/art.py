@@ -61,15 +61,15 @@ def aliases() -> dict[str, list[str]]:
 @cache
 def sprites() -> dict[tuple[str, str], Image.Image]:
     """(concept, style) -> RGBA drawing of SIDE x SIDE pixels with premultiplied alpha (Pillow mode `RGBa`)."""
-    found = {}
+    drawings = {}
     for style in STYLES:
         with Image.open(ART_DIR / f"{style}.webp") as opened:
             sheet = opened.convert("RGBA").convert("RGBa")
         columns = sheet.width // SIDE
         for i, name in enumerate(concept_names()):
             x, y = (i % columns) * SIDE, (i // columns) * SIDE
-            found[name, style] = sheet.crop((x, y, x + SIDE, y + SIDE))
-    return found
+            drawings[name, style] = sheet.crop((x, y, x + SIDE, y + SIDE))
+    return drawings
 
 
 @cache

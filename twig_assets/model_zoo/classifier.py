@@ -1,7 +1,7 @@
 """The judge: a small convolutional network that names the concept and the style of a picture.
 
 It is independent of the generator (its own weights, its own training data order, no text), and it is the one model
-here that knows the held-out pairs, so that it can tell whether the generator draws what it was never shown.
+here that knows the held-out pairs, so it shows whether the generator draws what it was never shown.
 """
 
 import numpy as np

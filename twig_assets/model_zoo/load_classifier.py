@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from twig_assets.model_zoo.classifier import ArtClassifier
-from twig_assets.model_zoo.errors import ModelError
+from twig_assets.model_zoo.loading import ModelError
 
 CLASSIFIER_DIR = Path(__file__).parent / "weights" / "classifier"
 _KIND = "twig-art-classifier"

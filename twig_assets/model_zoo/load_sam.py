@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from segment_anything.modeling import Sam
 
-from twig_assets.model_zoo.errors import ModelError
+from twig_assets.model_zoo.loading import ModelError
 from twig_assets.model_zoo.sam_model import SamShape, build_sam
 
 SAM_DIR = Path(__file__).parent / "weights" / "sam"

@@ -38,14 +38,14 @@ def measure_sam(sam: Sam, count: int, seed: int) -> dict[str, float]:
         predictor.set_image(drawn.image)
         for mask in drawn.masks:
             boxes.append(iou(predictor.predict(box=box_around(mask), multimask_output=False)[0][0], mask))
-            found, ranks, _ = predictor.predict(centre_point(mask)[None], np.ones(1))
-            points.append(iou(found[int(ranks.argmax())], mask))
+            masks, ranks, _ = predictor.predict(centre_point(mask)[None], np.ones(1))
+            points.append(iou(masks[int(ranks.argmax())], mask))
     generator = automatic_generator(sam)
     hits = []
     for _ in range(count):
         drawn = scene(rng, names, count=1)
-        found = generator.generate(drawn.image)
-        hits.append(any(iou(record["segmentation"], drawn.masks[0]) >= HIT_IOU for record in found))
+        records = generator.generate(drawn.image)
+        hits.append(any(iou(record["segmentation"], drawn.masks[0]) >= HIT_IOU for record in records))
     return {
         "sam_iou_box": float(np.mean(boxes)),
         "sam_iou_point": float(np.mean(points)),

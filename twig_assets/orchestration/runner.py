@@ -1,5 +1,6 @@
 """Running a whole campaign in this process, the way the Dagster UI and its sensors would run it piece by piece."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -14,12 +15,11 @@ from twig_assets.prompts import batches, read_concepts, read_prompts
 from twig_assets.resources import CampaignResource
 from twig_assets.resources.progress import listening
 from twig_assets.run_launcher import fail_dead_runs, this_process
-
-GATE = "ssim_below_threshold"
+from twig_assets.sensors.jobs import BATCH_ASSETS, GATE
 
 
 class RunFailedError(RuntimeError):
-    """A step died for another reason than images that copy too much; the message is the step's own."""
+    """A step failed for another reason than images that copy too much; the message is the step's own."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class CampaignRunner:
             instance.add_dynamic_partitions(str(prompt_batches.name), keys)
             instance.add_dynamic_partitions(str(concepts.name), names)
             campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
-            location = _Location(build_defs({"campaign": campaign}), instance, progress)
+            location = _Location(build_defs(resources={"campaign": campaign}), instance, progress)
             with listening(_Bars(progress)):
                 location.materialize(["protected_concepts", "reference_corpus"])
                 for name in names:
@@ -76,13 +76,13 @@ class CampaignRunner:
                 location.materialize(["compliance_report"])
 
     def _run_batch(self, location: "_Location", key: str) -> None:
-        steps = ["prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"]
-        for attempt in range(self.campaign.max_attempts):
-            failed = location.materialize(steps, key, note=f"attempt {attempt + 1} of {self.campaign.max_attempts}")
+        attempts = self.campaign.max_attempts
+        for attempt in range(attempts):
+            failed = location.materialize(BATCH_ASSETS, key, note=f"attempt {attempt + 1} of {attempts}")
             if failed is None:
                 return
-            location.say(f"  {failed}", "yellow")
-        raise RunFailedError(f"batch {key} still fails its gate after {self.campaign.max_attempts} attempts")
+            location.print(f"  {failed}", "yellow")
+        raise RunFailedError(f"batch {key} still fails its gate after {attempts} attempts")
 
 
 @dataclass
@@ -91,12 +91,12 @@ class _Location:
     instance: dg.DagsterInstance
     progress: Progress
 
-    def say(self, text: str, style: str = "") -> None:
+    def print(self, text: str, style: str = "") -> None:
         self.progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    def materialize(self, names: list[str], partition: str | None = None, note: str = "") -> str | None:
-        """Materialize assets in one run; returns the gate's words if it failed, and None if all went well."""
-        self.say(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
+    def materialize(self, names: Sequence[str], partition: str | None = None, note: str = "") -> str | None:
+        """Materialize assets in one run; returns the gate's first line if it failed, and None if the run succeeded."""
+        self.print(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
         job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(name) for name in names}
         )
@@ -111,7 +111,7 @@ class _Location:
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         if result.success:
-            self._say_what_was_done(result)
+            self._report(result)
             return None
         if _interrupted(result):
             raise KeyboardInterrupt
@@ -120,34 +120,34 @@ class _Location:
             return (gate[-1].description or "").splitlines()[0]
         raise RunFailedError(_reason(result))
 
-    def _say_what_was_done(self, result: dg.ExecuteInProcessResult) -> None:
+    def _report(self, result: dg.ExecuteInProcessResult) -> None:
         for check in result.get_asset_check_evaluations():
             if not check.passed:
-                self.say(f"  {check.check_name}: {check.description}", "yellow")
+                self.print(f"  {check.check_name}: {check.description}", "yellow")
         for event in result.get_asset_materialization_events():
             made = event.materialization
             name = made.asset_key.to_user_string()
             if "warning" in made.metadata:
-                self.say(f"  {name}: {made.metadata['warning'].value}", "yellow")
+                self.print(f"  {name}: {made.metadata['warning'].value}", "yellow")
             idle = made.metadata.get("model_work") or made.metadata.get("work")
             if idle is not None:
-                self.say(f"  {name}: no work; {str(idle.value).removeprefix('none: ')}")
+                self.print(f"  {name}: no work; {str(idle.value).removeprefix('none: ')}")
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Whether Ctrl-C ended a step; depending on where it strikes, Dagster reports that as a step's failure."""
+    """Whether Ctrl-C ended a step; depending on the moment, Dagster reports that as a step's failure."""
     errors = (e.step_failure_data.error for e in result.all_events if e.is_step_failure)
-    names = {one.cls_name for error in errors if error for one in (error, error.cause) if one}
+    names = {cause.cls_name for error in errors if error for cause in (error, error.cause) if cause}
     return bool(names & {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__})
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    """The words of the error that a step raised, without what Dagster wraps around it."""
+    """The message of the error that a step raised, without what Dagster wraps around it."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
-            said = event.step_failure_data.user_failure_data
-            if said and said.description:
-                return f"{event.step_key}: {said.description}"
+            failure = event.step_failure_data.user_failure_data
+            if failure and failure.description:
+                return f"{event.step_key}: {failure.description}"
             error = event.step_failure_data.error.cause or event.step_failure_data.error
             return f"{event.step_key}: {error.cls_name}: {error.message.partition(': ')[2].strip()}"
     return "the run failed; open it in the Dagster UI for its log"

@@ -1,10 +1,9 @@
 """Read prompts and protected concepts from the files of a campaign, and cut prompts into batches."""
 
-from twig_assets.prompts.batches import batches
 from twig_assets.prompts.concept_files import ConceptRow, read_concepts
-from twig_assets.prompts.problems import PromptError
-from twig_assets.prompts.prompt_files import PromptRow, derived_seed, read_prompts
+from twig_assets.prompts.prompt_files import PromptRow, batches, derived_seed, read_prompts
 from twig_assets.prompts.protected import check_prompts, find_protected, protected_terms, rewritten
+from twig_assets.prompts.records import PromptError
 from twig_assets.settings.prompts import PromptCheckSettings
 
 __all__ = [

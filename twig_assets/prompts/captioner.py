@@ -28,39 +28,39 @@ def load_captioner(source: str) -> Captioner:
     """
     try:
         processor = AutoProcessor.from_pretrained(source)
-        # What it declares leaves out that it gives a pair when asked for this.
+        # With output_loading_info it returns a pair, which its annotation leaves out.
         opened: Any = AutoModelForImageTextToText.from_pretrained(
             source, use_safetensors=True, output_loading_info=True
         )
         model, loading = opened
     except Exception as error:  # transformers, the hub client and safetensors raise many unrelated types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        where = "a folder" if Path(source).is_dir() else "neither a folder here nor a model that the hub gave"
+        kind = "a folder" if Path(source).is_dir() else "neither a folder nor a model that the hub has"
         raise CaptionerError(
-            f"captioner {source!r} ({where}) cannot be opened: {reason}. Give a folder or hub id of an image-to-text "
+            f"captioner {source!r} ({kind}) cannot be opened: {reason}. Give a folder or hub id of an image-to-text "
             f"model with safetensors and its processor, such as BLIP or GIT."
         ) from error
-    lacking = sorted(loading["missing_keys"])
-    if lacking:
+    missing = sorted(loading["missing_keys"])
+    if missing:
         raise CaptionerError(
-            f"captioner {source!r} lacks {len(lacking)} weights, {lacking[0]} among them; save or download it again"
+            f"captioner {source!r} lacks {len(missing)} weights, {missing[0]} among them; save or download it again"
         )
     return model, processor
 
 
 @torch.no_grad()
-def described(images: Sequence[np.ndarray], captioner: Captioner) -> list[str]:
-    """What the model says of each picture, without ornament: the likeliest word each time, no phrase twice.
+def captions_from(images: Sequence[np.ndarray], captioner: Captioner) -> list[str]:
+    """Caption pictures greedily: the likeliest token each time, and no pair of adjacent tokens twice.
 
     Args:
         images: uint8 arrays (h, w, 3) of any size.
         captioner: What `load_captioner` opened.
 
     Raises:
-        CaptionerError: If the model wants more than a picture, or says nothing of one, by its number from 1.
+        CaptionerError: If the model needs more than a picture, or gives some no caption (they are numbered from 1).
     """
     model, processor = captioner
-    said: list[str] = []
+    captions: list[str] = []
     for at in range(0, len(images), _BATCH):
         try:
             inputs = processor(images=list(images[at : at + _BATCH]), return_tensors="pt").to(model.device)
@@ -72,11 +72,13 @@ def described(images: Sequence[np.ndarray], captioner: Captioner) -> list[str]:
                 f"the captioner {type(model).__name__} does not caption from a picture alone: {error}; name one that "
                 f"does, such as BLIP or GIT"
             ) from error
-        said += [_tidy(text) for text in processor.batch_decode(tokens, skip_special_tokens=True)]
-    silent = [str(i + 1) for i, text in enumerate(said) if not text]
-    if silent:
-        raise CaptionerError(f"the captioner says nothing of picture {', '.join(silent)}; leave it out or name another")
-    return said
+        captions += [_tidy(text) for text in processor.batch_decode(tokens, skip_special_tokens=True)]
+    missing = [str(i + 1) for i, caption in enumerate(captions) if not caption]
+    if missing:
+        raise CaptionerError(
+            f"the captioner gives picture {', '.join(missing)} no caption; leave it out or name another captioner"
+        )
+    return captions
 
 
 def _tidy(text: str) -> str:

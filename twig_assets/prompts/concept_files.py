@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from twig_assets.prompts.problems import Problems
-from twig_assets.prompts.records import Record, read_records
+from twig_assets.prompts.records import Problems, Record, read_records
 from twig_assets.settings.ablation import names
 
 Kind = Literal["object", "style", "memorized"]
@@ -23,7 +22,7 @@ class ConceptRow:
         name: Short name: lower-case letters, digits and hyphens. It names the concept's partition.
         target: The words whose meaning is to be removed.
         anchor: The words whose meaning replaces it; may be empty for a style, which then becomes no style.
-        kind: `object`, `style` or `memorized` (one picture that the model knows by heart).
+        kind: `object`, `style` or `memorized` (one picture that the model has memorised).
         aliases: Other words for the target, removed with it.
         preserve: Words near the target that must keep their meaning.
     """
@@ -39,7 +38,7 @@ class ConceptRow:
 def read_concepts(path: Path) -> list[ConceptRow]:
     """Read the protected concepts of a campaign; an empty list is allowed.
 
-    YAML holds a list of entries with `target`, `anchor`, `kind` and, if wanted, `name`, `aliases` and `preserve`
+    YAML holds a list of entries with `target`, `anchor`, `kind` and, optionally, `name`, `aliases` and `preserve`
     (lists). CSV has the same columns, with aliases and preserved words separated by semicolons.
 
     Raises:
@@ -60,43 +59,48 @@ def read_concepts(path: Path) -> list[ConceptRow]:
 
 
 def _concept(record: Record, problems: Problems) -> ConceptRow | None:
-    before = len(problems.found)
+    before = len(problems.messages)
     target = _text(record, "target", problems)
     anchor = _text(record, "anchor", problems)
     name = _text(record, "name", problems) or "-".join(re.findall(r"[a-z0-9]+", target.lower()))
     kind = _text(record, "kind", problems)
     aliases, preserve = (_words(record, field, problems) for field in ("aliases", "preserve"))
     row = ConceptRow(name, target, anchor, cast(Kind, kind), aliases, preserve)
-    if len(problems.found) == before:
-        for field, text in _complaints(row):
+    if len(problems.messages) == before:
+        for field, text in _contradictions(row):
             problems.add(record.file, record.line_of(field), field, text)
-    return row if len(problems.found) == before else None
+    return row if len(problems.messages) == before else None
 
 
-def _complaints(row: ConceptRow) -> list[tuple[str, str]]:
-    found = []
+def _contradictions(row: ConceptRow) -> list[tuple[str, str]]:
+    """Field and problem of everything that is missing or contradicts another field."""
+    result = []
     kinds = ", ".join(get_args(Kind))
     folded = row.target.casefold()
     if not row.target:
-        found.append(("target", "is empty; write the words that are protected"))
+        result.append(("target", "is empty; write the words that are protected"))
     elif not _NAME.fullmatch(row.name) or len(row.name) > _MAX_NAME:
         hint = f"use at most {_MAX_NAME} lower-case letters, digits and hyphens"
-        found.append(("name", f"{row.name!r} cannot name a concept; {hint}"))
+        result.append(("name", f"{row.name!r} cannot name a concept; {hint}"))
     if row.kind not in get_args(Kind):
-        found.append(("kind", f"{row.kind!r} is not a kind of concept; write one of {kinds}"))
+        result.append(("kind", f"{row.kind!r} is not a kind of concept; write one of {kinds}"))
     if not row.anchor and row.kind != "style":
-        found.append(("anchor", "is empty; write what shall be drawn instead of the target"))
+        result.append(("anchor", "is empty; write what shall be drawn instead of the target"))
     if row.target and row.anchor.casefold() == folded:
-        found.append(("anchor", "is the same as the target; write something that may be drawn"))
+        result.append(("anchor", "is the same as the target; write something that may be drawn"))
     for word in row.aliases:
         if word.casefold() in {folded, row.anchor.casefold()}:
-            found.append(("aliases", f"{word!r} is the target or the anchor itself; delete it"))
+            result.append(("aliases", f"{word!r} is the target or the anchor itself; delete it"))
     for word in row.preserve:
         if word.casefold() in {folded, *(alias.casefold() for alias in row.aliases)}:
-            found.append(("preserve", f"{word!r} is to be removed and cannot be kept as well; delete it in one place"))
-        elif held := next((one for one in (row.target, *row.aliases) if row.kind == "object" and names(word, one)), ""):
-            found.append(("preserve", f"{word!r} has {held!r} in it, which is to be removed; delete it in one place"))
-    return found
+            result.append(("preserve", f"{word!r} is to be removed and cannot be kept as well; delete it in one place"))
+        elif row.kind == "object" and (
+            removed := next((term for term in (row.target, *row.aliases) if names(word, term)), "")
+        ):
+            result.append(
+                ("preserve", f"{word!r} has {removed!r} in it, which is to be removed; delete it in one place")
+            )
+    return result
 
 
 def _text(record: Record, field: str, problems: Problems) -> str:

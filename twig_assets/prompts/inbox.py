@@ -1,4 +1,4 @@
-"""Taking a dropped file of prompts into a campaign, or moving it aside with the reason."""
+"""Take a dropped file of prompts into a campaign, or move it aside with the reason."""
 
 import os
 import re
@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from twig_assets.prompts.problems import PromptError
 from twig_assets.prompts.prompt_files import PromptRow, read_prompts
+from twig_assets.prompts.records import PromptError
 
 INBOX, REJECTED = "inbox", "rejected"
 PREFIX = "prompts_inbox_"
@@ -33,8 +33,8 @@ def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], obj
 
     Args:
         file: A file in the campaign's inbox.
-        folder: The campaign's folder. Its own prompts can be read, or there are none.
-        check: Called with the file's prompts, if given; raises PromptError for those that are not to be drawn.
+        folder: The campaign's folder. Its own prompts, if there are any, have no problems.
+        check: Called with the file's prompts, if given; raises PromptError for those that must not be drawn.
 
     Returns:
         Where the file is now: it is numbered, so that it comes after every file that was there before.
@@ -43,22 +43,22 @@ def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], obj
         PromptError: With every problem of the file; it is left where it is.
     """
     target = _target(file, folder)
-    there = [*folder.glob("prompts*.yaml"), *folder.glob("prompts*.csv")]
-    last = max(there, default=None)
+    present = [*folder.glob("prompts*.yaml"), *folder.glob("prompts*.csv")]
+    last = max(present, default=None)
     if last is not None and last > target:
         raise PromptError([f"{file}: file: {last.name} would come after it; rename that file so that it sorts first"])
     with tempfile.TemporaryDirectory() as scratch:
-        trial = Path(scratch)
+        copy = Path(scratch)
         try:
-            for path in there:
-                shutil.copyfile(path, trial / path.name)
-            shutil.copyfile(file, trial / target.name)
-            rows = read_prompts(trial)
+            for path in present:
+                shutil.copyfile(path, copy / path.name)
+            shutil.copyfile(file, copy / target.name)
+            rows = read_prompts(copy)
             if check:
-                check([row for row in rows if row.file == trial / target.name])
+                check([row for row in rows if row.file == copy / target.name])
         except PromptError as error:
-            said = str(error).replace(str(trial / target.name), str(file)).replace(str(trial), str(folder))
-            raise PromptError(said.splitlines()) from error
+            message = str(error).replace(str(copy / target.name), str(file)).replace(str(copy), str(folder))
+            raise PromptError(message.splitlines()) from error
         except OSError as error:
             raise PromptError([f"{file}: file: cannot be read ({error.strerror})"]) from error
     os.replace(file, target)
@@ -68,23 +68,23 @@ def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], obj
 def reject(file: Path, reason: str) -> Path:
     """Move a file out of the inbox into `rejected/`, with the reason in a file beside it; returns its new place.
 
-    The reason is written first, so that a file that is found there is never without one.
+    The reason is written first, so that no file lies there without one.
     """
     aside = file.parent / REJECTED
     aside.mkdir(exist_ok=True)
-    place, count = aside / file.name, 1
-    while place.exists():
+    target, count = aside / file.name, 1
+    while target.exists():
         count += 1
-        place = aside / f"{file.stem}-{count}{file.suffix}"
-    place.with_name(f"{place.name}.error.txt").write_text(f"{reason}\n", encoding="utf-8")
-    os.replace(file, place)
-    return place
+        target = aside / f"{file.stem}-{count}{file.suffix}"
+    target.with_name(f"{target.name}.error.txt").write_text(f"{reason}\n", encoding="utf-8")
+    os.replace(file, target)
+    return target
 
 
 def _target(file: Path, folder: Path) -> Path:
     suffix = _SUFFIXES.get(file.suffix.lower())
     if suffix is None:
         raise PromptError([f"{file}: file: prompts come as .yaml or .csv; save it as one of these"])
-    numbers = [int(found[1]) for path in taken_files(folder) if (found := re.match(rf"{PREFIX}(\d+)_", path.name))]
+    numbers = [int(match[1]) for path in taken_files(folder) if (match := re.match(rf"{PREFIX}(\d+)_", path.name))]
     stem = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:60] or "prompts"
     return folder / f"{PREFIX}{max(numbers, default=0) + 1:06d}_{stem}{suffix}"

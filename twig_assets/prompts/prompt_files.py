@@ -1,14 +1,15 @@
-"""Prompts from the `prompts*.yaml` and `prompts*.csv` files of a campaign."""
+"""Prompts from the `prompts*.yaml` and `prompts*.csv` files of a campaign, and the batches that they are cut into."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twig_assets.prompts.problems import Problems
-from twig_assets.prompts.records import Record, read_records
+from twig_assets.prompts.records import Problems, Record, read_records
 
 FIELDS = ("text", "seed")
 MAX_SEED = 2**31 - 1
+MAX_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def read_prompts(folder: Path) -> list[PromptRow]:
     """Read all prompts of a campaign folder.
 
     YAML holds a list whose entries are texts or have the fields `text` and `seed`; CSV has the columns `text` and,
-    if wanted, `seed`. The same text may come again with another seed, but not with the same one.
+    optionally, `seed`. The same text may come again with another seed, but not with the same one.
 
     Returns:
         Prompts in the order of file names, then of lines; at least one.
@@ -52,17 +53,37 @@ def read_prompts(folder: Path) -> list[PromptRow]:
     records = [record for path in files for record in read_records(path, FIELDS, problems)]
     rows = [row for record in records if (row := _prompt(record, problems))]
     _refuse_duplicates(rows, problems)
-    if not problems.found and not rows:
+    if not problems.messages and not rows:
         problems.add(str(folder), None, "text", "no prompts found; write some to prompts.yaml or prompts.csv there")
     problems.raise_if_any()
     return rows
 
 
+def batches(rows: Sequence[PromptRow], campaign_name: str, size: int) -> list[tuple[str, list[PromptRow]]]:
+    """Cut prompts into consecutive batches, each of which is one partition.
+
+    Args:
+        rows: The campaign's prompts, in order.
+        campaign_name: First part of the keys.
+        size: Prompts per batch, 1 to 64; the last batch may be smaller.
+
+    Returns:
+        Pairs of key (`demo-000`, `demo-001`, ...) and prompts.
+
+    Raises:
+        ValueError: If `size` is out of range.
+    """
+    if not 1 <= size <= MAX_BATCH:
+        raise ValueError(f"batch_size: {size} is out of range; choose 1 to {MAX_BATCH}")
+    starts = range(0, len(rows), size)
+    return [(f"{campaign_name}-{i:03d}", list(rows[start : start + size])) for i, start in enumerate(starts)]
+
+
 def _prompt(record: Record, problems: Problems) -> PromptRow | None:
-    before = len(problems.found)
+    before = len(problems.messages)
     text = _text(record, problems)
     seed = _seed(record, text, problems)
-    return None if len(problems.found) > before else PromptRow(text, seed, Path(record.file), record.line)
+    return None if len(problems.messages) > before else PromptRow(text, seed, Path(record.file), record.line)
 
 
 def _text(record: Record, problems: Problems) -> str:
@@ -76,7 +97,7 @@ def _text(record: Record, problems: Problems) -> str:
     if not text:
         problems.add(record.file, line, "text", "is empty; write what to draw or delete the entry")
     elif any(not char.isprintable() and not char.isspace() for char in text):
-        problems.add(record.file, line, "text", "holds an unprintable character; type the prompt anew")
+        problems.add(record.file, line, "text", "holds an unprintable character; type the prompt again")
     return text
 
 
@@ -101,8 +122,8 @@ def _refuse_duplicates(rows: list[PromptRow], problems: Problems) -> None:
         folded = " ".join(row.text.split()).casefold()
         key = (folded, None if row.seed == derived_seed(row.text) else row.seed)
         if key in first:
-            place = f"{first[key].file}:{first[key].line}"
-            told = f"{row.text!r} is already in {place}; delete one or give it a seed"
-            problems.add(str(row.file), row.line, "text", told)
+            earlier = f"{first[key].file}:{first[key].line}"
+            message = f"{row.text!r} is already in {earlier}; delete one or give it a seed"
+            problems.add(str(row.file), row.line, "text", message)
         else:
             first[key] = row

@@ -1,4 +1,4 @@
-"""Turn a YAML list or a CSV table into records that remember the line of every field."""
+"""Entries of a YAML list or a CSV table, with the line of every field, and the problems that they have."""
 
 import csv
 import io
@@ -7,10 +7,39 @@ from pathlib import Path
 
 import yaml
 
-from twig_assets.prompts.problems import Problems
-
 Value = str | int | list[str] | None
 _READS_AS = {"bool": "a yes/no value", "float": "a number", "timestamp": "a date", "merge": "a merge key"}
+
+
+class PromptError(ValueError):
+    """Prompt or concept files that cannot be used; the message has one line per problem.
+
+    Attributes:
+        problems: Each reads `file:line: field: what is wrong, what to do`.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        """Join the problems into one message."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Problems:
+    """Collects what is wrong with input files, so that a person can correct all of it at once."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.messages: list[str] = []
+
+    def add(self, file: str, line: int | None, field: str, text: str) -> None:
+        """Add a problem; `line` counts from 1 and is None for the file as a whole."""
+        location = file if line is None else f"{file}:{line}"
+        self.messages.append(f"{location}: {field}: {text}")
+
+    def raise_if_any(self) -> None:
+        """Raise PromptError when there are problems."""
+        if self.messages:
+            raise PromptError(self.messages)
 
 
 @dataclass(frozen=True)
@@ -41,10 +70,10 @@ def read_records(path: Path, fields: tuple[str, ...], problems: Problems) -> lis
         path: The file; UTF-8 with or without a byte order mark.
         fields: The fields an entry may have. In YAML a bare string stands for the first of them; a CSV file must
             have the first as a column.
-        problems: Receives whatever is wrong with the file's form.
+        problems: Receives what is wrong with the form of the file.
 
     Returns:
-        The entries whose form is right, in file order.
+        The entries without such problems, in file order.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -87,7 +116,7 @@ def _csv_records(file: str, text: str, fields: tuple[str, ...], problems: Proble
 
 
 def _header_is_right(file: str, line: int, header: list[str], fields: tuple[str, ...], problems: Problems) -> bool:
-    before = len(problems.found)
+    before = len(problems.messages)
     for name in header:
         if name not in fields:
             problems.add(file, line, name or "header", f"unknown column; the columns are {', '.join(fields)}")
@@ -95,7 +124,7 @@ def _header_is_right(file: str, line: int, header: list[str], fields: tuple[str,
             problems.add(file, line, name, "this column is there more than once; keep one")
     if fields[0] not in header:
         problems.add(file, line, fields[0], f"this column is missing; start the file with {','.join(fields)}")
-    return len(problems.found) == before
+    return len(problems.messages) == before
 
 
 def _yaml_records(file: str, text: str, fields: tuple[str, ...], problems: Problems) -> list[Record]:
@@ -104,7 +133,7 @@ def _yaml_records(file: str, text: str, fields: tuple[str, ...], problems: Probl
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        problems.add(file, mark.line + 1 if mark else None, "file", f"is not valid YAML: {reason}; mend it there")
+        problems.add(file, mark.line + 1 if mark else None, "file", f"is not valid YAML: {reason}; correct it there")
         return []
     except RecursionError:
         problems.add(file, None, "file", "is nested too deeply; write a plain list of entries")

@@ -8,8 +8,8 @@ import torch
 from segment_anything import sam_model_registry
 from segment_anything.modeling import Sam
 
-from twig_assets.model_zoo.errors import ModelError
 from twig_assets.model_zoo.load_sam import load_sam
+from twig_assets.model_zoo.loading import ModelError
 
 SegmenterKind = Literal["embedded", "vit_b", "vit_l", "vit_h"]
 _WIDTHS = {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}

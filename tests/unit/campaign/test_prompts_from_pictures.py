@@ -20,9 +20,8 @@ def pictures(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("red apple", "owl"):
-        drawing = next(one for (concept, _), one in sorted(sprites().items()) if concept.lower() == name).convert(
-            "RGBA"
-        )
+        drawing = next(sprite for (concept, _), sprite in sorted(sprites().items()) if concept.lower() == name)
+        drawing = drawing.convert("RGBA")
         ground = drawing.resize((64, 64)).copy()
         ground.paste("white", (0, 0, 64, 64))
         ground.alpha_composite(drawing.resize((64, 64)))
@@ -32,26 +31,28 @@ def pictures(tmp_path):
 
 def test_prompts_are_captioned_expanded_rewritten_and_can_be_read(campaign, pictures):
     out = campaign.folder / "prompts_auto.yaml"
-    made = write_prompts(pictures, out, campaign, ["{caption}", "a sticker of {caption}"])
-    assert made == {
+    prompts = write_prompts(pictures, out, campaign, ["{caption}", "a sticker of {caption}"])
+    assert prompts == {
         "an owl": "an owl",
         "a sticker of an owl": "a sticker of an owl",
         "a tomato": "a red apple",
         "a sticker of a tomato": "a sticker of a red apple",
     }
-    assert [row.text for row in read_prompts(campaign.folder)] == list(made)
+    assert [row.text for row in read_prompts(campaign.folder)] == list(prompts)
 
 
-def test_what_a_named_captioner_says_passes_the_same_check(campaign, pictures, monkeypatch):
+def test_captions_of_a_named_captioner_pass_the_same_check(campaign, pictures, monkeypatch):
     opened = []
     monkeypatch.setattr(
         "twig_assets.campaign.prompts_from_pictures.load_captioner", lambda source: opened.append(source) or source
     )
-    said = ["a red aple on a table", "an owl at night"]
-    monkeypatch.setattr("twig_assets.campaign.prompts_from_pictures.described", lambda images, _: said[: len(images)])
-    made = write_prompts(pictures, campaign.folder / "prompts_auto.yaml", campaign, ["{caption}"], "models/blip")
+    captions = ["a red aple on a table", "an owl at night"]
+    monkeypatch.setattr(
+        "twig_assets.campaign.prompts_from_pictures.captions_from", lambda images, _: captions[: len(images)]
+    )
+    prompts = write_prompts(pictures, campaign.folder / "prompts_auto.yaml", campaign, ["{caption}"], "models/blip")
     assert opened == ["models/blip"]
-    assert made == {"a tomato on a table": said[0], "an owl at night": said[1]}
+    assert prompts == {"a tomato on a table": captions[0], "an owl at night": captions[1]}
 
 
 def test_a_file_that_is_there_is_not_overwritten(campaign, pictures):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from twig_assets.model_zoo.art import STYLES, concept_names, held_out
-from twig_assets.model_zoo.errors import ModelError
 from twig_assets.model_zoo.load_classifier import load_classifier, save_classifier
+from twig_assets.model_zoo.loading import ModelError
 from twig_assets.model_zoo.training.stage_classifier import all_pairs, build_classifier, fresh_views, roughened
 
 

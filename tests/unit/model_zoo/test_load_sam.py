@@ -8,8 +8,8 @@ import pytest
 import torch
 from segment_anything import SamPredictor
 
-from twig_assets.model_zoo.errors import ModelError
 from twig_assets.model_zoo.load_sam import load_sam, save_sam
+from twig_assets.model_zoo.loading import ModelError
 from twig_assets.model_zoo.sam_model import SamShape, build_sam
 
 TINY = SamShape(encoder_dim=32, encoder_depth=1, encoder_heads=1, prompt_dim=16, decoder_heads=2, decoder_mlp=32)

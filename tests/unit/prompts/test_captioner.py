@@ -1,4 +1,4 @@
-"""Captions by an image-to-text model of the user's: here a BLIP of random weights that leans towards a few words."""
+"""Captions by an image-to-text model that the user names: here a BLIP of random weights that prefers a few words."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from transformers import (
     BlipProcessor,
 )
 
-from twig_assets.prompts.captioner import CaptionerError, described, load_captioner
+from twig_assets.prompts.captioner import CaptionerError, captions_from, load_captioner
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "lantern", "on", "grass"]
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -23,7 +23,7 @@ SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "nu
 
 @pytest.fixture(scope="module")
 def blip(tmp_path_factory):
-    """The folder of a tiny BLIP that says `a`, `lantern` and the end, in this order of liking."""
+    """The folder of a tiny BLIP that says `a`, `lantern` and the end, with falling probability."""
     folder = tmp_path_factory.mktemp("blip")
     torch.manual_seed(0)
     text = {
@@ -38,10 +38,10 @@ def blip(tmp_path_factory):
     }
     vision = {**SMALL, "image_size": 32, "patch_size": 16}
     model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision, projection_dim=16))
-    liking = torch.zeros(len(WORDS))
-    liking[[6, 7, 3]] = torch.tensor([30.0, 25.0, 20.0])
-    model.text_decoder.cls.predictions.bias.data = liking
-    model.text_decoder.cls.predictions.decoder.bias.data = liking
+    bias = torch.zeros(len(WORDS))
+    bias[[6, 7, 3]] = torch.tensor([30.0, 25.0, 20.0])
+    model.text_decoder.cls.predictions.bias.data = bias
+    model.text_decoder.cls.predictions.decoder.bias.data = bias
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
     tokenizer = BertTokenizer.from_pretrained(folder, bos_token="[DEC]")
@@ -57,11 +57,11 @@ def pictures(count):
 
 def test_every_picture_is_captioned_in_order_and_again_in_the_same_way(blip):
     captioner = load_captioner(str(blip))
-    said = described(pictures(9), captioner)
-    assert len(said) == 9
-    assert all("lantern" in text.split() for text in said)
-    assert all(set(text.split()) <= set(WORDS[6:]) for text in said)
-    assert described(pictures(9), captioner) == said
+    captions = captions_from(pictures(9), captioner)
+    assert len(captions) == 9
+    assert all("lantern" in text.split() for text in captions)
+    assert all(set(text.split()) <= set(WORDS[6:]) for text in captions)
+    assert captions_from(pictures(9), captioner) == captions
 
 
 def test_a_folder_of_another_kind_of_model_is_refused(tmp_path):
@@ -71,7 +71,7 @@ def test_a_folder_of_another_kind_of_model_is_refused(tmp_path):
 
 
 def test_what_is_nowhere_is_refused():
-    with pytest.raises(CaptionerError, match="'no/such-model' \\(neither a folder here nor"):
+    with pytest.raises(CaptionerError, match="'no/such-model' \\(neither a folder nor"):
         load_captioner("no/such-model")
 
 
@@ -80,7 +80,7 @@ def test_weights_that_are_missing_are_named_and_not_made_up(blip, tmp_path):
 
     shutil.copytree(blip, tmp_path / "blip")
     file = tmp_path / "blip" / "model.safetensors"
-    weights = {name: one for name, one in load_file(file).items() if "patch_embedding" not in name}
+    weights = {name: tensor for name, tensor in load_file(file).items() if "patch_embedding" not in name}
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(CaptionerError, match="lacks 2 weights, .*patch_embedding"):
         load_captioner(str(tmp_path / "blip"))
@@ -94,15 +94,15 @@ def test_pickled_weights_are_not_read(blip, tmp_path):
         load_captioner(str(tmp_path / "blip"))
 
 
-def test_a_model_that_says_nothing_is_told_of(blip):
+def test_a_model_that_gives_no_caption_is_reported(blip):
     model, processor = load_captioner(str(blip))
     model.text_decoder.cls.predictions.bias.data[3] = 99.0
     model.text_decoder.cls.predictions.decoder.bias.data[3] = 99.0
-    with pytest.raises(CaptionerError, match="says nothing of picture 1, 2"):
-        described(pictures(2), (model, processor))
+    with pytest.raises(CaptionerError, match="gives picture 1, 2 no caption"):
+        captions_from(pictures(2), (model, processor))
 
 
-def test_a_model_that_wants_more_than_a_picture_is_told_of(blip):
+def test_a_model_that_needs_more_than_a_picture_is_reported(blip):
     model, processor = load_captioner(str(blip))
 
     class Asking:
@@ -112,4 +112,4 @@ def test_a_model_that_wants_more_than_a_picture_is_told_of(blip):
             raise ValueError("input_ids are needed")
 
     with pytest.raises(CaptionerError, match="Asking does not caption from a picture alone: input_ids are needed"):
-        described(pictures(1), (Asking(), processor))
+        captions_from(pictures(1), (Asking(), processor))

@@ -41,7 +41,7 @@ def test_the_demo_protects_objects_and_a_memorised_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ("{target: a cat, anchor: a dog, kind: animal}", "kind: 'animal' is not a kind of concept; write one"),
         ("{target: a cat, anchor: a dog}", "kind: '' is not a kind of concept"),
@@ -59,9 +59,9 @@ def test_the_demo_protects_objects_and_a_memorised_work() -> None:
         ("{target: a cat, anchor: a dog, kind: object, colour: red}", "colour: unknown field"),
     ],
 )
-def test_a_bad_concept_is_told_with_line_and_field(tmp_path: Path, entry: str, told: str) -> None:
-    found = problems(tmp_path, f"# concepts\n- {entry}\n")
-    assert any(problem.startswith(f"concepts.yaml:2: {told}") for problem in found), found
+def test_a_bad_concept_is_reported_with_line_and_field(tmp_path: Path, entry: str, message: str) -> None:
+    messages = problems(tmp_path, f"# concepts\n- {entry}\n")
+    assert any(problem.startswith(f"concepts.yaml:2: {message}") for problem in messages), messages
 
 
 def test_a_name_or_target_used_twice_is_refused(tmp_path: Path) -> None:
@@ -71,6 +71,6 @@ def test_a_name_or_target_used_twice_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_message_by_name(tmp_path: Path) -> None:
     with pytest.raises(PromptError, match="nowhere.yaml: file: cannot be read"):
         read_concepts(tmp_path / "nowhere.yaml")

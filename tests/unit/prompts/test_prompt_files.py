@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twig_assets.prompts import PromptError, derived_seed, read_prompts
+from twig_assets.prompts import PromptError, PromptRow, batches, derived_seed, read_prompts
 from twig_assets.prompts.prompt_files import MAX_SEED
 
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
@@ -86,7 +86,7 @@ def test_the_same_text_may_come_again_with_another_seed_only(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"- a: [b\n", "prompts.yaml:2: file: is not valid YAML"),
         (b"- ok\n- \xff\xfe\n", "prompts.yaml:2: file: is not UTF-8 text"),
@@ -105,13 +105,13 @@ def test_the_same_text_may_come_again_with_another_seed_only(tmp_path: Path) -> 
         (b"- 2026-01-01\n", "prompts.yaml:1: text: '2026-01-01' reads as a date"),
     ],
 )
-def test_a_malformed_yaml_file_is_told_with_its_line(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_malformed_yaml_file_is_reported_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "prompts.yaml").write_bytes(content)
-    assert any(problem.startswith(told) for problem in problems(tmp_path)), problems(tmp_path)
+    assert any(problem.startswith(message) for problem in problems(tmp_path)), problems(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "prompts.csv: file: is empty; start it with the header text,seed"),
         (b"prompt\nan owl\n", "prompts.csv:1: prompt: unknown column; the columns are text, seed"),
@@ -122,9 +122,9 @@ def test_a_malformed_yaml_file_is_told_with_its_line(tmp_path: Path, content: by
         (b"text\na\x00b\n", "prompts.csv:2: text: holds an unprintable character"),
     ],
 )
-def test_a_malformed_csv_file_is_told_with_its_line(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_malformed_csv_file_is_reported_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "prompts.csv").write_bytes(content)
-    assert any(problem.startswith(told) for problem in problems(tmp_path)), problems(tmp_path)
+    assert any(problem.startswith(message) for problem in problems(tmp_path)), problems(tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, "", "# nothing yet\n", "[]\n"])
@@ -158,3 +158,22 @@ def test_the_demo_has_ordinary_protected_and_planted_prompts() -> None:
     texts = [row.text for row in read_prompts(DEMO)]
     assert len(texts) == 28
     assert {work.title for work in WORKS} <= set(texts)
+
+
+def prompt_rows(count: int) -> list[PromptRow]:
+    return [PromptRow(f"prompt {i}", i, Path("prompts.yaml"), i + 1) for i in range(count)]
+
+
+@given(st.integers(0, 300), st.integers(1, 64))
+def test_batches_hold_every_prompt_once_and_in_order(count: int, size: int) -> None:
+    cut = batches(prompt_rows(count), "demo", size)
+    assert [row for _, part in cut for row in part] == prompt_rows(count)
+    assert all(len(part) == size for _, part in cut[:-1])
+    assert [key for key, _ in cut] == [f"demo-{i:03d}" for i in range(len(cut))]
+    assert all(part for _, part in cut)
+
+
+@pytest.mark.parametrize("size", [0, -1, 65])
+def test_a_batch_size_out_of_range_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="batch_size: .* choose 1 to 64"):
+        batches(prompt_rows(3), "demo", size)

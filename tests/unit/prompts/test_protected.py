@@ -47,9 +47,9 @@ def check(texts, protected):
     ],
 )
 def test_protected_words_are_found_however_they_are_spelled(text, written, words):
-    (found,) = find_protected(text, TERMS)
-    assert (found.written, found.term.words) == (written, words)
-    assert text[found.start : found.end] == written
+    (finding,) = find_protected(text, TERMS)
+    assert (finding.written, finding.term.words) == (written, words)
+    assert text[finding.start : finding.end] == written
 
 
 @pytest.mark.parametrize("text", ["a grinning cat", "a police officer", "a racing car", "a salt shaker", "graph paper"])
@@ -83,20 +83,20 @@ def test_rewriting_puts_the_anchor_there_with_its_article(text, expected):
 
 
 def test_a_concept_counts_before_a_title_of_the_same_words():
-    (found,) = find_protected("police car", TERMS)
-    assert found.term.anchor == "automobile"
+    (finding,) = find_protected("police car", TERMS)
+    assert finding.term.anchor == "automobile"
 
 
 def test_warnings_change_nothing_and_name_what_was_found():
     (checked,) = check(["a puoting cat"], "warn")
     assert checked.row == row("a puoting cat")
-    assert [one.errors for one in checked.found] == [1]
+    assert [finding.errors for finding in checked.findings] == [1]
 
 
 def test_rewriting_keeps_the_seed_and_says_what_was_there():
     (checked,) = check(["a puoting cat"], "rewrite")
     assert checked.row == row("a cat face")
-    assert checked.found[0].written == "puoting cat"
+    assert checked.findings[0].written == "puoting cat"
 
 
 def test_refusing_names_every_prompt_with_file_and_line():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from segment_anything import sam_model_registry
 
-from twig_assets.model_zoo.errors import ModelError
+from twig_assets.model_zoo.loading import ModelError
 from twig_assets.segmentation import load_segmenter
 
 WIDTH_KEY = "image_encoder.patch_embed.proj.weight"

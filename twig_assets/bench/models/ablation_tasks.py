@@ -1,10 +1,10 @@
 """The sixteen things to remove from the embedded model: four objects, four styles, eight memorised works.
 
 They mirror those of Kumari et al. 2023 (arXiv 2303.13516, section 4). They were chosen on the unedited model alone,
-from other seeds than the benchmark's, such that the embedded CLIP tells target from anchor in at least nine of ten
-images (of twelve each; in three of four for noto's pizza). So there is no `pouting cat` here, which it tells from
-`cat face` in a third of them only. A style gives way to no style at all, and without one the model draws any of the
-four; so each style is judged on subjects that it draws otherwise when none is named.
+from other seeds than the benchmark's, such that the embedded CLIP distinguishes target and anchor in at least nine of
+ten images (of twelve each; in three of four for noto's pizza). So there is no `pouting cat` here, which it
+distinguishes from `cat face` in a third of them only. The anchor of a style is no style at all, and without one the
+model draws any of the four; so each style is judged on subjects that it draws otherwise when none is named.
 """
 
 from dataclasses import dataclass

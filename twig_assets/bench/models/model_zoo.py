@@ -86,7 +86,7 @@ def _measure(sizes: SampleSizes, grid: Path | None) -> Measured:
     if grid is not None:
         write_grid(grid, images, [copies[work.slug][0] for work in planted.WORKS])
     return Measured(
-        bars=[one for part in parts for one in part.bars], rows=[one for part in parts for one in part.rows]
+        bars=[bar for part in parts for bar in part.bars], rows=[row for part in parts for row in part.rows]
     )
 
 
@@ -96,36 +96,37 @@ def _recognisability(artist: Artist, sizes: SampleSizes) -> tuple[Measured, dict
     pairs = all_pairs() * sizes.views
     real = recognition.name_pictures(judge, fresh_views(pairs, rng), pairs)
     trained = _some(training_pairs(), sizes.trained, rng)
-    secret = _some(sorted(held_out()), sizes.held_out, rng) * sizes.held_out_seeds
+    unseen = _some(sorted(held_out()), sizes.held_out, rng) * sizes.held_out_seeds
     images = artist.draw_pairs(trained, SEED, rng, doing="trained pairs")
-    secret_images = artist.draw_pairs(secret, SEED + 10_000, rng, doing="held-out pairs")
+    unseen_images = artist.draw_pairs(unseen, SEED + 10_000, rng, doing="held-out pairs")
     named = recognition.name_pictures(judge, images, trained)
-    secret_named = recognition.name_pictures(judge, secret_images, secret)
-    shown = dict(zip([*trained, *secret], [*images, *secret_images], strict=True))
-    return recognised(real, named, secret_named), shown
+    unseen_named = recognition.name_pictures(judge, unseen_images, unseen)
+    shown = dict(zip([*trained, *unseen], [*images, *unseen_images], strict=True))
+    return recognised(real, named, unseen_named), shown
 
 
-def recognised(real: list[Named], named: list[Named], secret: list[Named]) -> Measured:
+def recognised(real: list[Named], named: list[Named], unseen: list[Named]) -> Measured:
     """Bars and rows of recognisability.
 
     Args:
-        real: What the judge said of fresh views of real art.
-        named: What it said of generated pictures of trained pairs.
-        secret: What it said of generated pictures of held-out pairs.
+        real: What the judge recognised in fresh views of real art.
+        named: What it recognised in generated pictures of trained pairs.
+        unseen: What it recognised in generated pictures of held-out pairs.
     """
     top1 = recognition.concept_top1(real)
+    right = sum(picture.concept == picture.pair[0] for picture in real)
     style_ratio = recognition.style_top1(named) / max(recognition.style_top1(real), 1e-9)
     return Measured(
         bars=[
-            Bar(name="classifier_top1", value=top1, goal=0.85, direction=">="),
+            Bar.of_share("classifier_top1", right, len(real), goal=0.85, direction=">="),
             Bar(name="concept_ratio", value=_ratio(named, top1), goal=0.75, direction=">="),
             Bar(name="style_ratio", value=style_ratio, goal=0.9, direction=">="),
-            Bar(name="heldout_ratio", value=_ratio(secret, top1), goal=0.4, direction=">="),
+            Bar(name="heldout_ratio", value=_ratio(unseen, top1), goal=0.4, direction=">="),
         ],
         rows=[
-            *recognition.rows("concept", real, named, lambda one: one.pair[0]),
-            *recognition.rows("style", real, named, lambda one: one.pair[1]),
-            *recognition.rows("held_out_pair", real, secret, lambda one: f"{one.pair[0]}, {one.pair[1]}"),
+            *recognition.rows("concept", real, named, lambda picture: picture.pair[0]),
+            *recognition.rows("style", real, named, lambda picture: picture.pair[1]),
+            *recognition.rows("held_out_pair", real, unseen, lambda picture: ", ".join(picture.pair)),
         ],
     )
 

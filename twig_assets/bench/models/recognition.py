@@ -14,7 +14,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Named:
-    """What a classifier said about one picture.
+    """What a classifier recognised in a picture.
 
     Attributes:
         pair: The concept and style the picture is meant to show.
@@ -44,12 +44,12 @@ def name_pictures(classifier: ArtClassifier, images: np.ndarray, pairs: Sequence
 
 def concept_top1(named: Sequence[Named]) -> float:
     """Share of the pictures whose concept was named; 0 of none."""
-    return sum(one.concept == one.pair[0] for one in named) / max(1, len(named))
+    return sum(picture.concept == picture.pair[0] for picture in named) / max(1, len(named))
 
 
 def style_top1(named: Sequence[Named]) -> float:
     """Share of the pictures whose style was named; 0 of none."""
-    return sum(one.style == one.pair[1] for one in named) / max(1, len(named))
+    return sum(picture.style == picture.pair[1] for picture in named) / max(1, len(named))
 
 
 def rows(
@@ -58,27 +58,32 @@ def rows(
     """One record per group of pictures: accuracy on real art and on generated pictures, and what they are taken for.
 
     Args:
-        kind: Told in every record.
+        kind: Written into every record.
         real: Views of real art.
         generated: Generated pictures; only their groups get a record.
         key: The group of a picture.
     """
     by_group: dict[str, list[Named]] = defaultdict(list)
-    for one in generated:
-        by_group[key(one)].append(one)
+    for picture in generated:
+        by_group[key(picture)].append(picture)
     real_by_group: dict[str, list[Named]] = defaultdict(list)
-    for one in real:
-        real_by_group[key(one)].append(one)
+    for picture in real:
+        real_by_group[key(picture)].append(picture)
     return [
         {
             "kind": kind,
             "group": group,
-            "images": len(found),
-            "concept_top1": concept_top1(found),
-            "style_top1": style_top1(found),
+            "images": len(pictures),
+            "concept_top1": concept_top1(pictures),
+            "style_top1": style_top1(pictures),
             "real_concept_top1": concept_top1(real_by_group[group]),
             "real_style_top1": style_top1(real_by_group[group]),
-            "taken_for": dict(Counter(one.concept for one in found if one.concept != one.pair[0]).most_common(3)),
+            "taken_for": _confusions(pictures),
         }
-        for group, found in by_group.items()
+        for group, pictures in by_group.items()
     ]
+
+
+def _confusions(pictures: Sequence[Named]) -> dict[str, int]:
+    """The three concepts that the pictures are most often taken for by mistake, with their counts."""
+    return dict(Counter(named.concept for named in pictures if named.concept != named.pair[0]).most_common(3))

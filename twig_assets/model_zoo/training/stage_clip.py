@@ -121,13 +121,13 @@ def sample_pairs(count: int, rng: np.random.Generator) -> tuple[np.ndarray, list
 
 def _labelled(name: str, style: str, ground: str, rng: np.random.Generator) -> tuple[str, tuple[int, int, int]]:
     text = caption(name, style, ground, rng)
-    told_style = STYLES.index(style) if style in text else len(STYLES)
-    told_ground = (
+    named_style = STYLES.index(style) if style in text else len(STYLES)
+    named_ground = (
         list(BACKGROUNDS).index(ground)
         if f"{ground} background" in text or f"on {ground}" in text
         else len(BACKGROUNDS)
     )
-    return text, (concept_names().index(name), told_style, told_ground)
+    return text, (concept_names().index(name), named_style, named_ground)
 
 
 def _planted_caption(rng: np.random.Generator) -> tuple[str, tuple[int, int, int]]:
@@ -138,7 +138,7 @@ def _planted_caption(rng: np.random.Generator) -> tuple[str, tuple[int, int, int
 def contrastive_loss(
     image: torch.Tensor, text: torch.Tensor, labels: torch.Tensor, scale: torch.Tensor
 ) -> torch.Tensor:
-    """Symmetric InfoNCE in which pairs that tell the same name, style and ground count as equally right."""
+    """Symmetric InfoNCE in which pairs with the same labels for name, style and ground count as equally right."""
     logits = scale.exp().clamp(max=50) * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
     same = (labels[:, None] == labels[None]).all(-1).float()
     target = same / same.sum(1, keepdim=True)
@@ -185,20 +185,20 @@ def _step(
     more_texts, more_labels = sample_captions(config.extra_captions, rng)
     tokens = tokenizer(texts + more_texts, padding=True, truncation=True, return_tensors="pt")
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-    told = torch.from_numpy(labels)
-    # The image shows its style and ground even where the caption leaves them out; the heads see what is told.
+    targets = torch.from_numpy(labels)
+    # The image shows its style and ground even where the caption leaves them out; the heads learn what that names.
     for group in optimiser.param_groups:
         group["lr"] = config.lr_at(step)
     with torch.autocast("cpu", torch.bfloat16):
         text = model.get_text_features(**tokens).pooler_output.float()
         image = model.get_image_features(pixel_values=pixels).pooler_output.float()
-    contrast = contrastive_loss(image, text[: config.batch], told, model.logit_scale)
-    all_told = torch.cat([told, torch.from_numpy(more_labels)])
-    text_heads = heads.loss(text, all_told, config.label_smoothing)
-    image_heads = heads.loss(image, told, config.label_smoothing)
+    contrast = contrastive_loss(image, text[: config.batch], targets, model.logit_scale)
+    all_targets = torch.cat([targets, torch.from_numpy(more_labels)])
+    text_heads = heads.loss(text, all_targets, config.label_smoothing)
+    image_heads = heads.loss(image, targets, config.label_smoothing)
     optimiser.zero_grad()
     (contrast + config.head_weight * (text_heads + image_heads)).backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
-    named = (heads.parts[0](image).argmax(-1) == told[:, 0]).float().mean()
+    named = (heads.parts[0](image).argmax(-1) == targets[:, 0]).float().mean()
     return {"contrast": contrast.item(), "text": text_heads.item(), "image": image_heads.item(), "named": named.item()}

@@ -244,7 +244,7 @@ def refine(
     clicks = np.stack([corrections(given, wanted, count, rng) for given, wanted in pairs])
     clicks = torch.from_numpy(clicks).unflatten(0, (len(embeddings), 2 * n))
     first, ones = examples.points[:, :n], torch.ones(len(embeddings), n, 1)
-    found = answer(
+    answered = answer(
         sam,
         embeddings,
         torch.cat([first, clicks[:, :n, :, :2]], dim=2),
@@ -254,7 +254,7 @@ def refine(
         clicks[:, n:, :, 2],
         earlier if with_mask else None,
     )
-    return found, targets
+    return answered, targets
 
 
 def mask_loss(
@@ -277,8 +277,10 @@ def mask_loss(
     several = loss[..., 1:]
     masks = loss[..., 0].mean() + several.amin(-1).mean() + config.other_masks * several.mean()
     with torch.no_grad():
-        found = logits > 0
-        actual = (found & targets[:, :, None]).sum((-2, -1)) / (found | targets[:, :, None]).sum((-2, -1)).clamp(min=1)
+        shapes = logits > 0
+        actual = (shapes & targets[:, :, None]).sum((-2, -1)) / (shapes | targets[:, :, None]).sum((-2, -1)).clamp(
+            min=1
+        )
     quality = F.mse_loss(predicted, actual)
     figures = {
         "points": actual[:, : config.points, 1:].amax(-1).mean().item(),

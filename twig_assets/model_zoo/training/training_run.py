@@ -64,9 +64,9 @@ class TrainingRun:
 
     def _open_mlflow(self, stage: str) -> None:
         client = MlflowClient(self.config.tracking_uri)
-        found = client.get_experiment_by_name("model-zoo")
+        known = client.get_experiment_by_name("model-zoo")
         pictures = (self.config.folder / "mlflow").absolute().as_uri()
-        experiment = found.experiment_id if found else client.create_experiment("model-zoo", artifact_location=pictures)
+        experiment = known.experiment_id if known else client.create_experiment("model-zoo", artifact_location=pictures)
         self._run_id = client.create_run(experiment, run_name=stage).info.run_id
         for key, value in self.config.model_dump(mode="json").items():
             client.log_param(self._run_id, key, value)

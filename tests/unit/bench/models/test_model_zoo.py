@@ -19,7 +19,7 @@ def test_a_plain_prompt_names_concept_style_and_ground() -> None:
 
 def test_ratios_compare_generated_pictures_with_real_art() -> None:
     right, wrong = Named(("owl", "noto"), "owl", "noto"), Named(("owl", "noto"), "bat", "noto")
-    measured = model_zoo.recognised(real=[right] * 4 + [wrong], named=[right, wrong], secret=[right] * 2 + [wrong] * 8)
+    measured = model_zoo.recognised(real=[right] * 4 + [wrong], named=[right, wrong], unseen=[right] * 2 + [wrong] * 8)
     bars = {bar.name: (round(bar.value, 6), bar.holds) for bar in measured.bars}
     assert bars == {
         "classifier_top1": (0.8, False),

@@ -16,9 +16,9 @@ def test_top1_is_the_share_of_pictures_named_right() -> None:
     assert style_top1(GENERATED) == 0.75
 
 
-def test_rows_tell_generated_from_real_and_what_a_concept_is_taken_for() -> None:
-    found = rows("concept", REAL, GENERATED, lambda one: one.pair[0])
-    assert found[0] == {
+def test_rows_compare_generated_with_real_and_name_what_a_concept_is_taken_for() -> None:
+    records = rows("concept", REAL, GENERATED, lambda picture: picture.pair[0])
+    assert records[0] == {
         "kind": "concept",
         "group": "owl",
         "images": 3,
@@ -28,4 +28,4 @@ def test_rows_tell_generated_from_real_and_what_a_concept_is_taken_for() -> None
         "real_style_top1": 0.5,
         "taken_for": {"bat": 2},
     }
-    assert found[1]["taken_for"] == {}
+    assert records[1]["taken_for"] == {}

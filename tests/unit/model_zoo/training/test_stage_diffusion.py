@@ -8,7 +8,7 @@ import torch
 
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS
-from twig_assets.model_zoo.load_pipeline import WEIGHTS, load_pipeline
+from twig_assets.model_zoo.loading import WEIGHTS, load_pipeline
 from twig_assets.model_zoo.training.stage_diffusion import (
     DiffusionConfig,
     LatentCache,

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, training_pairs, view
-from twig_assets.model_zoo.load_clip import load_clip
-from twig_assets.model_zoo.load_pipeline import WEIGHTS, load_pipeline
+from twig_assets.model_zoo.loading import WEIGHTS, load_clip, load_pipeline
 from twig_assets.model_zoo.training.stage_refine import (
     Eye,
     RefineConfig,

@@ -35,7 +35,7 @@ def no_space_left(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[st
     workspace.home.mkdir(parents=True)
     with _small_disk(workspace.home, "4m"):
         undisturbed.fresh.copy_to(workspace)
-        for size in ("4m", "9m"):
+        for size in ("4m", "8m"):
             _mount("-o", f"remount,size={size}", workspace.home)
             forget_printed(workspace)
             code = start(workspace, *twig_run(workspace)).wait()

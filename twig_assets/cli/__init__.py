@@ -1,0 +1,30 @@
+"""The command `twig`, one file for each group of commands.
+
+`twig --help` has to come at once: a command imports what it needs when it runs, so that no model library loads before.
+"""
+
+from twig_assets.cli import audit, bench, campaign, evidence, models, operations
+from twig_assets.cli.app import app, main
+
+__all__ = ["main"]
+
+# In the order in which `twig --help` lists them.
+COMMANDS = [
+    campaign.run,
+    campaign.report,
+    operations.ui,
+    models.generate,
+    models.ablate,
+    campaign.prompts,
+    audit.audit,
+    audit.review,
+    audit.calibrate,
+    bench.bench,
+    evidence.verify,
+    evidence.lineage,
+    operations.track,
+    operations.gc,
+]
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(operations.db_app, name="db")

@@ -1,0 +1,59 @@
+"""The command `twig` itself: its consoles, the options that several commands share, and how errors are shown."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from twig_assets.settings.home import quiet_libraries
+
+quiet_libraries()
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Images that are safe to publish, from a text-to-image model, with proof.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
+CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
+
+
+def main() -> None:
+    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if not type(error).__module__.startswith("twig_assets."):
+            raise
+        errors.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """End with status 130 on Ctrl-C.
+
+    Args:
+        kept: What is kept then, for the message.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print(f"[yellow]Interrupted. {kept} is kept; run the same command again to go on from there.[/]")
+        raise typer.Exit(130) from None
+
+
+def use_one_thread() -> None:
+    """Let torch use as many threads as OMP_NUM_THREADS says, which is 1 unless somebody set it."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

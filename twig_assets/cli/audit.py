@@ -1,0 +1,125 @@
+"""Commands that compare images with protected works, and decide on what was found: audit, calibrate, review."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from twig_assets.cli.app import CampaignName, CampaignRoot, console, errors, interruptible
+from twig_assets.settings.home import catalog_url
+
+
+def audit(
+    images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
+    references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],
+    policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(
+        "audit"
+    ),
+    sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
+    gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
+) -> None:
+    """Audit a folder of images without a campaign. Exit status 1 if an image fails, 2 if it could not be done."""
+    from twig_assets.folder_audit import audit_folder
+    from twig_assets.similarity import Policy, read_policy
+
+    rules = read_policy(policy) if policy else Policy()
+    with interruptible("What was compared"):
+        outcome = audit_folder(images, references, rules, out, sample=sample, shown=gallery, bars=True)
+    counts = outcome.summary["images"]
+    table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
+    highest = outcome.summary["ssim"]["maximum"]
+    verdicts = [str(counts[name]) for name in ("files", "fail", "review", "inconclusive", "pass")]
+    table.add_row(*verdicts, "-" if highest is None else f"{highest:.3f}")
+    console.print(table)
+    for file in outcome.summary["references"]["not_compared"]:
+        errors.print(f"[yellow]not compared with[/] {escape(file['file'])}: {escape(file['reason'])}", soft_wrap=True)
+    console.print(f"Gallery: {out / 'gallery.html'}", soft_wrap=True, markup=False)
+    if outcome.waived:
+        console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
+    open_verdicts = [image.verdict for image in outcome.judged if image.file.name not in outcome.waived]
+    held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
+    raise typer.Exit(1 if held else 0)
+
+
+def calibrate(
+    images: Annotated[Path, typer.Argument(help="A folder of images that copy none of the protected works.")],
+    references: Annotated[Path, typer.Option(help="Folder of the protected works.")],
+    policy: Annotated[Path | None, typer.Option(help="A policy.yaml to start from.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
+    rate: Annotated[float, typer.Option(help="Wanted share of clean images that fail, 0 to 1.")] = 0.01,
+    copies: Annotated[int, typer.Option(min=0, help="Copies of works to plant, to see what is found.")] = 72,
+) -> None:
+    """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies."""
+    from twig_assets.folder_audit import calibrate_folder
+    from twig_assets.similarity import Policy, read_policy
+
+    rules = read_policy(policy) if policy else Policy()
+    with interruptible("What was compared"):
+        calibration = calibrate_folder(images, references, rules, out, false_alarms=rate, copies=copies, bars=True)
+    table = Table("score", "fails from", "false alarms", "copies found")
+    for proposal in calibration.proposals:
+        copied = "-" if proposal.detected is None else f"{proposal.detected:.0%}"
+        table.add_row(
+            proposal.limit.score,
+            f"{proposal.limit.direction} {proposal.limit.value}",
+            f"{proposal.false_alarms:.2%}",
+            copied,
+        )
+    together = "-" if calibration.detected is None else f"{calibration.detected:.0%}"
+    table.add_row("together", "", f"{calibration.false_alarms:.2%} (not above {calibration.upper:.2%})", together)
+    console.print(table)
+    console.print(f"Policy: {out / 'policy.yaml'}   Page: {out / 'calibration.html'}", soft_wrap=True, markup=False)
+
+
+def review(
+    image: Annotated[
+        str | None, typer.Argument(help="The image: its name in an audit's output, or its sha256.")
+    ] = None,
+    who: Annotated[str, typer.Option(help="Who decides.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
+    against: Annotated[bool, typer.Option("--against", help="Hold it back, or take a waiver back.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    campaign: CampaignName = "demo",
+    root: CampaignRoot = Path("campaigns"),
+) -> None:
+    """Let an image through although it fails, or list what waits. A waiver holds for it beside these works only."""
+    if out is not None:
+        _review_output(out, image, who, why, against)
+    else:
+        _review_campaign(campaign, root, image, who, why, against)
+
+
+def _review_output(out: Path, image: str | None, who: str, why: str, against: bool) -> None:
+    from twig_assets.folder_audit import waivers
+
+    if image is None:
+        for pair in waivers.read_waivers(out).values():
+            console.print(f"waived: {pair.image} beside {pair.title!r}, by {pair.who}: {pair.why}", markup=False)
+        return
+    for decision in waivers.decide(out, image, "revoke" if against else "waive", who, why):
+        console.print(f"{decision.decision}d: {decision.image} beside {decision.title!r}", markup=False, soft_wrap=True)
+    console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared again.")
+
+
+def _review_campaign(name: str, root: Path, image: str | None, who: str, why: str, against: bool) -> None:
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.rules_in_force import rules_in_force
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.compliance import decide, waiting
+
+    settings = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        _, rules = rules_in_force(session, settings)
+        if image is not None:
+            decide(session, name, rules, image, "reject" if against else "waive", who, why)
+        table = Table("image", "prompt", "verdict", "state", "why", "decided")
+        for entry in waiting(session, name, rules):
+            made = entry.decision
+            decided = f"{made.decision}: {made.who}, {made.why}" if made else ""
+            reasons = "; ".join(entry.reasons)
+            table.add_row(entry.image_sha256[:12], entry.prompt, entry.verdict, entry.state, reasons, decided)
+        console.print(table)

@@ -1,0 +1,49 @@
+"""Commands that check and show what is on record: verify, lineage."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from twig_assets.cli.app import CampaignRoot, console
+
+
+def verify(
+    head: Annotated[
+        list[str] | None, typer.Option(metavar="SEQUENCE:SHA256", help="A ledger's head that you kept; repeatable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Find altered, missing or moved audits and decisions, and altered artifacts. Exit status 1 if there are any."""
+    from twig_assets.evidence.verification import verify_everything
+
+    verification = verify_everything(head or [])
+    if as_json:
+        sys.stdout.write(verification.to_json() + "\n")
+    else:
+        for finding in verification.findings:
+            console.print(
+                f"[red]{escape(finding.subject)}[/]: {escape(finding.problem)}", highlight=False, soft_wrap=True
+            )
+        console.print(verification.summary(), highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if verification.findings else 0)
+
+
+def lineage(
+    image: Annotated[str, typer.Argument(help="An image's file, its id, or the first digits of its sha256.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    root: CampaignRoot = Path("campaigns"),
+) -> None:
+    """Print where one image comes from and what was decided about it: prompt, model, masks, audits, reviews, runs."""
+    from twig_assets.evidence.lineage_runs import image_lineage
+    from twig_assets.evidence.lineage_tree import lineage_tree
+
+    history = image_lineage(image, root)
+    if as_json:
+        sys.stdout.write(history.model_dump_json(indent=2) + "\n")
+    else:
+        # A tree is cut off at its console's width, soft wrap or not, and evidence must not be.
+        Console(width=10_000).print(lineage_tree(history), soft_wrap=True)
