@@ -1,4 +1,4 @@
-"""Where in the frame a shape meets a mask least."""
+"""Where in the frame a shape overlaps a mask least."""
 
 from dataclasses import dataclass
 
