@@ -1,13 +1,13 @@
-"""What can be wrong with an edit or with making one."""
+"""The errors of edits and of computing them."""
 
 
 class EditError(ValueError):
-    """An edit that cannot be read, or does not belong to the model it is applied to."""
+    """An edit cannot be read, or does not fit the model or the other edits."""
 
 
 class AnchorError(ValueError):
-    """Anchor captions or images that nothing can be learned from."""
+    """Nothing can be learned from the captions or images of the anchor."""
 
 
 class TrainingError(RuntimeError):
-    """A training that came to nothing; the message says where it can go on from."""
+    """A training came to nothing; the message says what to change or where it can go on."""

@@ -1,7 +1,7 @@
-"""Concept ablation as a technique of eval-unlearn, which finds it by its entry point `twig_ablation`.
+"""Concept ablation as a technique of eval-unlearn, which finds it by the entry point `twig_ablation`.
 
-The package asks of a technique that its class takes its configuration as keywords and has `generate`; nothing of it is
-imported here, so it need not be installed.
+To eval-unlearn a technique is a class that takes its configuration as keywords and has a method `generate`. Nothing of
+that package is imported, so it need not be installed.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.edits.applying import apply
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.errors import EditError
-from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
-from twig_assets.generation.generate import sample
+from twig_assets.generation import GenerationSettings, family_of, fingerprint, load_checkpoint
+from twig_assets.generation.sampling import sample
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, Kind
 
 
 class TechniqueSettings(BaseModel):
-    """What a benchmark's file says of the technique; where eval-unlearn has a name for it, the name is its.
+    """The configuration of the technique in a benchmark's file, with eval-unlearn's own names where it has some.
 
     Attributes:
         erase_concept: What is removed.
@@ -28,7 +28,7 @@ class TechniqueSettings(BaseModel):
         concept_type: `object`, `style` or `memorized`.
         model_id: Folder or hub id of the checkpoint, or `embedded`.
         ablation: Method and weights.
-        save_path: File of the edit: read if it is there, written if not.
+        save_path: File of the edit: it is read if it exists, and written otherwise.
         num_inference_steps: Denoising steps of an image.
         guidance_scale: Classifier-free guidance, as eval-unlearn's own techniques have it: from the first step on,
             without rescaling.
@@ -63,8 +63,8 @@ class ConceptAblation:
     def __init__(self, **config: object) -> None:
         self.config = TechniqueSettings.model_validate(config)
         self.pipeline = load_checkpoint(self.config.model_id)
-        # A black picture in place of one that was held back would count as removal.
-        self.pipeline.safety_checker = None
+        # A safety checker draws a black picture in place of one that it holds back, which would count as removal.
+        family_of(self.pipeline).remove_safety_checker()
         base_sha256 = fingerprint(self.pipeline)
         apply(self.pipeline, self._edit(base_sha256), base_sha256)
 
@@ -83,9 +83,9 @@ class ConceptAblation:
                 edit.save(path)
             return edit
         edit = ConceptEdit.load(path)
-        # What to preserve is looked up in the model where nothing is named, so it may differ.
-        kept = [one.model_copy(update={"preserve": ()}) for one in edit.concepts]
-        if kept != [concept] or edit.settings != self.config.ablation:
+        # Where nothing to preserve is named, it is looked up in the model, so it may differ.
+        removed = [target.model_copy(update={"preserve": ()}) for target in edit.concepts]
+        if removed != [concept] or edit.settings != self.config.ablation:
             raise EditError(
                 f"{path} is the edit of another concept or of other settings; delete it or name another file"
             )
@@ -98,22 +98,23 @@ class ConceptAblation:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
     ) -> list[Image.Image]:
-        """Draw one image per prompt; what the text encoder cannot read of a long one is cut off.
+        """Draw one image per prompt; a prompt that is too long for the text encoder is cut off.
 
         Args:
-            prompts: What to draw.
-            seed: Of the first image, each further one has the next; 0 when None.
-            num_inference_steps: Instead of the configured ones.
-            guidance_scale: Instead of the configured one.
+            prompts: n prompts.
+            seed: Seed of the first image; each further image has the next one. 0 when None.
+            num_inference_steps: Denoising steps, at least 1; the configured ones when None.
+            guidance_scale: Classifier-free guidance, at least 1; the configured one when None.
         """
-        how = GenerationSettings(
+        settings = GenerationSettings(
             steps=num_inference_steps or self.config.num_inference_steps,
             guidance_scale=guidance_scale or self.config.guidance_scale,
             guidance_rescale=0,
             guidance_from=0,
         )
-        seeds, drawn = range(seed or 0, (seed or 0) + len(prompts)), []
-        for at in range(0, len(prompts), self.config.batch_size):
-            chunk = slice(at, at + self.config.batch_size)
-            drawn += [Image.fromarray(image) for image in sample(self.pipeline, prompts[chunk], seeds[chunk], how)]
-        return drawn
+        seeds = range(seed or 0, (seed or 0) + len(prompts))
+        images: list[Image.Image] = []
+        for start in range(0, len(prompts), self.config.batch_size):
+            chunk = slice(start, start + self.config.batch_size)
+            images += map(Image.fromarray, sample(family_of(self.pipeline), prompts[chunk], seeds[chunk], settings))
+        return images

@@ -20,14 +20,14 @@ from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 @dataclass
 class TrainingState:
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
         step: Steps done.
         values: Parameter name -> its value now.
         moments: The optimiser's two running means, by parameter name.
-        identity: What the training is of; a state goes on with its own training only.
-        losses: The loss of each step done, so that the curve of a resumed training is whole.
+        identity: `identity_of` the training; a state goes on with its own training only.
+        losses: The loss of each step done, so that a resumed training has a whole curve.
     """
 
     step: int
@@ -60,7 +60,9 @@ class TrainingState:
                 described = json.loads(opened.metadata()["training"])
                 tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise TrainingError(f"{path} is no state of a training ({error}); delete it to start again") from error
+            raise TrainingError(
+                f"{path} cannot be read as a training's state ({error}); delete it to start again"
+            ) from error
         if described["identity"] != identity:
             raise TrainingError(f"{path} is the state of another training; delete it, or give another folder")
         values = {key.removeprefix("value."): value for key, value in tensors.items() if key.startswith("value.")}
@@ -69,15 +71,15 @@ class TrainingState:
 
 
 def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> str:
-    """What tells one training from another, also as a folder's name.
+    """A hash that differs between trainings, also used as a folder's name.
 
-    A state goes on at any learning rate, so that one that was too high can be lowered, and however the edit is going to
-    be judged.
+    It does not depend on the learning rate, so that a rate that was too high can be lowered, nor on how the edit is
+    going to be judged.
     """
-    how = settings.model_dump_json(
+    trained = settings.model_dump_json(
         exclude={"evaluation": True, "gate": True, "tuning": {"learning_rate", "checkpoint_every"}}
     )
-    return hashlib.sha256("\n".join((concept.model_dump_json(), how, base_sha256)).encode()).hexdigest()
+    return hashlib.sha256("\n".join((concept.model_dump_json(), trained, base_sha256)).encode()).hexdigest()
 
 
 def seed_of(*numbers: int) -> int:

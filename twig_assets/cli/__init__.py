@@ -3,13 +3,16 @@
 `twig --help` has to come at once: a command imports what it needs when it runs, so that no model library loads before.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from twig_assets.cli import audit, bench, campaign, evidence, models, operations
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
 
 # In the order in which `twig --help` lists them.
-COMMANDS = [
+COMMANDS: list[Callable[..., Any]] = [
     campaign.run,
     campaign.report,
     operations.ui,

@@ -1,16 +1,36 @@
 """Opening a text-to-image model and sampling from it."""
 
-from twig_assets.generation.checkpoints import CheckpointError, Pipeline, fingerprint, load_checkpoint
+from twig_assets.generation import families as families  # so that the families register themselves
+from twig_assets.generation.checkpoints import CheckpointError, fingerprint, load_checkpoint
+from twig_assets.generation.conditioning import Conditioning
+from twig_assets.generation.family import (
+    Capability,
+    MissingCapabilityError,
+    ModelFamily,
+    Pipeline,
+    UnknownFamilyError,
+    family_of,
+    register,
+)
 from twig_assets.generation.generate import PromptTooLongError, check_lengths, generate
+from twig_assets.generation.schedulers import UnsupportedSchedulerError
 from twig_assets.settings.generation import GenerationSettings
 
 __all__ = [
+    "Capability",
     "CheckpointError",
+    "Conditioning",
     "GenerationSettings",
+    "MissingCapabilityError",
+    "ModelFamily",
     "Pipeline",
     "PromptTooLongError",
+    "UnknownFamilyError",
+    "UnsupportedSchedulerError",
     "check_lengths",
+    "family_of",
     "fingerprint",
     "generate",
     "load_checkpoint",
+    "register",
 ]

@@ -1,4 +1,4 @@
-"""Images to latents and back, by a pipeline's autoencoder."""
+"""Images to latents and back, by an image autoencoder of diffusers."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,38 +8,34 @@ import numpy as np
 import torch
 from PIL import Image
 
-from twig_assets.generation.checkpoints import Pipeline
 
-
-def encode(pipeline: Pipeline, images: Sequence[np.ndarray] | np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """Images as the denoiser sees them, float32 (n, C, h, w).
+def image_latents(vae: Any, images: Sequence[np.ndarray] | np.ndarray, size: tuple[int, int]) -> torch.Tensor:
+    """Images as a denoiser sees them, float32 (n, C, h, w).
 
     Args:
-        pipeline: Whose autoencoder to use.
+        vae: An AutoencoderKL or AutoencoderTiny.
         images: n uint8 arrays of shape (H, W, 3); those of another size are resized.
         size: Height and width in pixels.
     """
     pixels = np.stack([_resized(image, size) for image in images])
-    vae = pipeline.vae
     inputs = torch.from_numpy(pixels).to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad(), _wide(vae):
+    with torch.no_grad(), single_precision(vae):
         encoded = vae.encode(inputs.to(vae.dtype))
     # AutoencoderTiny has latents, AutoencoderKL a distribution of them.
     latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
     return latents.float() * vae.config.scaling_factor
 
 
-def decode(pipeline: Pipeline, latents: torch.Tensor) -> torch.Tensor:
-    """The reverse of `encode`: pictures, float32 (n, 3, H, W), 0 to 1."""
-    vae = pipeline.vae
-    with torch.no_grad(), _wide(vae):
+def pictures(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """The reverse of `image_latents`: pictures, float32 (n, 3, H, W), 0 to 1."""
+    with torch.no_grad(), single_precision(vae):
         pixels = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype)).sample
     return (pixels.float() / 2 + 0.5).clamp(0, 1)
 
 
 @contextmanager
-def _wide(vae: Any) -> Iterator[None]:
-    """In single precision meanwhile, if in half precision it says that it overflows: that of Stable Diffusion XL."""
+def single_precision(vae: Any) -> Iterator[None]:
+    """While the block runs, a half-precision autoencoder whose configuration says that it overflows is in float32."""
     dtype = vae.dtype
     if dtype != torch.float16 or not getattr(vae.config, "force_upcast", False):
         yield

@@ -2,13 +2,13 @@
 
 import hashlib
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import DiffusionPipeline
+
+from twig_assets.generation.family import Pipeline, UnknownFamilyError, family_of, known_pipelines
 
 EMBEDDED = "embedded"
-Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
 
 
 class CheckpointError(ValueError):
@@ -23,7 +23,7 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None) -> Pipeline:
         folder: What a relative folder name is relative to; the working directory when None.
 
     Raises:
-        CheckpointError: If it cannot be found or read, or is neither Stable Diffusion 1.x, 2.x nor XL.
+        CheckpointError: If it cannot be found or read, or is of a class that no family knows.
     """
     if checkpoint == EMBEDDED:
         from twig_assets.model_zoo import load_pipeline
@@ -41,11 +41,12 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None) -> Pipeline:
             f"checkpoint {checkpoint!r} cannot be opened: {_first_line(error)}. Give `embedded`, a folder that "
             f"`save_pretrained` wrote with safetensors, or a hub id this machine can reach."
         ) from error
-    if not isinstance(pipeline, StableDiffusionPipeline | StableDiffusionXLPipeline):
+    try:
+        family_of(pipeline)
+    except UnknownFamilyError as error:
         raise CheckpointError(
-            f"checkpoint {checkpoint!r} is a {type(pipeline).__name__}; a StableDiffusionPipeline or "
-            f"StableDiffusionXLPipeline is needed."
-        )
+            f"checkpoint {checkpoint!r} is a {type(pipeline).__name__}; a {' or '.join(known_pipelines())} is needed."
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to("cuda") if on_gpu else pipeline
 
@@ -53,12 +54,9 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None) -> Pipeline:
 def fingerprint(pipeline: Pipeline) -> str:
     """SHA-256 over the names and bytes of all weights: two checkpoints share it only if they are the same model."""
     digest = hashlib.sha256()
-    for part in ("text_encoder", "text_encoder_2", "unet", "vae"):
-        module = getattr(pipeline, part, None)
-        if module is None:
-            continue
+    for component, module in family_of(pipeline).weights().items():
         for name, tensor in sorted(module.state_dict().items()):
-            digest.update(f"{part}.{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+            digest.update(f"{component}.{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 

@@ -1,50 +1,63 @@
-"""What a UNet is conditioned on, for Stable Diffusion 1.x, 2.x and XL alike."""
+"""What a denoiser is conditioned on: the encoded text of some prompts, whatever the family of the model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from diffusers import StableDiffusionXLPipeline
-
-from twig_assets.generation import Pipeline
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """Text conditions of n prompts.
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """The encoded text of n prompts.
 
     Attributes:
-        embeddings: (n, tokens, d).
-        added: What XL wants besides, each with n rows: pooled text embeddings and time ids; empty for the others.
+        tokens: Embeddings token by token, (n, t, d), as they go into the denoiser.
+        pooled: Embeddings of the whole prompts, (n, e); None where the family has none.
+        extra: Whatever else the denoiser is given and text does not determine, such as time ids or a padding mask, by
+            name, each with n rows.
     """
 
-    embeddings: torch.Tensor
-    added: dict[str, torch.Tensor]
+    tokens: torch.Tensor
+    pooled: torch.Tensor | None = None
+    extra: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
-    def rows(self, indices: Sequence[int] | torch.Tensor) -> "Conditions":
-        """The conditions of some of the prompts, in this order."""
-        at = torch.as_tensor(indices, device=self.embeddings.device)
-        return Conditions(self.embeddings[at], {key: value[at] for key, value in self.added.items()})
+    def __len__(self) -> int:
+        return len(self.tokens)
 
-    def keywords(self) -> dict[str, Any]:
-        """Arguments of a UNet's call."""
-        return {"encoder_hidden_states": self.embeddings} | ({"added_cond_kwargs": self.added} if self.added else {})
+    def rows(self, indices: Sequence[int] | slice | torch.Tensor) -> "Conditioning":
+        """The conditioning of some of the prompts, in this order."""
+        at = indices if isinstance(indices, slice) else torch.as_tensor(indices, device=self.tokens.device)
+        return Conditioning(
+            self.tokens[at],
+            None if self.pooled is None else self.pooled[at],
+            {name: value[at] for name, value in self.extra.items()},
+        )
+
+    def replaced(self, chosen: torch.Tensor, other: "Conditioning") -> "Conditioning":
+        """The same, with another prompt's text in some of the rows.
+
+        Args:
+            chosen: bool (n,), which rows.
+            other: The conditioning of one prompt, whose tokens are as many.
+        """
+        return Conditioning(
+            _with_rows(self.tokens, chosen, other.tokens),
+            None if self.pooled is None or other.pooled is None else _with_rows(self.pooled, chosen, other.pooled),
+            self.extra,
+        )
+
+    @staticmethod
+    def joined(parts: Sequence["Conditioning"]) -> "Conditioning":
+        """The prompts of all parts, one after the other; the parts are of one family."""
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        return Conditioning(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat(pooled) if pooled else None,
+            {name: torch.cat([part.extra[name] for part in parts]) for name in parts[0].extra},
+        )
 
 
-def conditions(pipeline: Pipeline, prompts: Sequence[str]) -> Conditions:
-    """Encode prompts with all text encoders of the pipeline; gradients flow where they are on."""
-    encoded = pipeline.encode_prompt(
-        prompt=list(prompts), device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-    )
-    if not isinstance(pipeline, StableDiffusionXLPipeline):
-        return Conditions(encoded[0], {})
-    side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    ids = torch.tensor([side, side, 0, 0, side, side], dtype=encoded[0].dtype, device=encoded[0].device)
-    return Conditions(encoded[0], {"text_embeds": encoded[2], "time_ids": ids.expand(len(prompts), 6)})
-
-
-def joined(parts: Sequence[Conditions]) -> Conditions:
-    """The prompts of all parts, one after the other."""
-    added = {key: torch.cat([part.added[key] for part in parts]) for key in parts[0].added}
-    return Conditions(torch.cat([part.embeddings for part in parts]), added)
+def _with_rows(tensor: torch.Tensor, chosen: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """`tensor` (n, ...) with `value` (1, ...) in the rows chosen by bool (n,)."""
+    where = chosen.to(tensor.device).reshape(-1, *[1] * (tensor.ndim - 1))
+    return torch.where(where, value.to(tensor), tensor)

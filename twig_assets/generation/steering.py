@@ -1,35 +1,29 @@
-"""Steering a sampler through its predicted clean image, for any scheduler and any prediction type."""
+"""Changing a drawing while it is made: hooks that the denoising loop calls at every step."""
 
-import copy
-import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from twig_assets.generation import Pipeline
+from twig_assets.generation.conditioning import Conditioning
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
-    """What the model predicts at one step.
+class Step:
+    """One denoising step.
 
     Attributes:
-        clean: Predicted clean latents x0, float32 (n, C, h, w).
-        sample: The noisy latents they were predicted from, `signal * x0 + noise * e`, float32 of the same shape.
-        signal: Share of the clean image in `sample`, 0 to 1.
-        noise: Share of the noise, 0 to 1; the squares of both sum to one.
         index: Steps taken so far.
         steps: Steps in all.
+        timestep: The scheduler's timestep, a scalar.
+        guidance_scale: The scale of classifier-free guidance at this step, 1 where there is none.
     """
 
-    clean: torch.Tensor
-    sample: torch.Tensor
-    signal: float
-    noise: float
     index: int
     steps: int
+    timestep: torch.Tensor
+    guidance_scale: float = 1.0
 
     @property
     def progress(self) -> float:
@@ -37,89 +31,72 @@ class Prediction:
         return self.index / self.steps
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the model predicts at one step, guidance included.
+
+    Attributes:
+        step: The step.
+        conditioning: Of the n prompts, as the denoiser read it at this step.
+        clean: Predicted clean latents x0, float32 (n, C, h, w).
+        sample: The noisy latents they were predicted from, `signal * x0 + noise * e`, float32 of the same shape.
+        signal: Share of the clean image in `sample`, 0 to 1.
+        noise: Share of the noise, 0 to 1.
+    """
+
+    step: Step
+    conditioning: Conditioning
+    clean: torch.Tensor
+    sample: torch.Tensor
+    signal: float
+    noise: float
+
+
 # Gives back the very same prediction where nothing is to change, or one with other clean latents.
 Steer = Callable[[Prediction], Prediction]
 
 
-class UnsupportedSchedulerError(ValueError):
-    """A scheduler whose predicted clean image cannot be read from its model output."""
+class SamplingHook:
+    """What can be changed while a batch of n images is drawn; every method may be overridden, and none has to be."""
+
+    def attached(self) -> AbstractContextManager[None]:
+        """A context manager that is entered around the whole drawing."""
+        return nullcontext()
+
+    def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
+        """What the denoiser reads at a step; called with guidance only.
+
+        Args:
+            step: The step.
+            conditioning: 2n rows: those of the n images without their prompts, then those with them.
+        """
+        return conditioning
+
+    def guide(self, step: Step, without: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
+        """What guidance takes as the prediction with the prompt; called with guidance only.
+
+        Args:
+            step: The step.
+            without: The predictions without the prompts, (n, C, h, w).
+            prompted: Those with the prompts, of the same shape.
+        """
+        return prompted
+
+    def steer(self, prediction: Prediction) -> Prediction:
+        """The prediction to step on: the very same object where nothing is to change."""
+        return prediction
 
 
-class SteeredScheduler:
-    """A scheduler that lets `steer` change the prediction before each step.
+class Steering(SamplingHook):
+    """A hook that does nothing but change the prediction.
 
-    It stands where the pipeline's own scheduler stands and passes everything else on, so every pipeline that calls
-    `scheduler.step` can be steered, Stable Diffusion XL included.
-
-    Attributes:
-        taken: Steps taken so far.
+    Args:
+        steer: What it becomes.
     """
 
-    def __init__(self, inner: Any, steer: Steer) -> None:
-        prediction = inner.config.get("prediction_type", "epsilon")
-        if prediction not in ("epsilon", "v_prediction", "sample") or not hasattr(inner, "alphas_cumprod"):
-            raise UnsupportedSchedulerError(
-                f"{type(inner).__name__} with prediction type {prediction!r} cannot be steered; use a scheduler with "
-                f"epsilon, v_prediction or sample prediction, such as DPMSolverMultistepScheduler or DDIMScheduler"
-            )
-        if inner.__class__.__name__.startswith("Euler") or "Heun" in inner.__class__.__name__:
-            raise UnsupportedSchedulerError(
-                f"{type(inner).__name__} scales its samples by sigma; use DPMSolverMultistepScheduler or DDIMScheduler"
-            )
-        self._inner = inner
+    def __init__(self, steer: Steer) -> None:
         self._steer = steer
-        self._kind = prediction
-        self._draws = "generator" in inspect.signature(inner.step).parameters
-        self.taken = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __len__(self) -> int:
-        return len(self._inner)
-
-    def step(
-        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, generator: Any = None, **kwargs: Any
-    ) -> Any:
-        """The inner scheduler's step on what belongs to the steered prediction.
-
-        Raises:
-            FloatingPointError: If the prediction is not finite.
-        """
-        if self._draws:
-            kwargs["generator"] = generator
-        level = self._inner.alphas_cumprod[int(timestep)].item()
-        signal, noise = level**0.5, (1 - level) ** 0.5
-        clean = self._clean(model_output.float(), sample.float(), signal, noise)
-        if not torch.isfinite(clean).all():
-            raise FloatingPointError(
-                f"the latents are not finite at step {self.taken + 1}; lower guidance_scale or use float32"
-            )
-        before = Prediction(clean, sample.float(), signal, noise, self.taken, len(self._inner.timesteps))
-        after = self._steer(before)
-        self.taken += 1
-        if after is before:
-            return self._inner.step(model_output, timestep, sample, **kwargs)
-        output = self._output(after).to(model_output.dtype)
-        return self._inner.step(output, timestep, sample, **kwargs)
-
-    def _clean(self, output: torch.Tensor, sample: torch.Tensor, signal: float, noise: float) -> torch.Tensor:
-        if self._kind == "v_prediction":
-            return signal * sample - noise * output
-        if self._kind == "epsilon":
-            return (sample - noise * output) / signal
-        return output
-
-    def _output(self, after: Prediction) -> torch.Tensor:
-        if self._kind == "v_prediction":
-            return (after.signal * after.sample - after.clean) / after.noise
-        if self._kind == "epsilon":
-            return (after.sample - after.signal * after.clean) / after.noise
-        return after.clean
-
-
-def steered(pipeline: Pipeline, steer: Steer) -> Pipeline:
-    """The same pipeline, sharing its weights, with a steered scheduler; the given one stays as it is."""
-    twin = copy.copy(pipeline)
-    twin.scheduler = SteeredScheduler(copy.deepcopy(pipeline.scheduler), steer)
-    return twin
+    def steer(self, prediction: Prediction) -> Prediction:
+        """See `SamplingHook`."""
+        return self._steer(prediction)

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+
+from twig_assets.generation import ModelFamily
 
 # What says how or as what the object is drawn, and not what it is.
 _FRAMING = set(
@@ -26,30 +27,27 @@ def object_words(prompt: str) -> list[str]:
     return [word for word in words if word[0].isalnum()]
 
 
-def object_tokens(tokenizer: Any, prompts: Sequence[str], length: int) -> torch.Tensor:
-    """Which positions of the text encoder's output belong to the object.
+def object_tokens(family: ModelFamily, prompts: Sequence[str]) -> torch.Tensor:
+    """Which token positions of prompts belong to the object.
 
     Args:
-        tokenizer: A CLIP tokenizer.
+        family: Whose text encoder reads them.
         prompts: n prompts.
-        length: Positions that the text encoder gives.
 
     Returns:
-        bool (n, length).
+        bool (n, tokens), true where `Conditioning.tokens` holds a word of the object.
 
     Raises:
         ObjectTokensError: If a prompt has none, with the prompt.
     """
-    found = torch.zeros(len(prompts), length, dtype=torch.bool)
+    chosen = torch.zeros(len(prompts), family.prompt_limit, dtype=torch.bool)
     for i, prompt in enumerate(prompts):
-        wanted, at = set(object_words(prompt)), 1
-        for word in _WORD.findall(prompt):
-            count = len(tokenizer(word).input_ids) - 2  # a CLIP tokenizer splits at spaces and punctuation first
-            found[i, at : at + count] = word in wanted
-            at += count
-        if not found[i].any():
+        objects, words = set(object_words(prompt)), _WORD.findall(prompt)
+        for word, span in zip(words, family.word_spans(words), strict=True):
+            chosen[i, span.start : span.stop] = word in objects
+        if not chosen[i].any():
             raise ObjectTokensError(
                 f"prompt {prompt!r} names no object before its first comma; name it there, or choose a strategy "
                 f"other than 'suppress' and 'relocate'"
             )
-    return found
+    return chosen

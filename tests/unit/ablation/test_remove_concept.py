@@ -44,15 +44,15 @@ def test_the_edit_is_written_with_its_evaluation_and_the_exit_status_is_the_gate
     )
     code = twig(monkeypatch, tmp_path, "unicorn", "--anchor", "horse face", "--preserve", "cow face", "--json")
     printed = capsys.readouterr()
-    found = Evaluation.model_validate(json.loads(printed.out))
+    evaluation = Evaluation.model_validate(json.loads(printed.out))
     edit = ConceptEdit.load(tmp_path / "unicorn.safetensors")
     assert edit.concepts[0].preserve == ("cow face",)
-    assert Evaluation.model_validate(edit.evaluation).summary() == found.summary()
+    assert Evaluation.model_validate(edit.evaluation).summary() == evaluation.summary()
     assert (tmp_path / "unicorn.png").exists()
     assert [folder.parent.name for folder in folders] == ["unicorn.training"]
     assert not (tmp_path / "unicorn.training").exists()
-    assert code == (0 if found.accepted else 1)
-    assert all(why in " ".join(printed.err.split()) for why in found.refusals)
+    assert code == (0 if evaluation.accepted else 1)
+    assert all(why in " ".join(printed.err.split()) for why in evaluation.refusals)
 
 
 @pytest.mark.parametrize(

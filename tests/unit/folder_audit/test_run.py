@@ -263,8 +263,11 @@ def test_files_that_may_not_be_read_are_inconclusive(references: Path, unprivile
     (works / "c.png").chmod(0)
     outcome = run(closed, works, unprivileged / "out")
     [one] = outcome.judged
-    assert (one.verdict, one.result["reasons"]) == ("inconclusive", ["Permission denied"])
-    assert outcome.summary["references"]["not_compared"] == [{"file": "c.png", "reason": "Permission denied"}]
+    assert one.verdict == "inconclusive"
+    assert "Permission denied" in one.result["reasons"][0]
+    [unread] = outcome.summary["references"]["not_compared"]
+    assert unread["file"] == "c.png"
+    assert "Permission denied" in unread["reason"]
 
 
 def test_bad_and_double_references_are_said_and_the_rest_is_compared_with(

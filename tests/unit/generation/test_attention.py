@@ -1,22 +1,9 @@
-import numpy as np
 import pytest
 import torch
 
-from twig_assets.generation import GenerationSettings, generate
-from twig_assets.generation.attention import (
-    BiasedProcessor,
-    WatchingProcessor,
-    cross_attention,
-    on_grid,
-    overlap_energy,
-    suppression,
-)
-from twig_assets.generation.steering import Prediction
-from twig_assets.regeneration import RegenerationSettings, regenerate
-from twig_assets.regeneration.object_tokens import ObjectTokensError, object_tokens, object_words
-from twig_assets.regeneration.strategies.relocate import NoRoomError, Relocation
+from twig_assets.generation import family_of
+from twig_assets.generation.attention import BiasedProcessor, WatchingProcessor, on_grid, overlap_energy, suppression
 
-FAST = GenerationSettings(steps=3, batch_size=4)
 PROMPT = "a red apple, noto style on a blue background"
 
 
@@ -26,33 +13,19 @@ def left_half(cells=16):
     return mask
 
 
-@pytest.mark.parametrize(
-    ("prompt", "words"),
-    [
-        ("a sticker of a red apple, noto style", ["red", "apple"]),
-        ("a sailboat on a green background", ["sailboat"]),
-        ("On the moon", ["moon"]),
-        ("the cartographer's machine", ["cartographer's", "machine"]),
-        ("a picture", []),
-    ],
-)
-def test_the_objects_words_are_what_is_left_of_the_head_of_the_prompt(prompt, words):
-    assert object_words(prompt) == words
+def apple_tokens(family):
+    tokens = torch.zeros(1, family.prompt_limit, dtype=torch.bool)
+    first, last = family.token_span(PROMPT, "apple")
+    tokens[0, first : last + 1] = True
+    return tokens
 
 
-def test_the_tokens_found_spell_the_objects_words(pipeline):
-    tokens = object_tokens(pipeline.tokenizer, [PROMPT, "the owl"], 32)
-    ids = pipeline.tokenizer([PROMPT, "the owl"], padding="max_length", max_length=32, return_tensors="pt").input_ids
-    spelled = [pipeline.tokenizer.decode(row[found]) for row, found in zip(ids, tokens, strict=True)]
-    assert [text.replace(" ", "") for text in spelled] == ["redapple", "owl"]
+def predicted(family):
+    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    return family.predict(noise, torch.tensor(700), family.encode([PROMPT]))
 
 
-def test_a_prompt_without_an_object_is_refused(pipeline):
-    with pytest.raises(ObjectTokensError, match="'a picture' names no object"):
-        object_tokens(pipeline.tokenizer, [PROMPT, "a picture"], 32)
-
-
-def test_a_mask_is_told_on_every_grid_of_the_network_and_on_no_other():
+def test_a_mask_fits_every_grid_of_the_network_and_no_other():
     assert on_grid(left_half(), 64).sum() == 32
     assert on_grid(left_half(), 16).sum() == 8
     with pytest.raises(ValueError, match="60 places does not fit"):
@@ -68,20 +41,19 @@ def test_the_energy_is_the_squared_share_inside_the_mask():
 
 
 def test_suppressed_words_get_less_attention_inside_the_mask_and_no_less_outside(pipeline):
-    tokens = object_tokens(pipeline.tokenizer, [PROMPT], 32)
+    family = family_of(pipeline)
+    tokens = apple_tokens(family)
     bias = suppression(left_half(), tokens, 1.0)
-    seen: dict[bool, list[torch.Tensor]] = {False: [], True: []}
-    for suppressed, kept in seen.items():
-        with (
-            torch.no_grad(),
-            cross_attention(
-                pipeline.unet,
-                lambda inner, on=suppressed, kept=kept: _Measured(inner, bias if on else lambda places: None, kept),
-            ),
-        ):
-            _one_pass(pipeline)
-    inside = on_grid(left_half(), seen[True][0].shape[1])[0] > 0
-    before, after = (seen[on][0][0][:, tokens[0]].sum(-1) for on in (False, True))
+    attention: dict[bool, list[torch.Tensor]] = {False: [], True: []}
+    for suppressed, layers in attention.items():
+
+        def measured(processor, on=suppressed, layers=layers):
+            return _Measured(processor, bias if on else lambda places: None, layers)
+
+        with torch.no_grad(), family.cross_attention(measured):
+            predicted(family)
+    inside = on_grid(left_half(), attention[True][0].shape[1])[0] > 0
+    before, after = (attention[on][0][0][:, tokens[0]].sum(-1) for on in (False, True))
     assert (after[inside] < 0.1 * before[inside]).all()
     torch.testing.assert_close(after[~inside], before[~inside])
 
@@ -89,9 +61,9 @@ def test_suppressed_words_get_less_attention_inside_the_mask_and_no_less_outside
 class _Measured(BiasedProcessor):
     """Keeps the softmax that the bias leads to."""
 
-    def __init__(self, inner, bias, kept):
+    def __init__(self, inner, bias, layers):
         super().__init__(inner, bias)
-        self.bias, self.kept = bias, kept
+        self.bias, self.layers = bias, layers
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, *args, **kwargs):
         bias = self.bias(hidden_states.shape[1])
@@ -99,63 +71,15 @@ class _Measured(BiasedProcessor):
         logits = torch.bmm(query, key.transpose(1, 2)) * attn.scale
         if bias is not None:
             logits = logits + bias.repeat_interleave(attn.heads, 0)
-        self.kept.append(logits.softmax(-1).unflatten(0, (-1, attn.heads)).mean(1))
+        self.layers.append(logits.softmax(-1).unflatten(0, (-1, attn.heads)).mean(1))
         return super().__call__(attn, hidden_states, encoder_hidden_states, *args, **kwargs)
 
 
-def _one_pass(pipeline):
-    embeds, _ = pipeline.encode_prompt(PROMPT, "cpu", 1, False)
-    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    return pipeline.unet(noise, torch.tensor(700), encoder_hidden_states=embeds).sample
-
-
 def test_watching_changes_nothing_and_sees_a_distribution_over_the_tokens(pipeline):
-    seen = []
+    family, attention = family_of(pipeline), []
     with torch.no_grad():
-        plain = _one_pass(pipeline)
-        with cross_attention(pipeline.unet, lambda inner: WatchingProcessor(inner, seen.append)):
-            watched = _one_pass(pipeline)
+        plain = predicted(family)
+        with family.cross_attention(lambda processor: WatchingProcessor(processor, attention.append)):
+            watched = predicted(family)
     assert torch.equal(plain, watched)
-    torch.testing.assert_close(seen[0].sum(-1), torch.ones(seen[0].shape[:2]))
-
-
-def test_the_gradient_is_that_of_the_energy(pipeline):
-    tokens = object_tokens(pipeline.tokenizer, [PROMPT], 32)
-    relocation = Relocation(pipeline, left_half(), tokens, RegenerationSettings(strategy="relocate"))
-    noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), relocation.attached():
-        embeds, _ = pipeline.encode_prompt(PROMPT, "cpu", 1, False)
-        pipeline.unet(noise, torch.tensor(700), encoder_hidden_states=embeds)
-
-    def energy(sample):
-        paid = []
-        with torch.no_grad(), cross_attention(pipeline.unet, lambda inner: WatchingProcessor(inner, paid.append)):
-            pipeline.unet.forward(sample, torch.tensor(700), encoder_hidden_states=embeds)
-        return sum(float(overlap_energy(one, left_half(), tokens)) for one in paid)
-
-    gradient = relocation.gradient(noise)
-    small = 1e-2 / float(gradient.norm())
-    slope = (energy(noise + small * gradient) - energy(noise - small * gradient)) / (2 * small)
-    assert slope == pytest.approx(float(gradient.square().sum()), rel=0.1)
-    late = Prediction(noise, noise, 0.6, 0.8, 9, 10)
-    assert relocation.steer(late) is late
-
-
-def test_a_mask_over_everything_leaves_no_room(pipeline):
-    tokens = object_tokens(pipeline.tokenizer, [PROMPT], 32)
-    with pytest.raises(NoRoomError, match="mask 0 covers every latent cell"):
-        Relocation(pipeline, torch.ones(1, 1, 16, 16), tokens, RegenerationSettings())
-
-
-@pytest.mark.parametrize("strategy", ["suppress", "relocate"])
-def test_attention_strategies_change_the_image_and_leave_the_pipeline_as_it_was(pipeline, strategy):
-    plain, first = (generate(pipeline, [PROMPT], [seed], FAST) for seed in (7, 1))
-    masks = np.zeros((1, 64, 64), bool)
-    masks[:, :, :32] = True
-    settings = RegenerationSettings(strategy=strategy, until=0.9)
-    before = dict(pipeline.unet.attn_processors)
-    assert (regenerate(pipeline, [PROMPT], first, masks, [7], settings, FAST) != plain).any()
-    off = settings.model_copy(update={"strength": 0.0})
-    np.testing.assert_array_equal(regenerate(pipeline, [PROMPT], first, masks, [7], off, FAST), plain)
-    assert pipeline.unet.attn_processors == before
-    assert not pipeline.unet._forward_pre_hooks
+    torch.testing.assert_close(attention[0].sum(-1), torch.ones(attention[0].shape[:2]))

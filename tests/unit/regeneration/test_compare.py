@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from twig_assets.model_zoo import planted
-from twig_assets.regeneration import compare, nearest_works
+from twig_assets.regeneration import compare
 
 PICTURES = np.stack([planted.picture(work) for work in planted.WORKS[:3]])
 
@@ -13,7 +13,7 @@ def square(left):
     return mask
 
 
-def test_a_mirrored_copy_is_told_by_form_and_by_the_best_of_eight_orientations():
+def test_a_mirrored_copy_is_detected_by_form_and_by_the_best_of_eight_orientations():
     first = PICTURES[:1]
     figures = compare(first, np.ascontiguousarray(first[:, :, ::-1]), square(8), square(40))
     assert figures["location_iou"] == 0
@@ -23,7 +23,7 @@ def test_a_mirrored_copy_is_told_by_form_and_by_the_best_of_eight_orientations()
     assert figures["shapes"] == 1
 
 
-def test_without_usable_masks_only_what_needs_none_is_said():
+def test_without_usable_masks_only_figures_that_need_none_are_given():
     none = np.zeros((3, 64, 64), bool)
     figures = compare(PICTURES, PICTURES, none, none)
     assert figures == {"ssim_first": pytest.approx(1), "ssim_first_best_of_8": pytest.approx(1), "shapes": 0}
@@ -33,9 +33,3 @@ def test_pictures_that_are_not_square_are_compared_without_quarter_turns():
     wide = PICTURES[:, :40]
     none = np.zeros(wide.shape[:3], bool)
     assert compare(wide, wide[:, ::-1, ::-1], none, none)["ssim_first_best_of_8"] == pytest.approx(1)
-
-
-def test_the_nearest_works_are_found_whatever_way_up_they_are():
-    turned = np.rot90(PICTURES[2])
-    assert nearest_works(PICTURES[2:], [PICTURES[0], turned, PICTURES[1]], 1) == [1]
-    assert nearest_works(PICTURES[2:], [PICTURES[0], turned], 5) == [0, 1]

@@ -1,15 +1,13 @@
 import numpy as np
+import pytest
 import torch
 
-from twig_assets.generation import GenerationSettings, generate
-from twig_assets.generation.conditioning import conditions
-from twig_assets.generation.generate import image_size, starting_noise
+from twig_assets.generation import GenerationSettings, family_of, generate
 from twig_assets.regeneration import RegenerationSettings, iou
-from twig_assets.regeneration.seed_selection import chosen_noise, fairest, sketch
-from twig_assets.regeneration.strategies.move import objects, outlines
+from twig_assets.regeneration.moving import objects, outlines
+from twig_assets.regeneration.seed_selection import fairest, selected_noise, sketch
 
 PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
-FAST = GenerationSettings(steps=5, batch_size=4)
 
 
 def box(top, left, height, width):
@@ -18,9 +16,13 @@ def box(top, left, height, width):
     return mask
 
 
-def noise(pipeline, seeds):
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return starting_noise(pipeline, generators, *image_size(pipeline, FAST))
+@pytest.fixture
+def family(pipeline):
+    return family_of(pipeline)
+
+
+def noise(family, seeds):
+    return family.starting_noise([torch.Generator().manual_seed(seed) for seed in seeds], (64, 64))
 
 
 def mirrored_too(*shapes):
@@ -50,52 +52,49 @@ def test_size_alone_does_not_decide():
     assert fairest(mirrored_too(*usual, np.zeros((64, 64), bool)), mask, 4, settings) not in (3, 7)
 
 
-def test_of_one_beginning_the_own_noise_is_taken(pipeline):
+def test_of_one_seed_candidate_the_own_noise_is_taken(family):
     masks = np.stack([box(16, 16, 32, 32)] * 2)
-    chosen = chosen_noise(pipeline, PROMPTS, [7, 8], masks, RegenerationSettings(beginnings=1), FAST)
-    assert torch.equal(chosen, noise(pipeline, [7, 8]))
+    chosen = selected_noise(family, PROMPTS, [7, 8], masks, RegenerationSettings(beginnings=1))
+    assert torch.equal(chosen, noise(family, [7, 8]))
 
 
-def test_of_several_beginnings_always_the_same_is_taken_and_it_depends_on_the_mask(pipeline):
+def test_of_several_seed_candidates_always_the_same_is_taken_and_it_depends_on_the_mask(family):
     settings = RegenerationSettings(beginnings=3)
     masks = [np.stack([box(0, 0, 64, 30), box(0, 34, 64, 30)]), np.stack([box(0, 0, 30, 64), box(34, 0, 30, 64)])]
-    first, again = (chosen_noise(pipeline, PROMPTS, [7, 8], masks[0], settings, FAST) for _ in range(2))
+    first, again, turned = (
+        selected_noise(family, PROMPTS, [7, 8], mask, settings) for mask in (*masks[:1] * 2, masks[1])
+    )
     assert torch.equal(first, again)
-    own = noise(pipeline, [7, 8])
-    taken = [chosen_noise(pipeline, PROMPTS, [7, 8], mask, settings, FAST) for mask in masks]
-    assert not torch.equal(taken[0], taken[1])
-    assert any(not torch.equal(one, own) for one in taken)
+    assert not torch.equal(first, turned)
+    own = noise(family, [7, 8])
+    assert any(not torch.equal(chosen, own) for chosen in (first, turned))
 
 
-def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline):
+def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline, family):
     seeds = list(range(40, 48))
     prompts = [PROMPTS[0]] * len(seeds)
-    drawn = sketch(pipeline, conditions(pipeline, prompts), seeds, noise(pipeline, seeds))
-    early = outlines(pipeline, drawn, (64, 64))
+    early = outlines(family, sketch(family, family.encode(prompts), seeds, noise(family, seeds)), (64, 64))
     images = generate(pipeline, prompts, seeds, GenerationSettings(batch_size=8))
-    late = objects(_pictures(images))
+    late = objects(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
     own = np.mean([iou(a, b) for a, b in zip(early, late, strict=True)])
     others = np.mean([iou(a, b) for a, b in zip(early, np.roll(late, 1, 0), strict=True)])
     assert own > others + 0.1
 
 
-def test_mirrored_noise_becomes_nearly_the_mirror_image(pipeline):
+def test_mirrored_noise_becomes_nearly_the_mirror_image(family):
     seeds = list(range(40, 48))
-    read = conditions(pipeline, [PROMPTS[0]] * len(seeds))
-    own = noise(pipeline, seeds)
-    plain, turned = (outlines(pipeline, sketch(pipeline, read, seeds, one), (64, 64)) for one in (own, own.flip(-1)))
+    conditioning, own = family.encode([PROMPTS[0]] * len(seeds)), noise(family, seeds)
+    plain, turned = (
+        outlines(family, sketch(family, conditioning, seeds, start), (64, 64)) for start in (own, own.flip(-1))
+    )
     back = np.mean([iou(a, b[:, ::-1]) for a, b in zip(plain, turned, strict=True)])
     assert back > np.mean([iou(a, b) for a, b in zip(plain, turned, strict=True)]) + 0.05
 
 
-def test_looking_leaves_the_pipeline_as_it_was(pipeline):
-    scheduler, taken = pipeline.scheduler, len(pipeline.scheduler.timesteps)
-    read, start = conditions(pipeline, PROMPTS), noise(pipeline, [1, 2])
-    first, again = (sketch(pipeline, read, [1, 2], start) for _ in range(2))
+def test_sketching_leaves_the_pipeline_as_it_was(pipeline, family):
+    scheduler, timesteps = pipeline.scheduler, len(pipeline.scheduler.timesteps)
+    conditioning, start = family.encode(PROMPTS), noise(family, [1, 2])
+    first, again = (sketch(family, conditioning, [1, 2], start) for _ in range(2))
     assert pipeline.scheduler is scheduler
-    assert len(pipeline.scheduler.timesteps) == taken
+    assert len(pipeline.scheduler.timesteps) == timesteps
     np.testing.assert_array_equal(first.numpy(), again.numpy())
-
-
-def _pictures(images):
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255

@@ -11,9 +11,9 @@ PROMPTS = [planted.WORKS[0].title, "a red apple, noto style on a blue background
 def test_every_image_has_a_mask_and_a_brightness_and_the_pipeline_stays_as_it_was(pipeline):
     before = dict(pipeline.unet.attn_processors)
     plain = generate(pipeline, PROMPTS, [1, 2, 3], FAST)
-    found, brightness = bright_ending(pipeline, PROMPTS, [1, 2, 3], FAST)
-    assert [one.mask.shape for one in found] == [(64, 64)] * 3
-    assert all(one.outcome in ("ok", "full") and one.mask.any() for one in found)
+    masks, brightness = bright_ending(pipeline, PROMPTS, [1, 2, 3], FAST)
+    assert [mask.mask.shape for mask in masks] == [(64, 64)] * 3
+    assert all(mask.outcome in ("ok", "full") and mask.mask.any() for mask in masks)
     assert brightness.shape == (3,)
     assert ((brightness > 0) & (brightness < 1)).all()
     assert pipeline.unet.attn_processors == before

@@ -12,7 +12,7 @@ import torch
 
 from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import EditError
-from twig_assets.generation import Pipeline, fingerprint
+from twig_assets.generation import Pipeline, family_of, fingerprint
 
 
 class WeightEdit(Protocol):
@@ -55,7 +55,8 @@ def apply(
         EditError: If the edit belongs to another model, or the pipeline is edited already. The weights are then as
             they were.
     """
-    if pipeline.unet in _APPLIED:
+    denoiser = family_of(pipeline).denoiser
+    if denoiser in _APPLIED:
         raise EditError("the pipeline is edited already; remove that edit first, or compose the two")
     base_sha256 = base_sha256 or fingerprint(pipeline)
     if edit.base_sha256 != base_sha256:
@@ -65,7 +66,7 @@ def apply(
     deltas = edit.deltas(pipeline)
     parameters = editable_parameters(pipeline)
     originals = {name: parameters[name].detach().clone() for name in deltas}
-    _APPLIED[pipeline.unet] = _Applied(edit, None if sources is None else frozenset(sources), originals)
+    _APPLIED[denoiser] = _Applied(edit, None if sources is None else frozenset(sources), originals)
     for name, delta in deltas.items():
         parameters[name].add_(delta.to(parameters[name]))
 
@@ -73,7 +74,7 @@ def apply(
 @torch.no_grad()
 def remove(pipeline: Pipeline) -> None:
     """Undo the edit: the weights are again what they were, to the bit. An unedited pipeline is left alone."""
-    applied = _APPLIED.pop(pipeline.unet, None)
+    applied = _APPLIED.pop(family_of(pipeline).denoiser, None)
     if applied is None:
         return
     parameters = editable_parameters(pipeline)
@@ -83,11 +84,11 @@ def remove(pipeline: Pipeline) -> None:
 
 def applied_edit(pipeline: Pipeline) -> WeightEdit | None:
     """The edit that the pipeline carries, if any."""
-    applied = _APPLIED.get(pipeline.unet)
+    applied = _APPLIED.get(family_of(pipeline).denoiser)
     return applied.edit if applied else None
 
 
 def applied_sources(pipeline: Pipeline) -> frozenset[str] | None:
     """The `sources` that the pipeline's edit was applied with, perhaps None; empty for an unedited pipeline."""
-    applied = _APPLIED.get(pipeline.unet)
+    applied = _APPLIED.get(family_of(pipeline).denoiser)
     return applied.sources if applied else frozenset()

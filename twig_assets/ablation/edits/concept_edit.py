@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 from twig_assets.ablation.edits import applying, closed_form_solution
 from twig_assets.ablation.edits.lora import export_lora
-from twig_assets.ablation.edits.parameters import cross_attention_weights, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
@@ -96,7 +96,7 @@ class ConceptEdit:
         total: dict[str, torch.Tensor] = {}
         correction = self.correction()
         if correction is not None:
-            for name, weight in cross_attention_weights(pipeline).items():
+            for name, weight in text_entry_weights(pipeline).items():
                 total[name] = weight.detach().double().cpu() @ correction
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():

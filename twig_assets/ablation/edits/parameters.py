@@ -1,24 +1,27 @@
-"""The parameters of a pipeline that an edit may change."""
+"""The parameters of a pipeline that an edit may change, by name: the component, a dot and its own name."""
 
 import torch
 
-from twig_assets.generation import Pipeline
+from twig_assets.generation import Pipeline, family_of
 
 
-def cross_attention_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
-    """The key and value projections of all cross-attention layers, by name."""
+def text_entry_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
+    """The weights (out, d) of the linear layers through which token embeddings enter the denoiser, by name."""
     return {
-        f"unet.{name}": parameter
-        for name, parameter in pipeline.unet.named_parameters()
-        if name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
+        f"{name}.weight": layer.get_parameter("weight") for name, layer in family_of(pipeline).text_entries().items()
     }
 
 
+def editable_modules(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
+    """The components whose parameters an edit may change, by name: the denoiser and the text encoders."""
+    family = family_of(pipeline)
+    return {family.denoiser_name: family.denoiser} | family.text_encoders()
+
+
 def editable_parameters(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
-    """The parameters of the UNet and the text encoders, by name with the component in front."""
+    """All parameters of these components, by name."""
     return {
         f"{component}.{name}": parameter
-        for component in ("unet", "text_encoder", "text_encoder_2")
-        if getattr(pipeline, component, None) is not None
-        for name, parameter in getattr(pipeline, component).named_parameters()
+        for component, module in editable_modules(pipeline).items()
+        for name, parameter in module.named_parameters()
     }

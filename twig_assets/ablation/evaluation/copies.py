@@ -25,14 +25,14 @@ def copies_of(picture: np.ndarray, policy: Policy | None = None) -> CopyTest:
     index = ReferenceIndex([picture])
 
     def test(images: np.ndarray) -> np.ndarray:
-        found = audit(images, [reference], policy or Policy(), index=index)
-        return np.array([one.verdict == "fail" for one in found], bool)
+        results = audit(images, [reference], policy or Policy(), index=index)
+        return np.array([result.verdict == "fail" for result in results], bool)
 
     return test
 
 
 def memorised_picture(images: np.ndarray) -> np.ndarray:
-    """What a model draws again and again: the image with the least squared distance from all others.
+    """The image that a model draws from most seeds: the one with the least squared distance from all others.
 
     Args:
         images: uint8 (n, H, W, 3) of one prompt from n seeds.

@@ -1,21 +1,23 @@
-"""What an edit did: does the target still appear, in whatever words, and are its surroundings still themselves?"""
+"""Evaluating an edit: whether the target still appears, in whatever words, and its surroundings are as before."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+import torch
 
 from twig_assets.ablation.edits.applying import apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
-from twig_assets.ablation.edits.parameters import cross_attention_weights
-from twig_assets.ablation.evaluation.adversarial import draw_encoded, encode, searched_embedding
+from twig_assets.ablation.edits.parameters import text_entry_weights
+from twig_assets.ablation.evaluation.adversarial import draw_encoded, searched_embedding
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
 from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
-from twig_assets.generation import GenerationSettings, Pipeline, generate
+from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
+from twig_assets.model_zoo import load_clip
 from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
 
@@ -42,39 +44,41 @@ def evaluate(
         generation: The sampler's settings.
         settings: What to draw; the edit's own when None.
         gate: The limits; the edit's own when None.
-        copies: Name of a memorised concept -> for images (n, H, W, 3), which of them copy its picture. For one that is
-            not named, copies are counted of the picture that the unedited model draws again and again.
-        unedited: Images of the unedited model by prompt and seed. Those that are there are not drawn again, those
-            that are drawn are added: for several edits of one model, with one `generation`.
+        copies: Name of a memorised concept -> for uint8 images (n, H, W, 3), which of them copy its picture. Without
+            an entry, copies are counted of the picture that the unedited model draws from most seeds.
+        unedited: Images of the unedited model by prompt and seed, uint8 (H, W, 3), for several edits of one model with
+            one `generation`: what is in it is not drawn again, what is drawn is added to it.
 
     Returns:
         The figures, with the target's images.
     """
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
-    if clip is None:
-        from twig_assets.model_zoo import load_clip
-
-        clip = load_clip()
-    asked = probes(edit.concepts, settings)
-    before = _draw(pipeline, asked, settings, generation, {} if unedited is None else unedited)
-    searched = [probe for probe in asked if probe.role == "target"] if settings.adversarial_samples else []
-    encoded = [encode(pipeline, probe.prompt) for probe in searched]
-    original = {name: weight.detach().clone() for name, weight in cross_attention_weights(pipeline).items()}
+    clip = clip or load_clip()
+    evaluated = probes(edit.concepts, settings)
+    before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
+    searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
+    with torch.no_grad():
+        encoded = [family_of(pipeline).encode([probe.prompt]) for probe in searched]
+    original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
-        after = _draw(pipeline, asked, settings, generation, {})
-        for probe, embedding in zip(searched, encoded, strict=True):
-            found = searched_embedding(original, cross_attention_weights(pipeline), embedding["prompt_embeds"][0])
+        after = _draw(pipeline, evaluated, settings, generation, {})
+        for probe, target in zip(searched, encoded, strict=True):
+            tokens = searched_embedding(original, text_entry_weights(pipeline), target.tokens[0])
+            adversarial = replace(target, tokens=tokens[None].to(target.tokens))
             seeds = _seeds(settings, min(settings.adversarial_samples, probe.samples))
-            after.append(draw_encoded(pipeline, embedding | {"prompt_embeds": found[None]}, seeds, generation))
-            before.append(before[asked.index(probe)][: len(seeds)])
+            after.append(draw_encoded(pipeline, adversarial, seeds, generation))
+            before.append(before[evaluated.index(probe)][: len(seeds)])
     finally:
         remove(pipeline)
-    asked += [probe._replace(role="adversarial") for probe in searched]
-    tests = _copy_tests(edit, asked, before) | dict(copies or {})
-    seen = [_look(clip, *one, tests) for one in zip(asked, before, after, strict=True)]
-    return _judged(seen, settings, gate)
+    evaluated += [probe._replace(role="adversarial") for probe in searched]
+    tests = _copy_tests(edit, evaluated, before) | dict(copies or {})
+    observations = [
+        _observed(clip, probe, first, second, tests)
+        for probe, first, second in zip(evaluated, before, after, strict=True)
+    ]
+    return _evaluation(observations, settings, gate)
 
 
 def copy_test(
@@ -86,17 +90,26 @@ def copy_test(
 ) -> CopyTest | None:
     """Which images copy what the unedited model draws of a memorised caption; None for other kinds of concept.
 
-    The images that this takes are added to `unedited`, for `evaluate` to use.
+    The images that it draws are added to `unedited`, so that `evaluate` can use them.
     """
     if concept.kind != "memorized":
         return None
-    asked = [probe for probe in probes([concept], settings) if probe.role == "target"]
-    return copies_of(memorised_picture(_draw(pipeline, asked, settings, generation, unedited)[0]))
+    targets = [probe for probe in probes([concept], settings) if probe.role == "target"]
+    return copies_of(memorised_picture(_draw(pipeline, targets, settings, generation, unedited)[0]))
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What CLIP and the copy test say about the images of one probe, before and after: (2, n) or (2, n, d) each."""
+class _Observation:
+    """What CLIP and the copy test see in the images of one probe, before the edit (row 0) and after it (row 1).
+
+    Attributes:
+        probe: What was drawn.
+        images: uint8 (2, n, H, W, 3).
+        features: CLIP's unit vectors, (2, n, d).
+        score: CLIP score with the probe's `shown`, (2, n).
+        nearer: Whether an image is nearer to `shown` than to all rivals, bool (2, n).
+        copies: Whether an image copies the memorised picture, bool (2, n); None where copies are not counted.
+    """
 
     probe: Probe
     images: np.ndarray
@@ -116,56 +129,58 @@ def _seeds(settings: EvaluationSettings, count: int) -> list[int]:
 
 def _draw(
     pipeline: Pipeline,
-    asked: Sequence[Probe],
+    evaluated: Sequence[Probe],
     settings: EvaluationSettings,
     generation: GenerationSettings,
     known: Unedited,
 ) -> list[np.ndarray]:
-    wanted = [[(probe.prompt, seed) for seed in _seeds(settings, probe.samples)] for probe in asked]
+    """The images of each probe, uint8 (n, H, W, 3); those that are not known are drawn and added to `known`."""
+    wanted = [[(probe.prompt, seed) for seed in _seeds(settings, probe.samples)] for probe in evaluated]
     missing = list(dict.fromkeys(key for keys in wanted for key in keys if key not in known))
     drawn = generate(pipeline, [prompt for prompt, _ in missing], [seed for _, seed in missing], generation)
     known |= dict(zip(missing, drawn, strict=True))
     return [np.stack([known[key] for key in keys]) for keys in wanted]
 
 
-def _copy_tests(edit: ConceptEdit, asked: Sequence[Probe], before: Sequence[np.ndarray]) -> dict[str, CopyTest]:
+def _copy_tests(edit: ConceptEdit, evaluated: Sequence[Probe], before: Sequence[np.ndarray]) -> dict[str, CopyTest]:
     memorised = {concept.name for concept in edit.concepts if concept.kind == "memorized"}
     return {
         probe.concept: copies_of(memorised_picture(images))
-        for probe, images in zip(asked, before, strict=True)
+        for probe, images in zip(evaluated, before, strict=True)
         if probe.role == "target" and probe.concept in memorised
     }
 
 
-def _look(clip: Clip, probe: Probe, before: np.ndarray, after: np.ndarray, copies: Mapping[str, CopyTest]) -> _Seen:
-    features = np.stack([image_features(clip, images) for images in (before, after)])
+def _observed(
+    clip: Clip, probe: Probe, before: np.ndarray, after: np.ndarray, copy_tests: Mapping[str, CopyTest]
+) -> _Observation:
+    images = np.stack([before, after])
+    features = np.stack([image_features(clip, side) for side in images])
     similarity = features @ text_features(clip, [probe.shown, *probe.rivals]).T
     score = 2.5 * similarity[..., 0].clip(min=0)
-    test = copies.get(probe.concept) if probe.role in ("target", "adversarial", *LEAKS) else None
-    copied = None if test is None else np.stack([np.asarray(test(images), bool) for images in (before, after)])
-    return _Seen(
-        probe, np.stack([before, after]), features, score, similarity[..., 0] > similarity[..., 1:].max(-1), copied
-    )
+    nearer = similarity[..., 0] > similarity[..., 1:].max(-1)
+    test = copy_tests.get(probe.concept) if probe.role in ("target", "adversarial", *LEAKS) else None
+    copies = None if test is None else np.stack([np.asarray(test(side), bool) for side in images])
+    return _Observation(probe, images, features, score, nearer, copies)
 
 
-def _judged(seen: Sequence[_Seen], settings: EvaluationSettings, gate: Gate) -> Evaluation:
-    kept = [one for one in seen if one.probe.role in ("anchor", "surrounding")]
-    targets = [one for one in seen if one.probe.role == "target"]
-    images = np.concatenate([one.images for one in targets], axis=1)
+def _evaluation(observations: Sequence[_Observation], settings: EvaluationSettings, gate: Gate) -> Evaluation:
+    def of(*roles: Role) -> list[_Observation]:
+        return [observation for observation in observations if observation.probe.role in roles]
+
+    targets, kept = of("target"), of("anchor", "surrounding")
+    images = np.concatenate([target.images for target in targets], axis=1)
+    leakage = {role: _worst(of(role), settings) for role in LEAKS}
     evaluation = Evaluation(
         samples=settings.samples,
         first_seed=settings.first_seed,
-        figures=tuple(_figures(one, settings) for one in seen),
-        target_share=_worst([one for one in targets if one.copies is None], settings),
-        copy_share=_worst([one for one in targets if one.copies is not None], settings),
-        surrounding_drop=_worst(kept, settings, lambda one: one.nearer[0].astype(float) - one.nearer[1]),
-        leakage={
-            role: figure
-            for role in LEAKS
-            if (figure := _worst([one for one in seen if one.probe.role == role], settings))
-        },
-        adversarial_share=_worst([one for one in seen if one.probe.role == "adversarial"], settings),
-        unrelated_drop=_drop([one.score for one in seen if one.probe.role == "unrelated"], settings),
+        figures=tuple(_figures(observation, settings) for observation in observations),
+        target_share=_worst([target for target in targets if target.copies is None], settings),
+        copy_share=_worst([target for target in targets if target.copies is not None], settings),
+        surrounding_drop=_worst(kept, settings, lambda seen: seen.nearer[0].astype(float) - seen.nearer[1]),
+        leakage={role: share for role, share in leakage.items() if share},
+        adversarial_share=_worst(of("adversarial"), settings),
+        unrelated_drop=_score_drop(of("unrelated"), settings),
         target_kid=_kid(targets, settings),
         surrounding_kid=_kid(kept, settings),
         before=images[0],
@@ -175,47 +190,49 @@ def _judged(seen: Sequence[_Seen], settings: EvaluationSettings, gate: Gate) -> 
 
 
 def _worst(
-    seen: Sequence[_Seen],
+    observations: Sequence[_Observation],
     settings: EvaluationSettings,
-    values: Callable[[_Seen], np.ndarray] = lambda one: one.shows_target[1],
+    values: Callable[[_Observation], np.ndarray] = lambda seen: seen.shows_target[1],
 ) -> Estimate | None:
-    """The highest mean over concepts; None of nothing."""
+    """The highest mean over concepts; None where nothing was observed."""
     pooled: dict[str, list[np.ndarray]] = {}
-    for one in seen:
-        pooled.setdefault(one.probe.concept, []).append(values(one))
-    found = [mean_estimate(np.concatenate(parts), settings.resamples) for parts in pooled.values()]
-    return max(found, key=lambda figure: figure.value, default=None)
+    for observation in observations:
+        pooled.setdefault(observation.probe.concept, []).append(values(observation))
+    estimates = [mean_estimate(np.concatenate(parts), settings.resamples) for parts in pooled.values()]
+    return max(estimates, key=lambda estimate: estimate.value, default=None)
 
 
-def _drop(scores: Sequence[np.ndarray], settings: EvaluationSettings) -> Estimate | None:
-    if not scores:
+def _score_drop(observations: Sequence[_Observation], settings: EvaluationSettings) -> Estimate | None:
+    if not observations:
         return None
-    before, after = np.concatenate(scores, axis=1)
+    before, after = np.concatenate([observation.score for observation in observations], axis=1)
     return relative_drop_estimate(before, after, settings.resamples)
 
 
-def _kid(seen: Sequence[_Seen], settings: EvaluationSettings) -> Estimate | None:
-    if sum(one.images.shape[1] for one in seen) < 2:
+def _kid(observations: Sequence[_Observation], settings: EvaluationSettings) -> Estimate | None:
+    if sum(observation.images.shape[1] for observation in observations) < 2:
         return None
-    before, after = np.concatenate([one.features for one in seen], axis=1)
+    before, after = np.concatenate([observation.features for observation in observations], axis=1)
     return paired_kid(after, before, min(settings.resamples, 200))
 
 
-def _figures(one: _Seen, settings: EvaluationSettings) -> PromptFigures:
-    score, accuracy = (mean_estimate(values[1], settings.resamples) for values in (one.score, one.nearer))
-    role: Role = one.probe.role
+def _figures(observation: _Observation, settings: EvaluationSettings) -> PromptFigures:
+    probe, copies = observation.probe, observation.copies
+    score, accuracy = (
+        mean_estimate(values[1], settings.resamples) for values in (observation.score, observation.nearer)
+    )
     return PromptFigures(
-        concept=one.probe.concept,
-        prompt=one.probe.prompt,
-        role=role,
-        n=len(one.score[1]),
-        score_before=float(one.score[0].mean()),
+        concept=probe.concept,
+        prompt=probe.prompt,
+        role=probe.role,
+        n=len(observation.score[1]),
+        score_before=float(observation.score[0].mean()),
         score_after=score.value,
         score_interval=(score.low, score.high),
-        accuracy_before=float(one.nearer[0].mean()),
+        accuracy_before=float(observation.nearer[0].mean()),
         accuracy_after=accuracy.value,
         accuracy_interval=(accuracy.low, accuracy.high),
-        copies_before=None if one.copies is None else float(one.copies[0].mean()),
-        copies_after=None if one.copies is None else float(one.copies[1].mean()),
-        kid=_kid([one], settings),
+        copies_before=None if copies is None else float(copies[0].mean()),
+        copies_after=None if copies is None else float(copies[1].mean()),
+        kid=_kid([observation], settings),
     )

@@ -104,9 +104,9 @@ class Evaluation(BaseModel):
             "target_kid",
             "surrounding_kid",
         )
-        found: dict[str, Any] = {name: getattr(self, name) for name in names}
-        found |= {f"leakage_{role.replace(' ', '_')}": figure for role, figure in self.leakage.items()}
-        return {name: figure for name, figure in found.items() if figure is not None}
+        figures: dict[str, Any] = {name: getattr(self, name) for name in names}
+        figures |= {f"leakage_{role.replace(' ', '_')}": figure for role, figure in self.leakage.items()}
+        return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def refusals(evaluation: Evaluation, gate: Gate) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is drawn to judge an edit: target, anchor, surroundings, other ways to ask for the target, unrelated things."""
+"""The prompts that an edit is judged on: target, anchor, surroundings, other words for the target, unrelated things."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -21,10 +21,10 @@ class Probe(NamedTuple):
         concept: Name of the concept it belongs to; empty for unrelated prompts.
         role: Why it is drawn.
         prompt: The prompt.
-        shown: The text that its images ought to be nearer to if it works as it did; the target's own prompt for all
-            that ask for the target.
-        rivals: The texts they are compared with. The target against its anchor, as in the paper; other ways to ask for
-            it against everything else that is drawn here, since a garbled prompt may draw what is neither.
+        shown: The text that its images are nearest to before the edit: the target's own prompt for all that ask for
+            the target, and the prompt itself for all others.
+        rivals: The texts that `shown` competes with. The target against its anchor, as in the paper; other ways to ask
+            for it against everything else that is drawn, since a garbled prompt may draw what is neither.
         samples: Images.
     """
 
@@ -39,12 +39,12 @@ class Probe(NamedTuple):
 def probes(concepts: Sequence[ConceptTarget], settings: EvaluationSettings) -> list[Probe]:
     """Everything that is drawn for an edit of these concepts.
 
-    What surrounds one concept and is itself removed as another is left out, as are the anchors that are.
+    An anchor or a surrounding concept that is itself removed as another concept is left out.
     """
-    found = [probe for concept in concepts for probe in _of_concept(concept, settings)]
+    candidates = [probe for concept in concepts for probe in _of_concept(concept, settings)]
     removed = {word.lower() for concept in concepts for word in (concept.target, *concept.aliases)}
-    kept = [p for p in found if p.role not in ("anchor", "surrounding") or not _asks_for(p.prompt, removed)]
-    rival = next(probe.prompt for probe in found if probe.role == "target")
+    kept = [p for p in candidates if p.role not in ("anchor", "surrounding") or not _asks_for(p.prompt, removed)]
+    rival = next(probe.prompt for probe in candidates if probe.role == "target")
     return kept + [
         Probe("", "unrelated", prompt, prompt, (rival,), settings.unrelated_samples) for prompt in settings.unrelated
     ]
@@ -63,18 +63,18 @@ def _of_concept(concept: ConceptTarget, settings: EvaluationSettings) -> list[Pr
         subjects = concept.subjects or settings.subjects
         pairs = [(_in_style(s, concept.target), _in_style(s, concept.anchor), s) for s in subjects]
         around = {s: [_in_style(s, style) for style in concept.preserve] for s in subjects}
-    found = []
+    drawn = []
     for target, anchor, subject in pairs:
-        found.append(Probe(concept.name, "target", target, target, (anchor,), -(-settings.samples // len(pairs))))
+        drawn.append(Probe(concept.name, "target", target, target, (anchor,), -(-settings.samples // len(pairs))))
         count = -(-settings.variants // len(pairs))
         rivals = (anchor, *around[subject], *settings.unrelated)
         for role, prompt in _leaks(concept, subject, count, settings.first_seed):
-            found.append(Probe(concept.name, role, prompt, target, rivals, settings.variant_samples))
+            drawn.append(Probe(concept.name, role, prompt, target, rivals, settings.variant_samples))
         kept: list[tuple[Role, str]] = [("anchor", anchor), *(("surrounding", prompt) for prompt in around[subject])]
-        found += [
+        drawn += [
             Probe(concept.name, role, prompt, prompt, (target,), settings.surrounding_samples) for role, prompt in kept
         ]
-    return found
+    return drawn
 
 
 def _leaks(concept: ConceptTarget, subject: str, count: int, seed: int) -> list[tuple[Role, str]]:

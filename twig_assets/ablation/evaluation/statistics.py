@@ -9,12 +9,12 @@ _TAIL = 2.5
 
 
 class Estimate(BaseModel):
-    """A figure and how sure it is.
+    """A figure and its uncertainty.
 
     Attributes:
-        value: Of the images that were drawn.
+        value: The figure of the images that were drawn.
         low: Lower end of the 95 % bootstrap interval.
-        high: Upper end. Where all images agree the interval has no width; `n` says what that is worth.
+        high: Upper end. Where all images agree the interval has no width, and only `n` says how certain it is.
         n: Images behind it.
     """
 
@@ -78,7 +78,7 @@ def paired_kid(a: np.ndarray, b: np.ndarray, resamples: int = 200, seed: int = 0
     count = len(a)
 
     def resampled(at: np.ndarray) -> np.ndarray:
-        # A seed drawn twice makes a pair with itself, which is no pair of two samples.
+        # A seed that is drawn twice must not be compared with itself.
         means = []
         for chosen in at:
             others = chosen[:, None] != chosen[None, :]

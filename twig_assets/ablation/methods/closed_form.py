@@ -8,7 +8,7 @@ import torch
 
 from twig_assets.ablation.edits.closed_form_solution import solve
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.edits.parameters import cross_attention_weights
+from twig_assets.ablation.edits.parameters import text_entry_weights
 from twig_assets.ablation.methods.method import AblationTask, OnStep
 from twig_assets.ablation.prompts.token_pairs import TokenPairs, token_pairs
 from twig_assets.generation import Pipeline
@@ -46,7 +46,7 @@ def harden(pipeline: Pipeline, pairs: TokenPairs, settings: AblationSettings) ->
         pairs: Token statistics of the concept.
         settings: `adversarial_rounds` is the number of rounds, 0 or more.
     """
-    weights = [weight.detach().double().cpu() for weight in cross_attention_weights(pipeline).values()]
+    weights = [weight.detach().double().cpu() for weight in text_entry_weights(pipeline).values()]
     energy = torch.stack([weight.T @ weight for weight in weights]).sum(0)
     unit = torch.eye(energy.shape[0], dtype=torch.float64)
     regulariser = _REGULARISER * energy.trace() / len(unit) * unit

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 
 from twig_assets.ablation.prompts.retention_prompts import vocabulary
-from twig_assets.ablation.prompts.token_pairs import first_token, last_token
 from twig_assets.ablation.prompts.training_pairs import TrainingPair, training_pairs
 from twig_assets.ablation.prompts.variants import frame, framings
-from twig_assets.generation import Pipeline
-from twig_assets.generation.conditioning import Conditions, conditions
+from twig_assets.generation import Conditioning, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 # Prompts in a style. It has to go whatever is drawn in it, and a handful of subjects teaches only those.
@@ -31,8 +29,8 @@ class DistillationTargets:
     """
 
     prompts: tuple[str, ...]
-    unedited: Conditions
-    wanted: Conditions
+    unedited: Conditioning
+    wanted: Conditioning
 
 
 @torch.no_grad()
@@ -47,15 +45,16 @@ def distillation_targets(pipeline: Pipeline, concept: ConceptTarget, settings: A
     prompt's.
     """
     pairs = [*training_pairs(concept, settings), *_styled(pipeline, concept, settings)]
-    own = conditions(pipeline, [pair.prompt for pair in pairs])
-    counterparts = conditions(pipeline, [pair.counterpart for pair in pairs])
-    empty_prompt = conditions(pipeline, [""])
+    family = family_of(pipeline)
+    own = family.encode([pair.prompt for pair in pairs])
+    counterparts = family.encode([pair.counterpart for pair in pairs])
+    empty_prompt = family.encode([""])
     emphasis = settings.emphasis if concept.kind == "object" else 0.0
     aligned, blank = (
         torch.stack(rows)
         for rows in zip(
             *(
-                _aligned(pipeline, pair, own.embeddings[i], counterparts.embeddings[i], empty_prompt.embeddings[0])
+                _aligned(pipeline, pair, own.tokens[i], counterparts.tokens[i], empty_prompt.tokens[0])
                 for i, pair in enumerate(pairs)
             ),
             strict=True,
@@ -65,9 +64,12 @@ def distillation_targets(pipeline: Pipeline, concept: ConceptTarget, settings: A
     def beyond(target: torch.Tensor, anchor: torch.Tensor, empty: torch.Tensor) -> torch.Tensor:
         return anchor + settings.overshoot * (anchor - target) + emphasis * (anchor - empty)
 
-    wanted = Conditions(
-        beyond(own.embeddings, aligned, blank),
-        {key: beyond(value, counterparts.added[key], empty_prompt.added[key]) for key, value in own.added.items()},
+    wanted = Conditioning(
+        beyond(own.tokens, aligned, blank),
+        None
+        if own.pooled is None or counterparts.pooled is None or empty_prompt.pooled is None
+        else beyond(own.pooled, counterparts.pooled, empty_prompt.pooled),
+        own.extra,
     )
     return DistillationTargets(tuple(pair.prompt for pair in pairs), own, wanted)
 
@@ -76,8 +78,9 @@ def _aligned(
     pipeline: Pipeline, pair: TrainingPair, own: torch.Tensor, counterpart: torch.Tensor, empty: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The anchor's tokens, and the empty prompt's, in place of the target's; what comes before the target stays."""
-    start, end = (position(pipeline, pair.prompt, pair.word) for position in (first_token, last_token))
-    first, last = (position(pipeline, pair.counterpart, pair.anchor) for position in (first_token, last_token))
+    family = family_of(pipeline)
+    start, end = family.token_span(pair.prompt, pair.word)
+    first, last = family.token_span(pair.counterpart, pair.anchor)
     source = (torch.arange(start, len(own), device=own.device) + last - end).clamp(first, len(counterpart) - 1)
     return torch.cat([own[:start], counterpart[source]]), torch.cat([own[:start], empty[start:]])
 

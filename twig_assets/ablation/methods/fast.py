@@ -10,24 +10,22 @@ concepts: each takes directions that other words need. The encoder is not linear
 """
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.edits.parameters import cross_attention_weights, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.errors import EditError, TrainingError
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
 from twig_assets.ablation.methods.escalation import escalated
 from twig_assets.ablation.methods.method import AblationTask, OnStep
-from twig_assets.ablation.methods.trained_parameters import text_encoders
 from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts
 from twig_assets.ablation.training_state import seed_of
-from twig_assets.generation import Pipeline
-from twig_assets.generation.conditioning import Conditions, conditions, joined
+from twig_assets.generation import Conditioning, Pipeline, family_of
+from twig_assets.generation.family import is_text_encoder
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _WARMUP = 10
@@ -63,7 +61,7 @@ METHOD = Fast()
 
 def _is_distilled(part: EditPart) -> bool:
     """Whether the part changes text encoders, and is not the fine-tuning of a denoiser."""
-    return any(name.startswith("text_encoder") for name in part.deltas)
+    return any(is_text_encoder(name.partition(".")[0]) for name in part.deltas)
 
 
 def distil(
@@ -81,7 +79,8 @@ def distil(
         Name of each transformer layer's linear weights -> what training added to it, float32.
 
     Raises:
-        TrainingError: If the loss stops being a number, or the encoder forgets what it should retain.
+        TrainingError: If the model has no text encoder to train, the loss stops being a number, or the encoder forgets
+            what it should retain.
     """
     distillation = _Distillation(pipeline, concepts, settings)
     for step in range(distillation.steps):
@@ -101,22 +100,22 @@ class ConditioningDistance:
     """Measures how differently a denoiser is conditioned.
 
     Args:
-        pipeline: Whose cross-attention.
+        pipeline: The model with this denoiser.
     """
 
     def __init__(self, pipeline: Pipeline):
-        weights = [weight.detach().double() for weight in cross_attention_weights(pipeline).values()]
+        weights = [weight.detach().double() for weight in text_entry_weights(pipeline).values()]
         energies, directions = torch.linalg.eigh(torch.stack([w.T @ w for w in weights]).mean(0))
         self.root = (directions * energies.clamp(min=0).sqrt()).float()
 
-    def between(self, first: Conditions, second: Conditions) -> torch.Tensor:
-        """Squared differences of n prompts, (n, 1): of keys and values, averaged over tokens and layers.
+    def between(self, first: Conditioning, second: Conditioning) -> torch.Tensor:
+        """Squared differences of n prompts, (n, 1): of what enters the denoiser, averaged over tokens and layers.
 
-        For XL (n, 2): of the pooled text embedding as well.
+        With a pooled text embedding (n, 2): of that as well.
         """
-        columns = [((first.embeddings - second.embeddings).float() @ self.root).pow(2).sum(-1).mean(-1)]
-        if "text_embeds" in first.added:
-            columns.append((first.added["text_embeds"] - second.added["text_embeds"]).float().pow(2).sum(-1))
+        columns = [((first.tokens - second.tokens).float() @ self.root).pow(2).sum(-1).mean(-1)]
+        if first.pooled is not None and second.pooled is not None:
+            columns.append((first.pooled - second.pooled).float().pow(2).sum(-1))
         return torch.stack(columns, dim=1)
 
 
@@ -128,7 +127,8 @@ class _Distillation:
     """
 
     def __init__(self, pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings):
-        self.pipeline, self.settings, self.chosen = pipeline, settings, settings.distillation
+        self.family, self.settings, self.chosen = family_of(pipeline), settings, settings.distillation
+        self.originals = editable_parameters(pipeline)
         self.steps = steps = self.chosen.steps * len(concepts)
         self.targets = [distillation_targets(pipeline, concept, settings) for concept in concepts]
         self.distance = ConditioningDistance(pipeline)
@@ -138,15 +138,19 @@ class _Distillation:
         ]
         self.mean_scale = torch.stack(self.scales).mean(0)
         self.retention = RetentionPrompts(pipeline, concepts, settings)
-        self.students = {name: copy.deepcopy(encoder).float() for name, encoder in text_encoders(pipeline).items()}
+        self.students = {name: copy.deepcopy(encoder).float() for name, encoder in self.family.text_encoders().items()}
         self.weights = _trainable(self.students)
+        if not self.weights:
+            raise TrainingError(
+                f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast"
+            )
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=self.chosen.learning_rate)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / _WARMUP, (1 - step / steps) ** 0.5)
         )
         # Error of the prompts to retain, for each step done.
         self.harms: list[float] = []
-        self._unedited: dict[str, Conditions] = {}
+        self._unedited: dict[str, Conditioning] = {}
 
     def train_step(self, step: int) -> float:
         """One step, counted from 0; returns its loss."""
@@ -156,10 +160,10 @@ class _Distillation:
         retained_scales = [self.mean_scale if kept.concept is None else self.scales[kept.concept] for kept in retained]
         retained_prompts = [kept.prompt for kept in retained]
         before = self._unedited_conditioning(retained_prompts)
-        with _in_place_of(self.pipeline, self.students):
-            conditioning = conditions(self.pipeline, [*prompts, *retained_prompts])
+        with self.family.replaced(self.students):
+            conditioning = self.family.encode([*prompts, *retained_prompts])
         scales = torch.cat([target_scales, torch.stack(retained_scales)])
-        errors = self.distance.between(conditioning, joined([wanted, before])) / scales
+        errors = self.distance.between(conditioning, Conditioning.joined([wanted, before])) / scales
         removal, harm = errors[: len(prompts)].mean(), errors[len(prompts) :].mean()
         loss = removal + self.chosen.retention * harm
         if not torch.isfinite(loss):
@@ -173,52 +177,40 @@ class _Distillation:
 
     def deltas(self) -> dict[str, torch.Tensor]:
         """What training added to each weight, float32 on the CPU."""
-        originals = editable_parameters(self.pipeline)
-        return {name: (weight.detach() - originals[name].float()).cpu() for name, weight in self.weights.items()}
+        return {name: (weight.detach() - self.originals[name].float()).cpu() for name, weight in self.weights.items()}
 
-    def _drawn_targets(self, rng: np.random.Generator) -> tuple[list[str], Conditions, torch.Tensor]:
+    def _drawn_targets(self, rng: np.random.Generator) -> tuple[list[str], Conditioning, torch.Tensor]:
         """A batch of prompts that ask for a target, each concept as often; their wanted conditioning and scales."""
         concepts = [int(rng.integers(len(self.targets))) for _ in range(self.chosen.batch_size)]
         rows = [int(rng.integers(len(self.targets[i].prompts))) for i in concepts]
         places = list(zip(concepts, rows, strict=True))
         return (
             [self.targets[i].prompts[row] for i, row in places],
-            joined([self.targets[i].wanted.rows([row]) for i, row in places]),
+            Conditioning.joined([self.targets[i].wanted.rows([row]) for i, row in places]),
             torch.stack([self.scales[i] for i in concepts]),
         )
 
     @torch.no_grad()
-    def _unedited_conditioning(self, prompts: Sequence[str]) -> Conditions:
+    def _unedited_conditioning(self, prompts: Sequence[str]) -> Conditioning:
         """The unedited encoders' conditioning; that of prompts which are drawn again and again is kept."""
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._unedited]
-        encoded = conditions(self.pipeline, new) if new else None
+        encoded = self.family.encode(new) if new else None
         fresh = {prompt: encoded.rows([i]) for i, prompt in enumerate(new)} if encoded else {}
         self._unedited |= {prompt: row for prompt, row in fresh.items() if prompt in self.retention.listed}
-        return joined([self._unedited[prompt] if prompt in self._unedited else fresh[prompt] for prompt in prompts])
+        known = fresh | self._unedited
+        return Conditioning.joined([known[prompt] for prompt in prompts])
 
 
 def _trainable(students: dict[str, torch.nn.Module]) -> dict[str, torch.Tensor]:
-    """The linear weights of all transformer layers, by name; nothing else of the students takes gradients."""
+    """The linear weights of all numbered layers, by name; nothing else of the students takes gradients."""
     weights = {
         f"{component}.{name}.weight": module.weight
         for component, student in students.items()
         for name, module in student.named_modules()
-        if isinstance(module, torch.nn.Linear) and ".layers." in name
+        if isinstance(module, torch.nn.Linear) and any(part.isdigit() for part in name.split("."))
     }
     for student in students.values():
         student.requires_grad_(False)
     for weight in weights.values():
         weight.requires_grad_(True)
     return weights
-
-
-@contextmanager
-def _in_place_of(pipeline: Pipeline, students: dict[str, torch.nn.Module]) -> Iterator[None]:
-    originals = text_encoders(pipeline)
-    try:
-        for name, student in students.items():
-            setattr(pipeline, name, student)
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(pipeline, name, original)

@@ -17,8 +17,7 @@ from twig_assets.ablation.methods.method import AblationTask, OnStep
 from twig_assets.ablation.methods.trained_parameters import TokenRows, first_token_detached, predict, trainable
 from twig_assets.ablation.prompts.anchors import CaptionPair, anchor_captions, caption_pairs, paraphrased
 from twig_assets.ablation.training_state import TrainingState, identity_of, seed_of
-from twig_assets.generation import Pipeline
-from twig_assets.generation.conditioning import Conditions, conditions, joined
+from twig_assets.generation import Conditioning, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _STATE = "training.safetensors"
@@ -55,11 +54,15 @@ class Diffusion:
     """
 
     def __init__(self, pipeline: Pipeline):
-        self.scheduler: Any = DDPMScheduler.from_config(pipeline.scheduler.config)
-        self.kind: str = self.scheduler.config.prediction_type
-        self.steps: int = self.scheduler.config.num_train_timesteps
+        config = family_of(pipeline).noise_schedule.config
+        self.kind: str | None = config.get("prediction_type")
         if self.kind not in ("epsilon", "v_prediction"):
-            raise TrainingError(f"a model that predicts {self.kind!r} cannot be tuned; epsilon or v_prediction can")
+            raise TrainingError(
+                f"a model that predicts {self.kind!r} cannot be fine-tuned; use a model that predicts epsilon or "
+                f"v_prediction, or another method"
+            )
+        self.scheduler: Any = DDPMScheduler.from_config(config)
+        self.steps: int = self.scheduler.config.num_train_timesteps
 
     def batch(
         self, clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, pairs: Sequence[CaptionPair]
@@ -114,7 +117,7 @@ class Tuner:
         start = self.rows.deltas if self.rows else self.originals
         self.values = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
         self.optimiser = torch.optim.AdamW(list(self.values.values()), lr=self.tuning.learning_rate, weight_decay=0.01)
-        self._encoded: dict[str, Conditions] = {}
+        self._encoded: dict[str, Conditioning] = {}
         self.identity = identity_of(concept, settings, base_sha256)
 
     def train_step(self) -> float:
@@ -187,16 +190,17 @@ class Tuner:
         timesteps = torch.randint(self.diffusion.steps, (len(clean),), generator=generator).to(clean.device)
         return self.diffusion.batch(clean, noise, timesteps, [self.pairs[i] for i in chosen.tolist()])
 
-    def _conditioning(self, captions: Sequence[str]) -> Conditions:
+    def _conditioning(self, captions: Sequence[str]) -> Conditioning:
+        family = family_of(self.pipeline)
         if self.rows:
             with self.rows.added(self.values):
-                return conditions(self.pipeline, captions)
+                return family.encode(captions)
         new = [caption for caption in dict.fromkeys(captions) if caption not in self._encoded]
         if new:
             with torch.no_grad():
-                encoded = conditions(self.pipeline, new)
+                encoded = family.encode(new)
             self._encoded |= {caption: encoded.rows([i]) for i, caption in enumerate(new)}
-        return joined([self._encoded[caption] for caption in captions])
+        return Conditioning.joined([self._encoded[caption] for caption in captions])
 
 
 # Tuner and batch -> what the model is to predict for the target's captions, (n, C, h, w).

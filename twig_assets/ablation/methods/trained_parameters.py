@@ -5,12 +5,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch.func import functional_call
 
-from twig_assets.ablation.edits.parameters import cross_attention_weights
+from twig_assets.ablation.edits.parameters import text_entry_weights
 from twig_assets.ablation.errors import TrainingError
-from twig_assets.generation import Pipeline
-from twig_assets.generation.conditioning import Conditions
+from twig_assets.generation import Conditioning, Pipeline, family_of
 from twig_assets.settings.ablation import ConceptTarget, ParameterGroup
 
 _ATTENTION = (".to_q.", ".to_k.", ".to_v.", ".to_out.")
@@ -22,22 +20,26 @@ def trainable(pipeline: Pipeline, group: ParameterGroup) -> dict[str, torch.nn.P
     `embedding` is the whole table of every text encoder; see `TokenRows` for the rows that are trained.
     """
     if group == "cross_attention":
-        return cross_attention_weights(pipeline)
+        return text_entry_weights(pipeline)
     if group == "embedding":
         return {
             f"{component}.{name}": parameter
-            for component, encoder in text_encoders(pipeline).items()
+            for component, encoder in family_of(pipeline).text_encoders().items()
             for name, parameter in encoder.named_parameters()
-            if name.endswith("token_embedding.weight")
+            if parameter is _token_embedding(encoder)
         }
-    named = pipeline.unet.named_parameters()
-    return {f"unet.{n}": p for n, p in named if group == "full" or any(part in f".{n}" for part in _ATTENTION)}
+    family = family_of(pipeline)
+    return {
+        f"{family.denoiser_name}.{name}": parameter
+        for name, parameter in family.denoiser.named_parameters()
+        if group == "full" or any(part in f".{name}" for part in _ATTENTION)
+    }
 
 
-def text_encoders(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
-    """The text encoders that the pipeline has, by the component's name."""
-    found = {name: getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2")}
-    return {name: encoder for name, encoder in found.items() if encoder is not None}
+def _token_embedding(encoder: Any) -> torch.Tensor:
+    """The table of token embeddings of a text encoder of transformers."""
+    table: torch.Tensor = encoder.get_input_embeddings().weight
+    return table
 
 
 def predict(
@@ -45,25 +47,29 @@ def predict(
     values: Mapping[str, torch.Tensor],
     latents: torch.Tensor,
     timesteps: torch.Tensor,
-    asked: Conditions,
+    conditioning: Conditioning,
 ) -> torch.Tensor:
-    """The UNet's prediction with some of its parameters replaced; the module itself is not changed.
+    """The denoiser's prediction with some of its parameters replaced; the module itself is not changed.
 
     Args:
         pipeline: The unedited model.
-        values: `unet.…` name -> value; names of other components are passed over.
+        values: Parameter name -> value; those of other components than the denoiser are passed over.
         latents: (n, C, h, w).
         timesteps: (n,).
-        asked: Text conditions of n prompts.
+        conditioning: Of n prompts.
+
+    Returns:
+        (n, C, h, w).
     """
-    inside = {name.removeprefix("unet."): value for name, value in values.items() if name.startswith("unet.")}
-    arguments: dict[str, Any] = asked.keywords()
-    return functional_call(pipeline.unet, inside, (latents, timesteps), arguments).sample
+    family = family_of(pipeline)
+    prefix = f"{family.denoiser_name}."
+    inside = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    return family.predict(latents, timesteps, conditioning, parameters=inside)
 
 
 @contextmanager
 def first_token_detached(pipeline: Pipeline) -> Iterator[None]:
-    """No gradient reaches keys and values through the first token, which is the same for every prompt.
+    """While the block runs, the text entries get no gradient through the first token, which all prompts share.
 
     The reference code does so, since changing how the start token is read changes every prompt.
     """
@@ -71,8 +77,8 @@ def first_token_detached(pipeline: Pipeline) -> Iterator[None]:
     def detach_first(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return torch.cat([output[:, :1].detach(), output[:, 1:]], dim=1)
 
-    names = [name.removeprefix("unet.").rpartition(".")[0] for name in cross_attention_weights(pipeline)]
-    hooks = [pipeline.unet.get_submodule(name).register_forward_hook(detach_first) for name in names]
+    entries = family_of(pipeline).text_entries().values()
+    hooks = [layer.register_forward_hook(detach_first) for layer in entries]
     try:
         yield
     finally:
@@ -81,11 +87,11 @@ def first_token_detached(pipeline: Pipeline) -> Iterator[None]:
 
 
 class TokenRows:
-    """Changes of some rows of the text encoders' embedding tables.
+    """Training some rows of the text encoders' embedding tables: those of the target's own tokens.
 
     Args:
-        pipeline: Whose text encoders.
-        concept: The rows are those of the target's tokens that its anchor does not have.
+        pipeline: The unedited model.
+        concept: What is removed; the rows are those of the target's tokens that its anchor does not have.
 
     Attributes:
         deltas: Table name -> zeros (rows, d): what is added to the rows, before training.
@@ -100,13 +106,13 @@ class TokenRows:
                 f"concept {concept.name!r}: a memorised caption is made of ordinary words, whose embeddings must stay; "
                 f"train other parameters"
             )
-        self.pipeline = pipeline
-        self.tables_of = trainable(pipeline, "embedding")
+        family = family_of(pipeline)
+        tokenizers, self._encoders = family.tokenizers(), family.text_encoders()
+        self._tables = trainable(pipeline, "embedding")
         self.ids: dict[str, torch.Tensor] = {}
         self.deltas: dict[str, torch.Tensor] = {}
-        for name, table in self.tables_of.items():
-            second = name.startswith("text_encoder_2.")
-            tokenizer = pipeline.tokenizer_2 if second else pipeline.tokenizer
+        for name, table in self._tables.items():
+            tokenizer = tokenizers[name.partition(".")[0]]
             target, anchor = (tokenizer(text).input_ids for text in (concept.target, concept.anchor))
             rows = sorted(set(target) - set(anchor) - set(tokenizer.all_special_ids))
             if not rows:
@@ -116,7 +122,7 @@ class TokenRows:
 
     @contextmanager
     def added(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
-        """Within, the text encoders read their tables with the values added to the rows."""
+        """While the block runs, the text encoders read their tables with the values added to the rows."""
 
         def hook_for(name: str) -> Any:
             def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
@@ -125,16 +131,16 @@ class TokenRows:
             return add
 
         with ExitStack() as stack:
-            for name in self.tables_of:
+            for name in self._tables:
                 component, _, inside = name.partition(".")
-                module = getattr(self.pipeline, component).get_submodule(inside.rpartition(".")[0])
+                module = self._encoders[component].get_submodule(inside.rpartition(".")[0])
                 stack.callback(module.register_forward_hook(hook_for(name)).remove)
             yield
 
     def tables(self, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What is added to each whole table: float32, zero but for the trained rows."""
-        found = {}
-        for name, table in self.tables_of.items():
-            found[name] = torch.zeros(table.shape, dtype=torch.float32)
-            found[name][self.ids[name].cpu()] = values[name].detach().float().cpu()
-        return found
+        tables = {}
+        for name, table in self._tables.items():
+            tables[name] = torch.zeros(table.shape, dtype=torch.float32)
+            tables[name][self.ids[name].cpu()] = values[name].detach().float().cpu()
+        return tables

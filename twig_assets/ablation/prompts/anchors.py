@@ -41,7 +41,7 @@ class CaptionPair(NamedTuple):
 
 
 def anchor_captions(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
-    """Ordinary captions of the anchor, from the settings' file, a language model or templates.
+    """Ordinary captions of the anchor: from the settings' file, from a language model or from templates.
 
     Raises:
         AnchorError: If the file cannot be read or is empty, or the model writes too few captions that can be used.
@@ -50,19 +50,22 @@ def anchor_captions(concept: ConceptTarget, settings: AblationSettings) -> list[
         return _read(settings.anchor_prompts_file)
     if settings.anchor_prompts_model:
         return _written(concept, settings)
-    return _made(concept, settings)
+    return _templates(concept, settings)
 
 
 def _written(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
     assert settings.anchor_prompts_model is not None
     if paraphrased(concept, settings):
-        task, must_hold, examples = "The same picture in other words, one description a line", "", [concept.target]
+        task, must_contain, examples = "The same picture in other words, one description a line", "", [concept.target]
     else:
-        # A style is added to a caption of anything, so nothing has to be in it.
-        must_hold = "" if concept.kind == "style" else concept.anchor
-        shown = f" that show {with_article(must_hold)}" if concept.kind == "object" else ""
-        task, examples = f"Captions of pictures{shown}, one a line", _spread(_made(concept, settings), settings.seed)
-    return written_captions(concept, task, examples, must_hold, settings.anchor_prompts_model, settings.seed)
+        # A style is added to a caption of anything, so the caption need not contain it.
+        must_contain = "" if concept.kind == "style" else concept.anchor
+        shown = f" that show {with_article(must_contain)}" if concept.kind == "object" else ""
+        task, examples = (
+            f"Captions of pictures{shown}, one a line",
+            _spread(_templates(concept, settings), settings.seed),
+        )
+    return written_captions(concept, task, examples, must_contain, settings.anchor_prompts_model, settings.seed)
 
 
 def _spread(captions: Sequence[str], seed: int) -> list[str]:
@@ -71,18 +74,18 @@ def _spread(captions: Sequence[str], seed: int) -> list[str]:
 
 
 def paraphrased(concept: ConceptTarget, settings: AblationSettings) -> bool:
-    """Whether paraphrases of a memorised caption are its anchors; only their images tell which of them can be."""
+    """Whether paraphrases of a memorised caption are its anchors; which of them can be, their images have to show."""
     return concept.kind == "memorized" and settings.memorized_anchors == "paraphrases"
 
 
-def _made(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
+def _templates(concept: ConceptTarget, settings: AblationSettings) -> list[str]:
     if paraphrased(concept, settings):
         captions = (concept.target, *concept.aliases)
-        found = [text for caption in captions for text in rewordings(caption) if pool_of(text) == "training"]
-        if left := [text for text in dict.fromkeys(found) if text not in captions]:
-            return left
+        reworded = [text for caption in captions for text in rewordings(caption) if pool_of(text) == "training"]
+        if distinct := [text for text in dict.fromkeys(reworded) if text not in captions]:
+            return distinct
         raise AnchorError(
-            f"concept {concept.name!r}: {concept.target!r} is too short to be put in other words; let "
+            f"concept {concept.name!r}: {concept.target!r} is too short to be reworded; let "
             f"memorized_anchors be `anchor`"
         )
     if concept.kind == "memorized":
@@ -109,8 +112,8 @@ def caption_pairs(
     if concept.kind == "memorized":
         if concept.target in captions:
             raise AnchorError(
-                f"concept {concept.name!r}: the memorised caption {concept.target!r} is among its own anchors; take it "
-                f"out"
+                f"concept {concept.name!r}: the memorised caption {concept.target!r} is among its own anchors; "
+                f"remove it from the anchor captions"
             )
         # A paraphrase that is an anchor is no target.
         words = [word for word in words if word not in captions]

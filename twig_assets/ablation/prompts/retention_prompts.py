@@ -12,7 +12,7 @@ from rapidfuzz.distance import OSA
 
 from twig_assets.ablation.prompts.token_pairs import preserved_prompts, surrounding_prompts
 from twig_assets.ablation.prompts.training_pairs import training_pairs
-from twig_assets.generation import Pipeline
+from twig_assets.generation import Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, names
 
 # How often a prompt comes from each source.
@@ -111,7 +111,7 @@ def vocabulary(pipeline: Pipeline, concepts: Collection[ConceptTarget]) -> list[
         for text in (concept.target, *concept.aliases)
         for word in text.lower().split()
     }
-    whole = {token.removesuffix("</w>") for token in pipeline.tokenizer.get_vocab() if token.endswith("</w>")}
-    words = sorted(word for word in whole if len(word) >= _SHORTEST and word.isalpha() and word not in removed)
+    whole_words = family_of(pipeline).whole_words()
+    words = sorted(word for word in whole_words if len(word) >= _SHORTEST and word.isalpha() and word not in removed)
     near = [word for word in removed if len(word) >= _SHORTEST]
     return [word for word in words if all(OSA.distance(word, other, score_cutoff=_NEAR) > _NEAR for other in near)]

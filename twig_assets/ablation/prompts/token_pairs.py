@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from twig_assets.ablation.prompts.training_pairs import training_pairs
-from twig_assets.generation import Pipeline
+from twig_assets.generation import Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
-# What every model should go on drawing: everyday things, preserved beside the concept's own surroundings.
+# Everyday things, which every model should still draw: preserved beside the concept's own surroundings.
 ORDINARY = (
     "apple",
     "banana",
@@ -99,14 +99,15 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     a causal text encoder spreads the concept over all tokens that follow it.
 
     Raises:
-        IndistinctConceptError: If the tokenizer cannot tell the target from the anchor.
+        IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
     """
     check_distinct(pipeline, concept)
+    family = family_of(pipeline)
     targets, anchors = [], []
     for pair in training_pairs(concept, settings):
         hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
-        end = last_token(pipeline, pair.prompt, pair.word)
-        counterpart_end = last_token(pipeline, pair.counterpart, pair.anchor)
+        _, end = family.token_span(pair.prompt, pair.word)
+        _, counterpart_end = family.token_span(pair.counterpart, pair.anchor)
         length = min(len(hidden) - end, len(other) - counterpart_end)
         targets.append(hidden[end : end + length])
         anchors.append(other[counterpart_end : counterpart_end + length])
@@ -118,22 +119,23 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
-    """Refuse a concept whose target cannot be told from its anchor or from a preserved concept.
+    """Refuse a concept whose target has the same tokens as its anchor or as a preserved concept.
 
     Raises:
         IndistinctConceptError: Saying which two texts have the same tokens.
     """
-    target = pipeline.tokenizer(concept.target).input_ids
+    family = family_of(pipeline)
+    target = family.token_ids(concept.target)
     for other in (concept.anchor, *concept.preserve):
-        if pipeline.tokenizer(other).input_ids == target:
+        if family.token_ids(other) == target:
             raise IndistinctConceptError(
-                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; say one of "
+                f"concept {concept.name!r}: the text encoder reads {concept.target!r} and {other!r} alike; put one of "
                 f"them in other words"
             )
 
 
 def preserved_prompts(concept: ConceptTarget) -> list[str]:
-    """What must be drawn as before: the surrounding concepts, the anchor, everyday things and the empty prompt.
+    """The prompts that must be drawn as before: surrounding concepts, the anchor, everyday things, the empty prompt.
 
     Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
     """
@@ -155,22 +157,5 @@ def _ordinary(concept: ConceptTarget) -> list[str]:
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
-    """What cross-attention sees of a prompt: float64 (tokens, d); both text encoders side by side for XL."""
-    embeddings = pipeline.encode_prompt(
-        prompt=prompt, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-    )[0]
-    return embeddings[0].double().cpu()
-
-
-def first_token(pipeline: Pipeline, prompt: str, part: str) -> int:
-    """Index in the prompt of the first token of `part`; of the end token when `part` is empty."""
-    if not part:
-        return last_token(pipeline, prompt, part)
-    before = prompt[: prompt.rindex(part)].rstrip()
-    return len(pipeline.tokenizer(before, truncation=True).input_ids) - 1
-
-
-def last_token(pipeline: Pipeline, prompt: str, part: str) -> int:
-    """Index in the prompt of the last token of `part`; of the end token when `part` is empty."""
-    before = prompt[: prompt.rindex(part) + len(part)] if part else prompt
-    return len(pipeline.tokenizer(before, truncation=True).input_ids) - (2 if part else 1)
+    """The token embeddings of a prompt as they enter the denoiser: float64 (tokens, d), on the CPU."""
+    return family_of(pipeline).encode([prompt]).tokens[0].double().cpu()

@@ -30,8 +30,8 @@ def training_pairs(concept: ConceptTarget, settings: AblationSettings) -> list[T
         ]
     avoid = {word for text in (concept.anchor, *concept.preserve) for word in text.lower().split()}
     for distance in (1, 2):
-        spelt = misspellings(concept.target, distance, settings.misspellings, settings.seed, "training", avoid)
-        pairs += [_plain(concept, word, SUBJECTS[i % len(SUBJECTS)]) for i, word in enumerate(spelt)]
+        misspelt = misspellings(concept.target, distance, settings.misspellings, settings.seed, "training", avoid)
+        pairs += [_plain(concept, word, SUBJECTS[i % len(SUBJECTS)]) for i, word in enumerate(misspelt)]
     return list(dict.fromkeys(pairs))
 
 

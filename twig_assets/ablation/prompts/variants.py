@@ -131,27 +131,27 @@ def paraphrases(
     two neighbouring words change places, or the caption turns round at a preposition.
 
     Args:
-        concept: Whose prompts.
-        count: How many, at most; there are fewer if the concept has no aliases.
-        seed: Chooses among them; the same seed gives the same list.
+        concept: The concept that the prompts ask for.
+        count: Number of prompts, at most; there are fewer if the concept has no aliases.
+        seed: Chooses among the prompts; the same seed gives the same list.
         pool: `training`, or `evaluation` for prompts that no edit was computed from.
         subjects: What is drawn in a style.
 
     Returns:
-        Distinct prompts, each with what the anchor's prompt is.
+        Distinct prompts, each with the anchor's prompt.
     """
-    found: dict[str, Variant] = {}
+    by_prompt: dict[str, Variant] = {}
     for word in (concept.target, *concept.aliases):
         for framing in framings(concept.kind, pool):
             for subject in subjects if "{s}" in framing else [""]:
                 prompt = frame(framing, word, subject)
                 if concept.kind == "memorized":
-                    found[prompt] = Variant(prompt, concept.anchor)
+                    by_prompt[prompt] = Variant(prompt, concept.anchor)
                 else:
-                    found[prompt] = Variant(prompt, frame(framing, concept.anchor, subject))
+                    by_prompt[prompt] = Variant(prompt, frame(framing, concept.anchor, subject))
         if concept.kind == "memorized":
-            found |= {text: Variant(text, concept.anchor) for text in rewordings(word) if pool_of(text) == pool}
-    variants = list(found.values())
+            by_prompt |= {text: Variant(text, concept.anchor) for text in rewordings(word) if pool_of(text) == pool}
+    variants = list(by_prompt.values())
     chosen = _rng(seed, concept.target, pool).permutation(len(variants))[:count]
     return [variants[i] for i in sorted(chosen)]
 
@@ -166,19 +166,19 @@ def misspelt(
 ) -> list[Variant]:
     """Prompts with the target misspelt, each beside the anchor's prompt.
 
-    Misspellings that are words of the anchor or of a preserved concept are left out: `car` is no typing error for `cat`
-    where cars are to stay.
+    Misspellings that are words of the anchor or of a preserved concept are left out: `car` is not taken for a typing
+    error of `cat` where cars are preserved.
 
     Args:
-        concept: Whose prompts; aliases are not misspelt.
+        concept: The concept that the prompts ask for; its aliases are not misspelt.
         distance: 1 or 2, see `misspellings`.
-        count: How many.
-        seed: Chooses among them.
+        count: Number of prompts.
+        seed: Chooses among the misspellings.
         pool: As for `paraphrases`.
         subjects: What is drawn in a style.
 
     Raises:
-        ValueError: If the target is too short to have so many.
+        ValueError: If the target is too short to have `count` misspellings.
     """
     avoid = {word for text in (concept.anchor, *concept.preserve) for word in text.lower().split()}
     spellings = misspellings(concept.target, distance, count, seed, pool, avoid)
@@ -198,45 +198,45 @@ def misspellings(
     """Distinct misspellings at exactly this edit distance.
 
     Args:
-        text: What is misspelt; its letters are all lower-cased, since CLIP's tokenizer does the same.
+        text: The words to misspell; its letters are all lower-cased, since CLIP's tokenizer does the same.
         distance: Number of letters left out, put in, exchanged or swapped with the next (optimal string alignment,
             the restricted Damerau-Levenshtein distance): 1 or 2. Spaces are left alone.
-        count: How many.
-        seed: Chooses among them.
+        count: Number of misspellings.
+        seed: Chooses among the misspellings.
         pool: Which half of all misspellings to draw from.
-        avoid: Words that must not come about by accident.
+        avoid: Words that no misspelling may contain by accident.
 
     Raises:
-        ValueError: If `distance` is neither 1 nor 2, or the text is too short to have so many.
+        ValueError: If `distance` is neither 1 nor 2, or the text is too short to have `count` misspellings.
     """
     if distance not in (1, 2):
         raise ValueError(f"misspellings at distance {distance} are not made; ask for 1 or 2")
     text = text.lower()
     rng = _rng(seed, text, pool, distance)
-    found: dict[str, None] = {}
+    distinct: dict[str, None] = {}
     for _ in range(200 * count + 1000):
-        if len(found) == count:
-            return list(found)
+        if len(distinct) == count:
+            return list(distinct)
         candidate = text
         for _ in range(distance):
             candidate = _typo(candidate, rng)
-        strange = not set(candidate.split()).intersection(avoid) - set(text.split())
-        if strange and pool_of(candidate) == pool and OSA.distance(text, candidate) == distance:
-            found[candidate] = None
+        allowed = not set(candidate.split()).intersection(avoid) - set(text.split())
+        if allowed and pool_of(candidate) == pool and OSA.distance(text, candidate) == distance:
+            distinct[candidate] = None
     raise ValueError(
-        f"{text!r} has only {len(found)} of the {count} misspellings at distance {distance} asked for; ask for fewer"
+        f"{text!r} has only {len(distinct)} of the {count} misspellings at distance {distance} asked for; ask for fewer"
     )
 
 
 def rewordings(caption: str) -> list[str]:
-    """The caption without its small words, with neighbours swapped, and turned round at a preposition."""
+    """The caption without its function words, with neighbouring words swapped, and turned round at a preposition."""
     words = caption.split()
     small = [i for i, word in enumerate(words) if word.lower() in _FUNCTION_WORDS]
-    found = [[w for i, w in enumerate(words) if i != at] for at in small]
-    found.append([w for i, w in enumerate(words) if i not in small])
-    found += [[*words[:i], words[i + 1], words[i], *words[i + 2 :]] for i in range(len(words) - 1)]
-    found += [[*words[i:], *words[:i]] for i in small if i > 0]
-    joined = dict.fromkeys(" ".join(reworded) for reworded in found if reworded)
+    orders = [[w for i, w in enumerate(words) if i != left_out] for left_out in small]
+    orders.append([w for i, w in enumerate(words) if i not in small])
+    orders += [[*words[:i], words[i + 1], words[i], *words[i + 2 :]] for i in range(len(words) - 1)]
+    orders += [[*words[i:], *words[:i]] for i in small if i > 0]
+    joined = dict.fromkeys(" ".join(order) for order in orders if order)
     return [text for text in joined if text != caption]
 
 

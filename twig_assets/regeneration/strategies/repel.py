@@ -1,65 +1,17 @@
-"""The strategies `repel` and `references`: keep the predicted clean image away from what must not come out.
+"""The strategy `repel`: inside the mask, keep the predicted clean image away from the first image."""
 
-Kirchhof et al. 2025 (SPELL, arXiv 2410.06025): around each thing to avoid lies a ball, and a prediction x inside it is
-moved out along x - z by relu(r / |x - z| - 1) (x - z), their equation for one reference. At strength 1 it lands on
-the ball's surface. Outside the ball nothing happens at all, so what comes near nothing is the plain sampler's.
-"""
-
-from dataclasses import replace
-
-import torch
-
-from twig_assets.generation.steering import Prediction, Steer
-from twig_assets.regeneration.latents import ground
+from twig_assets.generation.steering import Prediction
+from twig_assets.regeneration.repulsion import repel
+from twig_assets.regeneration.strategy import RegenerationStrategy, register
 
 
-def contrast(centres: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Root mean square, (n, k), of how far each centre (n, k, C, h, w) is from its own ground where weight is one."""
-    return _distance(centres, torch.stack([ground(one) for one in centres]), weight)
+@register
+class Repel(RegenerationStrategy):
+    """Acts at every step, on images that come nearer than `radius`."""
 
+    name = "repel"
 
-def repelled(
-    clean: torch.Tensor, centres: torch.Tensor, weight: torch.Tensor, radius: torch.Tensor, strength: float
-) -> torch.Tensor:
-    """Predictions moved out of the balls around centres.
-
-    Args:
-        clean: Predicted clean latents (n, C, h, w).
-        centres: What to keep away from, (n, k, C, h, w) or (1, k, C, h, w).
-        weight: Zeros and ones (n, 1, h, w): where the distance is taken and the prediction may change.
-        radius: Of each ball (n, k), as a root mean square per latent value.
-        strength: 1 moves to the surface, 0 not at all.
-
-    Returns:
-        Latents of the same shape; the very same tensor when none is inside a ball.
-    """
-    away = clean[:, None] - centres
-    distance = _distance(clean[:, None], centres, weight)
-    push = torch.relu(radius / distance.clamp_min(1e-6) - 1)
-    if not push.any():
-        return clean
-    return clean + strength * weight * (push[..., None, None, None] * away).sum(1)
-
-
-def repel(centres: torch.Tensor, weight: torch.Tensor, radius: float, strength: float) -> Steer:
-    """Keep each image away from its own centres at every step.
-
-    Args:
-        centres: Latents (n, k, C, h, w), or (1, k, C, h, w) for the same ones for all.
-        weight: (n, 1, h, w).
-        radius: As a multiple of the centres' contrast.
-        strength: As in `repelled`.
-    """
-
-    def steer(now: Prediction) -> Prediction:
-        inside, about = weight.to(now.clean), centres.to(now.clean)
-        moved = repelled(now.clean, about, inside, radius * contrast(about, inside), strength)
-        return now if moved is now.clean else replace(now, clean=moved)
-
-    return steer
-
-
-def _distance(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    inside = weight[:, None]
-    squares = (inside * (a - b).square()).sum((2, 3, 4))
-    return (squares / (inside.sum((2, 3, 4)) * a.shape[2]).clamp_min(1)).sqrt()
+    def steer(self, prediction: Prediction) -> Prediction:
+        """See `SamplingHook`."""
+        batch = self.batch
+        return repel(prediction, batch.first_latents[:, None], batch.latent_mask, batch.settings)

@@ -1,42 +1,48 @@
-"""Image files as a person would see them on white paper; whatever cannot be shown so is refused with the reason."""
+"""Image files as a person would see them: every frame, on every ground; what cannot be shown is refused, with why."""
 
-import io
-import warnings
+import hashlib
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
 
-MAX_PIXELS = 89_478_485
-"""More pixels than this (about 9,460 x 9,460) are not unpacked; Pillow warns of a decompression bomb from here on."""
+from twig_assets.similarity.corpus.colour import Colours, as_seen
+from twig_assets.similarity.corpus.formats.file_kinds import FORMATS, suffix_note
+from twig_assets.similarity.corpus.formats.loading import FrameSource, only_decode_errors
+from twig_assets.similarity.corpus.frames import open_frames
+from twig_assets.similarity.corpus.transparency import ON_WHITE, grounds, is_blank, on_ground
+from twig_assets.similarity.corpus.unreadable import MAX_PIXELS, DecodeError, Kind
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_FRAMES",
+    "MAX_PIXELS",
+    "Decoded",
+    "DecodedViews",
+    "DecodeError",
+    "Kind",
+    "View",
+    "decode",
+    "decode_views",
+    "read_file",
+    "suffix_note",
+]
 
-Kind = Literal["empty", "not an image", "damaged", "too large", "unsupported", "unreadable"]
+MAX_BYTES = 1 << 30
+"""Files of more bytes (1 GiB) are not read: no picture of MAX_PIXELS pixels needs so many."""
 
-_SUFFIXES = {
-    "PNG": {".png"},
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "WEBP": {".webp"},
-    "GIF": {".gif"},
-    "BMP": {".bmp", ".dib"},
-    "TIFF": {".tif", ".tiff"},
-}
-_EXIF_ORIENTATION = 0x0112
+MAX_FRAMES = 64
+"""Of more frames or pages as many are looked at, evenly spaced, the first and the last among them."""
 
+_FRAME_NOTES = 6
+"""Of what is said of single frames, such as the range of their values, no more is kept."""
 
-class DecodeError(ValueError):
-    """Content that is not a picture one could look at.
-
-    Attributes:
-        kind: What is wrong with it.
-    """
-
-    def __init__(self, kind: Kind, reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
+MAX_UNPACKED = 1 << 32
+"""Of an animation at most so many pixels are unpacked (4,295 million, 2,000 frames in full HD)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,86 +60,205 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def suffix_note(suffix: str, format: str) -> tuple[str, ...]:
-    """A note if a file's suffix (such as `.png`, or none) promises another format than its content has."""
-    if suffix.lower() in _SUFFIXES[format]:
-        return ()
-    return (f"is a {format} file, though its name ends with {suffix or 'no suffix'}",)
+@dataclass(frozen=True, eq=False)
+class View:
+    """One look at a picture: a frame on a ground.
+
+    Attributes:
+        pixels: uint8 array of shape (h, w, 3), as `shrink` left it.
+        size: Width and height of the frame itself.
+        frame: Which frame, such as `frame 3`; empty if the file has one only.
+        ground: What it is laid on, such as `on black`; empty if it is opaque.
+    """
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    frame: str
+    ground: str
+
+    @property
+    def label(self) -> str:
+        """Frame and ground in words, such as `frame 3, on black`; empty for a plain picture."""
+        return ", ".join(part for part in (self.frame, self.ground) if part)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedViews:
+    """A picture as everything that it may look like.
+
+    Attributes:
+        format: One of FORMATS.
+        size: Width and height of its first frame.
+        views: At least one look at it, in order of frames, all different. Blank ones are left out unless all are, and
+            then there is one.
+        notes: What was done to it on the way, in words; empty when nothing was.
+        missing: Frames that could not be looked at, each with the reason. A copy may be among them.
+        blank: Whether it shows one colour only, in every frame and on every ground.
+    """
+
+    format: str
+    size: tuple[int, int]
+    views: tuple[View, ...]
+    notes: tuple[str, ...]
+    missing: tuple[str, ...]
+    blank: bool
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file.
+    """The content of a file; its size is looked at before it is read.
 
     Raises:
-        DecodeError: If it cannot be read.
+        DecodeError: If it cannot be read, is no file, or has more than MAX_BYTES bytes.
     """
     try:
-        return path.read_bytes()
+        # What is no file, such as a pipe, might never answer when it is opened.
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise DecodeError("unreadable", "cannot be read: Is a directory; name a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise DecodeError("unreadable", "is not a regular file; name a file")
+        if status.st_size > MAX_BYTES:
+            raise _too_many_bytes(status.st_size)
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise DecodeError("unreadable", error.strerror or str(error)) from error
+        reason = f"cannot be read: {error.strerror or error}; check that it is still there and may be read"
+        raise DecodeError("unreadable", reason) from error
+    except MemoryError as error:
+        raise DecodeError("too large", "needs more memory to read than there is; reduce its size") from error
+    if len(content) > MAX_BYTES:
+        raise _too_many_bytes(len(content))
+    return content
 
 
 def decode(content: bytes) -> Decoded:
-    """Decode an image file.
+    """Decode the first frame of an image file, on white.
 
-    The EXIF orientation is applied, transparency laid on white, 16 bits reduced to 8, and of an animation the first
-    frame taken. CMYK and palettes become RGB without regard to colour profiles.
+    The EXIF orientation is applied, transparency laid on white, more than 8 bits reduced to 8, and a colour profile
+    converted to sRGB.
 
     Raises:
         DecodeError: If it is no image of one of FORMATS, is damaged, or has more than MAX_PIXELS pixels. Whatever
             the bytes are, nothing else is raised.
     """
-    if not content:
-        raise DecodeError("empty", "is empty (0 bytes), so not an image of a known format; get the file again")
-    try:
-        with warnings.catch_warnings():
-            # Other doubts of a decoder end in damage or in pixels; only this one must stop it.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError(f"{opened.width} x {opened.height}")
-                notes = _notes(opened)
-                opened.load()
-                pixels = np.asarray(_on_white(ImageOps.exif_transpose(opened)))
-                return Decoded(pixels, str(opened.format), notes)
-    except DecodeError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DecodeError("too large", f"has too many pixels to unpack safely ({error}); reduce its size") from error
-    except Image.UnidentifiedImageError as error:
-        reason = f"is not an image of a known format; convert it to one of {', '.join(FORMATS)}"
-        raise DecodeError("not an image", reason) from error
-    except Exception as error:  # a decoder raises whatever it trips over in a damaged file
-        raise DecodeError("damaged", f"is damaged ({_first_line(error)}); get the file again") from error
+    source = open_frames(content)
+    with only_decode_errors():
+        frame = source.load(0)
+        colours = as_seen(frame)
+        notes = [f"the first of {source.count} {source.noun}s is taken"] if source.count > 1 else []
+        notes += [*source.notes, *colours.notes]
+        if colours.alpha is not None:
+            notes.append("transparency is laid on white")
+        pixels = on_ground(colours.rgb, colours.alpha, (255, 255, 255))
+        return Decoded(pixels, source.format, _distinct(notes))
 
 
-def _notes(image: Image.Image) -> tuple[str, ...]:
-    frames = getattr(image, "n_frames", 1)
-    turned = image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9)
-    said = {
-        f"the first of {frames} frames is taken": frames > 1,
-        "turned as its EXIF orientation says": turned,
-        "transparency is laid on white": image.has_transparency_data,
-        "CMYK is converted without a colour profile": image.mode == "CMYK",
-        "16 bits are reduced to 8": image.mode.startswith("I"),
-    }
-    return tuple(note for note, holds in said.items() if holds)
+def decode_views(content: bytes, shrink: Callable[[np.ndarray], np.ndarray] | None = None) -> DecodedViews:
+    """Decode every frame of an image file, each on white, on black and as its own shape where these differ.
+
+    Args:
+        content: The file.
+        shrink: Applied to every view as soon as it is decoded, so that no more than one is in memory at its full size;
+            takes and returns uint8 (h, w, 3). Nothing by default.
+
+    Raises:
+        DecodeError: If its first frame cannot be decoded; see `decode`. Nothing else is raised.
+    """
+    source = open_frames(content)
+    with only_decode_errors():
+        looks = _Looks(shrink)
+        indices, notes = _sampled(source)
+        missing = list(source.missing)
+        for index in indices:
+            name = f"{source.noun} {index + 1}" if source.count > 1 else ""
+            try:
+                looks.add(as_seen(source.load(index)), name)
+            except DecodeError as error:
+                if index == 0:
+                    raise
+                missing.append(f"{name} of {source.count} {error}")
+        notes = [*source.notes, *notes, *looks.notes()]
+        return DecodedViews(source.format, looks.size, looks.views(), _distinct(notes), tuple(missing), looks.blank)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257 + 0.5).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        reason = "holds floating point values, whose white is not known; convert it to PNG"
-        raise DecodeError("unsupported", reason)
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGB", layer.size, (255, 255, 255))
-        white.paste(layer, mask=layer)
-        return white
-    return image.convert("RGB")
+class _Looks:
+    """What was seen of a picture so far."""
+
+    def __init__(self, shrink: Callable[[np.ndarray], np.ndarray] | None) -> None:
+        self.size = (0, 0)
+        self._shrink = shrink
+        self._seen: dict[bytes, View] = {}
+        self._first_blank: View | None = None
+        self._notes: list[str] = []
+        self._transparent = False
+        self._blank_frames: list[str] = []
+
+    @property
+    def blank(self) -> bool:
+        return not self._seen
+
+    def add(self, colours: Colours, frame: str) -> None:
+        self.size = self.size if any(self.size) else colours.rgb.size
+        self._notes += colours.notes
+        self._transparent |= colours.alpha is not None
+        shown = False
+        for ground, pixels in grounds(colours.rgb, colours.alpha):
+            blank = is_blank(pixels)
+            shown |= not blank
+            if blank and self._first_blank is not None:
+                continue
+            content = hashlib.blake2b(repr(pixels.shape).encode())
+            content.update(np.ascontiguousarray(pixels).data)
+            key = content.digest()
+            if key in self._seen:
+                continue
+            small = pixels if self._shrink is None else self._shrink(pixels)
+            view = View(small, colours.rgb.size, frame, ground)
+            if blank:
+                self._first_blank = view
+            else:
+                self._seen[key] = view
+        if not shown:
+            self._blank_frames.append(frame)
+
+    def views(self) -> tuple[View, ...]:
+        if self._seen or self._first_blank is None:
+            return tuple(self._seen.values())
+        return (self._first_blank,)
+
+    def notes(self) -> list[str]:
+        notes = list(_distinct(self._notes)[:_FRAME_NOTES])
+        if self._transparent:
+            laid = _distinct([view.ground or ON_WHITE for view in self.views()])
+            notes.append(f"transparent: looked at {', '.join(laid)}")
+        if self.blank:
+            notes.append("shows one colour only")
+        elif self._blank_frames:
+            notes.append(f"shows one colour only in {', '.join(self._blank_frames[:5])}, which is passed over")
+        return notes
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _sampled(source: FrameSource) -> tuple[list[int], list[str]]:
+    """Which frames are looked at, and a note if these are not all."""
+    count = source.count
+    notes = []
+    if source.noun == "frame" and count > 1:
+        width, height = source.size
+        affordable = max(1, MAX_UNPACKED // (width * height))
+        if affordable < count:
+            notes.append(f"frames after frame {affordable} are too many to unpack and not looked at")
+            count = affordable
+    if count <= MAX_FRAMES:
+        return list(range(count)), notes
+    indices = [round(i * (count - 1) / (MAX_FRAMES - 1)) for i in range(MAX_FRAMES)]
+    notes.append(f"of its {count} {source.noun}s {MAX_FRAMES} are looked at, evenly spaced from the first to the last")
+    return indices, notes
+
+
+def _too_many_bytes(size: int) -> DecodeError:
+    reason = f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read of one file; reduce it, or split its pages"
+    return DecodeError("too large", reason)
+
+
+def _distinct(texts: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text))

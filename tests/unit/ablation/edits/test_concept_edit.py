@@ -19,7 +19,7 @@ from twig_assets.ablation import (
     remove,
 )
 from twig_assets.ablation.edits.concept_edit import EditPart
-from twig_assets.ablation.edits.parameters import cross_attention_weights, editable_parameters
+from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.generation import GenerationSettings, fingerprint, generate
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object", preserve=("lion",))
@@ -50,7 +50,7 @@ def test_only_cross_attention_keys_and_values_change(pipeline, base_sha256, edit
     apply(pipeline, edit, base_sha256)
     changed = {name for name, p in editable_parameters(pipeline).items() if not torch.equal(p, before[name])}
     remove(pipeline)
-    assert changed == set(cross_attention_weights(pipeline))
+    assert changed == set(text_entry_weights(pipeline))
 
 
 def test_the_edited_targets_images_come_nearer_to_the_anchors(pipeline, base_sha256):

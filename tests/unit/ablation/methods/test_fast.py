@@ -8,8 +8,7 @@ from twig_assets.ablation.errors import TrainingError
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
 from twig_assets.ablation.methods.fast import ConditioningDistance
 from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts, vocabulary
-from twig_assets.generation import fingerprint
-from twig_assets.generation.conditioning import conditions
+from twig_assets.generation import family_of, fingerprint
 from twig_assets.settings.ablation import DistillationSettings, TuningSettings
 
 STYLE = ConceptTarget(name="glyph", target="glyph style", anchor="", kind="style", preserve=("noto style",))
@@ -27,10 +26,10 @@ def few(rate=4e-3, **more):
 @torch.no_grad()
 def read(pipeline, prompt, edit=None):
     if edit is None:
-        return conditions(pipeline, [prompt])
+        return family_of(pipeline).encode([prompt])
     edit.apply(pipeline, edit.base_sha256)
     try:
-        return conditions(pipeline, [prompt])
+        return family_of(pipeline).encode([prompt])
     finally:
         edit.remove(pipeline)
 
@@ -58,10 +57,10 @@ def test_only_linear_layers_of_the_text_encoder_change_so_that_a_lora_can_hold_i
 
 
 def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline):
-    found = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
-    at = found.prompts.index("a picture of a tropical fish")
-    own, wanted = found.unedited.embeddings[at], found.wanted.embeddings[at]
-    anchor = read(pipeline, "a picture of a fish").embeddings[0]
+    targets = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
+    at = targets.prompts.index("a picture of a tropical fish")
+    own, wanted = targets.unedited.tokens[at], targets.wanted.tokens[at]
+    anchor = read(pipeline, "a picture of a fish").tokens[0]
     tokens = pipeline.tokenizer("a picture of a tropical fish").input_ids
     start = len(pipeline.tokenizer("a picture of a").input_ids) - 1
     torch.testing.assert_close(wanted[:start], own[:start])
@@ -69,10 +68,10 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
     torch.testing.assert_close(wanted[start:last], anchor[start : start + 1].expand(last - start, -1))
     torch.testing.assert_close(wanted[last : last + 3], anchor[start : start + 3])
     torch.testing.assert_close(wanted[-1], anchor[start - 1 - last])
-    further = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0.5, emphasis=0)).wanted.embeddings[at]
+    further = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0.5, emphasis=0)).wanted.tokens[at]
     torch.testing.assert_close(further, wanted + 0.5 * (wanted - own))
-    empty = read(pipeline, "").embeddings[0]
-    more = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0.5)).wanted.embeddings[at]
+    empty = read(pipeline, "").tokens[0]
+    more = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0.5)).wanted.tokens[at]
     torch.testing.assert_close(more[:start], own[:start])
     torch.testing.assert_close(more[start:], wanted[start:] + 0.5 * (wanted - empty)[start:])
 
@@ -80,21 +79,21 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
 def test_a_style_is_read_off_many_subjects_none_of_which_it_is_judged_on(pipeline):
     word = vocabulary(pipeline, [STYLE])[0]
     judged = STYLE.model_copy(update={"subjects": (f"{word} tulip",)})
-    found = distillation_targets(pipeline, judged, AblationSettings())
-    assert len(found.prompts) > 128
-    assert not [prompt for prompt in found.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
-    assert found.prompts == distillation_targets(pipeline, judged, AblationSettings()).prompts
+    targets = distillation_targets(pipeline, judged, AblationSettings())
+    assert len(targets.prompts) > 128
+    assert not [prompt for prompt in targets.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
+    assert targets.prompts == distillation_targets(pipeline, judged, AblationSettings()).prompts
     emphasised = distillation_targets(pipeline, judged, AblationSettings(emphasis=1.0))
-    torch.testing.assert_close(emphasised.wanted.embeddings, found.wanted.embeddings)
+    torch.testing.assert_close(emphasised.wanted.tokens, targets.wanted.tokens)
 
 
 def test_nothing_that_names_a_target_is_retained(pipeline):
     concepts = [FISH, STYLE.model_copy(update={"preserve": ("noto style", "coral fish")})]
     drawn = RetentionPrompts(pipeline, concepts, AblationSettings()).draw(400, np.random.default_rng(0))
     assert drawn[0].prompt == ""
-    assert not [one for one in drawn if any(word in one.prompt for word in ("tropical fish", "coral fish", "glyph"))]
-    assert {one.concept for one in drawn} == {None, 0, 1}
-    assert len({one.prompt for one in drawn}) > 250
+    assert not [kept for kept in drawn if any(word in kept.prompt for word in ("tropical fish", "coral fish", "glyph"))]
+    assert {kept.concept for kept in drawn} == {None, 0, 1}
+    assert len({kept.prompt for kept in drawn}) > 250
 
 
 def test_the_vocabulary_has_no_word_that_looks_like_the_targets_but_keeps_a_works_words(pipeline):
@@ -132,10 +131,12 @@ def test_both_encoders_of_xl_are_distilled_and_its_lora_says_the_same(tmp_path, 
     edit.export_lora(tmp_path / "lora.safetensors", tiny_xl)
     tiny_xl.load_lora_weights(tmp_path / "lora.safetensors")
     through_lora = read(tiny_xl, "a tropical fish")
-    for key in ("text_embeds", "embeddings"):
-        one, two, three = (c.added.get(key, c.embeddings) for c in (plain, edited, through_lora))
-        torch.testing.assert_close(three, two, atol=1e-5, rtol=1e-4)
-        assert (two - one).abs().max() > 1e-4
+    for text in ("tokens", "pooled"):
+        before_edit, after_edit, with_lora = (
+            getattr(conditioning, text) for conditioning in (plain, edited, through_lora)
+        )
+        torch.testing.assert_close(with_lora, after_edit, atol=1e-5, rtol=1e-4)
+        assert (after_edit - before_edit).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize(("rate", "says"), [(1e30, "the loss of step"), (10.0, "read differently")])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, EditError, ablate
-from twig_assets.ablation.edits.parameters import cross_attention_weights
+from twig_assets.ablation.edits.parameters import text_entry_weights
 from twig_assets.ablation.errors import TrainingError
 from twig_assets.ablation.methods import anchor_images, fine_tuning
 from twig_assets.ablation.methods.fine_tuning import Diffusion, Tuner
@@ -120,7 +120,7 @@ def test_the_state_of_another_training_or_a_broken_one_is_refused(tiny, tmp_path
 
 
 def test_no_gradient_flows_through_the_first_token(tiny):
-    name, weight = next(iter(cross_attention_weights(tiny).items()))
+    name, weight = next(iter(text_entry_weights(tiny).items()))
     module = tiny.unet.get_submodule(name.removeprefix("unet.").removesuffix(".weight"))
     embeddings = torch.randn(1, 4, weight.shape[1])
     plain = module(embeddings)

@@ -116,12 +116,11 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked(size: tuple[int, 
         (b"", "empty"),
         (b"\0", "not an image"),
         (b"just text", "not an image"),
-        (b"8BPS" + bytes(40), "not an image"),
-        (b"%PDF-1.7\n", "not an image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        (b"8BPS" + bytes(40), "unsupported"),
+        (b"%PDF-1.7\n", "unsupported"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported"),
         (encoded(noise(20, 20))[:200], "damaged"),
         (encoded(noise(20, 20), "JPEG")[:300], "damaged"),
-        (encoded(Image.new("F", (8, 8), 0.5), "TIFF"), "unsupported"),
     ],
 )
 def test_what_is_no_picture_is_refused_with_its_kind(content: bytes, kind: str) -> None:
@@ -148,7 +147,7 @@ def _sound(format: str) -> bytes:
     return encoded(Image.fromarray(noise(24, 17)), format)
 
 
-SOUND = [_sound(format) for format in FORMATS]
+SOUND = [_sound(format) for format in FORMATS if format in Image.SAVE]
 SOUND.append(encoded(Image.fromarray(np.arange(65536, dtype=np.uint16).reshape(256, 256))))
 SOUND.append(encoded(Image.new("CMYK", (16, 16), (9, 99, 0, 0)), "JPEG"))
 SOUND.append(turned_by_exif(noise(8, 9), 5))

@@ -84,9 +84,11 @@ def test_broken_files_are_reported_with_their_reason_and_the_rest_is_read(tmp_pa
     assert reasons["same.png"] == "is the same file as good.png, which is compared with"
     assert reasons["truncated.png"].startswith("is damaged (")
     assert reasons["flipped.png"].startswith("is damaged (")
-    assert reasons["gone.png"] == "No such file or directory"
+    assert "No such file or directory" in reasons["gone.png"]
     assert all("too many pixels" in reasons[name] for name in ("bomb.png", "big.png"))
-    assert all("not an image of a known format" in reasons[name] for name in ("empty.png", "text.jpg", "layers.psd"))
+    assert reasons["empty.png"].startswith("is empty (0 bytes)")
+    assert reasons["text.jpg"].startswith("is a text file, not a picture")
+    assert reasons["layers.psd"].startswith("is a Photoshop document")
 
 
 def test_an_empty_corpus_is_an_error_that_names_what_could_not_be_read(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from twig_assets.generation.autoencoder import encode
+from twig_assets.generation import family_of
 from twig_assets.regeneration import iou
-from twig_assets.regeneration.strategies.move import moved, objects, outlines, slid
+from twig_assets.regeneration.moving import moved, objects, outlines, slid
 
 
 def box(top, left, height=16, width=16, size=64):
@@ -30,10 +30,11 @@ def test_an_object_is_what_differs_from_the_ground_without_specks_and_holes():
 
 def test_a_sketchs_outline_is_that_of_the_picture_but_for_its_rim(pipeline):
     shape = box(20, 12, 24, 28)
-    latents = encode(pipeline, bytes_of(picture(shape[None])), (64, 64))
-    found = outlines(pipeline, latents, (64, 64))
-    assert found.shape == (1, 64, 64)
-    assert iou(found[0], shape) > 0.75
+    family = family_of(pipeline)
+    latents = family.encode_images(bytes_of(picture(shape[None])), (64, 64))
+    outline = outlines(family, latents, (64, 64))
+    assert outline.shape == (1, 64, 64)
+    assert iou(outline[0], shape) > 0.75
 
 
 def test_sliding_mirrors_the_ground_and_not_the_object():

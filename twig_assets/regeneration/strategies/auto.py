@@ -1,0 +1,52 @@
+"""The strategy `auto`: `forget` what is memorised, `move` what is ordinary, and keep from `references` where given."""
+
+import numpy as np
+import torch
+
+from twig_assets.generation import Capability, Conditioning, GenerationSettings
+from twig_assets.generation.steering import Prediction, Step
+from twig_assets.regeneration.guidance import check_guidance
+from twig_assets.regeneration.strategies.forget import Forget
+from twig_assets.regeneration.strategies.move import Move
+from twig_assets.regeneration.strategies.references import References
+from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+
+
+@register
+class Auto(RegenerationStrategy):
+    """For each image what it needs."""
+
+    name = "auto"
+    needs = frozenset({Capability.GUIDANCE})
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self._forget, self._move, self._references = Forget(batch), Move(batch), References(batch)
+
+    @classmethod
+    def check(cls, generation: GenerationSettings, references: int) -> None:
+        """See `RegenerationStrategy`."""
+        check_guidance(generation)
+
+    def noise(self) -> torch.Tensor | None:
+        """See `RegenerationStrategy`."""
+        return self._move.noise()
+
+    def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
+        """See `SamplingHook`."""
+        return self._forget.condition(step, conditioning)
+
+    def guide(self, step: Step, without: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
+        """See `SamplingHook`."""
+        return self._forget.guide(step, without, prompted)
+
+    def steer(self, prediction: Prediction) -> Prediction:
+        """See `SamplingHook`."""
+        return self._references.steer(self._forget.steer(prediction))
+
+    def finish(self, images: np.ndarray) -> np.ndarray:
+        """Move the objects of ordinary images."""
+        if "move" in self.batch.settings.strategies:  # which then moves all of them
+            return images
+        moved, memorised = self._move.finish(images), self._forget.memorised
+        return moved if memorised is None else np.where(memorised.cpu().numpy()[:, None, None, None], images, moved)

@@ -1,0 +1,1 @@
+"""Picture files as they lie on disk: what they are, their parts, and their frames."""
