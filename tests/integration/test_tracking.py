@@ -3,12 +3,12 @@
 import pytest
 from mlflow import MlflowClient
 
-from tests.integration.conftest import PROMPTS, Place
+from tests.integration.conftest import PROMPTS, CampaignWorkspace
 from twig_assets.tracking import Spool, send
 
 
 def test_without_mlflow_a_run_is_finished_and_its_figures_are_sent_later(
-    finished: Place, monkeypatch: pytest.MonkeyPatch
+    finished: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = MlflowClient(f"sqlite:///{finished.home / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
