@@ -120,7 +120,7 @@ def test_a_refused_edit_is_registered_without_the_alias_and_its_check_names_the_
     assert not version.aliases
 
 
-def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_all_of_them_through(
+def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
     workspace: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(workspace, LENIENT, **{**TUNED, "tuning": {**SMALL, "steps": 1}})
@@ -148,7 +148,7 @@ def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_al
     assert "surrounding drop" in shown["together"]
 
 
-def test_text_encoders_are_distilled_together_once_and_their_edit_is_the_one_that_serves(
+def test_text_encoders_are_distilled_together_once(
     workspace: CampaignWorkspace,
 ) -> None:
     few = {"steps": 2, "batch_size": 4, "learning_rate": 1e-4}

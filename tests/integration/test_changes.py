@@ -158,7 +158,7 @@ def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_wa
     assert len(finished.released()) < 3
 
 
-def test_after_an_update_of_a_library_that_scores_everything_is_audited_anew_and_nothing_is_drawn(
+def test_after_an_update_of_a_scoring_library_everything_is_audited_again(
     finished: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, released, verdicts = finished.images(), finished.released(), finished.verdicts()

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, CampaignWorkspace, Ended
+from twig_assets.resources import ModelResource
 
 WARNINGS = {
     "similarity_audits": {
@@ -43,7 +44,7 @@ def test_every_check_is_evaluated_for_its_batch_and_says_how_many(
 def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: CampaignWorkspace) -> None:
     compared = last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("twig_assets.resources.models._clip", lambda: pytest.fail("CLIP was opened"))
+        patch.setattr(ModelResource, "clip", lambda self: pytest.fail("CLIP was opened"))
         ended = finished.run()
     assert ended.code == 0, ended.text
     assert last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value == compared

@@ -125,9 +125,7 @@ def test_a_new_protected_work_withdraws_what_resembles_it_and_another_image_is_r
     assert [attempt[3] for attempt in _attempts(workspace, PROMPTS[0])] == ["fail", "fail", "pass"]
 
 
-def test_a_lowered_threshold_withdraws_what_is_released_and_its_spent_budget_quarantines_it(
-    daemon: Servers, workspace: CampaignWorkspace
-) -> None:
+def test_a_lowered_threshold_withdraws_what_is_released(daemon: Servers, workspace: CampaignWorkspace) -> None:
     workspace.write("policy.yaml", ALL_FAIL)
     _until("the release is withdrawn", lambda: _releases(workspace, PROMPTS[0])[-1][1] is not None, daemon)
     assert _releases(workspace, PROMPTS[0])[-1] == (2, "its image is now: fail")

@@ -21,7 +21,7 @@ from twig_assets.catalog.models import Audit
 from twig_assets.evidence.checks import check_ledger
 
 
-def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
+def test_a_killed_run_comes_to_the_same_end_as_an_undisturbed_one(
     workspace: conftest.CampaignWorkspace, first_run: tuple[conftest.CampaignWorkspace, Ended]
 ) -> None:
     with first_run[0].in_environment():

@@ -79,9 +79,7 @@ def test_a_lowered_threshold_withdraws_and_asks_for_new_draws_within_one_tick(fi
         assert all("by the scores of audit" in reason for a in candidates for reason in a.reasons)
 
 
-def test_nothing_is_asked_while_a_run_of_the_batch_is_going_on_or_after_three_runs_without_progress(
-    finished: CampaignWorkspace,
-) -> None:
+def test_a_batch_gets_one_run_at_a_time_and_none_after_three_without_progress(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
         keys = []
@@ -94,12 +92,12 @@ def test_nothing_is_asked_while_a_run_of_the_batch_is_going_on_or_after_three_ru
             )
             data = ticks.tick(ssim_violations)
             assert data.run_requests == []
-            assert "tiny-000: a run is going on" in data.skip_message
+            assert "tiny-000" in data.skip_message
             ticks.instance.report_run_failed(run)
         assert len(set(keys)) == 3
         data = ticks.tick(ssim_violations)
         assert data.run_requests == []
-        assert "tiny-000: stuck: 3 runs changed nothing" in data.skip_message
+        assert "tiny-000: stuck" in data.skip_message
 
 
 def test_a_run_that_a_person_cancelled_is_not_started_again_by_itself(finished: CampaignWorkspace) -> None:
@@ -121,7 +119,7 @@ def test_a_waiver_is_published_and_a_quarantine_is_not_drawn_again(finished: Cam
     with daemon(finished) as ticks:
         data = ticks.tick(ssim_violations)
         assert data.run_requests == []
-        assert "3 prompts quarantined" in data.skip_message
+        assert "quarantined" in data.skip_message
         with finished.catalog() as session:
             audit = session.scalars(
                 select(Audit).join(Image).where(Image.stage == "regenerated", Audit.verdict == "fail")
@@ -155,9 +153,9 @@ def test_a_new_work_is_read_once_it_is_whole_and_once_only(finished: CampaignWor
         assert ticks.tick(reference_changes).run_requests == []
         work = ROOT / "campaigns" / "demo" / "references" / f"{planted.WORKS[4].slug}.png"
         shutil.copy(work, finished.campaign / "references")
-        assert "waiting" in ticks.tick(reference_changes).skip_message
+        assert ticks.tick(reference_changes).run_requests == [], "it may still be being written"
         [second] = ticks.tick(reference_changes).run_requests
-        assert "unchanged" in ticks.tick(reference_changes).skip_message
+        assert ticks.tick(reference_changes).run_requests == []
         (finished.campaign / "references" / work.name).unlink()
         ticks.tick(reference_changes)
         [third] = ticks.tick(reference_changes).run_requests
@@ -186,10 +184,12 @@ def test_people_are_told_once_of_what_was_withdrawn_also_when_a_server_was_away(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWIG_NOTIFY_WEBHOOK", "http://127.0.0.1:1/")
         with daemon(finished) as ticks:
-            assert "1 new events, 1 messages by log, webhook; webhook: " in ticks.tick(notifications).skip_message
+            assert "webhook: " in ticks.tick(notifications).skip_message, "why it failed"
+            with finished.catalog() as session:
+                assert session.scalars(select(Notification)).one().sent_at is None
     with daemon(finished) as ticks:
-        assert "0 new events, 1 messages by log" in ticks.tick(notifications).skip_message
-        assert "0 new events, 0 messages" in ticks.tick(notifications).skip_message
+        ticks.tick(notifications)
+        ticks.tick(notifications)
     with finished.catalog() as session:
         [row] = session.scalars(select(Notification))
         assert (row.event, row.subject, len(row.items)) == ("withdrawn", "tiny-000", published)
@@ -212,20 +212,19 @@ def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_b
     assert [items for event, *items in told if event == "died"] == [[died.run_id]]
 
 
-def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until_the_catalog_has_it(
-    finished: CampaignWorkspace,
-) -> None:
+def test_a_dropped_file_is_added_once_it_is_whole_and_drawn(finished: CampaignWorkspace) -> None:
     inbox = finished.campaign / "inbox"
     inbox.mkdir()
     (inbox / "more.yaml").write_text("- a yellow boat\n")
     (inbox / "bad.yaml").write_text("- a yellow boat\n- a red apple\n")
     with daemon(finished) as ticks:
-        assert "waiting whether it stays" in ticks.tick(prompt_inbox).skip_message
+        ticks.tick(prompt_inbox)
+        assert (inbox / "more.yaml").exists(), "it may still be being written"
         (inbox / "more.yaml").write_text("- a yellow boat\n- a green boat\n")
         data = ticks.tick(prompt_inbox)
         assert data.run_requests == []
-        assert "bad.yaml is refused and moved to " in data.skip_message
-        assert "'a red apple' is already in" in data.skip_message
+        assert "bad.yaml" in data.skip_message
+        assert "a red apple" in data.skip_message
         data = ticks.tick(prompt_inbox)
         [request] = data.run_requests
         assert request.run_key == "inbox:prompts_inbox_000001_more.yaml:tiny-001"
@@ -234,7 +233,7 @@ def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until
         ticks.instance.add_dynamic_partitions("prompt_batches", ["tiny-001"])
         assert [r.run_key for r in ticks.tick(prompt_inbox).run_requests] == [request.run_key], "a daemon that died"
         ticks.run("draw_batch", "tiny-001")
-        assert "the inbox is empty" in ticks.tick(prompt_inbox).skip_message
+        assert ticks.tick(prompt_inbox).run_requests == []
     assert sorted(path.name for path in inbox.iterdir()) == ["rejected"]
     assert "already in" in (inbox / "rejected" / "bad.yaml.error.txt").read_text()
     assert {image[0] for image in finished.images()} == {1, 2, 3, 4, 5}
@@ -250,7 +249,7 @@ def test_a_dropped_file_that_names_what_is_protected_is_refused_when_the_campaig
     (inbox / "cats.yaml").write_text("- a green boat\n- a pouting cat\n")
     with daemon(workspace) as ticks:
         ticks.tick(prompt_inbox)
-        assert "cats.yaml is refused and moved to " in ticks.tick(prompt_inbox).skip_message
+        assert "cats.yaml" in ticks.tick(prompt_inbox).skip_message
     reason = (inbox / "rejected" / "cats.yaml.error.txt").read_text()
     assert "inbox/cats.yaml:2: text: names what is protected: 'pouting cat'" in reason
     assert (inbox / "rejected" / "cats.yaml").read_text() == "- a green boat\n- a pouting cat\n", "to be put right"
@@ -263,7 +262,7 @@ def test_dropped_prompts_wait_for_a_model(workspace: CampaignWorkspace) -> None:
         ticks.tick(prompt_inbox)
         data = ticks.tick(prompt_inbox)
         assert data.run_requests == []
-        assert "waiting for a model" in data.skip_message
+        assert "composed_model" in data.skip_message, "what to materialize"
 
 
 def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:
@@ -292,14 +291,14 @@ def test_a_run_that_died_is_started_again_twice_and_then_left(finished: Campaign
             assert (request.job_name, request.partition_key) == ("draw_batch", "tiny-000")
             tags = {**request.tags, "dagster/partition": "tiny-000"}
             assert tags["twig/retry"] == str(count)
-        _, answer = _dead(ticks, "draw_batch", tags)
-        assert "died 3 times and is not started again" in answer.skip_message
+        run, answer = _dead(ticks, "draw_batch", tags)
+        assert run.run_id[:8] in answer.skip_message
 
 
 def test_runs_that_others_see_to_are_left_to_them(finished: CampaignWorkspace) -> None:
     with daemon(finished) as ticks:
         _, answer = _dead(ticks, "draw_batch", {"dagster/partition": "tiny-000", "twig/state": "abc"})
-        assert "ssim_violations asks again" in answer.skip_message
+        assert "ssim_violations" in answer.skip_message
         finished.write("policy.yaml", ALL_FAIL)
         gated = ticks.run("draw_batch", "tiny-000")
         assert not gated.success
@@ -311,4 +310,4 @@ def test_runs_that_others_see_to_are_left_to_them(finished: CampaignWorkspace) -
             dagster_event=record.event_log_entry.dagster_event,
             repository_def=ticks.repository,
         )
-        assert "held back by its gate" in failed_runs(context.for_run_failure()).skip_message
+        assert "ssim_violations" in failed_runs(context.for_run_failure()).skip_message
