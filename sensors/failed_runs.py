@@ -15,8 +15,8 @@ JOBS = [draw_batch, read_corpus, compliance_audit]
     request_jobs=JOBS,
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Repeats a run of a sensor or schedule that died, at most {RETRIES} times; what was finished is kept, so "
-    "the run goes on where it stopped. ssim_violations answers failed gates and stuck batches.",
+    description=f"Repeats a run of a sensor or schedule that died, at most {RETRIES} times; what was finished is kept, "
+    "so the run goes on where it stopped. ssim_violations answers failed gates and stuck batches.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
     """Request the run again, unless another sensor does or a person started it."""

@@ -24,8 +24,8 @@ RUNS_LOOKED_AT = 50
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Notifies people, once for every batch and event, of withdrawn images, quarantined prompts, batches "
-    "that are stuck and runs that died: in the log, and by webhook or e-mail where these are set. What could not be sent "
-    "is tried again with the next tick.",
+    "that are stuck and runs that died: in the log, and by webhook or e-mail where these are set. What could not "
+    "be sent is tried again with the next tick.",
 )
 def notifications(
     context: dg.SensorEvaluationContext,
