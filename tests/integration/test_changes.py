@@ -58,7 +58,7 @@ def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_r
         assert len(models) == 1
         withdrawn = session.scalars(select(Release).where(Release.withdrawn_at.is_not(None))).all()
         assert {(r.prompt_id, r.image.sha256) for r in withdrawn} == set(released.items())
-        assert {r.reason for r in withdrawn} == {"another image took its workspace"}
+        assert {r.reason for r in withdrawn} == {"another image took its place"}
         assert models.isdisjoint(r.image.model_id for r in withdrawn)
     with finished.instance() as instance:
         assert instance.get_dynamic_partitions("concepts") == []

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from twig_assets import cli
-from twig_assets.ablation import ConceptEdit, Evaluation, remove_concept
+from twig_assets.ablation import ConceptEdit, Evaluation, judged
 from twig_assets.ablation.remove_concept import RequestError, ablation_request
 
 
@@ -38,10 +38,8 @@ def small(monkeypatch):
 def test_the_edit_is_written_with_its_evaluation_and_the_exit_status_is_the_gates(monkeypatch, tmp_path, small, capsys):
     (tmp_path / "unicorn.training" / "abandoned").mkdir(parents=True)
     folders = []
-    made = remove_concept.ablate
-    monkeypatch.setattr(
-        remove_concept, "ablate", lambda *args, **more: folders.append(more["folder"]) or made(*args, **more)
-    )
+    made = judged.ablate
+    monkeypatch.setattr(judged, "ablate", lambda *args, **more: folders.append(more["folder"]) or made(*args, **more))
     code = twig(monkeypatch, tmp_path, "unicorn", "--anchor", "horse face", "--preserve", "cow face", "--json")
     printed = capsys.readouterr()
     evaluation = Evaluation.model_validate(json.loads(printed.out))
