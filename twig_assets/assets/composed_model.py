@@ -92,8 +92,7 @@ def _compose(
     if not evaluation.accepted:
         raise dg.Failure(
             f"each edit was accepted, all together are refused: {'; '.join(evaluation.refusals)}. For fast, raise "
-            "ablation.distillation.steps; fine-tuned edits are added up, which is not exact, those of closed_form are solved "
-            "together",
+            "ablation.distillation.steps; fine-tuned edits are added up, which is not exact",
             metadata=figures,
             allow_retries=False,
         )
