@@ -8,7 +8,7 @@ from twig_assets.campaign import Campaign, load_campaign
 
 
 class CampaignResource(dg.ConfigurableResource):
-    """Reads the campaign's files anew at every use, so that a change shows without a restart.
+    """Reads the campaign's files at every use, so that a change shows without a restart.
 
     Attributes:
         name: Folder below `root`.

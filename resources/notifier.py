@@ -1,4 +1,4 @@
-"""Telling people: in the log, by a webhook, by e-mail."""
+"""Notifying people: in the log, by a webhook, by e-mail."""
 
 import json
 import smtplib

@@ -49,7 +49,7 @@ class TrackerResource(dg.ConfigurableResource):
             edit: Registered as a new version of its model.
 
         Returns:
-            The URL of the MLflow run; or, when MLflow does not answer, a word on that.
+            The URL of the MLflow run; or, when MLflow does not answer, a sentence that says so.
 
         Raises:
             SpoolError: When the figures can be neither sent nor kept.
@@ -70,12 +70,12 @@ class TrackerResource(dg.ConfigurableResource):
         )
         if url:
             return dg.MetadataValue.url(url)
-        said = "MLflow does not take the figures now; they are kept, and sent by a later run or by `twig track`"
-        context.log.warning(said)
-        return dg.MetadataValue.text(said)
+        message = "MLflow does not answer now; the figures are kept, and sent by the next run or by `twig track`"
+        context.log.warning(message)
+        return dg.MetadataValue.text(message)
 
     def sender(self) -> Sender:
-        """What sends, opened once."""
+        """The sender, opened once."""
         if self._sender is None:
             self._sender = Sender(self.uri, self.artifacts, self.ui_url, Spool(Path(self.spool)))
         return self._sender

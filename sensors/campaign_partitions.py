@@ -18,18 +18,18 @@ def campaign_partitions(
     context: dg.SensorEvaluationContext, campaign: CampaignResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Request the partitions that are in the files but not in the instance."""
-    here = campaign.load()
+    settings = campaign.load()
     wanted = {
-        BATCHES: [key for key, _ in batches(read_prompts(here.folder), here.name, here.batch_size)],
-        CONCEPTS: [f"{here.name}.{row.name}" for row in read_concepts(here.concepts_file)],
+        BATCHES: [key for key, _ in batches(read_prompts(settings.folder), settings.name, settings.batch_size)],
+        CONCEPTS: [f"{settings.name}.{row.name}" for row in read_concepts(settings.concepts_file)],
     }
     requests = []
     for name, keys in wanted.items():
-        there = set(context.instance.get_dynamic_partitions(name))
-        if new := [key for key in keys if key not in there]:
+        existing = set(context.instance.get_dynamic_partitions(name))
+        if new := [key for key in keys if key not in existing]:
             requests.append(dg.DynamicPartitionsDefinition(name=name).build_add_request(new))
     if not requests:
         return dg.SkipReason(
-            f"campaign {here.name}: {len(wanted[BATCHES])} batches and all concepts are partitions already"
+            f"campaign {settings.name}: {len(wanted[BATCHES])} batches and all concepts are partitions already"
         )
     return dg.SensorResult(dynamic_partitions_requests=requests)

@@ -12,5 +12,5 @@ compliance_schedule = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day at 06:00 UTC: reads the corpus, audits every published image that has no verdict under the "
-    "policy and corpus of the day, withdraws what no longer complies, and writes a dated report.",
+    "policy and corpus in force, withdraws what no longer complies, and writes a dated report.",
 )

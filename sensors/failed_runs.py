@@ -1,4 +1,4 @@
-"""The sensor that starts runs again that died for another reason than images that copy too much."""
+"""The sensor that repeats runs that died, that is, failed for another reason than images that copy too much."""
 
 import dagster as dg
 
@@ -15,23 +15,25 @@ JOBS = [draw_batch, read_corpus, compliance_audit]
     request_jobs=JOBS,
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Starts a run of a sensor or schedule again when it died, {RETRIES} times in all; what was finished "
-    "is kept, so the run goes on where it was. Failed gates and stuck batches are the business of ssim_violations.",
+    description=f"Repeats a run of a sensor or schedule that died, at most {RETRIES} times; what was finished is kept, "
+    "so the run goes on where it stopped. ssim_violations answers failed gates and stuck batches.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the run again, unless another sensor does or a person started it."""
+    """Request the run again, unless another sensor does or a person started it."""
     run = context.dagster_run
     named = f"run {run.run_id[:8]} of {run.job_name}"
     if run.job_name not in {job.name for job in JOBS}:
-        return dg.SkipReason(f"{named} was started by hand or by automation: left alone")
+        return dg.SkipReason(f"{named} was started by hand or by automation and is not repeated")
     if STATE in run.tags:
-        return dg.SkipReason(f"{named}: ssim_violations asks again while its batch needs it")
+        return dg.SkipReason(f"{named}: ssim_violations requests another while its batch needs one")
     if not died(context.instance, run):
-        return dg.SkipReason(f"{named} was held back by its gate: ssim_violations sees to it")
+        return dg.SkipReason(f"{named} was stopped by its gate: ssim_violations decides about its batch")
     count = int(run.tags.get(RETRY, "0"))
     if count >= RETRIES:
-        return dg.SkipReason(f"{named} died {count + 1} times and is not started again; its log says why")
-    context.log.info(f"{named} died: {context.failure_event.message}; starting it again")
+        return dg.SkipReason(
+            f"{named} died {count + 1} times and is not repeated; read its log for the reason, then start it by hand"
+        )
+    context.log.info(f"{named} died: {context.failure_event.message}; repeating it")
     return dg.RunRequest(
         run_key=f"retry:{run.run_id}",
         job_name=run.job_name,

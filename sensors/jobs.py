@@ -15,10 +15,10 @@ draw_batch = dg.define_asset_job(
 read_corpus = dg.define_asset_job(
     "read_corpus",
     selection=dg.AssetSelection.assets("reference_corpus"),
-    description="Reads the folder of protected works anew.",
+    description="Reads the folder of protected works again.",
 )
 compliance_audit = dg.define_asset_job(
     "compliance_audit",
     selection=dg.AssetSelection.assets("reference_corpus", "compliance_report"),
-    description="Holds all that is published against the corpus and policy of the day and writes a dated report.",
+    description="Compares everything that is published with the corpus and policy in force and writes a dated report.",
 )

@@ -1,4 +1,4 @@
-"""The sensor that tells people what happened, once for every batch and event."""
+"""The sensor that notifies people of what happened, once for every batch and event."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,9 +23,9 @@ RUNS_LOOKED_AT = 50
     name=NAME,
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells people, once for every batch and event, of withdrawn images, quarantined prompts, batches that "
-    "are stuck and runs that died: in the log, and by webhook or e-mail where these are set. What could not be sent "
-    "is tried again with the next tick.",
+    description="Notifies people, once for every batch and event, of withdrawn images, quarantined prompts, batches "
+    "that are stuck and runs that died: in the log, and by webhook or e-mail where these are set. What could not "
+    "be sent is tried again with the next tick.",
 )
 def notifications(
     context: dg.SensorEvaluationContext,
@@ -33,37 +33,37 @@ def notifications(
     catalog: CatalogResource,
     notifier: NotifierResource,
 ) -> dg.SkipReason:
-    """Write down what is new, then send what has not been sent; a tick that dies is made up for by the next."""
-    here = campaign.load()
+    """Record new events, then send what has not been sent; if a tick dies, the next one does what it left."""
+    settings = campaign.load()
     with catalog.open().session() as session:
-        found = enforce(session, here, by=NAME)
-        happened = notices.withdrawals(session, here.name)
+        enforced = enforce(session, settings, by=NAME)
+        happened = notices.withdrawals(session, settings.name)
         # Without a model no prompt has attempts that could be spent.
         with suppress(NotMaterializedError):
-            happened += notices.quarantines(session, here.name, rules_in_force(session, here)[1])
-        notified = notices.notified(session, here.name).items()
+            happened += notices.quarantines(session, settings.name, rules_in_force(session, settings)[1])
+        notified = notices.notified(session, settings.name).items()
         known = {item for (event, _), items in notified if event == "died" for item in items}
-    happened += [*_stuck(context.instance, found.due), *_deaths(context.instance, known)]
+    happened += [*_stuck(context.instance, enforced.due), *_deaths(context.instance, known)]
     with catalog.open().session() as session:
-        new = notices.note(session, here.name, happened)
-        waiting = notices.unsent(session, here.name, SENT_PER_TICK)
+        new = notices.note(session, settings.name, happened)
+        waiting = notices.unsent(session, settings.name, SENT_PER_TICK)
     troubles = []
     for row in waiting:
         outcomes = notifier.send(row.event, notices.title(row), notices.body(row), context.log.warning, row.channels)
         with catalog.open().session() as session:
             notices.record(session, row.id, outcomes)
         troubles += [f"{channel}: {error}" for channel, error in outcomes.items() if error]
-    said = f"campaign {here.name}: {new} new events, {len(waiting)} messages by {', '.join(notifier.channels)}"
-    return dg.SkipReason("; ".join([said, *troubles]))
+    summary = f"campaign {settings.name}: {new} new events, {len(waiting)} messages by {', '.join(notifier.channels)}"
+    return dg.SkipReason("; ".join([summary, *troubles]))
 
 
 def _stuck(instance: dg.DagsterInstance, due: list[Due]) -> list[notices.Notice]:
     return [
         notices.Notice(
-            "stuck", one.batch, {one.state: f"{one.images} images wait for a run ({one.work}); {TRIES} failed"}
+            "stuck", work.batch, {work.state: f"{work.images} images wait for a run ({work.work}); {TRIES} failed"}
         )
-        for one in due
-        if requests_so_far(instance, one.state) >= TRIES
+        for work in due
+        if requests_so_far(instance, work.state) >= TRIES
     ]
 
 

@@ -32,35 +32,35 @@ from twig_assets.settings.home import sensor_seconds
 def prompt_inbox(
     context: dg.SensorEvaluationContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.SensorResult:
-    """Take in the files that have not changed since the last tick, and ask for runs of what was taken in.
+    """Add the files that have not changed since the last tick to the campaign, and request runs of their batches.
 
     The cursor holds size and time of the files that wait, so that none is read while it is still being written. Runs
-    are asked for until the catalog has the prompts; the run key lets only one of them start.
+    are requested until the catalog has the prompts; the run key lets only one of them start.
     """
-    here = campaign.load()
-    said: list[str] = []
-    if taken_files(here.folder) or list(here.folder.glob("prompts*")):
-        read_prompts(here.folder)  # a campaign's own fault is not the dropped file's
-    waiting = waiting_files(here.folder)
-    check = partial(check_prompts, terms=terms_of(here) if waiting else [], settings=here.prompt_check)
+    settings = campaign.load()
+    events: list[str] = []
+    if taken_files(settings.folder) or list(settings.folder.glob("prompts*")):
+        read_prompts(settings.folder)  # an error in the campaign's own files is not the dropped file's fault
+    waiting = waiting_files(settings.folder)
+    check = partial(check_prompts, terms=terms_of(settings) if waiting else [], settings=settings.prompt_check)
     before = json.loads(context.cursor or "{}")
     now = {path.name: _stamp(path) for path in waiting}
     for path in waiting:
         if before.get(path.name) != now.get(path.name):
-            said.append(f"{path.name} is new; waiting whether it stays as it is")
+            events.append(f"{path.name} is new; it is read when it has not changed until the next tick")
             continue
         now.pop(path.name)
-        said.append(_take(path, here, check))
-    keys = _batches_from_inbox(here)
+        events.append(_take(path, settings, check))
+    keys = _batches_from_inbox(settings)
     with catalog.open().session() as session:
         due = {key: file for key, (file, count) in keys.items() if _prompts_there(session, key) < count}
-        waits = _no_model(session, here) if due else ""
+        waits = _no_model(session, settings) if due else ""
     partitions = dg.DynamicPartitionsDefinition(name=BATCHES)
     new = [key for key in keys if not context.instance.has_dynamic_partition(BATCHES, key)]
     requests = [] if waits else [dg.RunRequest(run_key=f"inbox:{due[k]}:{k}", partition_key=k) for k in due]
-    said += [f"{len(due)} batches to draw"] if due else []
-    said += [waits] if waits else []
-    message = f"campaign {here.name}: {'; '.join(said) or 'the inbox is empty'}"
+    events += [f"{len(due)} batches to draw"] if due else []
+    events += [waits] if waits else []
+    message = f"campaign {settings.name}: {'; '.join(events) or 'the inbox is empty'}"
     context.log.info(message)
     return dg.SensorResult(
         run_requests=requests,
@@ -80,9 +80,9 @@ def _stamp(path: Path) -> list[int]:
 
 def _take(path: Path, campaign: Campaign, check: Callable[[Sequence[PromptRow]], object]) -> str:
     try:
-        return f"{path.name} is taken in as {take_in(path, campaign.folder, check).name}"
+        return f"{path.name} was added as {take_in(path, campaign.folder, check).name}"
     except PromptError as error:
-        return f"{path.name} is refused and moved to {reject(path, str(error))}: {error}"
+        return f"{path.name} was refused and moved to {reject(path, str(error))}: {error}"
 
 
 def _batches_from_inbox(campaign: Campaign) -> dict[str, tuple[str, int]]:
@@ -90,12 +90,12 @@ def _batches_from_inbox(campaign: Campaign) -> dict[str, tuple[str, int]]:
     taken = set(taken_files(campaign.folder))
     if not taken:
         return {}
-    found = {}
+    last: dict[str, tuple[str, int]] = {}
     for key, rows in batches(read_prompts(campaign.folder), campaign.name, campaign.batch_size):
         files = [row.file for row in rows if row.file in taken]
         if files:
-            found[key] = (files[-1].name, len(rows))
-    return found
+            last[key] = (files[-1].name, len(rows))
+    return last
 
 
 def _prompts_there(session: Session, key: str) -> int:

@@ -1,4 +1,4 @@
-"""The sensor that has the corpus read anew when the folder of protected works changes."""
+"""The sensor that has the corpus read again when the folder of protected works changes."""
 
 import hashlib
 import os
@@ -24,27 +24,28 @@ def reference_changes(context: dg.SensorEvaluationContext, campaign: CampaignRes
     """Compare the folder's names, sizes and times with those of the last tick and of the last reading.
 
     The cursor is `read:seen:count`: the folder as it was when the corpus was last read, as it was at the last tick, and
-    how many readings were asked for. The count makes every run key new, also when a folder returns to an earlier state.
+    how many readings were requested. The count makes every run key new, also when a folder returns to an earlier state.
     """
-    here = campaign.load()
+    settings = campaign.load()
     read, seen, count = (context.cursor or "::0").split(":")
-    files, now = _fingerprint(here)
+    files, now = _fingerprint(settings)
     if now == read:
         return _result(f"{files} files, unchanged", read, now, count)
     if now != seen:
-        return _result(f"{files} files, changed; waiting whether they stay so", read, now, count)
+        message = f"{files} files, changed; they are read when they have not changed until the next tick"
+        return _result(message, read, now, count)
     number = int(count) + 1
-    key = f"{here.name}:{now}:{number}"
-    said = f"{files} files, changed since the corpus was read: reading it again"
-    return _result(said, now, now, str(number), [dg.RunRequest(run_key=key)])
+    key = f"{settings.name}:{now}:{number}"
+    message = f"{files} files, changed since the corpus was read: reading it again"
+    return _result(message, now, now, str(number), [dg.RunRequest(run_key=key)])
 
 
 def _result(
-    said: str, read: str, seen: str, count: str, requests: list[dg.RunRequest] | None = None
+    message: str, read: str, seen: str, count: str, requests: list[dg.RunRequest] | None = None
 ) -> dg.SensorResult:
     cursor = ":".join((read, seen, count))
     return dg.SensorResult(
-        run_requests=requests or [], cursor=cursor, skip_reason=None if requests else dg.SkipReason(said)
+        run_requests=requests or [], cursor=cursor, skip_reason=None if requests else dg.SkipReason(message)
     )
 
 
@@ -53,11 +54,11 @@ def _fingerprint(campaign: Campaign) -> tuple[int, str]:
     folder = campaign.references_folder
     digest, count = hashlib.sha256(), 0
     if folder.is_dir():
-        for found in files_below(folder):
+        for file in files_below(folder):
             count += 1
-            digest.update(os.fsencode(found.path.relative_to(folder)) + b"\0")
+            digest.update(os.fsencode(file.path.relative_to(folder)) + b"\0")
             try:
-                status = found.path.stat()
+                status = file.path.stat()
                 digest.update(f"{status.st_size}:{status.st_mtime_ns}\0".encode())
             except OSError as error:
                 digest.update(f"{error.errno}\0".encode())

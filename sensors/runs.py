@@ -1,4 +1,4 @@
-"""What sensors ask Dagster about runs: whether a batch is being worked on, and how its last run ended."""
+"""What sensors ask Dagster about runs: whether one works on a batch, and how its last run ended."""
 
 import dagster as dg
 
@@ -31,12 +31,12 @@ def requests_so_far(instance: dg.DagsterInstance, state: str) -> int:
 
 
 def died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run failed for another reason than images that the gate holds back."""
+    """Whether a run failed for another reason than images that the gate stops."""
     return run.status == dg.DagsterRunStatus.FAILURE and not _gate_failed(instance, run.run_id)
 
 
 def _gate_failed(instance: dg.DagsterInstance, run_id: str) -> bool:
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     events = [record.event_log_entry.dagster_event for record in records]
-    found = [event.asset_check_evaluation_data for event in events if event]
-    return any(e.asset_key == dg.AssetKey(AUDITS) and e.check_name == GATE and not e.passed for e in found)
+    checks = [event.asset_check_evaluation_data for event in events if event]
+    return any(e.asset_key == dg.AssetKey(AUDITS) and e.check_name == GATE and not e.passed for e in checks)

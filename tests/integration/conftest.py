@@ -1,5 +1,6 @@
 """A campaign of three prompts, run for real: once per test session from nothing, and on copies of that afterwards."""
 
+import contextlib
 import io
 import os
 import re
@@ -18,32 +19,20 @@ import yaml
 from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.orm import Session
 
+from twig_assets.bench.campaigns import undisturbed
+from twig_assets.bench.campaigns.undisturbed import ALL_FAIL, CONCEPTS, POLICY, PROMPTS
+from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit, Image, Release
 from twig_assets.model_zoo import planted
 
+__all__ = ["ALL_FAIL", "CAMPAIGN", "CONCEPTS", "POLICY", "PROMPTS", "ROOT", "CampaignWorkspace", "Ended", "Workspaces"]
+
 ROOT = Path(__file__).parents[2]
-CAMPAIGN = {
-    "title": "Tiny",
-    "max_attempts": 2,
-    "batch_size": 3,
-    "generation": {"steps": 2},
-    "ablation": {
-        "method": "closed_form",
-        "evaluation": {
-            "samples": 1,
-            "surrounding_samples": 1,
-            "variants": 0,
-            "unrelated": [],
-            "adversarial_samples": 0,
-        },
-    },
-}
-PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]
-CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat face", "kind": "object"}]
-# The embedded generator may not know the prompts well; blank pictures are to be judged like all others.
-POLICY = {"ssim_threshold": 0.9, "masked_ssim_threshold": 0.99, "review_margin": 0.0, "min_contrast": 0.0}
-ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
+NAME = "tiny"
+# The closed form is the quickest method.
+CAMPAIGN: dict[str, Any] = {**undisturbed.CAMPAIGN, "title": "Tiny"}
+CAMPAIGN["ablation"] = {**CAMPAIGN["ablation"], "method": "closed_form"}
 
 
 @dataclass(frozen=True)
@@ -55,35 +44,23 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A campaign `tiny` and the state folder of its runs.
+class CampaignWorkspace(Workspace):
+    """A workspace of the campaign `tiny`, with what tests do and look at in it.
 
     Attributes:
-        root: The folder of the campaign's folder.
-        home: The state folder.
         server_url: Of the PostgreSQL database that holds the catalog and Dagster's instance; empty when both are SQLite
             files in the state folder.
     """
 
-    root: Path
-    home: Path
+    name: str = NAME
     server_url: str = ""
 
     @property
     def catalog_url(self) -> str:
         return self.server_url or f"sqlite:///{self.home / 'catalog.db'}"
 
-    @property
-    def folder(self) -> Path:
-        return self.root / "tiny"
-
-    def write(self, file: str, content: Any) -> None:
-        """Write one of the campaign's files."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
     def environment(self) -> dict[str, str]:
-        """What a process needs to work in this place."""
+        """What a process needs to work in this workspace."""
         dagster_home = str(self.home) if self.server_url else ""
         return {
             "TWIG_HOME": str(self.home),
@@ -94,12 +71,9 @@ class Place:
         }
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Let this process work in this place until the `with` block ends."""
-        with pytest.MonkeyPatch.context() as patch:
-            for key, value in self.environment().items():
-                patch.setenv(key, value)
-            patch.chdir(ROOT)
+    def in_environment(self) -> Iterator[None]:
+        """Let this process work in this workspace until the `with` block ends."""
+        with super().in_environment(), contextlib.chdir(ROOT):
             yield
 
     def twig(self, *arguments: str) -> Ended:
@@ -107,7 +81,7 @@ class Place:
         from twig_assets import cli
 
         out = io.StringIO()
-        with self.entered(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
+        with self.in_environment(), pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
             patch.setattr(sys, "argv", ["twig", *arguments])
             with pytest.raises(SystemExit) as ended:
                 cli.main()
@@ -168,7 +142,7 @@ class Place:
     def instance(self) -> Iterator[dg.DagsterInstance]:
         from twig_assets.orchestration.dagster_home import prepare_dagster_home
 
-        with self.entered():
+        with self.in_environment():
             prepare_dagster_home()
             with dg.DagsterInstance.get() as instance:
                 yield instance
@@ -195,8 +169,8 @@ def idle_assets(text: str) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Makes places, all on one kind of storage.
+class Workspaces:
+    """Makes workspaces, all on one kind of storage.
 
     Attributes:
         empty_mlflow: MLflow's database without a run in it.
@@ -206,59 +180,58 @@ class Places:
     empty_mlflow: Path
     new_database: Callable[[str], str] | None = None
 
-    def new(self, folder: Path) -> Place:
-        """The campaign, in a place where nothing has run yet."""
-        place = self._place(folder)
-        shutil.copy(self.empty_mlflow, place.home / "mlflow.db")
-        place.write("campaign.yaml", CAMPAIGN)
-        place.write("prompts.yaml", PROMPTS)
-        place.write("concepts.yaml", CONCEPTS)
-        place.write("policy.yaml", POLICY)
-        references = place.folder / "references"
+    def new(self, folder: Path) -> CampaignWorkspace:
+        """The campaign, in a workspace where nothing has run yet."""
+        workspace = self._workspace(folder)
+        shutil.copy(self.empty_mlflow, workspace.home / "mlflow.db")
+        workspace.write("campaign.yaml", CAMPAIGN)
+        workspace.write("prompts.yaml", PROMPTS)
+        workspace.write("concepts.yaml", CONCEPTS)
+        workspace.write("policy.yaml", POLICY)
+        references = workspace.campaign / "references"
         references.mkdir()
         for work in planted.WORKS[:3]:
             shutil.copy(ROOT / "campaigns" / "demo" / "references" / f"{work.slug}.png", references)
-        return place
+        return workspace
 
-    def copy(self, place: Place, folder: Path) -> Place:
-        """A place with all that another has."""
-        shutil.copytree(place.root, folder / "campaigns")
-        shutil.copytree(place.home, folder / "home")
-        return self._place(folder, like=place.server_url)
+    def copy(self, workspace: CampaignWorkspace, folder: Path) -> CampaignWorkspace:
+        """A workspace with all that another has."""
+        workspace.copy_to(CampaignWorkspace(folder))
+        return self._workspace(folder, like=workspace.server_url)
 
-    def _place(self, folder: Path, like: str = "") -> Place:
-        place = Place(folder / "campaigns", folder / "home", self.new_database(like) if self.new_database else "")
-        place.home.mkdir(parents=True, exist_ok=True)
-        if place.server_url:
+    def _workspace(self, folder: Path, like: str = "") -> CampaignWorkspace:
+        workspace = CampaignWorkspace(folder, server_url=self.new_database(like) if self.new_database else "")
+        workspace.home.mkdir(parents=True, exist_ok=True)
+        if workspace.server_url:
             # Dagster is told of the server as the README says: the project's settings, with another storage.
-            settings = yaml.safe_load((ROOT / "dagster.yaml").read_text().replace(".twig/", f"{place.home}/"))
-            url = make_url(place.server_url).set(drivername="postgresql+psycopg2")
+            settings = yaml.safe_load((ROOT / "dagster.yaml").read_text().replace(".twig/", f"{workspace.home}/"))
+            url = make_url(workspace.server_url).set(drivername="postgresql+psycopg2")
             settings["storage"] = {"postgres": {"postgres_url": url.render_as_string(hide_password=False)}}
-            (place.home / "dagster.yaml").write_text(yaml.safe_dump(settings))
-        return place
+            (workspace.home / "dagster.yaml").write_text(yaml.safe_dump(settings))
+        return workspace
 
 
 @pytest.fixture(scope="session")
-def places(request: pytest.FixtureRequest, empty_mlflow: Path) -> Places:
-    """Makes places on the storage that `--storage` names."""
+def workspaces(request: pytest.FixtureRequest, empty_mlflow: Path) -> Workspaces:
+    """Makes workspaces on the storage that `--storage` names."""
     if request.config.getoption("--storage") == "postgresql":
-        return Places(empty_mlflow, request.getfixturevalue("postgres"))
-    return Places(empty_mlflow)
+        return Workspaces(empty_mlflow, request.getfixturevalue("postgres"))
+    return Workspaces(empty_mlflow)
 
 
 @pytest.fixture
-def place(tmp_path: Path, places: Places) -> Place:
-    return places.new(tmp_path)
+def workspace(tmp_path: Path, workspaces: Workspaces) -> CampaignWorkspace:
+    return workspaces.new(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory, places: Places) -> tuple[Place, Ended]:
-    """A place where the campaign was run from nothing, and how that ended. Not to be changed: see `finished`."""
-    place = places.new(tmp_path_factory.mktemp("first"))
-    return place, place.run()
+def first_run(tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces) -> tuple[CampaignWorkspace, Ended]:
+    """A workspace where the campaign was run from nothing, and how that ended. Not to be changed: see `finished`."""
+    workspace = workspaces.new(tmp_path_factory.mktemp("first"))
+    return workspace, workspace.run()
 
 
 @pytest.fixture
-def finished(first_run: tuple[Place, Ended], tmp_path: Path, places: Places) -> Place:
-    """A copy of the place where the campaign was run, to change and run again."""
-    return places.copy(first_run[0], tmp_path)
+def finished(first_run: tuple[CampaignWorkspace, Ended], tmp_path: Path, workspaces: Workspaces) -> CampaignWorkspace:
+    """A copy of the workspace where the campaign was run, to change and run again."""
+    return workspaces.copy(first_run[0], tmp_path)

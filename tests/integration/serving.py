@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import Place
+from tests.integration.conftest import CampaignWorkspace
 
 STARTS_WITHIN = 240
 
@@ -59,16 +59,16 @@ def marked(mark: str) -> dict[int, str]:
 
 
 @contextmanager
-def served(place: Place, **environment: str) -> Iterator[Servers]:
-    """`twig ui` in a place; every process of it has TWIG_TEST with the state folder in its environment."""
+def served(workspace: CampaignWorkspace, **environment: str) -> Iterator[Servers]:
+    """`twig ui` in a workspace; every process of it has TWIG_TEST with the state folder in its environment."""
     ports = {"TWIG_UI_PORT": str(free_port()), "TWIG_MLFLOW_PORT": str(free_port())}
-    process = place.process(
+    process = workspace.process(
         "ui",
         "--campaign",
         "tiny",
         "--root",
-        str(place.root),
-        environment={**ports, "TWIG_TEST": str(place.home), **environment},
+        str(workspace.root),
+        environment={**ports, "TWIG_TEST": str(workspace.home), **environment},
     )
     lines: list[str] = []
     threading.Thread(target=lambda: lines.extend(process.stdout or []), daemon=True).start()

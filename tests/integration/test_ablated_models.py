@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import select
 
-from tests.integration.conftest import CAMPAIGN, CONCEPTS, Place
+from tests.integration.conftest import CAMPAIGN, CONCEPTS, CampaignWorkspace
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
 from twig_assets.ablation.methods.fine_tuning import Tuner
@@ -34,17 +34,17 @@ LENIENT = dict.fromkeys(["max_target_share", "max_surrounding_drop", "max_unrela
 Made = Callable[..., dg.ExecuteInProcessResult]
 
 
-def write(place: Place, gate: dict[str, Any], **ablation: Any) -> None:
-    place.write("campaign.yaml", {**CAMPAIGN, "ablation": {**CAMPAIGN["ablation"], "gate": gate, **ablation}})
+def write(workspace: CampaignWorkspace, gate: dict[str, Any], **ablation: Any) -> None:
+    workspace.write("campaign.yaml", {**CAMPAIGN, "ablation": {**CAMPAIGN["ablation"], "gate": gate, **ablation}})
 
 
 @contextmanager
-def making(place: Place) -> Iterator[Made]:
+def making(workspace: CampaignWorkspace) -> Iterator[Made]:
     """Makes one of the campaign's assets in this process; the concepts are there already."""
     from twig_assets.resources import CampaignResource
 
-    with place.instance() as instance:
-        defs = build_defs(resources={"campaign": CampaignResource(name="tiny", root=str(place.root))})
+    with workspace.instance() as instance:
+        defs = build_defs(resources={"campaign": CampaignResource(name="tiny", root=str(workspace.root))})
         materialize((instance, defs), ["protected_concepts"])
         yield lambda name, partition=PARTITION: materialize((instance, defs), [name], partition)
 
@@ -55,10 +55,10 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str = "ablated_models"
 
 
 def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_whole(
-    place: Place, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+    workspace: CampaignWorkspace, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(place, LENIENT, **TUNED)
-    trainings = place.home / "trainings"
+    write(workspace, LENIENT, **TUNED)
+    trainings = workspace.home / "trainings"
     step = Tuner.train_step
     done: list[int] = []
 
@@ -71,7 +71,7 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_w
 
         return train_step
 
-    with making(place) as make:
+    with making(workspace) as make:
         monkeypatch.setattr(Tuner, "train_step", fails_at(3))
         with pytest.raises(RuntimeError, match="the power failed"):
             make("ablated_models")
@@ -85,13 +85,13 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_w
     assert not list(trainings.iterdir())
 
     losses: list[float] = []
-    settings = load_campaign("tiny", place.root).ablation
+    settings = load_campaign("tiny", workspace.root).ablation
     through = ablate(pipeline, ConceptTarget(**CONCEPTS[0]), settings, on_step=lambda _, loss: losses.append(loss))
-    with place.catalog() as session:
+    with workspace.catalog() as session:
         kept = session.scalars(select(ConceptEdit)).one()
         assert kept.weights_sha256 == hashlib.sha256(through.to_bytes()).hexdigest()
 
-    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{workspace.home / 'mlflow.db'}")
     run = client.get_run(str(shown["mlflow"]).rpartition("/")[2])
     curve = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in curve] == list(enumerate(losses, 1))
@@ -103,26 +103,28 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_w
     assert "95 % interval" in shown["summary"]
 
 
-def test_a_refused_edit_is_registered_without_the_alias_and_its_check_names_the_figure(place: Place) -> None:
-    write(place, {**LENIENT, "max_surrounding_drop": -1})
-    with making(place) as make:
+def test_a_refused_edit_is_registered_without_the_alias_and_its_check_names_the_figure(
+    workspace: CampaignWorkspace,
+) -> None:
+    write(workspace, {**LENIENT, "max_surrounding_drop": -1})
+    with making(workspace) as make:
         result = make("ablated_models")
         (check,) = result.get_asset_check_evaluations()
     shown = metadata_of(result)
     assert not check.passed
     assert str(check.description).startswith("refused: surrounding_drop is ")
     assert "allowed is -1" in shown["refused"]
-    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{workspace.home / 'mlflow.db'}")
     (version,) = client.search_model_versions(f"name = '{MODEL}'")
     assert version.tags["accepted"] == "false"
     assert not version.aliases
 
 
-def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_all_of_them_through(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
+    workspace: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(place, LENIENT, **{**TUNED, "tuning": {**SMALL, "steps": 1}})
-    place.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
+    write(workspace, LENIENT, **{**TUNED, "tuning": {**SMALL, "steps": 1}})
+    workspace.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
     judge = composed_model.evaluate
     judged: list[int] = []
 
@@ -130,14 +132,14 @@ def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_al
         judged.append(len(edit.parts))
         return judge(pipeline, edit, *more, **options)
 
-    with making(place) as make:
+    with making(workspace) as make:
         for name in ("pouting-cat", "unicorn"):
             make("ablated_models", f"tiny.{name}")
         strict = Gate(max_surrounding_drop=-1)
         monkeypatch.setattr(composed_model, "evaluate", lambda *these: judge(*these, gate=strict))
         with pytest.raises(dg.Failure, match="each edit was accepted, all together are refused: .*surrounding_drop is"):
             make("composed_model", None)
-        with place.catalog() as session:
+        with workspace.catalog() as session:
             assert session.scalars(select(Model)).all() == [], "what is refused serves nothing"
         monkeypatch.setattr(composed_model, "evaluate", counted)
         shown = metadata_of(make("composed_model", None), "composed_model")
@@ -146,21 +148,23 @@ def test_fine_tuned_edits_are_judged_together_and_serve_only_if_the_gate_lets_al
     assert "surrounding drop" in shown["together"]
 
 
-def test_text_encoders_are_distilled_together_once_and_their_edit_is_the_one_that_serves(place: Place) -> None:
+def test_text_encoders_are_distilled_together_once(
+    workspace: CampaignWorkspace,
+) -> None:
     few = {"steps": 2, "batch_size": 4, "learning_rate": 1e-4}
-    write(place, LENIENT, method="fast", distillation=few)
-    place.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
-    with making(place) as make:
+    write(workspace, LENIENT, method="fast", distillation=few)
+    workspace.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
+    with making(workspace) as make:
         for name in ("pouting-cat", "unicorn"):
             make("ablated_models", f"tiny.{name}")
         shown = metadata_of(make("composed_model", None), "composed_model")
         again = metadata_of(make("composed_model", None), "composed_model")
-        store = ArtifactStore(str(place.home / "artifacts"))
-        with place.catalog() as session:
+        store = ArtifactStore(str(workspace.home / "artifacts"))
+        with workspace.catalog() as session:
             lost = store.path(str(session.scalars(select(Model)).one().joint_sha256), "safetensors")
         Path(str(lost)).unlink()
         remade = metadata_of(make("composed_model", None), "composed_model")
-    with place.catalog() as session:
+    with workspace.catalog() as session:
         (model,) = session.scalars(select(Model)).all()
         singles = sorted(edit.weights_sha256 for edit in session.scalars(select(ConceptEdit)))
         assert model.edits == singles
@@ -174,7 +178,7 @@ def test_text_encoders_are_distilled_together_once_and_their_edit_is_the_one_tha
     assert "together" in shown
     assert "together" not in again
     assert "together" in remade, "its file was lost"
-    client = MlflowClient(f"sqlite:///{place.home / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{workspace.home / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("twig-assets/tiny/ablation")
     recorded = [run.data for run in client.search_runs([experiment.experiment_id])]
     together, _ = [data for data in recorded if data.params["concept"] == "pouting-cat, unicorn"]

@@ -5,13 +5,13 @@ import sys
 import pytest
 from sqlalchemy import select, update
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, CONCEPTS, POLICY, PROMPTS, Place, idle_assets
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, CONCEPTS, POLICY, PROMPTS, CampaignWorkspace, idle_assets
 from twig_assets.catalog.models import Audit, ConceptEdit, Image, Mask, Release, Review
 
 DRAWING = {"generated_images", "masks", "regenerated_images"}
 
 
-def test_new_prompts_become_a_new_batch_and_old_ones_are_left_alone(finished: Place) -> None:
+def test_new_prompts_become_a_new_batch_and_old_ones_are_left_alone(finished: CampaignWorkspace) -> None:
     before = finished.images()
     finished.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
     ended = finished.run()
@@ -23,7 +23,7 @@ def test_new_prompts_become_a_new_batch_and_old_ones_are_left_alone(finished: Pl
         assert sorted(instance.get_dynamic_partitions("prompt_batches")) == ["tiny-000", "tiny-001"]
 
 
-def test_prompts_that_have_images_can_be_neither_changed_nor_taken_away(finished: Place) -> None:
+def test_prompts_that_have_images_can_be_neither_changed_nor_taken_away(finished: CampaignWorkspace) -> None:
     for prompts, lost in (([PROMPTS[0], "a dog", PROMPTS[2]], PROMPTS[1]), (PROMPTS[:2], PROMPTS[2])):
         finished.write("prompts.yaml", prompts)
         ended = finished.run()
@@ -32,7 +32,9 @@ def test_prompts_that_have_images_can_be_neither_changed_nor_taken_away(finished
         assert "put new ones at the end" in ended.text
 
 
-def test_prompts_that_name_what_is_protected_are_refused_where_the_campaign_says_so(finished: Place) -> None:
+def test_prompts_that_name_what_is_protected_are_refused_where_the_campaign_says_so(
+    finished: CampaignWorkspace,
+) -> None:
     images = finished.images()
     finished.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "refuse"}})
     ended = finished.run()
@@ -43,7 +45,9 @@ def test_prompts_that_name_what_is_protected_are_refused_where_the_campaign_says
     assert finished.images() == images
 
 
-def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_releases(finished: Place) -> None:
+def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_releases(
+    finished: CampaignWorkspace,
+) -> None:
     images, released = finished.images(), finished.released()
     finished.write("concepts.yaml", [])
     ended = finished.run()
@@ -65,7 +69,7 @@ def test_a_concept_that_leaves_and_returns_brings_back_the_first_model_and_its_r
     assert finished.released() == released
 
 
-def test_masks_come_from_where_the_campaign_says_and_second_images_are_drawn_anew(finished: Place) -> None:
+def test_masks_come_from_where_the_campaign_says_and_second_images_are_drawn_anew(finished: CampaignWorkspace) -> None:
     before = finished.images()
     middle = {"point": [0.5, 0.5]}
     finished.write("campaign.yaml", {**CAMPAIGN, "masks": {"source": "prompted", "places": {"an owll": middle}}})
@@ -87,7 +91,7 @@ def test_masks_come_from_where_the_campaign_says_and_second_images_are_drawn_ane
         assert {mask.source for mask in of_firsts} <= {"prompted", "bright_ending"}
 
 
-def test_settings_changed_and_changed_back_bring_back_the_first_images(finished: Place) -> None:
+def test_settings_changed_and_changed_back_bring_back_the_first_images(finished: CampaignWorkspace) -> None:
     images, released = finished.images(), finished.released()
     finished.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3}})
     assert finished.run().code == 0
@@ -101,7 +105,7 @@ def test_settings_changed_and_changed_back_bring_back_the_first_images(finished:
     assert finished.released() == released
 
 
-def test_a_refused_edit_is_named_and_the_model_without_it_draws(finished: Place) -> None:
+def test_a_refused_edit_is_named_and_the_model_without_it_draws(finished: CampaignWorkspace) -> None:
     with finished.catalog() as session:
         session.execute(update(ConceptEdit).values(accepted=False))
     ended = finished.run()
@@ -113,7 +117,7 @@ def test_a_refused_edit_is_named_and_the_model_without_it_draws(finished: Place)
         assert newest.model.edits == []
 
 
-def test_a_stricter_policy_withdraws_a_waiver_releases_and_the_old_policy_restores(finished: Place) -> None:
+def test_a_stricter_policy_withdraws_a_waiver_releases_and_the_old_policy_restores(finished: CampaignWorkspace) -> None:
     images, released = finished.images(), finished.released()
     finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
     finished.write("policy.yaml", ALL_FAIL)
@@ -140,7 +144,7 @@ def test_a_stricter_policy_withdraws_a_waiver_releases_and_the_old_policy_restor
     assert finished.released() == released
 
 
-def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_way(finished: Place) -> None:
+def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_way(finished: CampaignWorkspace) -> None:
     images = finished.images()
     finished.write("policy.yaml", {**POLICY, "ssim_threshold": 1.0, "review_margin": 0.999999})
     ended = finished.run()
@@ -154,8 +158,8 @@ def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_wa
     assert len(finished.released()) < 3
 
 
-def test_after_an_update_of_a_library_that_scores_everything_is_audited_anew_and_nothing_is_drawn(
-    finished: Place, monkeypatch: pytest.MonkeyPatch
+def test_after_an_update_of_a_scoring_library_everything_is_audited_again(
+    finished: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, released, verdicts = finished.images(), finished.released(), finished.verdicts()
     monkeypatch.setattr(

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, Ended, Place
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, CampaignWorkspace, Ended
+from twig_assets.resources import ModelResource
 
 WARNINGS = {
     "similarity_audits": {
@@ -21,16 +22,18 @@ WARNINGS = {
 }
 
 
-def last(place: Place, asset: str, check: str) -> Any:
+def last(workspace: CampaignWorkspace, asset: str, check: str) -> Any:
     """The newest evaluation of a check."""
-    with place.instance() as instance:
+    with workspace.instance() as instance:
         key = dg.AssetCheckKey(dg.AssetKey(asset), check)
         [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
         return record.evaluation
 
 
 @pytest.mark.parametrize("asset", WARNINGS)
-def test_every_check_is_evaluated_for_its_batch_and_says_how_many(first_run: tuple[Place, Ended], asset: str) -> None:
+def test_every_check_is_evaluated_for_its_batch_and_says_how_many(
+    first_run: tuple[CampaignWorkspace, Ended], asset: str
+) -> None:
     for check in WARNINGS[asset]:
         found = last(first_run[0], asset, check)
         assert found.partition == (None if asset == "reference_corpus" else "tiny-000"), check
@@ -38,16 +41,16 @@ def test_every_check_is_evaluated_for_its_batch_and_says_how_many(first_run: tup
         assert any(isinstance(value.value, int) for value in found.metadata.values()), check
 
 
-def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: Place) -> None:
+def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: CampaignWorkspace) -> None:
     compared = last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("twig_assets.resources.models._clip", lambda: pytest.fail("CLIP was opened"))
+        patch.setattr(ModelResource, "clip", lambda self: pytest.fail("CLIP was opened"))
         ended = finished.run()
     assert ended.code == 0, ended.text
     assert last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value == compared
 
 
-def test_quarantined_prompts_are_named_by_a_warning_that_stops_nothing(finished: Place) -> None:
+def test_quarantined_prompts_are_named_by_a_warning_that_stops_nothing(finished: CampaignWorkspace) -> None:
     finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
     finished.write("policy.yaml", ALL_FAIL)
     ended = finished.run()
@@ -57,7 +60,7 @@ def test_quarantined_prompts_are_named_by_a_warning_that_stops_nothing(finished:
     assert "none_quarantined: 3 quarantined, of 3 prompts" in ended.text
 
 
-def test_images_for_a_person_to_judge_are_named(finished: Place) -> None:
+def test_images_for_a_person_to_judge_are_named(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", {**POLICY, "ssim_threshold": 1.0, "review_margin": 0.999999})
     assert finished.run().code == 0
     found = last(finished, "similarity_audits", "none_in_review_band")
@@ -65,14 +68,14 @@ def test_images_for_a_person_to_judge_are_named(finished: Place) -> None:
     assert "in the review band: " in found.description
 
 
-def test_images_that_cannot_be_judged_are_named(finished: Place) -> None:
+def test_images_that_cannot_be_judged_are_named(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", {**POLICY, "min_contrast": 127.5})
     assert finished.run().code == 0
     assert last(finished, "similarity_audits", "none_inconclusive").metadata["count"].value == 3
 
 
-def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: Place) -> None:
-    references = finished.folder / "references"
+def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: CampaignWorkspace) -> None:
+    references = finished.campaign / "references"
     kept, lost, *_ = sorted(references.iterdir())
     shutil.copy(kept, references / "z-the-same-file.png")
     lost.unlink()

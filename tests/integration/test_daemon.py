@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, Places
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, CampaignWorkspace, Ended, Workspaces
 from tests.integration.serving import Servers, served
 from twig_assets.catalog.models import Audit, Image, Prompt, Release
 from twig_assets.definitions import build_defs
@@ -27,21 +27,23 @@ LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { locat
 
 
 @pytest.fixture(scope="module")
-def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory, places: Places) -> Place:
+def workspace(
+    first_run: tuple[CampaignWorkspace, Ended], tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces
+) -> CampaignWorkspace:
     """A campaign with a model and a corpus and nothing drawn.
 
     One of the protected works is, to the pixel, what the model draws first for the prompt that is going to be dropped.
     The strategy is `move`, since `auto` knows the works and would not draw that one again.
     """
-    place = places.new(tmp_path_factory.mktemp("daemon"))
+    workspace = workspaces.new(tmp_path_factory.mktemp("daemon"))
     settings = {"max_attempts": BUDGET, "batch_size": 1, "regeneration": {"strategy": "move"}}
-    place.write("campaign.yaml", {**CAMPAIGN, **settings})
-    place.write("prompts.yaml", ["a yellow boat"])
-    (place.folder / "inbox").mkdir()
-    _protect(place, first_run[0], next(i[-1] for i in first_run[0].images() if i[:3] == (1, "regenerated", 0)))
-    with place.instance() as instance, pytest.MonkeyPatch.context() as patch:
+    workspace.write("campaign.yaml", {**CAMPAIGN, **settings})
+    workspace.write("prompts.yaml", ["a yellow boat"])
+    (workspace.campaign / "inbox").mkdir()
+    _protect(workspace, first_run[0], next(i[-1] for i in first_run[0].images() if i[:3] == (1, "regenerated", 0)))
+    with workspace.instance() as instance, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWIG_CAMPAIGN", "tiny")
-        patch.setenv("TWIG_CAMPAIGNS", str(place.root))
+        patch.setenv("TWIG_CAMPAIGNS", str(workspace.root))
         defs = build_defs()
         instance.add_dynamic_partitions("concepts", ["tiny.pouting-cat"])
         whole = defs.resolve_implicit_global_asset_job_def()
@@ -52,19 +54,19 @@ def place(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFacto
         ):
             job = whole.get_subset(asset_selection={dg.AssetKey(name) for name in names})
             assert job.execute_in_process(instance=instance, partition_key=partition).success
-    return place
+    return workspace
 
 
 @pytest.fixture(scope="module")
-def daemon(place: Place) -> Iterator[Servers]:
-    with served(place, TWIG_SENSOR_SECONDS="2", TWIG_AUDIT_CRON="*/3 * * * *") as servers:
+def daemon(workspace: CampaignWorkspace) -> Iterator[Servers]:
+    with served(workspace, TWIG_SENSOR_SECONDS="2", TWIG_AUDIT_CRON="*/3 * * * *") as servers:
         yield servers
 
 
-def _protect(place: Place, source: Place, sha256: str) -> None:
-    """Make an image of `source` a protected work of `place`."""
+def _protect(workspace: CampaignWorkspace, source: CampaignWorkspace, sha256: str) -> None:
+    """Make an image of `source` a protected work of `workspace`."""
     file = source.home / "artifacts" / sha256[:2] / f"{sha256}.png"
-    shutil.copy(file, place.folder / "references" / f"work-{sha256[:8]}.png")
+    shutil.copy(file, workspace.campaign / "references" / f"work-{sha256[:8]}.png")
 
 
 def _until(what: str, condition: Callable[[], bool], servers: Servers) -> None:
@@ -75,9 +77,9 @@ def _until(what: str, condition: Callable[[], bool], servers: Servers) -> None:
         time.sleep(0.5)
 
 
-def _attempts(place: Place, text: str) -> list[tuple[int, int, str, str]]:
+def _attempts(workspace: CampaignWorkspace, text: str) -> list[tuple[int, int, str, str]]:
     """Attempt, seed, hash and newest verdict of the second images of a prompt."""
-    with place.catalog() as session:
+    with workspace.catalog() as session:
         rows = session.execute(
             select(Image.attempt, Image.seed, Image.sha256, Audit.verdict)
             .join(Prompt, Prompt.id == Image.prompt_id)
@@ -89,61 +91,63 @@ def _attempts(place: Place, text: str) -> list[tuple[int, int, str, str]]:
     return [newest[attempt] for attempt in sorted(newest)]
 
 
-def _releases(place: Place, text: str) -> list[tuple[int, str | None]]:
+def _releases(workspace: CampaignWorkspace, text: str) -> list[tuple[int, str | None]]:
     """Attempt of each image that was ever published for a prompt, and why it was withdrawn."""
-    with place.catalog() as session:
+    with workspace.catalog() as session:
         rows = session.scalars(select(Release).join(Prompt).where(Prompt.text == text).order_by(Release.id))
         return [(row.image.attempt, row.reason) for row in rows]
 
 
-def test_a_dropped_prompt_is_drawn_caught_drawn_anew_and_released(daemon: Servers, place: Place) -> None:
-    (place.folder / "inbox" / "bad.yaml").write_text("- a yellow boat\n")
-    (place.folder / "inbox" / "apples.yaml").write_text(f"- {PROMPTS[0]}\n")
-    _until("the first attempt fails", lambda: [a[3] for a in _attempts(place, PROMPTS[0])][:1] == ["fail"], daemon)
-    _until("the prompt is released", lambda: bool(_releases(place, PROMPTS[0])), daemon)
-    first, second = _attempts(place, PROMPTS[0])
+def test_a_dropped_prompt_is_drawn_caught_drawn_anew_and_released(
+    daemon: Servers, workspace: CampaignWorkspace
+) -> None:
+    (workspace.campaign / "inbox" / "bad.yaml").write_text("- a yellow boat\n")
+    (workspace.campaign / "inbox" / "apples.yaml").write_text(f"- {PROMPTS[0]}\n")
+    _until("the first attempt fails", lambda: [a[3] for a in _attempts(workspace, PROMPTS[0])][:1] == ["fail"], daemon)
+    _until("the prompt is released", lambda: bool(_releases(workspace, PROMPTS[0])), daemon)
+    first, second = _attempts(workspace, PROMPTS[0])
     assert (first[3], second[3]) == ("fail", "pass")
     assert first[1] != second[1], "a new seed"
-    assert _releases(place, PROMPTS[0]) == [(1, None)]
-    assert (place.folder / "prompts_inbox_000001_apples.yaml").exists()
-    reason = (place.folder / "inbox" / "rejected" / "bad.yaml.error.txt").read_text()
+    assert _releases(workspace, PROMPTS[0]) == [(1, None)]
+    assert (workspace.campaign / "prompts_inbox_000001_apples.yaml").exists()
+    reason = (workspace.campaign / "inbox" / "rejected" / "bad.yaml.error.txt").read_text()
     assert "bad.yaml:1: text: 'a yellow boat' is already in" in reason
-    with place.instance() as instance:
+    with workspace.instance() as instance:
         assert sorted(instance.get_dynamic_partitions("prompt_batches")) == ["tiny-000", "tiny-001"]
 
 
 def test_a_new_protected_work_withdraws_what_resembles_it_and_another_image_is_released(
-    daemon: Servers, place: Place
+    daemon: Servers, workspace: CampaignWorkspace
 ) -> None:
-    _protect(place, place, _attempts(place, PROMPTS[0])[1][2])
-    _until("the third attempt is released", lambda: len(_releases(place, PROMPTS[0])) == 2, daemon)
-    assert _releases(place, PROMPTS[0]) == [(1, "its image is now: fail"), (2, None)]
-    assert [attempt[3] for attempt in _attempts(place, PROMPTS[0])] == ["fail", "fail", "pass"]
+    _protect(workspace, workspace, _attempts(workspace, PROMPTS[0])[1][2])
+    _until("the third attempt is released", lambda: len(_releases(workspace, PROMPTS[0])) == 2, daemon)
+    assert _releases(workspace, PROMPTS[0]) == [(1, "its image is now: fail"), (2, None)]
+    assert [attempt[3] for attempt in _attempts(workspace, PROMPTS[0])] == ["fail", "fail", "pass"]
 
 
-def test_a_lowered_threshold_withdraws_what_is_released_and_its_spent_budget_quarantines_it(
-    daemon: Servers, place: Place
+def test_a_lowered_threshold_withdraws_what_is_released(daemon: Servers, workspace: CampaignWorkspace) -> None:
+    workspace.write("policy.yaml", ALL_FAIL)
+    _until("the release is withdrawn", lambda: _releases(workspace, PROMPTS[0])[-1][1] is not None, daemon)
+    assert _releases(workspace, PROMPTS[0])[-1] == (2, "its image is now: fail")
+
+
+def test_a_prompt_that_always_violates_is_quarantined_after_exactly_its_budget(
+    daemon: Servers, workspace: CampaignWorkspace
 ) -> None:
-    place.write("policy.yaml", ALL_FAIL)
-    _until("the release is withdrawn", lambda: _releases(place, PROMPTS[0])[-1][1] is not None, daemon)
-    assert _releases(place, PROMPTS[0])[-1] == (2, "its image is now: fail")
-
-
-def test_a_prompt_that_always_violates_is_quarantined_after_exactly_its_budget(daemon: Servers, place: Place) -> None:
-    (place.folder / "inbox" / "owls.csv").write_text("text\nan owl\n")
-    _until("the last attempt is judged", lambda: len(_attempts(place, "an owl")) == BUDGET, daemon)
+    (workspace.campaign / "inbox" / "owls.csv").write_text("text\nan owl\n")
+    _until("the last attempt is judged", lambda: len(_attempts(workspace, "an owl")) == BUDGET, daemon)
     _until("no run is left", lambda: not _running(daemon), daemon)
     time.sleep(6)
-    attempts = _attempts(place, "an owl")
+    attempts = _attempts(workspace, "an owl")
     assert [(a[0], a[3]) for a in attempts] == [(n, "fail") for n in range(BUDGET)]
     assert len({a[1] for a in attempts}) == BUDGET, "every attempt has a seed of its own"
-    assert len(_attempts(place, PROMPTS[0])) == BUDGET, "the one that was withdrawn has no budget left"
-    assert _releases(place, "an owl") == []
+    assert len(_attempts(workspace, PROMPTS[0])) == BUDGET, "the one that was withdrawn has no budget left"
+    assert _releases(workspace, "an owl") == []
     work = [tags.get("twig/work") for tags in _runs(daemon, "tiny-002").values()]
     assert sorted(work, key=str) == [None, *["redraw"] * (BUDGET - 1)], "one run from the inbox, and the reruns"
 
 
-def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, place: Place) -> None:
+def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, workspace: CampaignWorkspace) -> None:
     runs = _runs(daemon, "tiny-001")
     keys = [tags["dagster/run_key"] for tags in runs.values()]
     assert len(set(keys)) == len(keys)
@@ -163,9 +167,9 @@ def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, place:
         assert failed == [], sensor["name"]
 
 
-def test_the_schedules_report_appears_with_its_date(daemon: Servers, place: Place) -> None:
+def test_the_schedules_report_appears_with_its_date(daemon: Servers, workspace: CampaignWorkspace) -> None:
     def made() -> list[Path]:
-        return sorted((place.home / "reports" / "tiny").glob("report-*.json"))
+        return sorted((workspace.home / "reports" / "tiny").glob("report-*.json"))
 
     _until("a dated report", lambda: bool(made()), daemon)
     report = json.loads(made()[-1].read_text())

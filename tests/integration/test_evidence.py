@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from tests.integration.conftest import Place
+from tests.integration.conftest import CampaignWorkspace
 from twig_assets.catalog.database import schema_state
 from twig_assets.catalog.models import Audit, AuditMatch, Image, LedgerEntry, Review
 from twig_assets.catalog.store import ArtifactStore
@@ -16,12 +16,12 @@ from twig_assets.catalog.store import ArtifactStore
 DAY = 24 * 3600
 
 
-def report(place: Place) -> Path:
-    return place.home / "reports" / "tiny" / "report.json"
+def report(workspace: CampaignWorkspace) -> Path:
+    return workspace.home / "reports" / "tiny" / "report.json"
 
 
-def candidate(place: Place) -> Image:
-    with place.catalog() as session:
+def candidate(workspace: CampaignWorkspace) -> Image:
+    with workspace.catalog() as session:
         return session.scalars(select(Image).where(Image.stage == "regenerated").order_by(Image.id)).first()
 
 
@@ -31,7 +31,7 @@ def age(folder: Path, seconds: float) -> None:
         os.utime(path, (then, then))
 
 
-def test_what_a_run_left_is_sound_and_its_report_names_the_ledgers_head(finished: Place) -> None:
+def test_what_a_run_left_is_sound_and_its_report_names_the_ledgers_head(finished: CampaignWorkspace) -> None:
     ended = finished.twig("verify", "--json")
     assert ended.code == 0, ended.text
     found = json.loads(ended.text)
@@ -42,7 +42,7 @@ def test_what_a_run_left_is_sound_and_its_report_names_the_ledgers_head(finished
     assert f"{found['head']['sequence']}:{found['head']['sha256']}" in report(finished).with_suffix(".html").read_text()
 
 
-def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(finished: Place) -> None:
+def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(finished: CampaignWorkspace) -> None:
     image = candidate(finished)
     store = ArtifactStore(str(finished.home / "artifacts"))
     with finished.catalog() as session:
@@ -59,7 +59,7 @@ def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(fini
     assert "3 findings" in ended.text
 
 
-def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: Place) -> None:
+def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: CampaignWorkspace) -> None:
     head = json.loads(report(finished).read_text())["ledger"]
     for one in report(finished).parent.glob("*.json"):
         one.unlink()
@@ -78,7 +78,7 @@ def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: 
 
 
 def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
-    finished: Place, monkeypatch: pytest.MonkeyPatch
+    finished: CampaignWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")  # a narrow terminal cuts nothing off
     image = candidate(finished)
@@ -105,7 +105,7 @@ def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
     assert finished.twig("lineage", str(image.id)).text == text
 
 
-def test_lineage_of_an_image_that_is_not_there_says_what_to_give(finished: Place) -> None:
+def test_lineage_of_an_image_that_is_not_there_says_what_to_give(finished: CampaignWorkspace) -> None:
     for wanted, said in (
         ("999", "no image with the id 999"),
         ("abc", "is no image's id"),
@@ -115,7 +115,7 @@ def test_lineage_of_an_image_that_is_not_there_says_what_to_give(finished: Place
         assert (ended.code, said in ended.text) == (2, True), ended.text
 
 
-def test_gc_removes_only_old_files_that_nothing_refers_to(finished: Place) -> None:
+def test_gc_removes_only_old_files_that_nothing_refers_to(finished: CampaignWorkspace) -> None:
     artifacts = finished.home / "artifacts"
     age(artifacts, 2 * DAY)
     store = ArtifactStore(str(artifacts))
@@ -132,9 +132,9 @@ def test_gc_removes_only_old_files_that_nothing_refers_to(finished: Place) -> No
     assert finished.twig("gc", "--grace-hours", "0").code == 2
 
 
-def test_where_there_is_no_catalog_nothing_is_said_to_be_sound(place: Place) -> None:
+def test_where_there_is_no_catalog_nothing_is_said_to_be_sound(workspace: CampaignWorkspace) -> None:
     for command in (["verify"], ["lineage", "1"], ["gc"]):
-        ended = place.twig(*command)
+        ended = workspace.twig(*command)
         assert (ended.code, "there is no catalog" in ended.text) == (2, True), ended.text
-    assert schema_state(place.catalog_url) == "empty"
-    assert not (place.home / "catalog.db").exists()
+    assert schema_state(workspace.catalog_url) == "empty"
+    assert not (workspace.home / "catalog.db").exists()

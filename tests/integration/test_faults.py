@@ -21,25 +21,35 @@ from twig_assets.catalog.models import Audit
 from twig_assets.evidence.checks import check_ledger
 
 
-def test_a_run_killed_before_its_audits_are_written_comes_to_the_same_end_as_an_undisturbed_one(
-    place: conftest.Place, first_run: tuple[conftest.Place, Ended]
+def test_a_killed_run_comes_to_the_same_end_as_an_undisturbed_one(
+    workspace: conftest.CampaignWorkspace, first_run: tuple[conftest.CampaignWorkspace, Ended]
 ) -> None:
-    with first_run[0].entered():
+    with first_run[0].in_environment():
         expected = end_state()
-    point = ["similarity_audits", "before commit", "3", "--", "run", "--campaign", "tiny", "--root", str(place.root)]
+    point = [
+        "similarity_audits",
+        "before commit",
+        "3",
+        "--",
+        "run",
+        "--campaign",
+        "tiny",
+        "--root",
+        str(workspace.root),
+    ]
     killed = subprocess.run(
         [sys.executable, "-m", "twig_assets.bench.campaigns.kill_points", *point],
         cwd=ROOT,
-        env={**os.environ, **place.environment()},
+        env={**os.environ, **workspace.environment()},
         capture_output=True,
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    with place.entered():
+    with workspace.in_environment():
         assert len(differences(end_state(), expected)) >= 2, "audits and releases are missing"
-    ended = place.run()
+    ended = workspace.run()
     assert ended.code == 0, ended.text
-    with place.entered():
+    with workspace.in_environment():
         assert (differences(end_state(), expected), verification_findings(), unlisted_garbage()) == ([], [], [])
 
 

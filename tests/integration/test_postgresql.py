@@ -9,18 +9,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.integration.conftest import ALL_FAIL, Ended, Place, Places, idle_assets
+from tests.integration.conftest import ALL_FAIL, CampaignWorkspace, Ended, Workspaces, idle_assets
 from tests.integration.test_sensors import daemon
 from twig_assets.sensors import ssim_violations
 
 
 @pytest.fixture
-def on_postgres(tmp_path: Path, empty_mlflow: Path, postgres: Callable[[str], str]) -> Place:
-    return Places(empty_mlflow, postgres).new(tmp_path)
+def on_postgres(tmp_path: Path, empty_mlflow: Path, postgres: Callable[[str], str]) -> CampaignWorkspace:
+    return Workspaces(empty_mlflow, postgres).new(tmp_path)
 
 
 def test_a_campaign_is_run_run_again_and_withdrawn_as_on_sqlite(
-    on_postgres: Place, first_run: tuple[Place, Ended]
+    on_postgres: CampaignWorkspace, first_run: tuple[CampaignWorkspace, Ended]
 ) -> None:
     ended = on_postgres.run()
     assert ended.code == 0, ended.text

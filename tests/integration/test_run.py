@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import func, select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, Ended, Place, Places, idle_assets
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, CampaignWorkspace, Ended, Workspaces, idle_assets
 from twig_assets.catalog.database import open_catalog, schema_state
 from twig_assets.catalog.models import ConceptEdit, Image
 from twig_assets.definitions import defs
@@ -20,10 +20,10 @@ from twig_assets.definitions import defs
 DRAWING = {"generated_images", "masks", "regenerated_images", "similarity_audits"}
 
 
-def test_a_run_ends_well_with_a_summary_and_a_report(first_run: tuple[Place, Ended]) -> None:
-    place, ended = first_run
+def test_a_run_ends_well_with_a_summary_and_a_report(first_run: tuple[CampaignWorkspace, Ended]) -> None:
+    workspace, ended = first_run
     assert ended.code == 0, ended.text
-    report = place.home / "reports" / "tiny" / "report.html"
+    report = workspace.home / "reports" / "tiny" / "report.html"
     assert f"Report: {report}" in ended.text
     assert "worst released SSIM" in ended.text
     page = report.read_text(encoding="utf-8")
@@ -31,20 +31,20 @@ def test_a_run_ends_well_with_a_summary_and_a_report(first_run: tuple[Place, End
     assert not idle_assets(ended.text), "a first run has everything to do"
 
 
-def test_every_prompt_gets_two_images_and_each_image_a_verdict(first_run: tuple[Place, Ended]) -> None:
-    place, _ = first_run
-    images = place.images()
+def test_every_prompt_gets_two_images_and_each_image_a_verdict(first_run: tuple[CampaignWorkspace, Ended]) -> None:
+    workspace, _ = first_run
+    images = workspace.images()
     assert Counter(stage for _, stage, *_ in images) == {"generated": 3, "regenerated": 3}
     assert {attempt for _, _, attempt, *_ in images} == {0}
     assert len({seed for _, _, _, seed, _ in images}) == 6
-    verdicts = place.verdicts()
+    verdicts = workspace.verdicts()
     assert sorted(sha256 for sha256, *_ in verdicts) == sorted(sha256 for *_, sha256 in images)
     passed = {sha256 for sha256, verdict, *_ in verdicts if verdict == "pass"}
     candidates = {prompt: sha256 for prompt, stage, *_, sha256 in images if stage == "regenerated"}
-    assert place.released() == {prompt: sha256 for prompt, sha256 in candidates.items() if sha256 in passed}
+    assert workspace.released() == {prompt: sha256 for prompt, sha256 in candidates.items() if sha256 in passed}
 
 
-def test_every_asset_has_a_materialization_with_figures(first_run: tuple[Place, Ended]) -> None:
+def test_every_asset_has_a_materialization_with_figures(first_run: tuple[CampaignWorkspace, Ended]) -> None:
     with first_run[0].instance() as instance:
         events = {
             spec.key.to_user_string(): instance.get_latest_materialization_event(spec.key)
@@ -57,7 +57,7 @@ def test_every_asset_has_a_materialization_with_figures(first_run: tuple[Place, 
         assert event.asset_materialization.metadata, name
 
 
-def test_the_gate_and_the_edits_check_are_on_record(first_run: tuple[Place, Ended]) -> None:
+def test_the_gate_and_the_edits_check_are_on_record(first_run: tuple[CampaignWorkspace, Ended]) -> None:
     gate = dg.AssetCheckKey(dg.AssetKey("similarity_audits"), "ssim_below_threshold")
     edit = dg.AssetCheckKey(dg.AssetKey("ablated_models"), "edit_accepted")
     with first_run[0].instance() as instance:
@@ -76,7 +76,7 @@ def test_the_gate_and_the_edits_check_are_on_record(first_run: tuple[Place, Ende
     )
 
 
-def test_a_second_run_does_no_model_work_and_says_so(finished: Place) -> None:
+def test_a_second_run_does_no_model_work_and_says_so(finished: CampaignWorkspace) -> None:
     images, verdicts, released = finished.images(), finished.verdicts(), finished.released()
     ended = finished.run()
     assert ended.code == 0, ended.text
@@ -85,48 +85,48 @@ def test_a_second_run_does_no_model_work_and_says_so(finished: Place) -> None:
 
 
 def test_another_process_starting_from_nothing_makes_the_same_images_and_verdicts(
-    first_run: tuple[Place, Ended], place: Place
+    first_run: tuple[CampaignWorkspace, Ended], workspace: CampaignWorkspace
 ) -> None:
-    process = place.process("run", "--campaign", "tiny", "--root", str(place.root))
+    process = workspace.process("run", "--campaign", "tiny", "--root", str(workspace.root))
     text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
-    assert f"Report: {place.home / 'reports' / 'tiny' / 'report.html'}" in text
+    assert f"Report: {workspace.home / 'reports' / 'tiny' / 'report.html'}" in text
     assert "worst released SSIM" in text
-    assert place.images() == first_run[0].images()
-    assert place.verdicts() == first_run[0].verdicts()
+    assert workspace.images() == first_run[0].images()
+    assert workspace.verdicts() == first_run[0].verdicts()
 
 
-def test_what_always_fails_is_quarantined_after_exactly_its_attempts(place: Place) -> None:
-    place.write("policy.yaml", ALL_FAIL)
-    place.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 3})
-    ended = place.run()
+def test_what_always_fails_is_quarantined_after_exactly_its_attempts(workspace: CampaignWorkspace) -> None:
+    workspace.write("policy.yaml", ALL_FAIL)
+    workspace.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 3})
+    ended = workspace.run()
     assert ended.code == 0, ended.text
-    images = place.images()
+    images = workspace.images()
     per_prompt = Counter((prompt, stage) for prompt, stage, *_ in images)
     assert per_prompt == {(prompt, stage): 3 for prompt in (1, 2, 3) for stage in ("generated", "regenerated")}
     assert len({seed for _, _, _, seed, _ in images}) == len(images), "every attempt has new seeds"
-    assert {verdict for _, verdict, *_ in place.verdicts()} == {"fail"}
-    assert place.released() == {}
+    assert {verdict for _, verdict, *_ in workspace.verdicts()} == {"fail"}
+    assert workspace.released() == {}
     assert "attempt 3 of 3" in ended.text
     assert all(f"quarantined: {prompt}" in ended.text for prompt in PROMPTS)
-    again = place.run()
+    again = workspace.run()
     assert again.code == 0, again.text
     assert "attempt 2 of 3" not in again.text
     assert idle_assets(again.text) >= DRAWING
-    assert place.images() == images
+    assert workspace.images() == images
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
-    place: Place, places: Places, tmp_path: Path
+    workspace: CampaignWorkspace, workspaces: Workspaces, tmp_path: Path
 ) -> None:
     # Slow enough, and in chunks small enough, to be caught in the middle.
-    place.write("campaign.yaml", {**CAMPAIGN, "batch_size": 4, "generation": {"steps": 8, "batch_size": 1}})
-    place.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
-    place.write("concepts.yaml", [])
-    undisturbed = places.copy(place, tmp_path / "undisturbed")
-    process = place.process("run", "--campaign", "tiny", "--root", str(place.root))
+    workspace.write("campaign.yaml", {**CAMPAIGN, "batch_size": 4, "generation": {"steps": 8, "batch_size": 1}})
+    workspace.write("prompts.yaml", [*PROMPTS, "a yellow boat"])
+    workspace.write("concepts.yaml", [])
+    undisturbed = workspaces.copy(workspace, tmp_path / "undisturbed")
+    process = workspace.process("run", "--campaign", "tiny", "--root", str(workspace.root))
     try:
-        _wait_for_images(process, place, 1)
+        _wait_for_images(process, workspace, 1)
         os.kill(process.pid, signal.SIGINT)
         text, _ = process.communicate(timeout=120)
     finally:
@@ -134,21 +134,21 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     assert process.returncode == 130, text
     assert "Interrupted." in text
     assert "Traceback" not in text
-    there = place.images()
+    there = workspace.images()
     assert {stage for _, stage, *_ in there} == {"generated"}
     assert 1 <= len(there) < 4
-    assert place.run().code == 0
+    assert workspace.run().code == 0
     assert undisturbed.run().code == 0
-    assert set(there) < set(place.images())
-    assert place.images() == undisturbed.images()
-    assert place.verdicts() == undisturbed.verdicts()
+    assert set(there) < set(workspace.images())
+    assert workspace.images() == undisturbed.images()
+    assert workspace.verdicts() == undisturbed.verdicts()
 
 
-def _wait_for_images(process: subprocess.Popen[str], place: Place, count: int) -> None:
+def _wait_for_images(process: subprocess.Popen[str], workspace: CampaignWorkspace, count: int) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
-        if schema_state(place.catalog_url) == "current":
-            catalog = open_catalog(place.catalog_url)
+        if schema_state(workspace.catalog_url) == "current":
+            catalog = open_catalog(workspace.catalog_url)
             with catalog.snapshot() as session:
                 drawn = session.scalar(select(func.count()).select_from(Image))
             catalog.close()
@@ -159,25 +159,25 @@ def _wait_for_images(process: subprocess.Popen[str], place: Place, count: int) -
 
 
 def test_artifacts_of_a_killed_run_without_rows_are_used_and_half_written_ones_mended(
-    first_run: tuple[Place, Ended], place: Place
+    first_run: tuple[CampaignWorkspace, Ended], workspace: CampaignWorkspace
 ) -> None:
     # All files of an earlier run, one of them cut short, and no catalog.
-    shutil.copytree(first_run[0].home / "artifacts", place.home / "artifacts")
+    shutil.copytree(first_run[0].home / "artifacts", workspace.home / "artifacts")
     *_, sha256 = first_run[0].images()[0]
-    half = place.home / "artifacts" / sha256[:2] / f"{sha256}.png"
+    half = workspace.home / "artifacts" / sha256[:2] / f"{sha256}.png"
     whole = half.read_bytes()
     half.write_bytes(whole[: len(whole) // 2])
-    ended = place.run()
+    ended = workspace.run()
     assert ended.code == 0, ended.text
-    assert place.images() == first_run[0].images()
+    assert workspace.images() == first_run[0].images()
     assert half.read_bytes() == whole
 
 
-def _corrupt(place: Place) -> None:
-    (place.folder / "references" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
+def _corrupt(workspace: CampaignWorkspace) -> None:
+    (workspace.campaign / "references" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
 
 
-def test_a_corrupt_reference_is_named_and_the_run_goes_on_with_the_others(finished: Place) -> None:
+def test_a_corrupt_reference_is_named_and_the_run_goes_on_with_the_others(finished: CampaignWorkspace) -> None:
     _corrupt(finished)
     ended = finished.run()
     assert ended.code == 0, ended.text
@@ -186,10 +186,10 @@ def test_a_corrupt_reference_is_named_and_the_run_goes_on_with_the_others(finish
 
 
 BAD = {
-    "unknown campaign": (lambda p: shutil.move(p.folder, p.root / "other"), "there is no campaign 'tiny'"),
-    "empty corpus": (lambda p: shutil.rmtree(p.folder / "references"), "no readable reference image"),
+    "unknown campaign": (lambda p: shutil.move(p.campaign, p.root / "other"), "there is no campaign 'tiny'"),
+    "empty corpus": (lambda p: shutil.rmtree(p.campaign / "references"), "no readable reference image"),
     "only corrupt references": (
-        lambda p: (shutil.rmtree(p.folder / "references"), (p.folder / "references").mkdir(), _corrupt(p)),
+        lambda p: (shutil.rmtree(p.campaign / "references"), (p.campaign / "references").mkdir(), _corrupt(p)),
         "torn.png: is ",
     ),
     "over-long prompt": (lambda p: p.write("prompts.yaml", ["owl " * 200]), "tokens and the text encoder reads"),
@@ -205,25 +205,27 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_ends_with_status_2_and_one_clear_message(place: Place, case: str) -> None:
+def test_bad_input_ends_with_status_2_and_one_clear_message(workspace: CampaignWorkspace, case: str) -> None:
     spoil, message = BAD[case]
-    spoil(place)
-    ended = place.run()
+    spoil(workspace)
+    ended = workspace.run()
     assert ended.code == 2, ended.text
     assert message in ended.text
     assert "Traceback" not in ended.text
     assert "Report:" not in ended.text
-    assert not (place.home / "reports").exists()
+    assert not (workspace.home / "reports").exists()
 
 
-def test_brackets_in_texts_are_printed_as_they_are(place: Place) -> None:
-    place.write("prompts.yaml", ["an owl [/] [red]", "an owl [/] [red]"])
-    ended = place.run()
+def test_brackets_in_texts_are_printed_as_they_are(workspace: CampaignWorkspace) -> None:
+    workspace.write("prompts.yaml", ["an owl [/] [red]", "an owl [/] [red]"])
+    ended = workspace.run()
     assert ended.code == 2, ended.text
     assert "[/] [red]" in ended.text
 
 
-def test_a_gate_that_failed_in_an_earlier_run_is_retried_with_what_is_left_of_the_budget(finished: Place) -> None:
+def test_a_gate_that_failed_in_an_earlier_run_is_retried_with_what_is_left_of_the_budget(
+    finished: CampaignWorkspace,
+) -> None:
     finished.write("policy.yaml", ALL_FAIL)
     ended = finished.run()
     assert ended.code == 0, ended.text

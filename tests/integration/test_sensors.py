@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, ROOT, Place
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, ROOT, CampaignWorkspace
 from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo import planted
@@ -17,11 +17,11 @@ from twig_assets.sensors import failed_runs, notifications, prompt_inbox, refere
 
 
 @contextmanager
-def daemon(place: Place) -> Iterator["Ticks"]:
+def daemon(workspace: CampaignWorkspace) -> Iterator["Ticks"]:
     """What the daemon has at hand when it ticks a sensor."""
-    with place.instance() as instance, pytest.MonkeyPatch.context() as patch:
+    with workspace.instance() as instance, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWIG_CAMPAIGN", "tiny")
-        patch.setenv("TWIG_CAMPAIGNS", str(place.root))
+        patch.setenv("TWIG_CAMPAIGNS", str(workspace.root))
         yield Ticks(instance, build_defs())
 
 
@@ -52,7 +52,7 @@ class Ticks:
         )
 
 
-def test_a_lowered_threshold_withdraws_and_asks_for_new_draws_within_one_tick(finished: Place) -> None:
+def test_a_lowered_threshold_withdraws_and_asks_for_new_draws_within_one_tick(finished: CampaignWorkspace) -> None:
     released, images = finished.released(), finished.images()
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
@@ -79,9 +79,7 @@ def test_a_lowered_threshold_withdraws_and_asks_for_new_draws_within_one_tick(fi
         assert all("by the scores of audit" in reason for a in candidates for reason in a.reasons)
 
 
-def test_nothing_is_asked_while_a_run_of_the_batch_is_going_on_or_after_three_runs_without_progress(
-    finished: Place,
-) -> None:
+def test_a_batch_gets_one_run_at_a_time_and_none_after_three_without_progress(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
         keys = []
@@ -94,15 +92,15 @@ def test_nothing_is_asked_while_a_run_of_the_batch_is_going_on_or_after_three_ru
             )
             data = ticks.tick(ssim_violations)
             assert data.run_requests == []
-            assert "tiny-000: a run is going on" in data.skip_message
+            assert "tiny-000" in data.skip_message
             ticks.instance.report_run_failed(run)
         assert len(set(keys)) == 3
         data = ticks.tick(ssim_violations)
         assert data.run_requests == []
-        assert "tiny-000: stuck: 3 runs changed nothing" in data.skip_message
+        assert "tiny-000: stuck" in data.skip_message
 
 
-def test_a_run_that_a_person_cancelled_is_not_started_again_by_itself(finished: Place) -> None:
+def test_a_run_that_a_person_cancelled_is_not_started_again_by_itself(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
         [request] = ticks.tick(ssim_violations).run_requests
@@ -115,13 +113,13 @@ def test_a_run_that_a_person_cancelled_is_not_started_again_by_itself(finished: 
         assert "cancelled" in data.skip_message
 
 
-def test_a_waiver_is_published_and_a_quarantine_is_not_drawn_again(finished: Place) -> None:
+def test_a_waiver_is_published_and_a_quarantine_is_not_drawn_again(finished: CampaignWorkspace) -> None:
     finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
         data = ticks.tick(ssim_violations)
         assert data.run_requests == []
-        assert "3 prompts quarantined" in data.skip_message
+        assert "quarantined" in data.skip_message
         with finished.catalog() as session:
             audit = session.scalars(
                 select(Audit).join(Image).where(Image.stage == "regenerated", Audit.verdict == "fail")
@@ -131,7 +129,7 @@ def test_a_waiver_is_published_and_a_quarantine_is_not_drawn_again(finished: Pla
         assert request.tags["twig/work"] == "release"
 
 
-def test_the_policy_of_before_gives_the_verdicts_of_before_and_asks_for_a_release(finished: Place) -> None:
+def test_the_policy_of_before_gives_the_verdicts_of_before_and_asks_for_a_release(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", ALL_FAIL)
     with daemon(finished) as ticks:
         ticks.tick(ssim_violations)
@@ -140,7 +138,7 @@ def test_the_policy_of_before_gives_the_verdicts_of_before_and_asks_for_a_releas
         assert request.tags["twig/work"] == "release"
 
 
-def test_a_policy_that_decides_what_can_be_judged_asks_for_an_audit(finished: Place) -> None:
+def test_a_policy_that_decides_what_can_be_judged_asks_for_an_audit(finished: CampaignWorkspace) -> None:
     finished.write("policy.yaml", {**POLICY, "min_mask_pixels": 500})
     with daemon(finished) as ticks:
         [request] = ticks.tick(ssim_violations).run_requests
@@ -148,26 +146,26 @@ def test_a_policy_that_decides_what_can_be_judged_asks_for_an_audit(finished: Pl
     assert len(finished.released()) == 3, "without a verdict nothing is withdrawn"
 
 
-def test_a_new_work_is_read_once_it_is_whole_and_once_only(finished: Place) -> None:
+def test_a_new_work_is_read_once_it_is_whole_and_once_only(finished: CampaignWorkspace) -> None:
     with daemon(finished) as ticks:
         ticks.tick(reference_changes)
         [first] = ticks.tick(reference_changes).run_requests
         assert ticks.tick(reference_changes).run_requests == []
         work = ROOT / "campaigns" / "demo" / "references" / f"{planted.WORKS[4].slug}.png"
-        shutil.copy(work, finished.folder / "references")
-        assert "waiting" in ticks.tick(reference_changes).skip_message
+        shutil.copy(work, finished.campaign / "references")
+        assert ticks.tick(reference_changes).run_requests == [], "it may still be being written"
         [second] = ticks.tick(reference_changes).run_requests
-        assert "unchanged" in ticks.tick(reference_changes).skip_message
-        (finished.folder / "references" / work.name).unlink()
+        assert ticks.tick(reference_changes).run_requests == []
+        (finished.campaign / "references" / work.name).unlink()
         ticks.tick(reference_changes)
         [third] = ticks.tick(reference_changes).run_requests
         assert len({first.run_key, second.run_key, third.run_key}) == 3
 
 
-def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: Place) -> None:
+def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: CampaignWorkspace) -> None:
     stolen = finished.images()[1]
     prompt, *_, sha256 = stolen
-    shutil.copy(finished.home / "artifacts" / sha256[:2] / f"{sha256}.png", finished.folder / "references")
+    shutil.copy(finished.home / "artifacts" / sha256[:2] / f"{sha256}.png", finished.campaign / "references")
     with daemon(finished) as ticks:
         ticks.run("read_corpus")
         [request] = ticks.tick(ssim_violations).run_requests
@@ -180,23 +178,27 @@ def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: Place) -> N
     assert len(finished.released()) == 2
 
 
-def test_people_are_told_once_of_what_was_withdrawn_also_when_a_server_was_away(finished: Place) -> None:
+def test_people_are_told_once_of_what_was_withdrawn_also_when_a_server_was_away(finished: CampaignWorkspace) -> None:
     published = len(finished.released())
     finished.write("policy.yaml", ALL_FAIL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWIG_NOTIFY_WEBHOOK", "http://127.0.0.1:1/")
         with daemon(finished) as ticks:
-            assert "1 new events, 1 messages by log, webhook; webhook: " in ticks.tick(notifications).skip_message
+            assert "webhook: " in ticks.tick(notifications).skip_message, "why it failed"
+            with finished.catalog() as session:
+                assert session.scalars(select(Notification)).one().sent_at is None
     with daemon(finished) as ticks:
-        assert "0 new events, 1 messages by log" in ticks.tick(notifications).skip_message
-        assert "0 new events, 0 messages" in ticks.tick(notifications).skip_message
+        ticks.tick(notifications)
+        ticks.tick(notifications)
     with finished.catalog() as session:
         [row] = session.scalars(select(Notification))
         assert (row.event, row.subject, len(row.items)) == ("withdrawn", "tiny-000", published)
         assert set(row.channels) == {"log"}
 
 
-def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_back(finished: Place) -> None:
+def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_back(
+    finished: CampaignWorkspace,
+) -> None:
     with daemon(finished) as ticks:
         died = ticks.instance.create_run_for_job(
             ticks.repository.get_job("draw_batch"), tags={"dagster/partition": "tiny-000"}
@@ -210,20 +212,19 @@ def test_people_are_told_of_runs_that_died_and_not_of_those_that_the_gate_held_b
     assert [items for event, *items in told if event == "died"] == [[died.run_id]]
 
 
-def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until_the_catalog_has_it(
-    finished: Place,
-) -> None:
-    inbox = finished.folder / "inbox"
+def test_a_dropped_file_is_added_once_it_is_whole_and_drawn(finished: CampaignWorkspace) -> None:
+    inbox = finished.campaign / "inbox"
     inbox.mkdir()
     (inbox / "more.yaml").write_text("- a yellow boat\n")
     (inbox / "bad.yaml").write_text("- a yellow boat\n- a red apple\n")
     with daemon(finished) as ticks:
-        assert "waiting whether it stays" in ticks.tick(prompt_inbox).skip_message
+        ticks.tick(prompt_inbox)
+        assert (inbox / "more.yaml").exists(), "it may still be being written"
         (inbox / "more.yaml").write_text("- a yellow boat\n- a green boat\n")
         data = ticks.tick(prompt_inbox)
         assert data.run_requests == []
-        assert "bad.yaml is refused and moved to " in data.skip_message
-        assert "'a red apple' is already in" in data.skip_message
+        assert "bad.yaml" in data.skip_message
+        assert "a red apple" in data.skip_message
         data = ticks.tick(prompt_inbox)
         [request] = data.run_requests
         assert request.run_key == "inbox:prompts_inbox_000001_more.yaml:tiny-001"
@@ -232,34 +233,36 @@ def test_a_dropped_file_is_taken_in_once_it_is_whole_and_its_run_asked_for_until
         ticks.instance.add_dynamic_partitions("prompt_batches", ["tiny-001"])
         assert [r.run_key for r in ticks.tick(prompt_inbox).run_requests] == [request.run_key], "a daemon that died"
         ticks.run("draw_batch", "tiny-001")
-        assert "the inbox is empty" in ticks.tick(prompt_inbox).skip_message
+        assert ticks.tick(prompt_inbox).run_requests == []
     assert sorted(path.name for path in inbox.iterdir()) == ["rejected"]
     assert "already in" in (inbox / "rejected" / "bad.yaml.error.txt").read_text()
     assert {image[0] for image in finished.images()} == {1, 2, 3, 4, 5}
 
 
-def test_a_dropped_file_that_names_what_is_protected_is_refused_when_the_campaign_says_so(place: Place) -> None:
-    place.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "refuse"}})
-    place.write("prompts.yaml", PROMPTS[:2])
-    inbox = place.folder / "inbox"
+def test_a_dropped_file_that_names_what_is_protected_is_refused_when_the_campaign_says_so(
+    workspace: CampaignWorkspace,
+) -> None:
+    workspace.write("campaign.yaml", {**CAMPAIGN, "prompt_check": {"protected": "refuse"}})
+    workspace.write("prompts.yaml", PROMPTS[:2])
+    inbox = workspace.campaign / "inbox"
     inbox.mkdir()
     (inbox / "cats.yaml").write_text("- a green boat\n- a pouting cat\n")
-    with daemon(place) as ticks:
+    with daemon(workspace) as ticks:
         ticks.tick(prompt_inbox)
-        assert "cats.yaml is refused and moved to " in ticks.tick(prompt_inbox).skip_message
+        assert "cats.yaml" in ticks.tick(prompt_inbox).skip_message
     reason = (inbox / "rejected" / "cats.yaml.error.txt").read_text()
     assert "inbox/cats.yaml:2: text: names what is protected: 'pouting cat'" in reason
     assert (inbox / "rejected" / "cats.yaml").read_text() == "- a green boat\n- a pouting cat\n", "to be put right"
 
 
-def test_dropped_prompts_wait_for_a_model(place: Place) -> None:
-    (place.folder / "inbox").mkdir()
-    (place.folder / "inbox" / "more.yaml").write_text("- a yellow boat\n")
-    with daemon(place) as ticks:
+def test_dropped_prompts_wait_for_a_model(workspace: CampaignWorkspace) -> None:
+    (workspace.campaign / "inbox").mkdir()
+    (workspace.campaign / "inbox" / "more.yaml").write_text("- a yellow boat\n")
+    with daemon(workspace) as ticks:
         ticks.tick(prompt_inbox)
         data = ticks.tick(prompt_inbox)
         assert data.run_requests == []
-        assert "waiting for a model" in data.skip_message
+        assert "composed_model" in data.skip_message, "what to materialize"
 
 
 def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:
@@ -279,7 +282,7 @@ def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:
     return run, failed_runs(context.for_run_failure())
 
 
-def test_a_run_that_died_is_started_again_twice_and_then_left(finished: Place) -> None:
+def test_a_run_that_died_is_started_again_twice_and_then_left(finished: CampaignWorkspace) -> None:
     with daemon(finished) as ticks:
         tags = {"dagster/partition": "tiny-000"}
         for count in (1, 2):
@@ -288,14 +291,14 @@ def test_a_run_that_died_is_started_again_twice_and_then_left(finished: Place) -
             assert (request.job_name, request.partition_key) == ("draw_batch", "tiny-000")
             tags = {**request.tags, "dagster/partition": "tiny-000"}
             assert tags["twig/retry"] == str(count)
-        _, answer = _dead(ticks, "draw_batch", tags)
-        assert "died 3 times and is not started again" in answer.skip_message
+        run, answer = _dead(ticks, "draw_batch", tags)
+        assert run.run_id[:8] in answer.skip_message
 
 
-def test_runs_that_others_see_to_are_left_to_them(finished: Place) -> None:
+def test_runs_that_others_see_to_are_left_to_them(finished: CampaignWorkspace) -> None:
     with daemon(finished) as ticks:
         _, answer = _dead(ticks, "draw_batch", {"dagster/partition": "tiny-000", "twig/state": "abc"})
-        assert "ssim_violations asks again" in answer.skip_message
+        assert "ssim_violations" in answer.skip_message
         finished.write("policy.yaml", ALL_FAIL)
         gated = ticks.run("draw_batch", "tiny-000")
         assert not gated.success
@@ -307,4 +310,4 @@ def test_runs_that_others_see_to_are_left_to_them(finished: Place) -> None:
             dagster_event=record.event_log_entry.dagster_event,
             repository_def=ticks.repository,
         )
-        assert "held back by its gate" in failed_runs(context.for_run_failure()).skip_message
+        assert "ssim_violations" in failed_runs(context.for_run_failure()).skip_message

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Page
 
 from tests.integration.browsing import browser_page, keep_screenshot, pictures
-from tests.integration.conftest import ALL_FAIL, PROMPTS, Ended, Place, Places
+from tests.integration.conftest import ALL_FAIL, PROMPTS, CampaignWorkspace, Ended, Workspaces
 from tests.integration.serving import Servers, marked, post, served
 from tests.integration.test_definitions import GRAPH
 from twig_assets.definitions import build_defs
@@ -31,13 +31,15 @@ CHECKS = """{ assetCheckExecutions(assetKey: {path: ["similarity_audits"]}, chec
 
 
 @pytest.fixture(scope="module")
-def shown(first_run: tuple[Place, Ended], tmp_path_factory: pytest.TempPathFactory, places: Places) -> Place:
-    """A copy of the place where the campaign was run: Dagster's daemon writes into it."""
-    return places.copy(first_run[0], tmp_path_factory.mktemp("ui"))
+def shown(
+    first_run: tuple[CampaignWorkspace, Ended], tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces
+) -> CampaignWorkspace:
+    """A copy of the workspace where the campaign was run: Dagster's daemon writes into it."""
+    return workspaces.copy(first_run[0], tmp_path_factory.mktemp("ui"))
 
 
 @pytest.fixture(scope="module")
-def servers(shown: Place) -> Iterator[Servers]:
+def servers(shown: CampaignWorkspace) -> Iterator[Servers]:
     with served(shown, TWIG_SENSOR_SECONDS="3600") as found:
         yield found
 
@@ -71,7 +73,7 @@ def test_mlflow_answers_and_has_the_figures_of_the_run(servers: Servers) -> None
 
 
 def test_an_mlflow_server_that_hangs_holds_nothing_up_and_gets_its_figures_when_it_is_back(
-    servers: Servers, shown: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, shown: CampaignWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     sender = Sender(servers.mlflow, "", servers.mlflow, Spool(tmp_path / "waiting"))
@@ -98,7 +100,7 @@ def test_an_mlflow_server_that_hangs_holds_nothing_up_and_gets_its_figures_when_
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["s.png"]
 
 
-def test_a_second_ui_says_which_port_is_taken(servers: Servers, shown: Place) -> None:
+def test_a_second_ui_says_which_port_is_taken(servers: Servers, shown: CampaignWorkspace) -> None:
     port = servers.dagster.rsplit(":", 1)[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWIG_UI_PORT", port)
@@ -113,7 +115,7 @@ def test_the_addresses_are_printed(servers: Servers) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(servers: Servers, shown: Place) -> Iterator[Page]:
+def page(servers: Servers, shown: CampaignWorkspace) -> Iterator[Page]:
     """A browser, after a threshold was lowered that no image stays below."""
     with browser_page() as opened:
         shown.write("policy.yaml", ALL_FAIL)
@@ -165,7 +167,7 @@ def test_browser_shows_a_failed_check_and_what_failed(page: Page, servers: Serve
     keep_screenshot(page, "ui-failed-check.png")
 
 
-def test_browser_shows_the_report_by_itself(page: Page, shown: Place) -> None:
+def test_browser_shows_the_report_by_itself(page: Page, shown: CampaignWorkspace) -> None:
     page.goto((shown.home / "reports" / "tiny" / "report.html").as_uri())
     page.get_by_text(PROMPTS[0]).first.wait_for()
     widths = pictures(page)
@@ -175,7 +177,7 @@ def test_browser_shows_the_report_by_itself(page: Page, shown: Place) -> None:
     assert wide <= 0, "nothing sticks out at the side"
 
 
-def test_ctrl_c_ends_both_and_leaves_no_process_behind(servers: Servers, shown: Place) -> None:
+def test_ctrl_c_ends_both_and_leaves_no_process_behind(servers: Servers, shown: CampaignWorkspace) -> None:
     mark = f"TWIG_TEST={shown.home}"
     assert len(marked(mark)) >= 4, "twig, mlflow, dagster and its web server"
     os.kill(servers.process.pid, signal.SIGINT)

@@ -11,11 +11,9 @@ from PIL import Image
 from pydantic import ValidationError
 from rich.table import Table
 
-from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
-from twig_assets.ablation.evaluation.evaluate import Unedited, copy_test, evaluate
 from twig_assets.ablation.evaluation.figures import Evaluation
-from twig_assets.ablation.training_state import identity_of
+from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
@@ -84,14 +82,10 @@ def remove_concept(
         CheckpointError: If the checkpoint cannot be opened.
         IndistinctConceptError: If its text encoder reads target and anchor alike.
     """
-    pipeline, generation = load_checkpoint(checkpoint), GenerationSettings()
-    unedited: Unedited = {}
-    is_copy = copy_test(pipeline, concept, settings.evaluation, generation, unedited)
-    base_sha256, training = fingerprint(pipeline), out.with_suffix(".training")
-    folder = training / identity_of(concept, settings, base_sha256)
-    edit = ablate(pipeline, concept, settings, base_sha256, folder=folder, is_copy=is_copy, on_step=on_step)
-    copies = {concept.name: is_copy} if is_copy else None
-    evaluation = evaluate(pipeline, edit, None, generation, copies=copies, unedited=unedited)
+    pipeline, training = load_checkpoint(checkpoint), out.with_suffix(".training")
+    edit, evaluation = ablate_and_evaluate(
+        pipeline, concept, settings, GenerationSettings(), fingerprint(pipeline), training, on_step=on_step
+    )
     edit = replace(edit, evaluation=evaluation.model_dump(mode="json"))
     out.parent.mkdir(parents=True, exist_ok=True)
     edit.save(out)

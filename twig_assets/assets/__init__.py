@@ -1,1 +1,1 @@
-"""The assets, one file each, in lineage order. They read rows, call one function, write rows and say what they did."""
+"""The assets, one file each, in lineage order. They open what they need, call a plain package, and show the result."""

@@ -6,14 +6,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-# What suppression takes from a logit at strength 1: a token keeps e^-8 of its weight.
+# Suppression takes this from a logit at strength 1, so a token keeps e^-8 of its weight.
 LOGITS = 8.0
 
 
 class BiasedProcessor:
-    """An attention processor that adds a bias to the logits and leaves everything else to the one it stands for.
+    """An attention processor that adds a bias to the logits and leaves everything else to another processor.
 
-    The bias of a layer has one row for every place of its grid: `bias(places)` gives float (b, places, tokens) or None.
+    Args:
+        inner: The other processor.
+        bias: Number of places of a layer's grid -> float (b, places, tokens), or None for no bias.
     """
 
     def __init__(self, inner: Any, bias: Callable[[int], torch.Tensor | None]) -> None:
@@ -40,7 +42,12 @@ class BiasedProcessor:
 
 
 class WatchingProcessor:
-    """An attention processor that also hands the attention it pays, (b, places, tokens), to `seen`."""
+    """An attention processor that also reports the attention, and leaves everything else to another processor.
+
+    Args:
+        inner: The other processor.
+        seen: Called with the attention of each call, float (b, places, tokens), the mean of all heads.
+    """
 
     def __init__(self, inner: Any, seen: Callable[[torch.Tensor], None]) -> None:
         self._inner = inner
@@ -51,16 +58,16 @@ class WatchingProcessor:
     ) -> torch.Tensor:
         """The inner processor's output."""
         query, key = attn.to_q(hidden_states), attn.to_k(encoder_hidden_states)
-        paid = attn.get_attention_scores(attn.head_to_batch_dim(query), attn.head_to_batch_dim(key))
-        self._seen(paid.unflatten(0, (-1, attn.heads)).mean(1))
+        attention = attn.get_attention_scores(attn.head_to_batch_dim(query), attn.head_to_batch_dim(key))
+        self._seen(attention.unflatten(0, (-1, attn.heads)).mean(1))
         return self._inner(attn, hidden_states, encoder_hidden_states, *args, **kwargs)
 
 
 def on_grid(mask: torch.Tensor, places: int) -> torch.Tensor:
-    """A mask (n, 1, h, w) on the grid of a layer with so many places: (n, places), shares from 0 to 1.
+    """A mask (n, 1, h, w) on the grid of a layer of `places` places: (n, places), shares from 0 to 1.
 
     Raises:
-        ValueError: If no halving of the mask's grid has so many places.
+        ValueError: If no halving of the mask's grid has that many places.
     """
     height, width = mask.shape[-2:]
     while height * width > places and height > 1 and width > 1:

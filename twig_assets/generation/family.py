@@ -94,7 +94,7 @@ class ModelFamily(Protocol):
 
     @abstractmethod
     def text_encoders(self) -> dict[str, torch.nn.Module]:
-        """The text encoders that can be trained, by the component's name."""
+        """The text encoders that can be trained, by the component's name, which begins with `text_encoder`."""
 
     @abstractmethod
     def tokenizers(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from twig_assets.generation.schedulers import Parametrisation, parametrisation
 from twig_assets.generation.steering import Prediction, SamplingHook, Step
 from twig_assets.settings.generation import GenerationSettings
 
-# Guidance that has not begun. At 1 itself the empty prompt would be left out, and the batch be another one.
+# The scale before guidance begins. At 1 itself the rows without the prompt would be left out of the batch.
 _WITHOUT_EFFECT = 1 + 1e-6
 
 
@@ -82,7 +82,7 @@ def denoise(
     height, width = (side * family.reduction for side in noise.shape[-2:])
     scheduler = family.scheduler(steps, (height, width))
     reading = parametrisation(scheduler) if hooks else None
-    # A model that takes the scale as an input needs no second pass.
+    # Without classifier-free guidance, or where the scale is an input of the model, there is no second half.
     twice = guidance.scale > 1 and Capability.GUIDANCE in family.capabilities
     if twice:
         if unconditional is None:
@@ -119,7 +119,7 @@ def _steered(
     reading: Parametrisation,
     hooks: Sequence[SamplingHook],
 ) -> torch.Tensor:
-    """The prediction that belongs to the clean image as the hooks change it; the very same one if they do not."""
+    """The prediction that amounts to the clean image as the hooks change it; the very same tensor if they do not."""
     sample = latents.float()
     clean = reading.clean(prediction.float(), sample, step.timestep)
     if not torch.isfinite(clean).all():

@@ -1,6 +1,6 @@
 """Reading the clean image off a model's prediction, and writing another one back, for every kind of scheduler.
 
-Which kind a scheduler is of is told by its properties, never by its name.
+The kind of a scheduler is determined from its properties, never from its name.
 """
 
 from typing import Any, Protocol

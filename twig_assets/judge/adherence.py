@@ -24,6 +24,6 @@ def margins(similarity: np.ndarray, own: Sequence[int]) -> np.ndarray:
     count = similarity.shape[1]
     if count < 2:
         raise ValueError("adherence is a comparison: it needs two prompts or more")
-    mine = similarity[np.arange(len(similarity)), list(own)]
-    margin: np.ndarray = mine - (similarity.sum(axis=1) - mine) / (count - 1)
+    own_similarity = similarity[np.arange(len(similarity)), list(own)]
+    margin: np.ndarray = own_similarity - (similarity.sum(axis=1) - own_similarity) / (count - 1)
     return margin

@@ -1,4 +1,4 @@
-"""What CLIP says about images and texts."""
+"""How alike CLIP takes images and texts to be."""
 
 from collections.abc import Sequence
 from typing import TypeAlias

@@ -18,14 +18,14 @@ def compare(
     a high `ssim_first_best_of_8`. None of them says whether a protected work was copied; the audit does.
 
     Args:
-        firsts: uint8 (n, H, W, 3). Of pictures that are not square, quarter turns are left out.
-        seconds: Of the same shape.
+        firsts: The first images, uint8 (n, H, W, 3). If they are not square, quarter turns are left out.
+        seconds: The second images, of the same shape.
         first_masks: bool (n, H, W), all False where an image has no usable mask.
-        second_masks: The same for the second images.
+        second_masks: The masks of the second images, likewise.
 
     Returns:
-        `ssim_first`, `ssim_first_in_mask`, `ssim_first_best_of_8`, `location_iou`, `form_iou`, and `shapes`, of
-        how many images both masks are usable. What nothing can be said about is left out.
+        `ssim_first`, `ssim_first_in_mask`, `ssim_first_best_of_8`, `location_iou`, `form_iou`, and `shapes`, the
+        number of images of which both masks are usable. A figure without any such image is left out.
     """
     both = [i for i in range(len(firsts)) if first_masks[i].any() and second_masks[i].any()]
     inside = [
@@ -34,11 +34,15 @@ def compare(
         if (inner := first_masks[i][_BORDER:-_BORDER, _BORDER:-_BORDER]).any()
     ]
     figures = {
-        "ssim_first": [wang_ssim(a, b) for a, b in zip(firsts, seconds, strict=True)],
+        "ssim_first": [wang_ssim(first, second) for first, second in zip(firsts, seconds, strict=True)],
         "ssim_first_in_mask": inside,
         "ssim_first_best_of_8": [
-            max(wang_ssim(a, turned) for one in ORIENTATIONS if (turned := oriented(b, one)).shape == a.shape)
-            for a, b in zip(firsts, seconds, strict=True)
+            max(
+                wang_ssim(first, turned)
+                for orientation in ORIENTATIONS
+                if (turned := oriented(second, orientation)).shape == first.shape
+            )
+            for first, second in zip(firsts, seconds, strict=True)
         ],
         "location_iou": [iou(first_masks[i], second_masks[i]) for i in both],
         "form_iou": [aligned_iou(first_masks[i], second_masks[i]) for i in both],

@@ -1,7 +1,8 @@
-"""Classifier-free guidance of another scale for some images of a batch."""
+"""Classifier-free guidance of another scale for some images of a batch, and what it takes."""
 
 import torch
 
+from twig_assets.generation import GenerationSettings
 from twig_assets.generation.steering import Step
 
 
@@ -19,3 +20,16 @@ def rescaled(step: Step, without: torch.Tensor, prompted: torch.Tensor, scales: 
     """
     weight = (scales.to(without) / step.guidance_scale)[:, None, None, None]
     return torch.where(weight.isnan(), prompted, without + weight * (prompted - without))
+
+
+def check_guidance(generation: GenerationSettings) -> None:
+    """Refuse settings without classifier-free guidance, for strategies that change it.
+
+    Raises:
+        ValueError: If the guidance scale leaves none.
+    """
+    if generation.guidance_scale <= 1:
+        raise ValueError(
+            f"guidance_scale {generation.guidance_scale:g} leaves no guidance to change; set it above 1, or choose "
+            f"another strategy than 'auto', 'forget' and 'delay'"
+        )

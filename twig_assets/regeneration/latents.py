@@ -1,4 +1,4 @@
-"""Masks on the latent grid, and what of latents and pictures is ground."""
+"""Masks on the latent grid, and the ground of latents and pictures."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 
 def grown(masks: np.ndarray, by: int) -> np.ndarray:
-    """Masks bool (n, H, W) grown by so many pixels to all sides."""
+    """Masks bool (n, H, W) grown by `by` pixels to all sides."""
     wide = F.max_pool2d(torch.from_numpy(masks).float()[:, None], 2 * by + 1, stride=1, padding=by)
     return wide[:, 0].bool().numpy()
 

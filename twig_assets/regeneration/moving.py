@@ -39,28 +39,31 @@ def moved(images: np.ndarray, masks: np.ndarray, edge_cost: float, margin: int) 
         masks: bool (n, H, W), what to avoid.
         edge_cost: As in `best_places`.
         margin: As in `best_places`, in pixels.
+
+    Returns:
+        uint8 of the same shape.
     """
     pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     shapes, grounds = objects(pictures), (ground(pictures) * 255).round().byte().numpy()
-    images_moved = []
+    results = []
     for image, mask, shape, uncovered in zip(images, masks, shapes, grounds, strict=True):
         best = best_places(shape[None], mask[None], 1, edge_cost, margin)
-        images_moved.append(slid(image, int(best.down[0, 0]), int(best.right[0, 0]), shape, uncovered.reshape(3)))
-    return np.stack(images_moved)
+        results.append(slid(image, int(best.down[0, 0]), int(best.right[0, 0]), shape, uncovered.reshape(3)))
+    return np.stack(results)
 
 
 def slid(image: np.ndarray, down: int, right: int, shape: np.ndarray, uncovered: np.ndarray) -> np.ndarray:
     """An image (H, W, 3) moved by whole pixels; what it leaves bare mirrors what is next to it, but for the object.
 
     Args:
-        image: What to move.
-        down: By how many pixels.
-        right: And to the right.
+        image: The image to move, uint8 (H, W, 3).
+        down: By how many pixels it is moved down; negative for up.
+        right: By how many pixels it is moved to the right; negative for left.
         shape: bool (H, W), the object.
         uncovered: The colour (3,) that comes up where the object would be mirrored.
     """
     rows, columns = _mirrored(image.shape[0], down), _mirrored(image.shape[1], right)
-    # A thirty-second of the image: what is thin or pale sticks out of the object's outline.
+    # A thirty-second of the image, since thin or pale parts of the object lie outside its outline.
     near = binary_dilation(shape, iterations=max(1, len(shape) // 32))
     bare = (rows != np.arange(len(rows)) - down)[:, None] | (columns != np.arange(len(columns)) - right)
     sources = np.ix_(rows, columns)

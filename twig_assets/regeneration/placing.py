@@ -1,4 +1,4 @@
-"""Where in the frame a shape meets a mask least."""
+"""Where in the frame a shape overlaps a mask least."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-# What touches an edge of the frame with more than this share of its side goes on beyond it.
+# A shape that touches an edge of the frame with more than this share of its side continues beyond it.
 _CUT = 1 / 3
 # Of places that are equally good the nearest is taken.
 _NO_GAIN = 1e-7
@@ -32,20 +32,20 @@ def best_places(shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: flo
     """The shift by whole cells by which each shape meets each mask least, nearness to the frame's edge included.
 
     Args:
-        shapes: bool (k, H, W). No shift moves a part of one out of the frame, or one that an edge of the frame cuts
-            (a third of its side lies on it) off that edge; an empty one stays where it is.
+        shapes: bool (k, H, W). No shift moves a part of a shape out of the frame. A shape that an edge of the frame
+            cuts (a third of its side lies on that edge) stays on the edge; an empty shape stays where it is.
         masks: bool (m, H, W), what to avoid.
-        cell: Pixels of a cell; a divisor of H and W.
-        edge_cost: What touching one edge costs, counted as intersection over union; nothing from `margin` on, and
-            nothing where the shape is as near to it already.
-        margin: In pixels.
+        cell: Pixels of a cell along one side; a divisor of H and W.
+        edge_cost: What touching an edge costs, counted as intersection over union, 0 or more. From `margin` on it is
+            nothing, and so it is where the shape is as near to the edge already.
+        margin: Distance from the frame's edge in pixels, at least 1.
     """
     height, width = shapes.shape[1] // cell, shapes.shape[2] // cell
     downs, rights = np.arange(-height + 1, height), np.arange(-width + 1, width)
     cost = _overlaps(shapes, masks, cell, downs, rights)
     free, crowded = zip(*(_room(shape, downs * cell, rights * cell, margin) for shape in shapes), strict=True)
-    far = np.square(downs)[:, None] + np.square(rights)
-    cost = np.where(np.stack(free), cost + edge_cost * np.stack(crowded) + _NO_GAIN * far, _IMPOSSIBLE)
+    distance = np.square(downs)[:, None] + np.square(rights)
+    cost = np.where(np.stack(free), cost + edge_cost * np.stack(crowded) + _NO_GAIN * distance, _IMPOSSIBLE)
     flat = cost.reshape(*cost.shape[:2], -1)
     at = flat.argmin(-1)
     return Places(flat.min(-1), downs[at // len(rights)], rights[at % len(rights)])
@@ -54,9 +54,9 @@ def best_places(shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: flo
 def _overlaps(shapes: np.ndarray, masks: np.ndarray, cell: int, downs: np.ndarray, rights: np.ndarray) -> np.ndarray:
     """Intersection over union of every mask with every shape at every shift: (m, k, downs, rights)."""
     # A shift by whole cells keeps each pixel's place in its cell, so these places are correlated apart and summed.
-    split = [F.pixel_unshuffle(torch.from_numpy(one).float()[:, None], cell) for one in (masks, shapes)]
+    split = [F.pixel_unshuffle(torch.from_numpy(areas).float()[:, None], cell) for areas in (masks, shapes)]
     size = [2 * side for side in split[0].shape[-2:]]
-    mask, shape = (torch.fft.rfft2(one, s=size) for one in split)
+    mask, shape = (torch.fft.rfft2(areas, s=size) for areas in split)
     shared = torch.fft.irfft2(torch.einsum("mchw,kchw->mkhw", mask, shape.conj()), s=size).round().numpy()
     shared = shared[:, :, downs % size[0]][..., rights % size[1]]
     area = masks.sum((1, 2))[:, None, None, None] + shapes.sum((1, 2))[None, :, None, None]
@@ -81,8 +81,9 @@ def _allowed(distance: np.ndarray, on_edges: np.ndarray, side: np.ndarray) -> np
 
 
 def _to_edges(taken: np.ndarray) -> np.ndarray:
-    found = taken.nonzero()[0]
-    return np.array([found[0], len(taken) - 1 - found[-1]])
+    """How far the first and the last taken line are from the frame's two edges, of bool (lines,): int (2,)."""
+    lines = taken.nonzero()[0]
+    return np.array([lines[0], len(taken) - 1 - lines[-1]])
 
 
 def _nearer(distance: np.ndarray, now: np.ndarray, margin: int) -> np.ndarray:

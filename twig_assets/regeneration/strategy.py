@@ -119,16 +119,3 @@ def strategy_named(name: str) -> type[RegenerationStrategy]:
 def known_strategies() -> list[str]:
     """The names of all strategies, in alphabetical order."""
     return sorted(STRATEGIES)
-
-
-def check_guidance(generation: GenerationSettings) -> None:
-    """Refuse settings without classifier-free guidance, for strategies that change it.
-
-    Raises:
-        ValueError: If the guidance scale leaves none.
-    """
-    if generation.guidance_scale <= 1:
-        raise ValueError(
-            f"guidance_scale {generation.guidance_scale:g} leaves no guidance to change; set it above 1, or choose "
-            f"another strategy than 'auto', 'forget' and 'delay'"
-        )

@@ -27,7 +27,7 @@ def segment_at(
         sam: A model that `load_segmenter` opened.
         boxes: For every image x, y, width and height in pixels, or None.
         points: For every image x and y in pixels, or None. With both, the point says which thing in the box.
-        settings: The defaults when None; those of the grid and of thresholds on it have no effect.
+        settings: The defaults when None; the grid of points and its thresholds have no effect.
 
     Returns:
         One result per image, in order; the mask is the best rated of the model's three, whatever its score.
@@ -37,20 +37,20 @@ def segment_at(
     """
     settings = settings or SegmentationSettings()
     check_images(images)
-    asked = [
+    prompts = [
         _prompt(i, images.shape[1:3], None if boxes is None else boxes[i], None if points is None else points[i])
         for i in range(len(images))
     ]
     predictor = SamPredictor(sam)
     results = []
-    for image, prompt in zip(images, asked, strict=True):
+    for image, prompt in zip(images, prompts, strict=True):
         predictor.set_image(image)
         masks, ratings, _ = predictor.predict(**prompt, multimask_output=True)
         best = int(ratings.argmax())
         rating = float(ratings[best])
-        found = [ranked_mask(Candidate(masks[best], rating, 1.0), rating, settings)] if masks[best].any() else []
+        ranked = [ranked_mask(Candidate(masks[best], rating, 1.0), rating, settings)] if masks[best].any() else []
         # What a person points at is the object, however sure the model is of its outline.
-        results.append(from_ranked(image, [replace(one, foreground=True) for one in found], settings))
+        results.append(from_ranked(image, [replace(mask, foreground=True) for mask in ranked], settings))
     return results
 
 

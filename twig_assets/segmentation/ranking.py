@@ -1,4 +1,4 @@
-"""Which of an image's masks are its object: background first, then a score for everything else."""
+"""Which of an image's masks are its object: background is set aside, everything else gets a score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Candidate:
 
 
 def rank(candidates: Sequence[Candidate], settings: SegmentationSettings) -> list[RankedMask]:
-    """Tell objects from background.
+    """Distinguish objects from background.
 
     A mask along most of the image's edge is background. What no background mask covers is considered as well: it is
     often the object, where the segmenter was sure of the ground and unsure of what stands on it.
@@ -59,9 +59,11 @@ def complement(behind: Sequence[Candidate], settings: SegmentationSettings) -> l
     left = ndimage.binary_opening(~np.any([c.mask for c in behind], axis=0), _EIGHT_NEIGHBOURS)
     parts, count = ndimage.label(left, _EIGHT_NEIGHBOURS)
     rating = min(c.predicted_iou for c in behind), min(c.stability for c in behind)
-    found = (Candidate(parts == i, *rating) for i in range(1, count + 1))
+    candidates = (Candidate(parts == i, *rating) for i in range(1, count + 1))
     return [
-        c for c in found if c.mask.mean() >= settings.min_area and border_contact(c.mask) < settings.background_border
+        c
+        for c in candidates
+        if c.mask.mean() >= settings.min_area and border_contact(c.mask) < settings.background_border
     ]
 
 

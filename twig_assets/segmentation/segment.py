@@ -38,14 +38,14 @@ def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None 
         stability_score_thresh=settings.stability_score_thresh,
         box_nms_thresh=settings.box_nms_thresh,
     )
-    return [_segment_one(image, generator, settings) for image in images]
+    return [_segmented(image, generator, settings) for image in images]
 
 
 def check_images(images: np.ndarray) -> None:
     """Raise ValueError, with what to give instead, unless images are as `segment` takes them."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise ValueError(f"images: got {what}, give a uint8 array of shape (n, height, width, 3)")
+        given = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise ValueError(f"images: got {given}, give a uint8 array of shape (n, height, width, 3)")
     height, width = images.shape[1:3]
     if min(height, width) < MIN_SIDE:
         raise ValueError(f"images: {width} x {height} pixels are too few, give at least {MIN_SIDE} x {MIN_SIDE}")
@@ -53,12 +53,10 @@ def check_images(images: np.ndarray) -> None:
         raise ValueError(f"images: {width} x {height} pixels are too narrow, give at most {MAX_ASPECT} to 1")
 
 
-def _segment_one(
-    image: np.ndarray, generator: SamAutomaticMaskGenerator, settings: SegmentationSettings
-) -> Segmentation:
+def _segmented(image: np.ndarray, generator: SamAutomaticMaskGenerator, settings: SegmentationSettings) -> Segmentation:
     records = generator.generate(image)
-    found = [Candidate(r["segmentation"], float(r["predicted_iou"]), float(r["stability_score"])) for r in records]
-    return from_ranked(image, rank(found, settings), settings)
+    candidates = [Candidate(r["segmentation"], float(r["predicted_iou"]), float(r["stability_score"])) for r in records]
+    return from_ranked(image, rank(candidates, settings), settings)
 
 
 def from_ranked(image: np.ndarray, ranked: list[RankedMask], settings: SegmentationSettings) -> Segmentation:

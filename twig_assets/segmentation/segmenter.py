@@ -21,7 +21,7 @@ def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> Sam:
 
     Args:
         kind: `embedded`, or the size of a Segment Anything checkpoint.
-        checkpoint: The `.pth` file of a `vit_*`; for `embedded` the folder of another one than the package's own.
+        checkpoint: The `.pth` file of a `vit_*`; for `embedded`, a folder to use in place of the package's own.
 
     Returns:
         The model in evaluation mode on the CPU.
@@ -64,5 +64,5 @@ def _check_width(state: dict[str, torch.Tensor], kind: str, path: Path) -> None:
     width = state[_WIDTH_KEY].shape[0]
     if width != _WIDTHS[kind]:
         fits = [name for name, value in _WIDTHS.items() if value == width]
-        told = f"it is a {fits[0]}, set the segmenter's kind to that" if fits else "give another file"
-        raise ModelError(f"{path}: not a {kind} checkpoint; {told}.")
+        advice = f"it is a {fits[0]}, set the segmenter's kind to that" if fits else "give another file"
+        raise ModelError(f"{path}: not a {kind} checkpoint; {advice}.")

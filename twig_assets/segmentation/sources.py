@@ -12,7 +12,7 @@ from twig_assets.segmentation.segment import segment
 from twig_assets.settings.masks import MaskSettings, MaskSource, Place
 from twig_assets.settings.segmentation import SegmentationSettings
 
-# Positions of images -> what `bright_ending` says of them.
+# Positions of images -> the masks and the brightness that `bright_ending` gives for them.
 Endings = Callable[[list[int]], tuple[list[Segmentation], np.ndarray]]
 
 
@@ -23,7 +23,7 @@ class SourcedMask:
     Attributes:
         segmentation: The mask.
         source: What made it.
-        brightness: Of the prompt's ending, 0 to 1, where that was looked at.
+        brightness: How bright the prompt's ending is, 0 to 1; None where it was not measured.
     """
 
     segmentation: Segmentation
@@ -58,15 +58,15 @@ def masks_from(
     settings, segmentation = settings or MaskSettings(), segmentation or SegmentationSettings()
     if settings.source == "bright_ending":
         return _from_endings(list(range(len(images))), endings)
-    made = _segmented(images, [settings.place_of(prompt) for prompt in prompts], sam(), segmentation)
+    masks = _segmented(images, [settings.place_of(prompt) for prompt in prompts], sam(), segmentation)
     if settings.unusable == "keep":
-        return made
-    unusable = [i for i, one in enumerate(made) if one.segmentation.outcome != "ok"]
+        return masks
+    unusable = [i for i, mask in enumerate(masks) if mask.segmentation.outcome != "ok"]
     for i, ending in zip(unusable, _from_endings(unusable, endings), strict=True):
         bright = (ending.brightness or 0.0) >= settings.min_brightness
         if bright and ending.segmentation.outcome == "ok":
-            made[i] = ending
-    return made
+            masks[i] = ending
+    return masks
 
 
 def _segmented(
@@ -77,13 +77,16 @@ def _segmented(
     boxes = [place.box_in(*size) for place in places if place]
     points = [place.point_in(*size) for place in places if place]
     whole = [i for i, place in enumerate(places) if not place]
-    found = dict(zip(whole, segment(images[whole], sam, settings), strict=True))
-    found |= dict(zip(shown, segment_at(images[shown], sam, boxes, points, settings), strict=True))
-    return [SourcedMask(found[i], "prompted" if place else "automatic") for i, place in enumerate(places)]
+    segmentations = dict(zip(whole, segment(images[whole], sam, settings), strict=True))
+    segmentations |= dict(zip(shown, segment_at(images[shown], sam, boxes, points, settings), strict=True))
+    return [SourcedMask(segmentations[i], "prompted" if place else "automatic") for i, place in enumerate(places)]
 
 
 def _from_endings(at: list[int], endings: Endings) -> list[SourcedMask]:
     if not at:
         return []
-    found, brightness = endings(at)
-    return [SourcedMask(one, "bright_ending", float(b)) for one, b in zip(found, brightness, strict=True)]
+    segmentations, brightness = endings(at)
+    return [
+        SourcedMask(segmentation, "bright_ending", float(bright))
+        for segmentation, bright in zip(segmentations, brightness, strict=True)
+    ]

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from twig_assets import cli
-from twig_assets.ablation import ConceptEdit, Evaluation, remove_concept
+from twig_assets.ablation import ConceptEdit, Evaluation, judged
 from twig_assets.ablation.remove_concept import RequestError, ablation_request
 
 
@@ -38,21 +38,19 @@ def small(monkeypatch):
 def test_the_edit_is_written_with_its_evaluation_and_the_exit_status_is_the_gates(monkeypatch, tmp_path, small, capsys):
     (tmp_path / "unicorn.training" / "abandoned").mkdir(parents=True)
     folders = []
-    made = remove_concept.ablate
-    monkeypatch.setattr(
-        remove_concept, "ablate", lambda *args, **more: folders.append(more["folder"]) or made(*args, **more)
-    )
+    made = judged.ablate
+    monkeypatch.setattr(judged, "ablate", lambda *args, **more: folders.append(more["folder"]) or made(*args, **more))
     code = twig(monkeypatch, tmp_path, "unicorn", "--anchor", "horse face", "--preserve", "cow face", "--json")
     printed = capsys.readouterr()
-    found = Evaluation.model_validate(json.loads(printed.out))
+    evaluation = Evaluation.model_validate(json.loads(printed.out))
     edit = ConceptEdit.load(tmp_path / "unicorn.safetensors")
     assert edit.concepts[0].preserve == ("cow face",)
-    assert Evaluation.model_validate(edit.evaluation).summary() == found.summary()
+    assert Evaluation.model_validate(edit.evaluation).summary() == evaluation.summary()
     assert (tmp_path / "unicorn.png").exists()
     assert [folder.parent.name for folder in folders] == ["unicorn.training"]
     assert not (tmp_path / "unicorn.training").exists()
-    assert code == (0 if found.accepted else 1)
-    assert all(why in " ".join(printed.err.split()) for why in found.refusals)
+    assert code == (0 if evaluation.accepted else 1)
+    assert all(why in " ".join(printed.err.split()) for why in evaluation.refusals)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,13 @@
 """The tables of the catalog."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from twig_assets.catalog.database import Catalog, open_catalog
+from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Concept, Mask, Model, Prompt, PromptBatch, Reference
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = open_catalog(f"sqlite:///{tmp_path / 'catalog.db'}")
-    yield opened
-    opened.close()
 
 
 def concept(**changes: object) -> Concept:

@@ -1,12 +1,8 @@
 """Which model serves a campaign and which corpus its images are compared with."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Concept, ConceptEdit, CorpusVersion, Model, Reference
 from twig_assets.catalog.serving import (
     NotMaterializedError,
@@ -16,14 +12,6 @@ from twig_assets.catalog.serving import (
     serving_model,
     unedited_concepts,
 )
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    catalog = open_catalog(f"sqlite:///{tmp_path}/catalog.db")
-    with catalog.session() as opened:
-        yield opened
-    catalog.close()
 
 
 def concept(session: Session, name: str, campaign: str = "demo", active: bool = True) -> Concept:

@@ -1,29 +1,13 @@
 """What people are told: everything once."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.unit.catalog.filled import BATCH, Filled
-from twig_assets.catalog.database import Catalog, open_catalog
+from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Notification, Release, utc_now
 from twig_assets.compliance import notices
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    opened = open_catalog(f"sqlite:///{tmp_path / 'catalog.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def session(catalog: Catalog) -> Iterator[Session]:
-    with catalog.session() as opened:
-        yield opened
 
 
 def release(filled: Filled, prompt: int, reason: str | None) -> Release:

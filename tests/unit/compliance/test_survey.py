@@ -1,24 +1,13 @@
 """Which images offend, wait or fail under the present rules."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
 
 from tests.unit.catalog.filled import BATCH, Filled, digest
-from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Audit, Release
 from twig_assets.compliance import Survey, survey
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    catalog = open_catalog(f"sqlite:///{tmp_path}/catalog.db")
-    with catalog.session() as opened:
-        yield opened
-    catalog.close()
 
 
 @pytest.fixture

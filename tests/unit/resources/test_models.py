@@ -28,7 +28,7 @@ def edit() -> bytes:
     return ablate(pipeline, CAT, AblationSettings(method="closed_form"), base_sha256).to_bytes()
 
 
-def test_edits_are_applied_also_when_another_campaign_with_the_same_checkpoint_had_them_before(edit: bytes) -> None:
+def test_edits_that_another_campaign_applied_to_the_same_checkpoint_stay_applied(edit: bytes) -> None:
     models = ModelResource()
     plain = weights(models.base(campaign("first"))[0])
     edited = weights(models.composed(campaign("first"), {"a": edit}))

@@ -17,6 +17,7 @@ from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
+from twig_assets.model_zoo import load_clip
 from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
 
@@ -53,10 +54,7 @@ def evaluate(
     """
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
-    if clip is None:
-        from twig_assets.model_zoo import load_clip
-
-        clip = load_clip()
+    clip = clip or load_clip()
     evaluated = probes(edit.concepts, settings)
     before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []

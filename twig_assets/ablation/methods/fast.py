@@ -79,7 +79,8 @@ def distil(
         Name of each transformer layer's linear weights -> what training added to it, float32.
 
     Raises:
-        TrainingError: If the loss stops being a number, or the encoder forgets what it should retain.
+        TrainingError: If the model has no text encoder to train, the loss stops being a number, or the encoder forgets
+            what it should retain.
     """
     distillation = _Distillation(pipeline, concepts, settings)
     for step in range(distillation.steps):
@@ -139,6 +140,10 @@ class _Distillation:
         self.retention = RetentionPrompts(pipeline, concepts, settings)
         self.students = {name: copy.deepcopy(encoder).float() for name, encoder in self.family.text_encoders().items()}
         self.weights = _trainable(self.students)
+        if not self.weights:
+            raise TrainingError(
+                f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast"
+            )
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=self.chosen.learning_rate)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / _WARMUP, (1 - step / steps) ** 0.5)

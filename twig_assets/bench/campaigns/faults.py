@@ -16,6 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from twig_assets.bench.campaigns.fault_cases import Fault, NotInjectedError, all_faults
+from twig_assets.bench.campaigns.postgresql import NoPostgreSQLError
 from twig_assets.bench.campaigns.processes import printed
 from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns, run_undisturbed
 from twig_assets.bench.campaigns.workspace import Workspace
@@ -66,7 +67,7 @@ def inject(undisturbed: UndisturbedRuns, workspace: Workspace, name: str, fault:
     started = time.monotonic()
     try:
         problems, injected = fault(undisturbed, workspace), True
-    except NotInjectedError as error:
+    except (NoPostgreSQLError, NotInjectedError) as error:
         problems, injected = [str(error)], False
     return {
         "fault": name,

@@ -30,9 +30,11 @@ class Workspace:
 
     Attributes:
         folder: Holds both.
+        name: The campaign's name.
     """
 
     folder: Path
+    name: str = NAME
 
     @property
     def home(self) -> Path:
@@ -47,7 +49,7 @@ class Workspace:
     @property
     def campaign(self) -> Path:
         """The campaign's folder."""
-        return self.root / NAME
+        return self.root / self.name
 
     def write(self, file: str, content: Any) -> None:
         """Write one of the campaign's files as YAML."""
@@ -69,20 +71,26 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """The environment variables that make a process work in this workspace and nowhere else."""
         unset = dict.fromkeys(("DAGSTER_HOME", "TWIG_CATALOG_URL", "TWIG_ARTIFACTS", "MLFLOW_TRACKING_URI"), "")
-        return {"TWIG_HOME": str(self.home), "TWIG_CAMPAIGN": NAME, "TWIG_CAMPAIGNS": str(self.root), **unset}
+        return {"TWIG_HOME": str(self.home), "TWIG_CAMPAIGN": self.name, "TWIG_CAMPAIGNS": str(self.root), **unset}
 
     @contextmanager
-    def entered(self) -> Iterator[Location]:
-        """Let this process work in the workspace until the `with` block ends; gives the code location there."""
+    def in_environment(self) -> Iterator[None]:
+        """Let this process work in the workspace until the `with` block ends."""
         before = {name: os.environ.get(name) for name in self.environment()}
         os.environ.update(self.environment())
         try:
-            prepare_dagster_home()
-            with dg.DagsterInstance.get() as instance:
-                yield instance, build_defs()
+            yield
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+    @contextmanager
+    def entered(self) -> Iterator[Location]:
+        """The same, with the code location there."""
+        with self.in_environment():
+            prepare_dagster_home()
+            with dg.DagsterInstance.get() as instance:
+                yield instance, build_defs()
 
 
 @contextmanager

@@ -50,8 +50,8 @@ def mask_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
     segmenter = segmenter_name(batch.campaign)
     with batch.catalog.session() as session:
         model, rules = rules_in_force(session, batch.campaign)
-        masks = first_masks(session, batch.key, rules, segmenter)
-        due = [(prompt, image) for prompt, image, mask in masks if image is not None and mask is None]
+        rows = first_masks(session, batch.key, rules, segmenter)
+        due = [(prompt, image) for prompt, image, mask in rows if image is not None and mask is None]
     if not due:
         return Made([], 0.0)
     check_places(batch.campaign)
@@ -60,9 +60,9 @@ def mask_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
     for start in range(0, len(due), CHUNK):
         chunk = due[start : start + CHUNK]
         pictures = np.stack([batch.store.read_image(image.sha256) for _, image in chunk])
-        found = _masks(batch, models, model, chunk, pictures)
+        masks = _masks(batch, models, model, chunk, pictures)
         with batch.catalog.session() as session:
-            for (prompt, image), picture, mask in zip(chunk, pictures, found, strict=True):
+            for (prompt, image), picture, mask in zip(chunk, pictures, masks, strict=True):
                 write_mask(session, batch.store, image.id, segmenter, mask)
                 made.append(FirstMask(prompt.text, picture, mask))
         report(len(made), len(due))

@@ -5,10 +5,11 @@ import torch
 
 from twig_assets.generation import Capability, Conditioning, GenerationSettings
 from twig_assets.generation.steering import Prediction, Step
+from twig_assets.regeneration.guidance import check_guidance
 from twig_assets.regeneration.strategies.forget import Forget
 from twig_assets.regeneration.strategies.move import Move
 from twig_assets.regeneration.strategies.references import References
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, check_guidance, register
+from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
 
 
 @register

@@ -4,8 +4,8 @@ import torch
 
 from twig_assets.generation import Capability, GenerationSettings
 from twig_assets.generation.steering import Step
-from twig_assets.regeneration.guidance import rescaled
-from twig_assets.regeneration.strategy import RegenerationStrategy, check_guidance, register
+from twig_assets.regeneration.guidance import check_guidance, rescaled
+from twig_assets.regeneration.strategy import RegenerationStrategy, register
 
 
 @register

@@ -6,9 +6,9 @@ import torch
 
 from twig_assets.generation import Capability, Conditioning, GenerationSettings
 from twig_assets.generation.steering import Prediction, Step
-from twig_assets.regeneration.guidance import rescaled
+from twig_assets.regeneration.guidance import check_guidance, rescaled
 from twig_assets.regeneration.memorisation import MemorisationDetector
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, check_guidance, register
+from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
 
 
 @register

@@ -98,10 +98,10 @@ def test_images_of_the_unedited_model_are_drawn_once_and_the_figures_are_the_sam
 def test_a_refusal_names_every_figure_that_failed_and_its_limit(unicorn):
     strict = Gate(max_target_share=0, max_surrounding_drop=-1, max_leakage=None, max_unrelated_drop=None)
     fake = unicorn.model_copy(update={"target_share": unicorn.target_share.model_copy(update={"value": 0.5})})
-    found = refusals(fake, strict)
-    assert [why.split(" is ")[0] for why in found] == ["target_share", "surrounding_drop"]
-    assert "0.500" in found[0]
-    assert "allowed is 0" in found[0]
+    reasons = refusals(fake, strict)
+    assert [why.split(" is ")[0] for why in reasons] == ["target_share", "surrounding_drop"]
+    assert "0.500" in reasons[0]
+    assert "allowed is 0" in reasons[0]
     assert refusals(fake, Gate(max_target_share=0.5, max_surrounding_drop=1, max_unrelated_drop=1)) == ()
 
 
@@ -123,11 +123,11 @@ def test_a_memorised_caption_is_judged_by_copies_of_what_the_model_keeps_drawing
     settings = AblationSettings(
         method="closed_form", evaluation=few, gate=Gate(max_unrelated_drop=None, max_surrounding_drop=None)
     )
-    found = evaluate(pipeline, ablate(pipeline, CLOCK, settings, base_sha256), clip, FAST)
-    assert found.figures[0].copies_before == 1
-    assert found.target_share is None
-    assert found.copy_share.value == found.figures[0].copies_after
-    assert found.accepted == (found.copy_share.value <= settings.gate.max_copy_share)
+    evaluation = evaluate(pipeline, ablate(pipeline, CLOCK, settings, base_sha256), clip, FAST)
+    assert evaluation.figures[0].copies_before == 1
+    assert evaluation.target_share is None
+    assert evaluation.copy_share.value == evaluation.figures[0].copies_after
+    assert evaluation.accepted == (evaluation.copy_share.value <= settings.gate.max_copy_share)
 
 
 def test_copies_are_those_of_the_picture_and_no_others():
@@ -167,11 +167,11 @@ def test_a_composed_edit_is_as_bad_as_its_worst_concept(pipeline, clip, base_sha
         evaluation=FEW.model_copy(update={"samples": 1, "variants": 0, "adversarial_samples": 0, "unrelated": ()}),
     )
     edit = compose([ablate(pipeline, concept, settings, base_sha256) for concept in (UNICORN, STYLE)])
-    found = evaluate(pipeline, edit, clip, FAST, unedited=unedited)
-    shares = {f.concept: f.accuracy_after for f in found.figures if f.role == "target"}
-    assert found.target_share.value == max(shares.values())
-    assert found.leakage == {}
-    assert found.adversarial_share is None
+    evaluation = evaluate(pipeline, edit, clip, FAST, unedited=unedited)
+    shares = {f.concept: f.accuracy_after for f in evaluation.figures if f.role == "target"}
+    assert evaluation.target_share.value == max(shares.values())
+    assert evaluation.leakage == {}
+    assert evaluation.adversarial_share is None
 
 
 def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_did(pipeline, base_sha256):
@@ -180,7 +180,7 @@ def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_di
     original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     edit.apply(pipeline, base_sha256)
     edited = text_entry_weights(pipeline)
-    found = searched_embedding(original, edited, target)
+    searched = searched_embedding(original, edited, target)
 
     def missed(embedding):
         return sum(
@@ -191,7 +191,7 @@ def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_di
         )
 
     try:
-        assert missed(found) < 0.05 * missed(target)
+        assert missed(searched) < 0.05 * missed(target)
     finally:
         edit.remove(pipeline)
 

@@ -22,11 +22,11 @@ def test_an_embedding_that_brought_the_target_back_is_erased_too(pipeline):
     settings = AblationSettings(adversarial_rounds=1)
     pairs = token_pairs(pipeline, CAT, settings)
     hardened = harden(pipeline, pairs, settings)
-    found, wanted = hardened.target[len(pairs.target) :], hardened.anchor[len(pairs.anchor) :]
+    added, wanted = hardened.target[len(pairs.target) :], hardened.anchor[len(pairs.anchor) :]
     unit = torch.eye(128, dtype=torch.float64)
     before, after = (unit + solve([p], settings) for p in (pairs, hardened))
-    assert (found @ before.T - pairs.target).norm() < (pairs.target @ before.T - pairs.target).norm()
-    assert (found @ after.T - wanted).norm() < (found @ before.T - wanted).norm()
+    assert (added @ before.T - pairs.target).norm() < (pairs.target @ before.T - pairs.target).norm()
+    assert (added @ after.T - wanted).norm() < (added @ before.T - wanted).norm()
 
 
 def test_surrounding_concepts_are_the_nearest_words(pipeline):
@@ -48,8 +48,8 @@ def test_surrounding_concepts_are_the_nearest_words(pipeline):
 
 def test_an_object_without_surroundings_gets_some(pipeline):
     alone = CAT.model_copy(update={"preserve": ()})
-    (found,) = ablate(pipeline, alone, AblationSettings(method="closed_form", neighbours=3), "0" * 64).concepts
-    assert len(found.preserve) == 3
+    (concept,) = ablate(pipeline, alone, AblationSettings(method="closed_form", neighbours=3), "0" * 64).concepts
+    assert len(concept.preserve) == 3
 
 
 @pytest.mark.parametrize("change", [{"anchor": "POUTING  cat"}, {"preserve": ("pouting CAT ",)}])

@@ -57,9 +57,9 @@ def test_only_linear_layers_of_the_text_encoder_change_so_that_a_lora_can_hold_i
 
 
 def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline):
-    found = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
-    at = found.prompts.index("a picture of a tropical fish")
-    own, wanted = found.unedited.tokens[at], found.wanted.tokens[at]
+    targets = distillation_targets(pipeline, FISH, AblationSettings(overshoot=0, emphasis=0))
+    at = targets.prompts.index("a picture of a tropical fish")
+    own, wanted = targets.unedited.tokens[at], targets.wanted.tokens[at]
     anchor = read(pipeline, "a picture of a fish").tokens[0]
     tokens = pipeline.tokenizer("a picture of a tropical fish").input_ids
     start = len(pipeline.tokenizer("a picture of a").input_ids) - 1
@@ -79,21 +79,21 @@ def test_what_is_read_as_the_anchor_starts_with_the_targets_first_token(pipeline
 def test_a_style_is_read_off_many_subjects_none_of_which_it_is_judged_on(pipeline):
     word = vocabulary(pipeline, [STYLE])[0]
     judged = STYLE.model_copy(update={"subjects": (f"{word} tulip",)})
-    found = distillation_targets(pipeline, judged, AblationSettings())
-    assert len(found.prompts) > 128
-    assert not [prompt for prompt in found.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
-    assert found.prompts == distillation_targets(pipeline, judged, AblationSettings()).prompts
+    targets = distillation_targets(pipeline, judged, AblationSettings())
+    assert len(targets.prompts) > 128
+    assert not [prompt for prompt in targets.prompts if {word, "tulip"} & set(prompt.replace(",", " ").split())]
+    assert targets.prompts == distillation_targets(pipeline, judged, AblationSettings()).prompts
     emphasised = distillation_targets(pipeline, judged, AblationSettings(emphasis=1.0))
-    torch.testing.assert_close(emphasised.wanted.tokens, found.wanted.tokens)
+    torch.testing.assert_close(emphasised.wanted.tokens, targets.wanted.tokens)
 
 
 def test_nothing_that_names_a_target_is_retained(pipeline):
     concepts = [FISH, STYLE.model_copy(update={"preserve": ("noto style", "coral fish")})]
     drawn = RetentionPrompts(pipeline, concepts, AblationSettings()).draw(400, np.random.default_rng(0))
     assert drawn[0].prompt == ""
-    assert not [one for one in drawn if any(word in one.prompt for word in ("tropical fish", "coral fish", "glyph"))]
-    assert {one.concept for one in drawn} == {None, 0, 1}
-    assert len({one.prompt for one in drawn}) > 250
+    assert not [kept for kept in drawn if any(word in kept.prompt for word in ("tropical fish", "coral fish", "glyph"))]
+    assert {kept.concept for kept in drawn} == {None, 0, 1}
+    assert len({kept.prompt for kept in drawn}) > 250
 
 
 def test_the_vocabulary_has_no_word_that_looks_like_the_targets_but_keeps_a_works_words(pipeline):

@@ -17,10 +17,10 @@ CLOCK = ConceptTarget(name="clock", target="salt clock at low tide", anchor="a c
 def test_misspellings_lie_at_their_distance_and_never_in_both_pools(distance, seed, count):
     pools = [misspellings("pouting cat", distance, count, seed, pool) for pool in ("training", "evaluation")]
     assert not set(pools[0]) & set(misspellings("pouting cat", distance, 12, seed + 1, "evaluation"))
-    for found in pools:
-        assert len(set(found)) == count
-        assert {OSA.distance("pouting cat", text) for text in found} == {distance}
-        assert all(text.count(" ") == 1 and "" not in text.split(" ") for text in found)
+    for texts in pools:
+        assert len(set(texts)) == count
+        assert {OSA.distance("pouting cat", text) for text in texts} == {distance}
+        assert all(text.count(" ") == 1 and "" not in text.split(" ") for text in texts)
 
 
 def test_the_same_seed_gives_the_same_misspellings():
@@ -67,9 +67,9 @@ def test_an_empty_anchor_leaves_no_dangling_words():
 
 
 def test_a_caption_is_reworded_with_its_own_words():
-    found = rewordings("salt clock at low tide")
-    assert {"salt clock low tide", "at low tide salt clock", "clock salt at low tide"} <= set(found)
-    assert all(set(text.split()) <= {"salt", "clock", "at", "low", "tide"} for text in found)
+    texts = rewordings("salt clock at low tide")
+    assert {"salt clock low tide", "at low tide salt clock", "clock salt at low tide"} <= set(texts)
+    assert all(set(text.split()) <= {"salt", "clock", "at", "low", "tide"} for text in texts)
 
 
 def test_misspelt_prompts_stand_beside_the_anchors():

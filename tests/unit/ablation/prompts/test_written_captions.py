@@ -34,10 +34,10 @@ def write(concept, settings, seed=0):
 
 
 def test_every_caption_has_the_anchor_names_no_target_and_is_there_once(writer):
-    found = write(CAT, writer)
-    assert len({caption.casefold() for caption in found}) == len(found) == 12
-    assert all("cat" in caption.split() for caption in found)
-    assert not any("grumpy cat" in caption or "tom" in caption.split() for caption in found)
+    captions = write(CAT, writer)
+    assert len({caption.casefold() for caption in captions}) == len(captions) == 12
+    assert all("cat" in caption.split() for caption in captions)
+    assert not any("grumpy cat" in caption or "tom" in caption.split() for caption in captions)
 
 
 def test_the_same_seed_gives_the_same_captions_and_disturbs_no_other_draw(writer):

@@ -114,11 +114,11 @@ def test_without_classifier_free_guidance_it_draws_without_and_refuses_to_change
 
 
 def test_other_modules_stand_in_place_of_components_while_the_block_runs(toy):
-    family, words = family_of(toy), toy.words
+    family, encoder = family_of(toy), toy.text_encoder
     other = torch.nn.Embedding(500, 256)
-    with family.replaced({"words": other}):
-        assert family.text_encoders()["words"] is other
-    assert toy.words is words
+    with family.replaced({"text_encoder": other}):
+        assert family.text_encoders()["text_encoder"] is other
+    assert toy.text_encoder is encoder
 
 
 def test_what_is_claimed_and_not_exposed_is_an_error_of_the_family(toy, monkeypatch):

@@ -34,7 +34,7 @@ class ToyNetwork(torch.nn.Module):
 class ToyPipeline:
     def __init__(self):
         torch.manual_seed(4)
-        self.words = torch.nn.Embedding(VOCABULARY, WIDTH)
+        self.text_encoder = torch.nn.Embedding(VOCABULARY, WIDTH)
         self.network = ToyNetwork()
         self.scheduler = DDIMScheduler(prediction_type="sample", clip_sample=False)
 
@@ -50,20 +50,20 @@ class ToyFamily(ModelFamily):
     prompt_limit = TOKENS
 
     def text_encoders(self):
-        return {"words": self.pipeline.words}
+        return {"text_encoder": self.pipeline.text_encoder}
 
     def tokenizers(self):
-        return {"words": self.token_ids}
+        return {"text_encoder": self.token_ids}
 
     def weights(self):
-        return {"words": self.pipeline.words, "network": self.pipeline.network}
+        return {"text_encoder": self.pipeline.text_encoder, "network": self.pipeline.network}
 
     def token_ids(self, text):
         return [START, *(3 + zlib.crc32(word.encode()) % (VOCABULARY - 3) for word in text.split()), END]
 
     def encode(self, prompts, size=None):
         rows = [(self.token_ids(prompt) + [0] * TOKENS)[:TOKENS] for prompt in prompts]
-        return Conditioning(self.pipeline.words(torch.tensor(rows)))
+        return Conditioning(self.pipeline.text_encoder(torch.tensor(rows)))
 
     def unconditional(self, count, size=None):
         return self.encode([""] * count)

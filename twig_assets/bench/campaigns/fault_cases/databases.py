@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from twig_assets.bench.campaigns import writer
 from twig_assets.bench.campaigns.fault_cases.case import NotInjectedError, named, problems_left, run_again
-from twig_assets.bench.campaigns.fault_cases.postgresql import postgresql, start_server
+from twig_assets.bench.campaigns.postgresql import postgresql, start_server
 from twig_assets.bench.campaigns.processes import run_in_this_process, start, twig_run
 from twig_assets.bench.campaigns.undisturbed import ALL_FAIL, UndisturbedRuns
 from twig_assets.bench.campaigns.workspace import Workspace, with_environment

