@@ -95,8 +95,8 @@ class WorkFolder:
     """The folder `work` of an audit's output.
 
     Views of references are records in one file that only grows, and rows of an SQLite table. A row whose reference
-    left the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever, and
-    a reference that comes later is compared with every image, but nothing else is again.
+    left the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever,
+    and a reference that comes later is compared with every image, but nothing else is again.
     """
 
     def __init__(self, folder: Path) -> None:
