@@ -155,11 +155,22 @@ def _judged(file: ImageFile, sha256: str, row: ImageRow, results: dict[str, Resu
     if view:
         notes += (f"the verdict is that on one view of it: {view}",)
     missing = tuple(f"a copy may be in what could not be looked at: {reason}" for reason in row.missing)
+    result = {**result, "reasons": _of_own_size(result, row)}
     if missing and result["verdict"] == "pass":
         result = {**result, "verdict": "inconclusive", "reasons": [*missing, *result["reasons"]]}
     else:
         notes += missing
     return Judged(file, sha256, (row.width, row.height), notes, view, result)
+
+
+def _of_own_size(result: Result, row: ImageRow) -> list[str]:
+    """The reasons; if an image is too small only because it was reduced, they speak of its own size."""
+    smallest = result["thresholds"]["min_side"]
+    width, height = reduced_size(row.width, row.height, MAX_SIDE)
+    if min(width, height) >= smallest or min(row.width, row.height) < smallest:
+        return list(result["reasons"])
+    own = f"is {row.width} x {row.height} px, too long and narrow to judge: reduced to {MAX_SIDE} px it would be"
+    return [f"the image {own} {min(width, height)} px narrow, and at least {smallest} px are needed; cut it in pieces"]
 
 
 def _nothing(file: ImageFile, sha256: str | None, problem: str, policy: Policy) -> Judged:
