@@ -151,8 +151,9 @@ class WorkFolder:
         columns = "row, sha256, label, width, height, notes, missing"
         rows = self._db.execute(f"SELECT {columns} FROM reference WHERE sha256 IS NOT NULL ORDER BY row")
         views: dict[str, list[ReferenceRow]] = {}
-        for row in rows:
-            view = ReferenceRow(*row[:5], tuple(json.loads(row[5])), tuple(json.loads(row[6])))
+        for row, sha256, label, width, height, notes, missing in rows:
+            texts = tuple(json.loads(notes)), tuple(json.loads(missing))
+            view = ReferenceRow(row, sha256, label, width, height, *texts)
             views.setdefault(view.sha256, []).append(view)
         return {sha256: tuple(of_reference) for sha256, of_reference in views.items()}
 
