@@ -92,7 +92,7 @@ def _compose(
     if not evaluation.accepted:
         raise dg.Failure(
             f"each edit was accepted, all together are refused: {'; '.join(evaluation.refusals)}. For fast, raise "
-            "ablation.distillation.steps; fine-tuned edits are added up, which is not exact, and only closed_form is",
+            "ablation.distillation.steps; fine-tuned edits are added up, which is not exact",
             metadata=figures,
             allow_retries=False,
         )
