@@ -21,8 +21,14 @@ def audit(
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
+    allow_unread: Annotated[
+        bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
+    ] = False,
 ) -> None:
-    """Audit a folder of images without a campaign. Exit status 1 if an image fails, 2 if it could not be done."""
+    """Audit a folder of images without a campaign.
+
+    Exit status 1 if an image fails, 2 if the audit could not be done, 3 if no image fails but a work was not compared.
+    """
     from twig_assets.folder_audit import audit_folder
     from twig_assets.similarity import Policy, read_policy
 
@@ -35,14 +41,23 @@ def audit(
     verdicts = [str(counts[name]) for name in ("files", "fail", "review", "inconclusive", "pass")]
     table.add_row(*verdicts, "-" if highest is None else f"{highest:.3f}")
     console.print(table)
-    for file in outcome.summary["references"]["not_compared"]:
+    references_read = outcome.summary["references"]
+    for file in references_read["not_compared"]:
         errors.print(f"[yellow]not compared with[/] {escape(file['file'])}: {escape(file['reason'])}", soft_wrap=True)
+    for file in references_read["unread"]:
+        if file not in references_read["not_compared"]:
+            errors.print(f"[yellow]incomplete[/] {escape(file['file'])}: {escape(file['reason'])}", soft_wrap=True)
+    if not outcome.summary["complete"]:
+        hint = "their copies cannot be found; mend them, take them out, or accept that with --allow-unread"
+        errors.print(
+            f"[red]The audit is incomplete[/]: works were not, or not wholly, compared; {hint}", soft_wrap=True
+        )
     console.print(f"Gallery: {out / 'gallery.html'}", soft_wrap=True, markup=False)
     if outcome.waived:
         console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
     open_verdicts = [image.verdict for image in outcome.judged if image.file.name not in outcome.waived]
     held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
-    raise typer.Exit(1 if held else 0)
+    raise typer.Exit(1 if held else 0 if outcome.summary["complete"] or allow_unread else 3)
 
 
 def calibrate(

@@ -1,7 +1,7 @@
 """Compare images with a corpus: with all of it squeezed, and with what is most alike there at the image's own size."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,11 +10,13 @@ import numpy as np
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE, reduced, squeezed
-from twig_assets.folder_audit.work import SIDE, Scan, WorkFolder
+from twig_assets.folder_audit.views import named_by_work
+from twig_assets.folder_audit.work import SIDE, ReferenceRow, Scan, WorkFolder
 from twig_assets.similarity import ORIENTATIONS, Policy, audit, ssim_all_pairs
 from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
+from twig_assets.similarity.result import KEPT_MATCHES
 
 CANDIDATES = 8
 """How many works by each source are compared with an image at its own size."""
@@ -134,45 +136,60 @@ class _Shard:
             progress.compared(len(queries) * (stop - start))
 
     def _best(self, scan: Scan, source: str, scores: np.ndarray, start: int) -> list[tuple[int, float]]:
-        works = self._corpus.by_row
-        nearest = np.argsort(-scores, kind="stable")
-        fresh = [(start + int(i), float(scores[i])) for i in nearest if start + int(i) in works][: CANDIDATES + 1]
+        """The rows of the nearest works, the nearest first; of each work its nearest view."""
+        views = self._corpus.by_row
+        nearest = ((start + int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable"))
+        fresh = self._one_view_each(row for row in nearest if row[0] in views)
         # Equal scores in order of hash, so that the order in which references came does not matter.
-        ranked = [*scan.candidates.get(source, []), *fresh]
-        return sorted(ranked, key=lambda candidate: (-candidate[1], works[candidate[0]].stored.sha256))[
-            : CANDIDATES + 1
-        ]
+        ranked = sorted(
+            [*scan.candidates.get(source, []), *fresh],
+            key=lambda candidate: (-candidate[1], views[candidate[0]].sha256, candidate[0]),
+        )
+        return self._one_view_each(ranked)
 
-    def _candidates(self, query: Query) -> list[str]:
-        """Hashes of the works to compare with at the image's own size, in order of hash."""
-        chosen: set[str] = set()
+    def _one_view_each(self, ranked: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+        """Of the first CANDIDATES + 1 works among ranked rows the first view each."""
+        works: dict[str, tuple[int, float]] = {}
+        for row, score in ranked:
+            works.setdefault(self._corpus.by_row[row].sha256, (row, score))
+            if len(works) > CANDIDATES:
+                break
+        return list(works.values())
+
+    def _candidates(self, query: Query) -> list[ReferenceRow]:
+        """Views of the works to compare with at the image's own size, in order of key."""
+        chosen: dict[str, ReferenceRow] = {}
         for best in self._start(query).candidates.values():
-            hashes = [self._corpus.by_row[row].stored.sha256 for row, _ in best]
-            chosen |= set([sha256 for sha256 in hashes if sha256 != query.excluded][:CANDIDATES])
+            views = [self._corpus.by_row[row] for row, _ in best]
+            others = [view for view in views if view.sha256 != query.excluded]
+            chosen |= {view.key: view for view in others[:CANDIDATES]}
         if self._corpus.has_local_features:
-            chosen |= set(self._by_local_features(query)) - {query.excluded}
-        return sorted(chosen)
+            chosen |= {view.key: view for view in self._by_local_features(query) if view.sha256 != query.excluded}
+        return [chosen[key] for key in sorted(chosen)]
 
-    def _by_local_features(self, query: Query) -> list[str]:
+    def _by_local_features(self, query: Query) -> list[ReferenceRow]:
         # What a feature says depends on all works, so the search is repeated when the corpus changes.
         key = sha256_of({"corpus": self._corpus.version, "scan": self._key})
         known = self._work.result(f"local features of {query.key}", key)
         if known is None:
-            hashes = self._corpus.by_local_features(self._picture(query), CANDIDATES + 1)
-            known = {"candidates": hashes}
+            views = self._corpus.by_local_features(self._picture(query), CANDIDATES + 1)
+            known = {"candidates": [view.key for view in views]}
             with self._work.transaction():
                 self._work.put_result(f"local features of {query.key}", key, known)
-        return list(known["candidates"])
+        return [self._corpus.by_key[key] for key in known["candidates"]]
 
     def _judge(self, query: Query, policy: Policy) -> Result:
-        hashes = self._candidates(query)
-        key = sha256_of({"candidates": hashes, "policy": policy.sha256, "scan": self._key, "longest": MAX_SIDE})
+        views = self._candidates(query)
+        keys = [view.key for view in views]
+        key = sha256_of({"candidates": keys, "policy": policy.sha256, "scan": self._key, "longest": MAX_SIDE})
         known = self._work.result(query.key, key)
         if known is not None:
             return known
-        references = [self._corpus.picture(sha256) for sha256 in hashes]
-        [result] = audit(self._picture(query)[None], references, policy, labels=[query.name])
-        body: Result = json.loads(json.dumps(result.as_row()))
+        references = [self._corpus.picture(view) for view in views]
+        # Enough matches that as many works as ever are among them, even if some are further views of a work.
+        kept = KEPT_MATCHES + len(views) - len({view.sha256 for view in views})
+        [result] = audit(self._picture(query)[None], references, policy, labels=[query.name], kept=kept)
+        body: Result = named_by_work(json.loads(json.dumps(result.as_row())))
         with self._work.transaction():
             self._work.put_result(query.key, key, body)
         return body

@@ -10,10 +10,11 @@ import numpy as np
 
 from twig_assets.folder_audit.images import reduced, squeezed
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
-from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
-from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.files import READ_ALREADY, shown
 from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import (
+    BLANK,
     CorpusFile,
     EmptyCorpusError,
     ReferenceImage,
@@ -29,27 +30,52 @@ MAX_SIDE = 2048
 """References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
 
 LOCAL_UP_TO = 2000
-"""Up to this many works, candidates are also sought by local features, which take 0.25 MB a work."""
+"""Up to this many views of works, candidates are also sought by local features, which take 0.25 MB a view."""
 
 _KEPT_BYTES = 256 << 20
 _BATCH = 256
+_SAME_DRAWING = 31
+"""Views of a work whose PDQ hashes differ in at most as many bits share their local features."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A protected work that images are compared with."""
+    """A protected work that images are compared with.
+
+    Attributes:
+        file: Its file.
+        name: The file's path below the folder, printable.
+        views: What is compared with, one at least.
+    """
 
     file: CorpusFile
     name: str
-    stored: ReferenceRow
+    views: tuple[ReferenceRow, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to it while decoding."""
+        return self.views[0].notes
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Frames that nothing is compared with, each with the reason."""
+        return self.views[0].missing
 
 
 @dataclass(frozen=True)
 class NotCompared:
-    """A file of the corpus that nothing is compared with, and why."""
+    """A file of the corpus that nothing is compared with, and why.
+
+    Attributes:
+        name: Its path below the folder, printable.
+        reason: Why nothing is compared with it.
+        duplicate: Whether that is because the same content is compared with under another name.
+    """
 
     name: str
     reason: str
+    duplicate: bool = False
 
 
 class Corpus:
@@ -59,49 +85,75 @@ class Corpus:
         works: Hash of the file -> work, in order of path.
         not_compared: What else is in the folder or the table.
         version: The corpus version, see `corpus_version`.
+        by_row: Row of the work folder -> the view of a work that it holds.
+        by_key: Key of a view -> the same.
     """
 
-    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared]) -> None:
+    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared], work: WorkFolder) -> None:
         self.works = works
         self.not_compared = not_compared
         self.version = corpus_version(works)
-        self.by_row = {work.stored.row: work for work in works.values()}
+        self.by_row = {view.row: view for protected in works.values() for view in protected.views}
+        self.by_key = {view.key: view for view in self.by_row.values()}
+        self._work = work
         self._kept: OrderedDict[str, ReferenceImage] = OrderedDict()
         self._index: ReferenceIndex | None = None
+        self._indexed: list[ReferenceRow] = []
+
+    @property
+    def unread(self) -> list[NotCompared]:
+        """What makes an audit incomplete: files that nothing was compared with, and works of which frames were not."""
+        partly = [
+            NotCompared(protected.name, f"is not wholly compared: {missing}")
+            for protected in self.works.values()
+            for missing in protected.missing
+        ]
+        return [file for file in self.not_compared if not file.duplicate] + partly
 
     @property
     def has_local_features(self) -> bool:
         """Whether the corpus is small enough to keep the local features of all works in memory."""
-        return len(self.works) <= LOCAL_UP_TO
+        return len(self.by_row) <= LOCAL_UP_TO
 
-    def by_local_features(self, image: np.ndarray, count: int) -> list[str]:
-        """Hashes of the works that share most local features with an image, uint8 (h, w, 3)."""
-        hashes = list(self.works)
+    def by_local_features(self, image: np.ndarray, count: int) -> list[ReferenceRow]:
+        """The views of works that share most local features with an image, uint8 (h, w, 3)."""
         if self._index is None:
-            self._index = ReferenceIndex([reduced(self.picture(sha256).pixels, CANVAS) for sha256 in hashes])
+            self._indexed = [view for protected in self.works.values() for view in self._drawings(protected)]
+            self._index = ReferenceIndex([reduced(self.picture(view).pixels, CANVAS) for view in self._indexed])
         candidates = self._index.candidates(self._index.describe(image), count)
-        return [hashes[candidate.reference] for candidate in candidates if "local features" in candidate.proposed_by]
+        return [
+            self._indexed[candidate.reference] for candidate in candidates if "local features" in candidate.proposed_by
+        ]
 
-    def picture(self, sha256: str) -> ReferenceImage:
-        """A work with its pixels, at most MAX_SIDE on either side.
+    def picture(self, view: ReferenceRow) -> ReferenceImage:
+        """A view of a work with its pixels, at most MAX_SIDE on either side; its `sha256` is the view's key.
 
         Raises:
-            WorkError: If its file is not what it was when the run began.
+            WorkError: If the work's file is not what it was when the run began.
         """
-        if sha256 in self._kept:
-            self._kept.move_to_end(sha256)
-            return self._kept[sha256]
-        work = self.works[sha256]
+        if view.key in self._kept:
+            self._kept.move_to_end(view.key)
+            return self._kept[view.key]
+        work = self.works[view.sha256]
         content = read_file(work.file.path)
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
-        pixels = reduced(decode(content).pixels, MAX_SIDE)
+        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, MAX_SIDE)).pixels
         file = work.file
-        reference = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, sha256, pixels)
-        self._kept[sha256] = reference
+        reference = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, view.key, pixels)
+        self._kept[view.key] = reference
         while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return reference
+
+    def _drawings(self, work: Work) -> list[ReferenceRow]:
+        """Views that differ clearly: a feature that many views share would count as one that all works have."""
+        kept: dict[int, np.ndarray] = {}
+        for i, view in enumerate(work.views):
+            code = self._work.block(view.row, view.row + 1)[0]["pdq"]
+            if all(np.bitwise_count(code ^ other).sum() > _SAME_DRAWING for other in kept.values()):
+                kept[i] = code
+        return [work.views[i] for i in kept]
 
 
 def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:
@@ -126,7 +178,8 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
                 try:
                     _read(file, first, known, work)
                 except ValueError as error:
-                    not_compared.append(NotCompared(shown(file.path.relative_to(folder)), str(error)))
+                    duplicate = isinstance(error, _DuplicateError) or file.problem == READ_ALREADY
+                    not_compared.append(NotCompared(shown(file.path.relative_to(folder)), str(error), duplicate))
         step(min(start + _BATCH, len(files)), len(files))
     if not first:
         reasons = "".join(f"\n{skipped.name}: {skipped.reason}" for skipped in not_compared)
@@ -134,7 +187,11 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
     work.withdraw(sorted(known - set(first)))
     stored = work.references()
     works = {s: Work(file, shown(file.path.relative_to(folder)), stored[s]) for s, file in first.items()}
-    return Corpus(works, not_compared)
+    return Corpus(works, not_compared, work)
+
+
+class _DuplicateError(ValueError):
+    """A file whose content is compared with already."""
 
 
 def _read(file: CorpusFile, first: dict[str, CorpusFile], known: set[str], work: WorkFolder) -> None:
@@ -143,12 +200,16 @@ def _read(file: CorpusFile, first: dict[str, CorpusFile], known: set[str], work:
     content = read_file(file.path)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 in first:
-        raise ValueError(same_file(first[sha256].path))
+        raise _DuplicateError(same_file(first[sha256].path))
     if sha256 not in known:
-        decoded = decode(content)
-        height, width = decoded.pixels.shape[:2]
+        # Of each view only the record is kept, so that no more than one is in memory at its full size.
+        decoded = decode_views(content, lambda pixels: np.frombuffer(_record(pixels).tobytes(), np.uint8))
+        if decoded.blank:
+            raise DecodeError("unsupported", BLANK)
         notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
-        work.add_reference(_record(decoded.pixels), sha256, (width, height), notes)
+        for view in decoded.views:
+            row = ReferenceRow(work.rows(), sha256, view.label, *decoded.size, notes, decoded.missing)
+            work.add_view(np.frombuffer(view.pixels, RECORD)[0], row)
     first[sha256] = file
 
 

@@ -11,7 +11,7 @@ from twig_assets.folder_audit.images import MAX_SIDE, reduced
 from twig_assets.folder_audit.keypoints import draw_matches
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.work import WorkError
-from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
+from twig_assets.similarity.corpus.decode import DecodeError, decode_view, read_file
 from twig_assets.similarity.orientations import oriented
 from twig_assets.similarity.structural.pictures import BORDER, MIN_SIDE
 from twig_assets.similarity.structural.ssim import ssim_map
@@ -32,8 +32,8 @@ class Pictures:
     """`data:` URIs; None where there is nothing to show.
 
     Attributes:
-        image: The image.
-        reference: The work it comes nearest to, turned as it matches best.
+        image: The image; of several views the one that the verdict rests on.
+        reference: The view of the work that it comes nearest to, turned as it matches best.
         likeness: Where the two are alike.
         keypoints: The two side by side, with lines between the local features that agree on how the work lies on the
             image.
@@ -52,7 +52,7 @@ def pictures(judged: Judged, corpus: Corpus) -> Pictures:
     if judged.size is None:
         return Pictures()
     try:
-        full = decode(read_file(judged.file.path)).pixels
+        full = decode_view(read_file(judged.file.path), judged.view).pixels
     except DecodeError:
         return Pictures()
     image = reduced(full, SIDE)
@@ -60,7 +60,9 @@ def pictures(judged: Judged, corpus: Corpus) -> Pictures:
     if nearest is None:
         return Pictures(_uri(image))
     try:
-        reference = corpus.picture(nearest["reference_sha256"]).pixels
+        views = corpus.works[nearest["reference_sha256"]].views
+        [compared] = [view for view in views if view.label == nearest["reference_view"]]
+        reference = corpus.picture(compared).pixels
     except (DecodeError, WorkError):
         return Pictures(_uri(image))
     turned = oriented(reduced(reference, 2 * SIDE), nearest["transform"])

@@ -70,14 +70,14 @@ def _drawn(corpus: Corpus, purpose: str, count: int) -> list[str]:
 
 
 def _itself(corpus: Corpus, sha256: str) -> Query:
-    title = corpus.works[sha256].file.title
-    return Query(title, f"baseline:{sha256}", lambda: corpus.picture(sha256).pixels, excluded=sha256)
+    work = corpus.works[sha256]
+    return Query(work.file.title, f"baseline:{sha256}", lambda: corpus.picture(work.views[0]).pixels, excluded=sha256)
 
 
 def _copy(corpus: Corpus, sha256: str, transform: str) -> Planted:
     def pixels() -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(f"{transform}:{sha256}".encode()).digest()[:8], "big")
-        picture = reduced(corpus.picture(sha256).pixels, MAX_SIDE)
+        picture = reduced(corpus.picture(corpus.works[sha256].views[0]).pixels, MAX_SIDE)
         side = 2 * max(picture.shape[:2])
         rng = np.random.default_rng(seed)
         # Coarse blots, so that what a work is pasted onto is no work of the corpus itself.

@@ -56,6 +56,7 @@ def summarize(
     distinct = {image.sha256: image for image in judged if image.sha256}.values()
     return {
         "what": OPINION,
+        "complete": not corpus.unread,
         "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
         "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
         "waived": {
@@ -67,6 +68,8 @@ def summarize(
             "compared": len(corpus.works),
             "corpus_version": corpus.version,
             "not_compared": [{"file": skipped.name, "reason": skipped.reason} for skipped in corpus.not_compared],
+            "unread": [{"file": unread.name, "reason": unread.reason} for unread in corpus.unread],
+            "notes": [{"file": work.name, "notes": list(work.notes)} for work in corpus.works.values() if work.notes],
         },
         "ssim": spread([image.ssim for image in distinct], policy),
         "baseline": {

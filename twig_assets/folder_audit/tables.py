@@ -69,7 +69,7 @@ def _rows(judged: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair,
 def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
     sha256 = match.get("reference_sha256")
     work = corpus.works[sha256] if sha256 else None
-    own = ("rank", "reference_sha256", "resized_from")
+    own = ("rank", "reference_sha256", "resized_from", "view", "reference_view")
     resized = match.get("resized_from")
     return {
         "rank": match.get("rank"),
@@ -80,6 +80,8 @@ def _match(match: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
         "licence": work.file.licence if work else None,
         **{name: _cell(value) for name, value in _in_order(match, _MATCH_COLUMNS).items() if name not in own},
         "resized_from": f"{resized[1]} x {resized[0]}" if resized else None,
+        "view": match.get("view"),
+        "reference_view": match.get("reference_view"),
     }
 
 

@@ -3,15 +3,17 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from twig_assets.folder_audit.compare import Progress, Query, Result, compare
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced_size
+from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced, reduced_size
+from twig_assets.folder_audit.views import view_key, worst_view
 from twig_assets.folder_audit.work import ImageRow, WorkError, WorkFolder
 from twig_assets.similarity import Policy, is_behind, severity
-from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file, suffix_note
+from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Judged:
         file: The file.
         sha256: Hash of its content; None if it could not be read.
         size: Width and height of what it shows; None if it shows nothing.
-        notes: What was done to it while decoding.
+        notes: What was done to it while decoding, and what could not be looked at.
+        view: Label of the view that the verdict rests on; empty for a plain picture, or a file that shows nothing.
         result: The audit's result; of a file that shows nothing, an inconclusive one with the reason.
     """
 
@@ -30,6 +33,7 @@ class Judged:
     sha256: str | None
     size: tuple[int, int] | None
     notes: tuple[str, ...]
+    view: str
     result: Result = field(repr=False)
 
     @property
@@ -88,17 +92,26 @@ def judge(
     Returns:
         One for each file, in order.
     """
-    looked: list[tuple[ImageFile, str | None, ImageRow]] = []
+    looked: list[tuple[ImageFile, str | None, ImageRow | str]] = []
     for count, file in enumerate(files, 1):
         looked.append((file, *_look(file, work)))
         read(count, len(files))
-    sound = {sha256: file for file, sha256, row in reversed(looked) if sha256 and row.problem is None}
-    queries = [Query(file.name, sha256, _pixels(file, sha256)) for sha256, file in reversed(sound.items())]
+    sound = {sha256: (file, row) for file, sha256, row in reversed(looked) if sha256 and isinstance(row, ImageRow)}
+    views = _Views()
+    queries = [
+        Query(file.name, view_key(sha256, label), partial(views.pixels, file, sha256, label))
+        for sha256, (file, row) in reversed(sound.items())
+        for label in row.labels
+    ]
     results = dict(zip((query.key for query in queries), compare(queries, corpus, policy, work, progress), strict=True))
-    return [_judged(file, sha256, row, results, policy) for file, sha256, row in looked]
+    return [
+        _nothing(file, sha256, row, policy) if isinstance(row, str) else _judged(file, str(sha256), row, results)
+        for file, sha256, row in looked
+    ]
 
 
-def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow]:
+def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow | str]:
+    """The file's hash, and what decoding it gave, or why it shows nothing."""
     sha256 = None
     try:
         if file.problem:
@@ -107,39 +120,70 @@ def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow]:
         sha256 = hashlib.sha256(content).hexdigest()
         if (known := work.image(sha256)) is not None:
             return sha256, known
-        decoded = decode(content)
-        row = ImageRow(decoded.format, decoded.pixels.shape[1], decoded.pixels.shape[0], decoded.notes, None)
+        # The pixels are decoded again when they are compared.
+        decoded = decode_views(content, lambda pixels: pixels[:1, :1].copy())
     except DecodeError as error:
-        row = ImageRow(None, None, None, (), str(error))
-    if sha256:
-        work.put_image(sha256, row)
+        return sha256, str(error)
+    labels = tuple(view.label for view in decoded.views)
+    row = ImageRow(decoded.format, *decoded.size, decoded.notes, labels, decoded.missing)
+    work.put_image(sha256, row)
     return sha256, row
 
 
-def _pixels(file: ImageFile, sha256: str) -> Callable[[], np.ndarray]:
-    def load() -> np.ndarray:
-        content = read_file(file.path)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise WorkError(f"{file.name}: has changed since the run began; run the same command again")
-        return decode(content).pixels
+class _Views:
+    """The views of the file that was decoded last; queries ask for one after another."""
 
-    return load
+    def __init__(self) -> None:
+        self._sha256 = ""
+        self._pixels: dict[str, np.ndarray] = {}
+
+    def pixels(self, file: ImageFile, sha256: str, label: str) -> np.ndarray:
+        """The pixels of a view, at most MAX_SIDE on either side."""
+        if sha256 != self._sha256:
+            self._sha256, self._pixels = "", {}
+            content = read_file(file.path)
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise WorkError(f"{file.name}: has changed since the run began; run the same command again")
+            decoded = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE))
+            self._sha256, self._pixels = sha256, {view.label: view.pixels for view in decoded.views}
+        return self._pixels[label]
 
 
-def _judged(file: ImageFile, sha256: str | None, row: ImageRow, results: dict[str, Result], policy: Policy) -> Judged:
-    if row.problem is None and sha256 and row.format and row.width and row.height:
-        notes = suffix_note(file.path.suffix, row.format) + row.notes + _reduction(row.width, row.height)
-        return Judged(file, sha256, (row.width, row.height), notes, results[sha256])
-    nothing: Result = {
+def _judged(file: ImageFile, sha256: str, row: ImageRow, results: dict[str, Result]) -> Judged:
+    view, result = worst_view({label: results[view_key(sha256, label)] for label in row.labels})
+    notes = suffix_note(file.path.suffix, row.format) + row.notes + _reduction(row.width, row.height)
+    if view:
+        notes += (f"the verdict is that on one view of it: {view}",)
+    missing = tuple(f"a copy may be in what could not be looked at: {reason}" for reason in row.missing)
+    result = {**result, "reasons": _of_own_size(result, row)}
+    if missing and result["verdict"] == "pass":
+        result = {**result, "verdict": "inconclusive", "reasons": [*missing, *result["reasons"]]}
+    else:
+        notes += missing
+    return Judged(file, sha256, (row.width, row.height), notes, view, result)
+
+
+def _of_own_size(result: Result, row: ImageRow) -> list[str]:
+    """The reasons; if an image is too small only because it was reduced, they speak of its own size."""
+    smallest = result["thresholds"]["min_side"]
+    width, height = reduced_size(row.width, row.height, MAX_SIDE)
+    if min(width, height) >= smallest or min(row.width, row.height) < smallest:
+        return list(result["reasons"])
+    own = f"is {row.width} x {row.height} px, too long and narrow to judge: reduced to {MAX_SIDE} px it would be"
+    return [f"the image {own} {min(width, height)} px narrow, and at least {smallest} px are needed; cut it in pieces"]
+
+
+def _nothing(file: ImageFile, sha256: str | None, problem: str, policy: Policy) -> Judged:
+    result: Result = {
         "verdict": "inconclusive",
-        "reasons": [f"the file {row.problem}" if row.problem and row.problem[0].islower() else str(row.problem)],
+        "reasons": [f"the file {problem}" if problem[0].islower() else problem],
         "nearest": None,
         "scores": {},
         "thresholds": policy.model_dump(mode="json"),
         "matches": [],
         "versions": {},
     }
-    return Judged(file, sha256, None, (), nothing)
+    return Judged(file, sha256, None, (), "", result)
 
 
 def _reduction(width: int, height: int) -> tuple[str, ...]:

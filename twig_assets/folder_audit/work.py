@@ -11,18 +11,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from twig_assets.folder_audit.views import view_key
 from twig_assets.similarity.detectors import hog
 
 SIDE = 64
 """References and images are squeezed to SIDE x SIDE pixels to find candidates."""
 
 RECORD = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("hog", np.float16, (hog.LENGTH,)), ("pdq", np.uint8, (32,))])
-"""What is kept of a reference to find it again: 15 KiB."""
+"""What is kept of a view of a reference to find it again: 15 KiB."""
+
+VERSION = 2
+"""Of the folder's content; what another version has written is discarded, and everything is compared again."""
+
 _TABLES = """
-CREATE TABLE IF NOT EXISTS reference (row INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, width INTEGER, height INTEGER,
-    notes TEXT);
+CREATE TABLE IF NOT EXISTS reference (row INTEGER PRIMARY KEY, sha256 TEXT, label TEXT, width INTEGER, height INTEGER,
+    notes TEXT, missing TEXT, UNIQUE (sha256, label));
 CREATE TABLE IF NOT EXISTS image (sha256 TEXT PRIMARY KEY, format TEXT, width INTEGER, height INTEGER, notes TEXT,
-    problem TEXT);
+    labels TEXT, missing TEXT);
 CREATE TABLE IF NOT EXISTS scan (query TEXT, key TEXT, compared INTEGER, candidates TEXT, PRIMARY KEY (query, key));
 CREATE TABLE IF NOT EXISTS result (query TEXT PRIMARY KEY, key TEXT, body TEXT);
 """
@@ -33,23 +38,50 @@ class WorkError(RuntimeError):
 
 
 class ReferenceRow(NamedTuple):
-    """A reference that is stored at SIDE x SIDE pixels; width and height are the picture's own."""
+    """A view of a reference that is stored at SIDE x SIDE pixels.
+
+    Attributes:
+        row: Its place in the file of records.
+        sha256: The reference.
+        label: Which view of it; empty for a plain picture.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+        notes: What was done to the reference while decoding.
+        missing: Frames of the reference that could not be looked at, each with the reason.
+    """
 
     row: int
     sha256: str
+    label: str
     width: int
     height: int
     notes: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The view's key."""
+        return view_key(self.sha256, self.label)
 
 
 class ImageRow(NamedTuple):
-    """What decoding an image gave; `problem` when it gave nothing."""
+    """What decoding an image gave.
 
-    format: str | None
-    width: int | None
-    height: int | None
+    Attributes:
+        format: The file's format.
+        width: Of the first frame, in pixels.
+        height: Of the first frame, in pixels.
+        notes: What was done to it while decoding.
+        labels: Its views.
+        missing: Frames that could not be looked at, each with the reason.
+    """
+
+    format: str
+    width: int
+    height: int
     notes: tuple[str, ...]
-    problem: str | None
+    labels: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 class Scan(NamedTuple):
@@ -62,9 +94,9 @@ class Scan(NamedTuple):
 class WorkFolder:
     """The folder `work` of an audit's output.
 
-    References are records in one file that only grows, and rows of an SQLite table. A row whose reference left
-    the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever, and
-    a reference that comes later is compared with every image, but nothing else is again.
+    Views of references are records in one file that only grows, and rows of an SQLite table. A row whose reference
+    left the corpus has no hash any more, and is passed over. So "compared with the first n rows" stays true for ever,
+    and a reference that comes later is compared with every image, but nothing else is again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,6 +117,7 @@ class WorkFolder:
             raise WorkError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
         try:
             self._db = sqlite3.connect(folder / "progress.db", isolation_level=None)
+            self._discard_other_versions()
             self._db.executescript(_TABLES)
             self._cut_unfinished_record()
         except sqlite3.Error as error:
@@ -113,16 +146,22 @@ class WorkFolder:
         """How many records there are, those of withdrawn references included."""
         return int(self._db.execute("SELECT coalesce(max(row) + 1, 0) FROM reference").fetchone()[0])
 
-    def references(self) -> dict[str, ReferenceRow]:
-        """Hash -> reference, of all that are in the corpus."""
-        rows = self._db.execute("SELECT row, sha256, width, height, notes FROM reference WHERE sha256 IS NOT NULL")
-        return {sha256: ReferenceRow(row, sha256, w, h, tuple(json.loads(n))) for row, sha256, w, h, n in rows}
+    def references(self) -> dict[str, tuple[ReferenceRow, ...]]:
+        """Hash -> views of the reference, of all that are in the corpus."""
+        columns = "row, sha256, label, width, height, notes, missing"
+        rows = self._db.execute(f"SELECT {columns} FROM reference WHERE sha256 IS NOT NULL ORDER BY row")
+        views: dict[str, list[ReferenceRow]] = {}
+        for row, sha256, label, width, height, notes, missing in rows:
+            texts = tuple(json.loads(notes)), tuple(json.loads(missing))
+            view = ReferenceRow(row, sha256, label, width, height, *texts)
+            views.setdefault(view.sha256, []).append(view)
+        return {sha256: tuple(of_reference) for sha256, of_reference in views.items()}
 
-    def add_reference(self, record: np.ndarray, sha256: str, size: tuple[int, int], notes: tuple[str, ...]) -> None:
-        """Append a record, of RECORD and shape (), within a transaction; size: the picture's width and height."""
+    def add_view(self, record: np.ndarray, view: ReferenceRow) -> None:
+        """Append a record, of RECORD and shape (), within a transaction; its row is `rows()`."""
         self._records.write(record.tobytes())
-        insert = "INSERT INTO reference VALUES (?, ?, ?, ?, ?)"
-        self._db.execute(insert, (self.rows(), sha256, *size, json.dumps(notes)))
+        values = (*view[:5], json.dumps(view.notes), json.dumps(view.missing))
+        self._db.execute("INSERT INTO reference VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def withdraw(self, sha256s: list[str]) -> None:
         """Pass over the rows of references that are no longer in the corpus."""
@@ -134,15 +173,15 @@ class WorkFolder:
         return np.frombuffer(os.pread(self._records.fileno(), (stop - start) * size, start * size), RECORD)
 
     def image(self, sha256: str) -> ImageRow | None:
-        """What decoding gave, if it was tried before."""
-        rows = self._db.execute("SELECT format, width, height, notes, problem FROM image WHERE sha256 = ?", (sha256,))
-        row = rows.fetchone()
-        return row and ImageRow(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4])
+        """What decoding gave, if it was decoded before."""
+        columns = "format, width, height, notes, labels, missing"
+        row = self._db.execute(f"SELECT {columns} FROM image WHERE sha256 = ?", (sha256,)).fetchone()
+        return row and ImageRow(*row[:3], *(tuple(json.loads(texts)) for texts in row[3:]))
 
     def put_image(self, sha256: str, row: ImageRow) -> None:
         """Keep what decoding gave."""
-        values = (sha256, row.format, row.width, row.height, json.dumps(row.notes), row.problem)
-        self._db.execute("INSERT OR REPLACE INTO image VALUES (?, ?, ?, ?, ?, ?)", values)
+        values = (sha256, *row[:3], *(json.dumps(texts) for texts in row[3:]))
+        self._db.execute("INSERT OR REPLACE INTO image VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def scan(self, query: str, key: str) -> Scan:
         """How far a query was compared under a key: versions of libraries and the like."""
@@ -165,6 +204,14 @@ class WorkFolder:
     def put_result(self, query: str, key: str, body: dict[str, Any]) -> None:
         """Keep a verdict; an older one of the same query goes."""
         self._db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (query, key, json.dumps(body)))
+
+    def _discard_other_versions(self) -> None:
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
+        if version == VERSION:
+            return
+        tables = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        drops = "".join(f"DROP TABLE {name};" for (name,) in tables)
+        self._db.executescript(f"BEGIN IMMEDIATE; {drops} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def _cut_unfinished_record(self) -> None:
         wanted = self.rows() * RECORD.itemsize

@@ -30,6 +30,7 @@ def audit(
     masks: np.ndarray | None = None,
     labels: Sequence[str] | None = None,
     index: ReferenceIndex | None = None,
+    kept: int = KEPT_MATCHES,
 ) -> list[AuditResult]:
     """Compare images with every reference in all eight orientations, and let the detectors look for other copies.
 
@@ -40,6 +41,7 @@ def audit(
         masks: bool array of shape (n, H, W), True on the foreground of each image; all False where there is none.
         labels: A name for each image, `image 0` and so on by default.
         index: The index of the references, in their order; made when it is not given.
+        kept: How many matches a result lists at most, 1 or more.
 
     Returns:
         One result per image, in order.
@@ -58,26 +60,24 @@ def audit(
     if masks is not None and (masks.dtype != np.bool_ or masks.shape != images.shape[:3]):
         raise ValueError(f"masks: expected bool {images.shape[:3]}, got {masks.dtype} {masks.shape}")
     gates = [_gate(image, policy) for image in images]
-    kept = [i for i, reason in enumerate(gates) if reason is None]
+    judged = [i for i, reason in enumerate(gates) if reason is None]
     usable = _usable_masks(images, masks, policy)
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
-    if kept:
+    if judged:
         pixels = [reference.pixels for reference in references]
         index = ReferenceIndex(pixels, opened_sources(policy.model_dump())) if index is None else index
         if len(index) != len(references):
             raise ValueError(f"index: holds {len(index)} works, there are {len(references)} references")
-        scores = pair_scores(
-            images[kept], pixels, masks=usable[kept], orientations=len(ORIENTATIONS), listed=KEPT_MATCHES
-        )
-        for row, i in enumerate(kept):
+        scores = pair_scores(images[judged], pixels, masks=usable[judged], orientations=len(ORIENTATIONS), listed=kept)
+        for row, i in enumerate(judged):
             mask_pixels = None if masks is None else int(masks[i].sum())
-            nearest = np.argsort(-scores.whole[row], kind="stable")[:KEPT_MATCHES]
+            nearest = np.argsort(-scores.whole[row], kind="stable")[:kept]
             looked_at = [*nearest.tolist(), int(scores.masked[row].argmax())]
             evidence = gather(index, pixels, images[i], policy.candidates, also=looked_at)
             copies = {pair.reference for pair in evidence if triggered(pair.scores, policy.model_dump())}
             for reference in copies - set(looked_at):
                 make_exact(scores, row, reference, images[i], pixels[reference], usable[i])
-            results[i] = _judge(names[i], images[i], mask_pixels, scores, row, evidence, references, policy)
+            results[i] = _judge(names[i], images[i], mask_pixels, scores, row, evidence, references, policy, kept)
     return [results[i] for i in range(len(images))]
 
 
@@ -126,6 +126,7 @@ def _judge(
     evidence: Sequence[Evidence],
     references: Sequence[ReferenceImage],
     policy: Policy,
+    kept: int,
 ) -> AuditResult:
     triggers = {pair.reference: triggered(pair.scores, policy.model_dump()) for pair in evidence}
     findings = [
@@ -138,7 +139,7 @@ def _judge(
     if mask_pixels is not None and not has_mask:
         reasons.append(f"the mask has too few pixels away from the edge for a score of its own ({mask_pixels} in all)")
     behind = [finding.reference for finding in findings if finding.verdict == verdict != "pass"]
-    order = list(dict.fromkeys([*behind, *np.argsort(-scores.whole[row], kind="stable").tolist()]))[:KEPT_MATCHES]
+    order = list(dict.fromkeys([*behind, *np.argsort(-scores.whole[row], kind="stable").tolist()]))[:kept]
     pairs = {pair.reference: pair for pair in evidence}
     matches = [
         _match(scores, row, rank, references[i], image, pairs[i], triggers[i]) for rank, i in enumerate(order, start=1)

@@ -13,7 +13,7 @@ from twig_assets.similarity.corpus.colour import Colours, as_seen
 from twig_assets.similarity.corpus.formats.file_kinds import FORMATS, suffix_note
 from twig_assets.similarity.corpus.formats.loading import FrameSource, only_decode_errors
 from twig_assets.similarity.corpus.frames import open_frames
-from twig_assets.similarity.corpus.transparency import ON_WHITE, grounds, is_blank, on_ground
+from twig_assets.similarity.corpus.transparency import GROUNDS, ON_WHITE, grounds, is_blank, on_ground
 from twig_assets.similarity.corpus.unreadable import MAX_PIXELS, DecodeError, Kind
 
 __all__ = [
@@ -27,7 +27,9 @@ __all__ = [
     "Kind",
     "View",
     "decode",
+    "decode_view",
     "decode_views",
+    "frame_of",
     "read_file",
     "suffix_note",
 ]
@@ -170,7 +172,7 @@ def decode_views(content: bytes, shrink: Callable[[np.ndarray], np.ndarray] | No
         indices, notes = _sampled(source)
         missing = list(source.missing)
         for index in indices:
-            name = f"{source.noun} {index + 1}" if source.count > 1 else ""
+            name = _name(source, index)
             try:
                 looks.add(as_seen(source.load(index)), name)
             except DecodeError as error:
@@ -179,6 +181,37 @@ def decode_views(content: bytes, shrink: Callable[[np.ndarray], np.ndarray] | No
                 missing.append(f"{name} of {source.count} {error}")
         notes = [*source.notes, *notes, *looks.notes()]
         return DecodedViews(source.format, looks.size, looks.views(), _distinct(notes), tuple(missing), looks.blank)
+
+
+def decode_view(content: bytes, label: str, shrink: Callable[[np.ndarray], np.ndarray] | None = None) -> View:
+    """Decode one view again; only its frame is laid on grounds.
+
+    Args:
+        content: The file.
+        label: A label that `decode_views` gave to a view of it.
+        shrink: See `decode_views`.
+
+    Raises:
+        DecodeError: If there is no such view any more, or it cannot be decoded. Nothing else is raised.
+    """
+    source = open_frames(content)
+    with only_decode_errors():
+        looks = _Looks(shrink)
+        for index in _sampled(source)[0]:
+            if _name(source, index) == frame_of(label):
+                looks.add(as_seen(source.load(index)), _name(source, index))
+        for view in looks.views():
+            if view.label == label:
+                return view
+        raise DecodeError("damaged", f"has no view called {label!r}; run the same command again")
+
+
+def frame_of(label: str) -> str:
+    """The frame in a view's label, such as `frame 3` in `frame 3, on black`; empty if the file has one only."""
+    for ground in GROUNDS:
+        if label.endswith(ground):
+            return label.removesuffix(ground).removesuffix(", ")
+    return label
 
 
 class _Looks:
@@ -236,6 +269,10 @@ class _Looks:
         elif self._blank_frames:
             notes.append(f"shows one colour only in {', '.join(self._blank_frames[:5])}, which is passed over")
         return notes
+
+
+def _name(source: FrameSource, index: int) -> str:
+    return f"{source.noun} {index + 1}" if source.count > 1 else ""
 
 
 def _sampled(source: FrameSource) -> tuple[list[int], list[str]]:

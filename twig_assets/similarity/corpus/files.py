@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+READ_ALREADY = "is a link to a folder that is read already; not read twice"
+"""The problem of a link back to a folder: its files are read under another name."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -57,7 +60,7 @@ def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in entered:
-            yield Found(folder, "is a link to a folder that is read already; not read twice")
+            yield Found(folder, READ_ALREADY)
             return
         entered.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as listing:

@@ -12,10 +12,12 @@ import numpy as np
 
 from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
 from twig_assets.similarity.corpus.files import files_below, shown
+from twig_assets.similarity.corpus.transparency import is_blank
 
 TABLE = "references.csv"
 COLUMNS = ("file", "title", "rights_holder", "licence")
 NOT_STATED = "not stated"
+BLANK = "shows one colour only, so that nothing can be compared with it; replace it, or take it out"
 _IGNORED_SUFFIXES = {".md", ".txt", ".csv"}
 
 
@@ -136,6 +138,8 @@ def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable
                 unreadable.append(Unreadable(file.path, same_file(references[sha256].path), duplicate=True))
                 continue
             pixels = decode(content).pixels
+            if is_blank(pixels):
+                raise DecodeError("unsupported", BLANK)
             details = (file.title, file.rights_holder, file.licence)
             references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)
         except ValueError as error:

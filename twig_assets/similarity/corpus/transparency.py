@@ -6,6 +6,7 @@ from PIL import Image
 
 ON_WHITE, ON_BLACK = "on white", "on black"
 WHITE_SHAPE, BLACK_SHAPE = "its own shape in white", "its own shape in black"
+GROUNDS = (ON_WHITE, ON_BLACK, WHITE_SHAPE, BLACK_SHAPE)
 
 BLANK_RANGE = 3
 """A picture whose channels each vary by no more grey levels is blank: a person sees one colour."""

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.unit.similarity.corpus.picture_files import logo, scene
+from tests.unit.similarity.pictures import encoded
 from twig_assets.similarity import CorpusError, EmptyCorpusError, corpus_version, read_references
 
 DEMO = Path(__file__).parents[4] / "campaigns" / "demo" / "references"
@@ -142,3 +144,12 @@ def test_odd_names_links_and_pipes_in_the_corpus_are_read_or_said(tmp_path: Path
         "loop": "is a link to a folder that is read already; not read twice",
         "pipe.png": "is not a regular file",
     }
+
+
+def test_a_work_that_shows_one_colour_on_white_is_not_compared_with(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(encoded(logo((255, 255, 255))))
+    (tmp_path / "scene.png").write_bytes(encoded(scene()))
+    references, [blank] = read_references(tmp_path)
+    assert [reference.path.name for reference in references] == ["scene.png"]
+    assert blank.path.name == "logo.png"
+    assert blank.reason.startswith("shows one colour only")
