@@ -1,0 +1,18 @@
+"""The verdict on adherence, from a margin and a threshold: the one rule, for new scores and for stored ones."""
+
+from typing import Literal
+
+AdherenceVerdict = Literal["as_asked", "not_as_asked", "cannot_tell"]
+
+
+def adherence_verdict(margin: float | None, threshold: float | None) -> AdherenceVerdict:
+    """Judge one image.
+
+    Args:
+        margin: By how much the image is nearer to what was asked for than to anything else that the judge can name, as
+            a difference of cosines, -2 to 2; None where the judge does not know what was asked for.
+        threshold: From which margin on the image shows it; None where no threshold could be calibrated.
+    """
+    if margin is None or threshold is None:
+        return "cannot_tell"
+    return "as_asked" if margin >= threshold else "not_as_asked"
