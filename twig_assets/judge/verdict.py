@@ -1,5 +1,6 @@
 """The verdict on adherence, from a margin and a threshold: the one rule, for new scores and for stored ones."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 AdherenceVerdict = Literal["as_asked", "not_as_asked", "cannot_tell"]
@@ -16,3 +17,14 @@ def adherence_verdict(margin: float | None, threshold: float | None) -> Adherenc
     if margin is None or threshold is None:
         return "cannot_tell"
     return "as_asked" if margin >= threshold else "not_as_asked"
+
+
+def threshold_of(margins: Sequence[float], reject_share: float) -> float:
+    """The margin below which a share of plain draws lies, rounded so that it is the same wherever it is stored.
+
+    Args:
+        margins: What the judge gave plain draws of prompts that it knows, at least one.
+        reject_share: The share, 0 to 1.
+    """
+    ordered = sorted(margins)
+    return round(ordered[min(len(ordered) - 1, int(reject_share * len(ordered)))], 6)
