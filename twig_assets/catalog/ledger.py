@@ -1,4 +1,4 @@
-"""The ledger: one hash chain over all audits, matches, reviews and adherence verdicts, so that no change of them goes unseen.
+"""The ledger: one hash chain over audits, matches, reviews and adherence verdicts, so that no change goes unseen.
 
 Every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
 holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing, removing or

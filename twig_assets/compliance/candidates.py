@@ -195,9 +195,7 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
 def adherence_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Adherence]:
     """Image id -> its newest verdict by the judge and threshold in force, for those that have one."""
     verdicts = session.scalars(
-        select(Adherence)
-        .where(Adherence.image_id.in_(list(image_ids)), judged_in_force(rules))
-        .order_by(Adherence.id)
+        select(Adherence).where(Adherence.image_id.in_(list(image_ids)), judged_in_force(rules)).order_by(Adherence.id)
     )
     return {verdict.image_id: verdict for verdict in verdicts}
 
@@ -219,9 +217,7 @@ def missing_images(session: Session, states: list[PromptState], stage: str, rule
         rules: The rules in force.
     """
     attempts = [0 if stage == "generated" else s.attempt for s in states]
-    return [
-        s for s, n in zip(states, attempts, strict=True) if image_of(session, s.prompt.id, stage, n, rules) is None
-    ]
+    return [s for s, n in zip(states, attempts, strict=True) if image_of(session, s.prompt.id, stage, n, rules) is None]
 
 
 def image_of(session: Session, prompt_id: int, stage: str, attempt: int, rules: Rules) -> Image | None:

@@ -1,8 +1,8 @@
 """The state of a candidate: the one rule that gate, sensor, report, command line and lineage go by.
 
 It follows from rows alone and is the same wherever it is asked for, so that the report cannot say of an image what the
-gate does not do with it. A prompt's candidate is the best of all its attempts, so that a new attempt never costs what an
-earlier one had reached.
+gate does not do with it. A prompt's candidate is the best of all its attempts, so that a new attempt never costs what
+an earlier one had reached.
 """
 
 from collections.abc import Iterable
@@ -117,9 +117,9 @@ def candidate_state(
     """Choose a prompt's candidate of all its images, and work out its state.
 
     An image that is published stays the candidate until it has both verdicts. Otherwise one that may be published comes
-    before all others: the one that is published already, then one that needed no person, then the least similar. Without
-    one, the newest image that was not judged yet is the candidate, and after
-    that the one that a person could most readily let through. A person's decision comes before the verdicts, with one
+    before all others: the one that is published already, then one that needed no person, then the least similar.
+    Without one, the newest image that was not judged yet is the candidate, and after that the one that a person could
+    most readily let through. A person's decision comes before the verdicts, with one
     exception: an image that failed is drawn again, or is quarantined, whether or not a person rejected it besides.
 
     Args:

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from twig_assets.catalog.hashing import sha256_of, sha256_file
+from twig_assets.catalog.hashing import sha256_file, sha256_of
 
 JudgeName = Literal["embedded", "none"]
 _ZOO = Path(__file__).parents[1] / "model_zoo"

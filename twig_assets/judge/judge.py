@@ -13,30 +13,8 @@ import numpy as np
 
 from twig_assets.english import with_article
 from twig_assets.judge.clip import Clip, image_features, text_features
+from twig_assets.judge.shown import Shown
 from twig_assets.judge.vocabulary import Asked, Vocabulary
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How an image compares with what was asked for.
-
-    Attributes:
-        asked: What was asked for.
-        own: Cosine of the image and the best caption of what was asked for, of several subjects the lowest; None where
-            the judge does not know what was asked for. So are the others.
-        other: The same for what is nearest of everything else.
-        taken_for: The subject that the image is nearest to, whether or not it was asked for.
-    """
-
-    asked: Asked
-    own: float | None = None
-    other: float | None = None
-    taken_for: str | None = None
-
-    @property
-    def margin(self) -> float | None:
-        """`own` less `other`, -2 to 2."""
-        return None if self.own is None or self.other is None else self.own - self.other
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +36,8 @@ class Judge:
         nearness = np.einsum("nd,kcd->nkc", text_features(self.clip, prompts), self._captions).max(axis=2)
         return [self._asked(prompt, near) for prompt, near in zip(prompts, nearness, strict=True)]
 
-    def shown(self, images: np.ndarray, prompts: Sequence[str]) -> list[Shown]:
-        """Compare images uint8 (n, H, W, 3) with their n prompts."""
+    def shown(self, images: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Shown]:
+        """Compare n images, uint8 (H, W, 3) of any size, with their prompts."""
         asked = self.asked(prompts)
         if not len(images):
             return []

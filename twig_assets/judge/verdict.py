@@ -1,9 +1,10 @@
 """The verdict on adherence, from a margin and a threshold: the one rule, for new scores and for stored ones."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 AdherenceVerdict = Literal["as_asked", "not_as_asked", "cannot_tell"]
+VERDICTS: tuple[AdherenceVerdict, ...] = get_args(AdherenceVerdict)
 
 
 def adherence_verdict(margin: float | None, threshold: float | None) -> AdherenceVerdict:
