@@ -96,7 +96,8 @@ class Standing:
 
     @property
     def _order(self) -> tuple[float, int]:
-        return (1.0 if self.similarity is None else self.similarity), self.attempt
+        """Least similar first; of equals, and where nobody could say, the newest."""
+        return (1.0 if self.similarity is None else self.similarity), -self.attempt
 
 
 _WRONG = {"not_as_asked": "does not show its prompt", "cannot_tell": "nobody here can tell whether it shows its prompt"}
