@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from twig_assets.similarity import CalibrationError, Policy, ReferenceImage, audit, calibrate
 from twig_assets.similarity.verdicts.calibrate import propose
-from twig_assets.similarity.verdicts.rule import Limit, limits
+from twig_assets.similarity.verdicts.rule import Limit, Support, limits
 
 
 def judged(ssim: float | None) -> dict[str, float | None] | None:
@@ -20,7 +20,8 @@ def ssim_threshold(clean: list[float], wanted: float) -> float:
 
 
 def test_a_policy_names_score_and_direction_of_its_thresholds() -> None:
-    assert Limit("ssim_threshold", "ssim", ">=", 0.6, margin=0.05) in limits(Policy().model_dump())
+    borne_out = Support("iw_ssim", 0.35)
+    assert Limit("ssim_threshold", "ssim", ">=", 0.6, 0.05, borne_out) in limits(Policy().model_dump())
     assert limits({"pdq_distance_at_most": 31, "min_side": 16}) == [
         Limit("pdq_distance_at_most", "pdq_distance", "<=", 31)
     ]
