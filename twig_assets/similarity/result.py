@@ -65,7 +65,7 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
     """
     used = [limit for limit in limits(thresholds) if limit.value is not None]
     needed = {limit.score for limit in used} | {limit.support.score for limit in used if limit.support}
-    if not {*needed, *_DETAILS, "ssim", "masked_ssim", "aligned_ssim"} <= set(row):
+    if not {*needed, *_DETAILS, "ssim", "masked_ssim", "aligned_iw_ssim"} <= set(row):
         return None
     scores = {name: value for name, value in row.items() if name not in (*_DETAILS, "reference_sha256", "rank")}
     unknown = {detector.score: None for detector in detectors() if detector.score not in scores}

@@ -56,9 +56,9 @@ class Policy(BaseModel):
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
-        alignment_strength_at_least: An image fails from this on: the SSIM where a work, laid on the image by its local
-            features, lies on it, times the square root of how many features agree on that. 1.8 is 4 of them and an
-            SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
+        alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
+            laid on the image by its local features, lies on it, times the square root of how many features agree on
+            that. 1.8 is 4 of them and a weighted SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
         sscd_file: A TorchScript file of SSCD that you bring, which this project does not ship; without one there is no
             such detector. A path, seen from where the command runs.
         sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
