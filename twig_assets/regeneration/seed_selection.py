@@ -9,6 +9,7 @@ meet any mask little, and second images would differ from what the model draws.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ import torch
 from twig_assets.generation import Conditioning, ModelFamily
 from twig_assets.generation.sampling import denoise
 from twig_assets.generation.steering import Prediction, Steering
-from twig_assets.regeneration.moving import outlines
+from twig_assets.regeneration.objects import outlines
 from twig_assets.regeneration.placing import best_places
 from twig_assets.settings.regeneration import RegenerationSettings
 
@@ -25,13 +26,30 @@ _APART = 1_000_003
 _STEPS = 3
 
 
-def selected_noise(
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The seed candidates that n images are drawn from.
+
+    Attributes:
+        noise: What the sampler starts from, (n, C, h, w).
+        choices: Which candidate each image has; 0 is its own seed's noise.
+        seeds: The seed that each image's noise comes from.
+        mirrored: Whether it is that noise's mirror image.
+    """
+
+    noise: torch.Tensor
+    choices: list[int]
+    seeds: list[int]
+    mirrored: list[bool]
+
+
+def select_noise(
     family: ModelFamily,
     prompts: Sequence[str],
     seeds: Sequence[int],
     masks: np.ndarray,
     settings: RegenerationSettings,
-) -> torch.Tensor:
+) -> Selection:
     """For each image the noise, of several that are derived from its seed, whose object can best avoid its mask.
 
     Args:
@@ -40,24 +58,25 @@ def selected_noise(
         seeds: n seeds; the first of each image's seed candidates is its own seed.
         masks: bool (n, H, W), what to keep free; the images have their size.
         settings: How many candidates (`beginnings`) there are, and the costs; of a single one no sketch is made.
-
-    Returns:
-        What the sampler starts from, (n, C, h, w).
     """
     count, size = settings.beginnings, (masks.shape[1], masks.shape[2])
-    candidates = [seed + _APART * i for i in range(count) for seed in seeds]
-    generators = [torch.Generator().manual_seed(int(seed)) for seed in candidates]
-    noise = family.starting_noise(generators, size).chunk(count)
+    candidates = [[int(seed) + _APART * i for seed in seeds] for i in range(count)]
+    noise = [family.starting_noise([torch.Generator().manual_seed(seed) for seed in row], size) for row in candidates]
     if count == 1:
-        return noise[0]
+        return Selection(noise[0], [0] * len(seeds), candidates[0], [False] * len(seeds))
     with torch.no_grad():
         conditioning = family.encode(prompts, size)
     sketched = [outlines(family, sketch(family, conditioning, seeds, start), size) for start in noise]
     shapes = np.stack([*sketched, *(np.flip(outline, -1) for outline in sketched)], 1)
     cell = size[0] // noise[0].shape[2]
-    best = [fairest(candidates, mask, cell, settings) for candidates, mask in zip(shapes, masks, strict=True)]
+    best = [fairest(outline, mask, cell, settings) for outline, mask in zip(shapes, masks, strict=True)]
     starts = [*noise, *(start.flip(-1) for start in noise)]
-    return torch.stack([starts[choice][i] for i, choice in enumerate(best)])
+    return Selection(
+        torch.stack([starts[choice][i] for i, choice in enumerate(best)]),
+        best,
+        [candidates[choice % count][i] for i, choice in enumerate(best)],
+        [choice >= count for choice in best],
+    )
 
 
 def fairest(shapes: np.ndarray, mask: np.ndarray, cell: int, settings: RegenerationSettings) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from twig_assets.generation import Capability, GenerationSettings, ModelFamily
 from twig_assets.generation.steering import SamplingHook
 from twig_assets.regeneration.latents import latent_mask
+from twig_assets.regeneration.objects import Segment
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
@@ -27,6 +28,7 @@ class Batch:
         references: Latents of the protected works (k, C, h, w), if any are known.
         settings: How to avoid; its strength is above 0.
         generation: The sampler's settings.
+        segment: Finds the objects of images, if there is a segmenter.
     """
 
     family: ModelFamily
@@ -37,6 +39,7 @@ class Batch:
     references: torch.Tensor | None
     settings: RegenerationSettings
     generation: GenerationSettings
+    segment: Segment | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,6 +96,10 @@ class RegenerationStrategy(SamplingHook):
     def finish(self, images: np.ndarray) -> np.ndarray:
         """The finished images of uint8 images (n, H, W, 3) as they were drawn."""
         return images
+
+    def figures(self) -> list[dict[str, Any]]:
+        """What was done to each of the n images once they are finished, by name, as JSON takes it."""
+        return [{} for _ in self.batch.prompts]
 
 
 # Name -> strategy; `register` adds to it.

@@ -4,8 +4,8 @@ import torch
 
 from twig_assets.generation import GenerationSettings, family_of, generate
 from twig_assets.regeneration import RegenerationSettings, iou
-from twig_assets.regeneration.moving import objects, outlines
-from twig_assets.regeneration.seed_selection import fairest, selected_noise, sketch
+from twig_assets.regeneration.objects import by_colour, outlines
+from twig_assets.regeneration.seed_selection import fairest, select_noise, sketch
 
 PROMPTS = ["a red apple, noto style on a blue background", "a fox, twemoji style on a white background"]
 
@@ -54,15 +54,16 @@ def test_size_alone_does_not_decide():
 
 def test_of_one_seed_candidate_the_own_noise_is_taken(family):
     masks = np.stack([box(16, 16, 32, 32)] * 2)
-    chosen = selected_noise(family, PROMPTS, [7, 8], masks, RegenerationSettings(beginnings=1))
-    assert torch.equal(chosen, noise(family, [7, 8]))
+    selection = select_noise(family, PROMPTS, [7, 8], masks, RegenerationSettings(beginnings=1))
+    assert torch.equal(selection.noise, noise(family, [7, 8]))
+    assert (selection.choices, selection.seeds, selection.mirrored) == ([0, 0], [7, 8], [False, False])
 
 
 def test_of_several_seed_candidates_always_the_same_is_taken_and_it_depends_on_the_mask(family):
     settings = RegenerationSettings(beginnings=3)
     masks = [np.stack([box(0, 0, 64, 30), box(0, 34, 64, 30)]), np.stack([box(0, 0, 30, 64), box(34, 0, 30, 64)])]
     first, again, turned = (
-        selected_noise(family, PROMPTS, [7, 8], mask, settings) for mask in (*masks[:1] * 2, masks[1])
+        select_noise(family, PROMPTS, [7, 8], mask, settings).noise for mask in (*masks[:1] * 2, masks[1])
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, turned)
@@ -70,12 +71,21 @@ def test_of_several_seed_candidates_always_the_same_is_taken_and_it_depends_on_t
     assert any(not torch.equal(chosen, own) for chosen in (first, turned))
 
 
+def test_the_noise_that_is_taken_is_that_of_the_seed_which_is_named(family):
+    settings = RegenerationSettings(beginnings=3)
+    masks = np.stack([box(0, 0, 64, 30), box(34, 0, 30, 64)])
+    selection = select_noise(family, PROMPTS, [7, 8], masks, settings)
+    for drawn, seed, mirrored in zip(selection.noise, selection.seeds, selection.mirrored, strict=True):
+        plain = noise(family, [seed])[0]
+        assert torch.equal(drawn, plain.flip(-1) if mirrored else plain)
+
+
 def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline, family):
     seeds = list(range(40, 48))
     prompts = [PROMPTS[0]] * len(seeds)
     early = outlines(family, sketch(family, family.encode(prompts), seeds, noise(family, seeds)), (64, 64))
     images = generate(pipeline, prompts, seeds, GenerationSettings(batch_size=8))
-    late = objects(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
+    late = by_colour(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
     own = np.mean([iou(a, b) for a, b in zip(early, late, strict=True)])
     others = np.mean([iou(a, b) for a, b in zip(early, np.roll(late, 1, 0), strict=True)])
     assert own > others + 0.1

@@ -1,5 +1,7 @@
 """The strategy `auto`: `forget` what is memorised, `move` what is ordinary, and keep from `references` where given."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -48,5 +50,10 @@ class Auto(RegenerationStrategy):
         """Move the objects of ordinary images."""
         if "move" in self.batch.settings.strategies:  # which then moves all of them
             return images
-        moved, memorised = self._move.finish(images), self._forget.memorised
-        return moved if memorised is None else np.where(memorised.cpu().numpy()[:, None, None, None], images, moved)
+        memorised = self._forget.memorised
+        rows = np.ones(len(images), bool) if memorised is None else ~memorised.cpu().numpy()
+        return self._move.moved(images, rows)
+
+    def figures(self) -> list[dict[str, Any]]:
+        """See `RegenerationStrategy`."""
+        return self._move.figures()
