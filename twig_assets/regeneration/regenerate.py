@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths, family_of
-from twig_assets.generation.sampling import image_size, sample
+from twig_assets.generation.sampling import image_size
+from twig_assets.regeneration.drawing import drawn_with
 from twig_assets.regeneration.latents import grown
 from twig_assets.regeneration.objects import Segment
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, strategy_named
+from twig_assets.regeneration.strategy import Batch, strategy_named
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
@@ -76,30 +77,13 @@ def regenerate(
         part = slice(start, start + generation.batch_size)
         given = prompts[part], seeds[part], images[part], masks[part], works
         batch = Batch(family, *given, settings, generation, segment)
-        strategies = [strategy(batch) for strategy in chosen]
-        batches.append(_regenerated(batch, strategies))
+        drawn, figures = drawn_with(batch, chosen)
+        batches.append(drawn)
         if on_figures:
-            on_figures(_figures(batch, strategies))
+            on_figures(figures)
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
     return np.concatenate(batches) if batches else images
-
-
-def _regenerated(batch: Batch, strategies: Sequence[RegenerationStrategy]) -> np.ndarray:
-    """The images of one batch, uint8 (n, H, W, 3), with strategies at work on it."""
-    noise = next((noise for strategy in strategies if (noise := strategy.noise()) is not None), None)
-    images = sample(batch.family, batch.prompts, batch.seeds, batch.generation, noise, strategies)
-    for strategy in strategies:
-        images = strategy.finish(images)
-    return images
-
-
-def _figures(batch: Batch, strategies: Sequence[RegenerationStrategy]) -> list[dict[str, Any]]:
-    """What was done to each image by any of the strategies; what a later one says of the same thing holds."""
-    figures: list[dict[str, Any]] = [{} for _ in batch.prompts]
-    for strategy in strategies:
-        figures = [before | after for before, after in zip(figures, strategy.figures(), strict=True)]
-    return figures
 
 
 def _check_masks(

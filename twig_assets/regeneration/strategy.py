@@ -1,7 +1,7 @@
 """What a regeneration strategy is: one file each in `strategies/`, found by the name that the settings give it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -41,6 +41,11 @@ class Batch:
     generation: GenerationSettings
     segment: Segment | None = None
 
+    def part(self, at: Sequence[int]) -> "Batch":
+        """The batch of the images at these positions."""
+        prompts, seeds, rows = [self.prompts[i] for i in at], [self.seeds[i] for i in at], list(at)
+        return replace(self, prompts=prompts, seeds=seeds, images=self.images[rows], masks=self.masks[rows])
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
@@ -56,6 +61,21 @@ class Batch:
     def first_latents(self) -> torch.Tensor:
         """Latents of the first images, (n, C, h, w)."""
         return self.family.encode_images(self.images, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Redraw:
+    """Images of a batch that are worth another try.
+
+    Attributes:
+        at: Their k positions in the batch.
+        noise: What they start from then, (k, C, h, w).
+        figures: Where that noise comes from, for the `avoidance` of each.
+    """
+
+    at: list[int]
+    noise: torch.Tensor
+    figures: list[dict[str, Any]]
 
 
 class RegenerationStrategy(SamplingHook):
@@ -96,6 +116,13 @@ class RegenerationStrategy(SamplingHook):
     def finish(self, images: np.ndarray) -> np.ndarray:
         """The finished images of uint8 images (n, H, W, 3) as they were drawn."""
         return images
+
+    def redraw(self) -> Redraw | None:
+        """Which images, finished as they are, should be drawn once more from other noise, if any.
+
+        The second try is kept where it overlaps the mask less by its `figures` (`overlap` under `avoidance`).
+        """
+        return None
 
     def figures(self) -> list[dict[str, Any]]:
         """What was done to each of the n images once they are finished, by name, as JSON takes it."""

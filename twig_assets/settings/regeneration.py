@@ -53,6 +53,8 @@ class RegenerationSettings(BaseModel):
             ground is not plain; a part of it costs that part. The more is made up, the more it shows.
         least_gain: By how much a move has to lower the overlap with the mask where the ground is not plain, the costs
             included; for less the image stays as it was drawn.
+        redraw_above: Overlap with the mask above which an image that no move helps is drawn once more, from the next
+            best seed candidate; the one that overlaps less is kept. Costs a whole draw; with 1 it is never done.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
             from. 0.6 is nearer than two unrelated images of the embedded model come.
@@ -88,6 +90,7 @@ class RegenerationSettings(BaseModel):
     fill_known: float = Field(0.3, le=1)
     bare_cost: float = Field(0.3, ge=0)
     least_gain: float = Field(0.05, ge=0, le=1)
+    redraw_above: float = Field(0.5, ge=0, le=1)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)

@@ -11,7 +11,7 @@ from twig_assets.regeneration.guidance import check_guidance
 from twig_assets.regeneration.strategies.forget import Forget
 from twig_assets.regeneration.strategies.move import Move
 from twig_assets.regeneration.strategies.references import References
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+from twig_assets.regeneration.strategy import Batch, Redraw, RegenerationStrategy, register
 
 
 @register
@@ -53,6 +53,10 @@ class Auto(RegenerationStrategy):
         memorised = self._forget.memorised
         rows = np.ones(len(images), bool) if memorised is None else ~memorised.cpu().numpy()
         return self._move.moved(images, rows)
+
+    def redraw(self) -> Redraw | None:
+        """See `RegenerationStrategy`."""
+        return self._move.redraw()
 
     def figures(self) -> list[dict[str, Any]]:
         """See `RegenerationStrategy`."""

@@ -17,7 +17,7 @@ from twig_assets.regeneration.moving import Costs, Slid, best_move, continued, s
 from twig_assets.regeneration.moving import Move as Shift
 from twig_assets.regeneration.objects import Objects, find_objects
 from twig_assets.regeneration.seed_selection import Selection, select_noise
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+from twig_assets.regeneration.strategy import Batch, Redraw, RegenerationStrategy, register
 
 
 @register
@@ -40,6 +40,17 @@ class Move(RegenerationStrategy):
     def finish(self, images: np.ndarray) -> np.ndarray:
         """See `RegenerationStrategy`."""
         return self.moved(images, np.ones(len(images), bool))
+
+    def redraw(self) -> Redraw | None:
+        """See `RegenerationStrategy`: where no move helps, and another seed candidate was not tried yet."""
+        selected, limit = self._selection, self.batch.settings.redraw_above
+        if selected is None or len(selected.ranks[0]) == 1:
+            return None
+        told = [each.get("avoidance") for each in self._figures]
+        at = [i for i, each in enumerate(told) if each and each["how"] != "moved" and each["overlap"] > limit]
+        if not at:
+            return None
+        return Redraw(at, torch.stack([selected.start(i, 1) for i in at]), [_named(selected, i, 1) for i in at])
 
     def figures(self) -> list[dict[str, Any]]:
         """See `RegenerationStrategy`: under `avoidance`, how each image keeps off the first one's shape."""
@@ -90,7 +101,8 @@ class Move(RegenerationStrategy):
     ) -> dict[str, Any]:
         """How image `i`, the `k`-th of those that were found, keeps off the mask."""
         selected = self._selection
-        seeded = selected is not None and selected.choices[i] != 0
+        other_seed = selected is not None and selected.ranks[i][0] != 0
+        seeded = other_seed and shift.after <= self.batch.settings.redraw_above
         figures: dict[str, Any] = {
             "how": "seed" if seeded and shift.stays else "left" if shift.stays else "moved",
             "object": found.found_by[k],
@@ -99,10 +111,16 @@ class Move(RegenerationStrategy):
             "overlap": round(shift.after, 4),
         }
         if selected is not None:
-            figures |= {"seed": selected.seeds[i], "mirrored_noise": selected.mirrored[i]}
+            figures |= _named(selected, i)
         if not shift.stays:
             figures |= {"down": shift.down, "right": shift.right, "bare": round(float(slide.bare.mean()), 4)}
             figures["fill"] = "model" if fill and fill.drawn else "mirror"
         if fill:
             figures |= {"ground_explained": round(fill.explained, 4), "evaluations": fill.evaluations}
         return figures
+
+
+def _named(selection: Selection, i: int, rank: int = 0) -> dict[str, Any]:
+    """Which seed candidate an image is drawn from."""
+    seed, mirrored = selection.named(i, rank)
+    return {"seed": seed, "mirrored_noise": mirrored}

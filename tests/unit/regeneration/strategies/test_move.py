@@ -6,7 +6,8 @@ import torch
 
 from tests.unit.regeneration.pictures import box, bytes_of, picture, scene
 from tests.unit.regeneration.strategies.batches import batch
-from twig_assets.generation import GenerationSettings
+from twig_assets.generation import GenerationSettings, family_of
+from twig_assets.generation.sampling import sample
 from twig_assets.regeneration import RegenerationSettings, iou, regenerate
 from twig_assets.regeneration.objects import by_colour
 from twig_assets.regeneration.strategies.move import Move
@@ -95,3 +96,29 @@ def test_how_every_image_keeps_off_the_first_shape_is_told_batch_by_batch(pipeli
         pipeline, prompts, firsts, masks, [1, 2, 3], RegenerationSettings(strength=0), FAST, on_figures=off.extend
     )
     assert off == [{}, {}, {}]
+
+
+def drawn_twice(pipeline, shapes):
+    """A second image whose object the segmenter sees as each of these shapes in turn, and how it avoids the mask."""
+    seen, figures = iter(shapes), []
+    settings = RegenerationSettings(strategy="move", plain=0.0, fill=0.0, redraw_above=0.1)
+    given = (pipeline, ["a red apple on a white background"], np.zeros((1, 64, 64, 3), np.uint8), MASK[None], [5])
+    images = regenerate(
+        *given, settings, FAST, segment=lambda images: np.stack([next(seen)]), on_figures=figures.extend
+    )
+    return images[0], figures[0]["avoidance"]
+
+
+def test_where_no_move_helps_another_seed_is_drawn_and_kept_if_it_keeps_off_the_mask_better(pipeline):
+    everywhere, corner = np.ones_like(MASK), box(0, 0, 8, 8)
+    kept, figures = drawn_twice(pipeline, [everywhere, corner])
+    assert (figures["how"], figures["redrawn"], figures["overlap"]) == ("seed", True, 0.0)
+    assert figures["evaluations"] == 2 * FAST.steps
+    start = family_of(pipeline).starting_noise([torch.Generator().manual_seed(figures["seed"])], (64, 64))
+    start = start.flip(-1) if figures["mirrored_noise"] else start
+    plain = sample(family_of(pipeline), ["a red apple on a white background"], [5], FAST, start)
+    np.testing.assert_array_equal(kept, plain[0])
+    first, worse = drawn_twice(pipeline, [everywhere, everywhere])
+    assert (worse["how"], worse["redrawn"], worse["evaluations"]) == ("left", False, 2 * FAST.steps)
+    assert (first != kept).any()
+    assert worse["seed"] != figures["seed"] or worse["mirrored_noise"] != figures["mirrored_noise"]
