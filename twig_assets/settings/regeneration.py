@@ -40,6 +40,22 @@ class RegenerationSettings(BaseModel):
         size_cost: What a seed candidate costs, counted likewise, whose object is larger or smaller than those of the
             others: times the square of the logarithm of its area, as a multiple of their mean. Small things meet
             a mask less, so that without it second images would show smaller things than the model draws.
+        plain: How far apart colours may be, as a Euclidean distance (0 to 1.73), for a ground to count as plain:
+            that of three quarters of the frame's edge to their median. On plain ground `move` finds the object by its
+            colour, and mirrors the ground into what a move leaves bare; both cost nothing. On any other it asks the
+            segmenter, and the model draws what is bare.
+        fill: Share of the denoising steps with which the model draws that, each of which costs half a step with
+            guidance. Too few leave a mirror image, too many draw something that does not belong there; with 0 it stays
+            mirrored.
+        fill_known: How much of the ground's contrast the model has to account for at the first of these steps (1 is all
+            of it), for its drawing to be used. It draws on grounds that it knows, and on others what it knows better,
+            such as the same object again; there the ground stays mirrored.
+        bare_cost: What it costs `move`, counted as overlap with the mask, to leave all of the frame bare where the
+            ground is not plain; a part of it costs that part. The more is made up, the more it shows.
+        least_gain: By how much a move has to lower the overlap with the mask where the ground is not plain, the costs
+            included; for less the image stays as it was drawn.
+        redraw_above: Overlap with the mask above which an image that no move helps is drawn once more, from the next
+            best seed candidate; the one that overlaps less is kept. Costs a whole draw; with 1 it is never done.
         dilation: Latent cells by which the mask is grown, so that the object's outline is avoided too.
         radius: How far `repel` and `references` keep away, as a multiple of the contrast of what they keep away
             from. 0.6 is nearer than two unrelated images of the embedded model come.
@@ -70,6 +86,12 @@ class RegenerationSettings(BaseModel):
     beginnings: int = Field(4, ge=1, le=64)
     edge_cost: float = Field(0.05, ge=0)
     size_cost: float = Field(1.0, ge=0)
+    plain: float = Field(0.08, ge=0, le=1.8)
+    fill: float = Field(0.5, ge=0, le=1)
+    fill_known: float = Field(0.3, le=1)
+    bare_cost: float = Field(0.3, ge=0)
+    least_gain: float = Field(0.05, ge=0, le=1)
+    redraw_above: float = Field(0.5, ge=0, le=1)
     dilation: int = Field(0, ge=0, le=8)
     radius: float = Field(0.6, ge=0, le=4)
     delay_until: float = Field(0.3, ge=0, le=1)

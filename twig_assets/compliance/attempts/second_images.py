@@ -27,7 +27,7 @@ from twig_assets.compliance.candidates import (
 from twig_assets.compliance.reruns import Rerun, reruns
 from twig_assets.prompts import find_protected
 from twig_assets.regeneration import compare, nearest_works, regenerate
-from twig_assets.segmentation import Segmentation, SourcedMask, segment
+from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
@@ -107,14 +107,27 @@ class _Drawing:
         if not shapes.any():
             settings, avoided = settings.unmasked(), np.ones_like(shapes)
         pixels = [work.pixels for work in near]
-        seconds = regenerate(self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels)
-        segmentations = segment(seconds, self.models.segmenter(campaign), campaign.segmentation)
+        segmenter = RememberingSegmenter(lambda: self.models.segmenter(campaign), campaign.segmentation)
+        done: list[dict[str, Any]] = []
+        seconds = regenerate(
+            self.pipeline,
+            texts,
+            firsts,
+            avoided,
+            seeds,
+            settings,
+            campaign.generation,
+            pixels,
+            segment=segmenter.objects,
+            on_figures=done.extend,
+        )
+        segmentations = segmenter.segmentations(seconds)
         made_with = {
             "works": [work.sha256 for work in near],
             "avoided": chunk[0].masked,
             "regeneration": settings.model_dump(mode="json"),
         }
-        self._keep(attempt, chunk, seconds, segmentations, made_with)
+        self._keep(attempt, chunk, seconds, segmentations, [made_with | figures for figures in done])
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
             for due, first, shape, second, segmentation in zip(
@@ -128,12 +141,12 @@ class _Drawing:
         chunk: list[_Due],
         seconds: np.ndarray,
         segmentations: list[Segmentation],
-        made_with: dict[str, Any],
+        made_with: list[dict[str, Any]],
     ) -> None:
         """Write the images and their masks: files into the store, rows in one transaction."""
         campaign, store = self.batch.campaign, self.batch.store
         with self.batch.catalog.session() as session:
-            for due, second, segmentation in zip(chunk, seconds, segmentations, strict=True):
+            for due, second, segmentation, results in zip(chunk, seconds, segmentations, made_with, strict=True):
                 image = Image(
                     sha256=store.put_image(second),
                     prompt_id=due.prompt.prompt.id,
@@ -142,7 +155,7 @@ class _Drawing:
                     seed=attempt_seed(due.prompt.prompt.seed, "regenerated", attempt),
                     model_id=self.model.id,
                     parent_id=due.first.id,
-                    settings={**regenerated_settings(campaign, attempt), **made_with, **_why(due.rerun)},
+                    settings={**regenerated_settings(campaign, attempt), **results, **_why(due.rerun)},
                     settings_sha256=self.rules.regenerated[attempt],
                     run_id=self.batch.run_id,
                 )

@@ -1,5 +1,7 @@
 """The strategy `auto`: `forget` what is memorised, `move` what is ordinary, and keep from `references` where given."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ from twig_assets.regeneration.guidance import check_guidance
 from twig_assets.regeneration.strategies.forget import Forget
 from twig_assets.regeneration.strategies.move import Move
 from twig_assets.regeneration.strategies.references import References
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+from twig_assets.regeneration.strategy import Batch, Redraw, RegenerationStrategy, register
 
 
 @register
@@ -48,5 +50,14 @@ class Auto(RegenerationStrategy):
         """Move the objects of ordinary images."""
         if "move" in self.batch.settings.strategies:  # which then moves all of them
             return images
-        moved, memorised = self._move.finish(images), self._forget.memorised
-        return moved if memorised is None else np.where(memorised.cpu().numpy()[:, None, None, None], images, moved)
+        memorised = self._forget.memorised
+        rows = np.ones(len(images), bool) if memorised is None else ~memorised.cpu().numpy()
+        return self._move.moved(images, rows)
+
+    def redraw(self) -> Redraw | None:
+        """See `RegenerationStrategy`."""
+        return self._move.redraw()
+
+    def figures(self) -> list[dict[str, Any]]:
+        """See `RegenerationStrategy`."""
+        return self._move.figures()
