@@ -21,6 +21,7 @@ def regenerate(
     generation: GenerationSettings | None = None,
     references: Sequence[np.ndarray] = (),
     on_progress: Callable[[int], None] | None = None,
+    evidence: Sequence[bool] | None = None,
 ) -> np.ndarray:
     """Sample one new image per prompt that avoids the mask of the first one.
 
@@ -35,13 +36,15 @@ def regenerate(
         generation: The sampler's settings; the defaults when None.
         references: k protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
         on_progress: Called with the number of images done so far.
+        evidence: For which of the n prompts an audit found a copy of a work in an earlier image: they count as
+            memorised at once. None is none of them.
 
     Returns:
         uint8 array of shape (n, H, W, 3).
 
     Raises:
-        ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, a mask is empty, or
-            guidance has to be changed and there is none.
+        ValueError: If the numbers or sizes of prompts, images, masks, seeds and evidence do not agree, a mask is empty,
+            or guidance has to be changed and there is none.
         UnknownFamilyError: If no family knows the pipeline's class.
         MissingCapabilityError: If a strategy needs something that the model does not have.
         NoRoomError: If `relocate` is asked for and a mask covers everything.
@@ -60,12 +63,16 @@ def regenerate(
         strategy.check(generation, len(references))
         for capability in strategy.needs:
             family.require(capability, f"the strategy {strategy.name!r}")
+    copied = np.zeros(len(prompts), bool) if evidence is None else np.asarray(evidence, bool)
+    if copied.shape != (len(prompts),):
+        raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")
     masks = grown(masks, settings.dilation * family.reduction)
     works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
     for start in range(0, len(prompts), generation.batch_size):
         part = slice(start, start + generation.batch_size)
-        batch = Batch(family, prompts[part], seeds[part], images[part], masks[part], works, settings, generation)
+        firsts = (prompts[part], seeds[part], images[part], masks[part])
+        batch = Batch(family, *firsts, works, settings, generation, copied[part])
         batches.append(_regenerated(batch, [strategy(batch) for strategy in chosen]))
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))

@@ -27,6 +27,7 @@ class Batch:
         references: Latents of the protected works (k, C, h, w), if any are known.
         settings: How to avoid; its strength is above 0.
         generation: The sampler's settings.
+        evidence: bool (n,), for which prompts an audit found a copy of a work in an earlier image.
     """
 
     family: ModelFamily
@@ -37,6 +38,7 @@ class Batch:
     references: torch.Tensor | None
     settings: RegenerationSettings
     generation: GenerationSettings
+    evidence: np.ndarray
 
     @property
     def size(self) -> tuple[int, int]:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign import Campaign, CampaignError
-from twig_assets.campaign.protected_terms import terms_of
+from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
@@ -24,9 +23,9 @@ from twig_assets.compliance.candidates import (
     missing_images,
     prompt_states,
 )
-from twig_assets.prompts import find_protected
 from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import Segmentation, SourcedMask, segment
+from twig_assets.settings.regeneration import Reason
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
 
@@ -93,13 +92,19 @@ class _Drawing:
         near = [self.works[i] for i in nearest]
         seeds = [attempt_seed(due.prompt.prompt.seed, "regenerated", attempt) for due in chunk]
         texts = [due.prompt.prompt.text for due in chunk]
-        settings, avoided = campaign.regeneration.for_attempt(attempt), shapes
+        reason: Reason | None = "copy" if attempt else None
+        base = campaign.regeneration
+        settings, avoided = base.for_rerun(reason, attempt) if reason else base, shapes
         if not shapes.any():
             settings, avoided = settings.unmasked(), np.ones_like(shapes)
         pixels = [work.pixels for work in near]
-        seconds = regenerate(self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels)
+        copied = [reason == "copy"] * len(chunk)
+        seconds = regenerate(
+            self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels, evidence=copied
+        )
         segmentations = segment(seconds, self.models.segmenter(campaign), campaign.segmentation)
-        made_with = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        applied = {"reason": reason, "regeneration": settings.model_dump(mode="json")}
+        made_with = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked, "applied": applied}
         self._keep(attempt, chunk, seconds, segmentations, made_with)
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
@@ -148,7 +153,6 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
 
     Raises:
         NotMaterializedError: If no model serves the campaign, or a prompt has no first image or no mask of it.
-        CampaignError: If the neutral prompt names what is protected.
     """
     campaign = batch.campaign
     with batch.catalog.session() as session:
@@ -157,7 +161,6 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     total = sum(len(group) for group in groups.values())
     if not total:
         return Made([], 0.0)
-    check_neutral(campaign)
     pipeline = models.serving(campaign, model, batch.store)
     drawing = _Drawing(batch, pipeline, models, model, rules, _works(campaign))
     drawn: list[SecondImage] = []
@@ -189,20 +192,6 @@ def _chunks(groups: dict[tuple[int, bool], list[_Due]], size: int) -> Iterator[t
     for (attempt, _), group in sorted(groups.items(), key=lambda item: item[0]):
         for start in range(0, len(group), size):
             yield attempt, group[start : start + size]
-
-
-def check_neutral(campaign: Campaign) -> None:
-    """Refuse a neutral prompt, which replaces memorised ones, that names what is protected.
-
-    Raises:
-        CampaignError: With what it names.
-    """
-    neutral = campaign.regeneration.neutral
-    for match in find_protected(neutral, terms_of(campaign), campaign.prompt_check.typing_errors):
-        raise CampaignError(
-            f"{campaign.settings_file}: regeneration.neutral: {neutral!r} names what is protected "
-            f"({match.term.words}); name some other ordinary thing there"
-        )
 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:
