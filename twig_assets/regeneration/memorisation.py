@@ -24,13 +24,14 @@ def details(latents: torch.Tensor) -> torch.Tensor:
 
 
 def shown(clean: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-    """How far predictions show the details of pictures: the cosine of both details, (n,), -1 to 1.
+    """How far predictions show the details of pictures: the cosine of both details, (n, k), -1 to 1.
 
     Args:
         clean: Predicted clean latents (n, C, h, w).
-        pictures: Latents of the same shape, or (1, C, h, w) for all.
+        pictures: Latents (k, C, h, w).
     """
-    return F.cosine_similarity(details(clean).flatten(1), details(pictures).flatten(1))
+    predicted, drawn = (F.normalize(details(latents).flatten(1)) for latents in (clean, pictures.to(clean)))
+    return predicted @ drawn.T
 
 
 class MemorisationDetector:
@@ -45,14 +46,13 @@ class MemorisationDetector:
     def __init__(
         self, first_latents: torch.Tensor, references: torch.Tensor | None, settings: RegenerationSettings
     ) -> None:
-        self._first_latents, self._references, self._settings = first_latents, references, settings
+        self._first_latents, self._settings = first_latents, settings
+        self._references = first_latents[:0] if references is None else references
 
     def detect(self, clean: torch.Tensor) -> torch.Tensor:
         """Which prompts are memorised, bool (n,), by the predicted clean latents (n, C, h, w) of the first step."""
-        memorised = shown(clean, self._first_latents.to(clean)) >= self._settings.memorised
-        for work in () if self._references is None else self._references:
-            memorised = memorised | (shown(clean, work[None].to(clean)) >= self._settings.near_work)
-        return memorised
+        memorised = shown(clean, self._first_latents).diagonal() >= self._settings.memorised
+        return memorised | (shown(clean, self._references) >= self._settings.near_work).any(1)
 
     def most_shown(self, clean: torch.Tensor, image: int) -> float:
         """How far one prediction shows the first image of this number, or a protected work: the most of them.
@@ -61,7 +61,5 @@ class MemorisationDetector:
             clean: Predicted clean latents (1, C, h, w).
             image: The number of an image of the batch.
         """
-        pictures = self._first_latents[image, None]
-        if self._references is not None:
-            pictures = torch.cat([pictures, self._references.to(pictures)])
-        return float(shown(clean.expand(len(pictures), -1, -1, -1), pictures.to(clean)).max())
+        pictures = torch.cat([self._first_latents[image, None], self._references.to(self._first_latents)])
+        return float(shown(clean, pictures).max())

@@ -12,17 +12,24 @@ from collections.abc import Callable
 _PUNCTUATION = re.compile(r"[,;:.!?]+$")
 
 
-def without_trigger(prompt: str, shows_picture: Callable[[str], bool]) -> str:
-    """The prompt without the words with which the memorised picture appears; empty if it does so with all of them.
+def without_trigger(prompt: str, shown: Callable[[str], float], threshold: float) -> str:
+    """The prompt without the words with which the memorised picture appears.
+
+    If it appears with every word, the one with which it appears least is left: without any text a model draws what it
+    knows best, and that may be another memorised picture.
 
     Args:
         prompt: The prompt; words are what spaces separate. Punctuation after a word stays where the word goes.
-        shows_picture: Whether a model that is given this text shows the picture; called once for every word.
+        shown: How far a model that is given this text shows the picture; called once for every word.
+        threshold: From how much on it appears.
     """
     kept: list[str] = []
+    least = (float("inf"), "")
     for word in prompt.split():
-        if not shows_picture(" ".join([*kept, word])):
+        much = shown(" ".join([*kept, word]))
+        least = min(least, (much, word))
+        if much < threshold:
             kept.append(word)
         elif (mark := _PUNCTUATION.search(word)) and kept:
             kept[-1] = _PUNCTUATION.sub("", kept[-1]) + mark.group()
-    return " ".join(kept)
+    return " ".join(kept) or least[1]

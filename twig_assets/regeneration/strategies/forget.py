@@ -64,13 +64,12 @@ class Forget(RegenerationStrategy):
         return conditioning.replaced(chosen, Conditioning.joined([self._text] * halves))
 
     def _without_trigger(self, first: "_FirstStep", image: int) -> str:
-        family, size, threshold = self.batch.family, self.batch.size, self.batch.settings.trigger
+        family, size = self.batch.family, self.batch.size
 
-        def shows_picture(text: str) -> bool:
-            clean = first.clean(image, family.encode([text], size))
-            return self._detector.most_shown(clean, image) >= threshold
+        def shown(text: str) -> float:
+            return self._detector.most_shown(first.clean(image, family.encode([text], size)), image)
 
-        return without_trigger(self.batch.prompts[image], shows_picture)
+        return without_trigger(self.batch.prompts[image], shown, self.batch.settings.trigger)
 
 
 class _FirstStep:
