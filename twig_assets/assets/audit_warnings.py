@@ -71,7 +71,9 @@ def prompts_are_drawn(
         _, rules = rules_in_force(session, campaign.load())
         judged = [s for s in prompt_states(session, context.partition_key, rules) if s.adherence]
     poor = [s for s in judged if s.adherence and s.adherence.verdict != "as_asked"]
-    counts = {word: sum(s.adherence.verdict == word for s in judged if s.adherence) for word in VERDICTS}
+    counts: dict[str, int] = {
+        word: sum(s.adherence.verdict == word for s in judged if s.adherence) for word in VERDICTS
+    }
     lines = [f"{s.prompt.text}: {s.adherence.verdict} ({s.adherence.reason})" for s in poor if s.adherence]
     return dg.AssetCheckResult(
         passed=not poor,

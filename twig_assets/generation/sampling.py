@@ -115,7 +115,7 @@ def denoise(
             scale = guidance.scale_at(index, len(scheduler.timesteps))
             step = Step(index, len(scheduler.timesteps), timestep, scale)
             read = conditioning
-            for hook in hooks if twice else ():
+            for hook in hooks:
                 read = hook.condition(step, read)
             inputs = scheduler.scale_model_input(torch.cat([latents, latents]) if twice else latents, timestep)
             prediction = family.predict(inputs, timestep, read, scale)

@@ -24,6 +24,7 @@ def regenerate(
     generation: GenerationSettings | None = None,
     references: Sequence[np.ndarray] = (),
     on_progress: Callable[[int], None] | None = None,
+    evidence: Sequence[bool] | None = None,
     segment: Segment | None = None,
     on_figures: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> np.ndarray:
@@ -40,6 +41,8 @@ def regenerate(
         generation: The sampler's settings; the defaults when None.
         references: k protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
         on_progress: Called with the number of images done so far.
+        evidence: For which of the n prompts an audit found a copy of a work in an earlier image: they count as
+            memorised at once. None is none of them.
         segment: Gives the objects of images, uint8 (k, H, W, 3), as masks, bool (k, H, W), all False where there is
             none to be used. `move` and `auto` ask it where an object's colour does not say where it is; without it
             they go by the colour alone.
@@ -50,8 +53,8 @@ def regenerate(
         uint8 array of shape (n, H, W, 3).
 
     Raises:
-        ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, a mask is empty, or
-            guidance has to be changed and there is none.
+        ValueError: If the numbers or sizes of prompts, images, masks, seeds and evidence do not agree, a mask is empty,
+            or guidance has to be changed and there is none.
         UnknownFamilyError: If no family knows the pipeline's class.
         MissingCapabilityError: If a strategy needs something that the model does not have.
         NoRoomError: If `relocate` is asked for and a mask covers everything.
@@ -70,13 +73,16 @@ def regenerate(
         strategy.check(generation, len(references))
         for capability in strategy.needs:
             family.require(capability, f"the strategy {strategy.name!r}")
+    copied = np.zeros(len(prompts), bool) if evidence is None else np.asarray(evidence, bool)
+    if copied.shape != (len(prompts),):
+        raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")
     masks = grown(masks, settings.dilation * family.reduction)
     works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
     for start in range(0, len(prompts), generation.batch_size):
         part = slice(start, start + generation.batch_size)
         given = prompts[part], seeds[part], images[part], masks[part], works
-        batch = Batch(family, *given, settings, generation, segment)
+        batch = Batch(family, *given, settings, generation, copied[part], segment)
         drawn, figures = drawn_with(batch, chosen)
         batches.append(drawn)
         if on_figures:

@@ -28,6 +28,7 @@ class Batch:
         references: Latents of the protected works (k, C, h, w), if any are known.
         settings: How to avoid; its strength is above 0.
         generation: The sampler's settings.
+        evidence: bool (n,), for which prompts an audit found a copy of a work in an earlier image.
         segment: Finds the objects of images, if there is a segmenter.
     """
 
@@ -39,12 +40,14 @@ class Batch:
     references: torch.Tensor | None
     settings: RegenerationSettings
     generation: GenerationSettings
+    evidence: np.ndarray
     segment: Segment | None = None
 
     def part(self, at: Sequence[int]) -> "Batch":
         """The batch of the images at these positions."""
         prompts, seeds, rows = [self.prompts[i] for i in at], [self.seeds[i] for i in at], list(at)
-        return replace(self, prompts=prompts, seeds=seeds, images=self.images[rows], masks=self.masks[rows])
+        images, masks, evidence = self.images[rows], self.masks[rows], self.evidence[rows]
+        return replace(self, prompts=prompts, seeds=seeds, images=images, masks=masks, evidence=evidence)
 
     @property
     def size(self) -> tuple[int, int]:

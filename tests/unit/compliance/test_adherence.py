@@ -176,5 +176,3 @@ def test_another_checkpoint_has_no_judge_unless_one_is_named(tmp_path: Path) -> 
     assert Campaign(**of).judge_name == "embedded"
     assert Campaign(**of, checkpoint="some/model").judge_name == "none"
     assert Campaign(**of, checkpoint="some/model", judge="embedded").judge_name == "embedded"
-
-

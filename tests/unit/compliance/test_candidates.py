@@ -7,7 +7,14 @@ from sqlalchemy.orm import Session
 
 from tests.unit.catalog.filled import BATCH, Filled, digest
 from twig_assets.catalog.models import Image, Mask, Release
-from twig_assets.compliance.candidates import attempt_seed, image_of, image_state, mask_of, missing_images, prompt_states
+from twig_assets.compliance.candidates import (
+    attempt_seed,
+    image_of,
+    image_state,
+    mask_of,
+    missing_images,
+    prompt_states,
+)
 
 
 @pytest.fixture
@@ -55,9 +62,7 @@ def test_an_unaudited_candidate_waits_at_its_attempt(filled: Filled) -> None:
         ("inconclusive", "as_asked", False),
     ],
 )
-def test_what_another_draw_may_mend_is_drawn_again(
-    filled: Filled, verdict: str, adherence: str, again: bool
-) -> None:
+def test_what_another_draw_may_mend_is_drawn_again(filled: Filled, verdict: str, adherence: str, again: bool) -> None:
     filled.judged(verdict, adherence=adherence)
     state = filled.state()
     assert (state.attempt, state.failing, state.quarantined) == (int(again), again, False)

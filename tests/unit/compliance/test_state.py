@@ -53,7 +53,9 @@ def test_every_case_has_the_state_that_was_written_down_for_it(verdict: str, adh
 
 @pytest.mark.parametrize(("verdict", "adherence"), [(None, "as_asked"), ("pass", None), ("fail", None), (None, None)])
 @pytest.mark.parametrize("released", [False, True])
-def test_without_both_verdicts_an_image_is_unaudited(verdict: str | None, adherence: str | None, released: bool) -> None:
+def test_without_both_verdicts_an_image_is_unaudited(
+    verdict: str | None, adherence: str | None, released: bool
+) -> None:
     assert state_of(Standing(1, 0, verdict, adherence, None, None, released), 3) == "unaudited"
 
 
@@ -94,9 +96,7 @@ def test_another_image_never_takes_back_what_may_be_published(
 
 
 @given(st.lists(IMAGES, min_size=1, max_size=5), st.booleans())
-def test_a_prompt_is_published_exactly_when_one_of_its_images_may_be(
-    images: list[Standing], cannot_tell: bool
-) -> None:
+def test_a_prompt_is_published_exactly_when_one_of_its_images_may_be(images: list[Standing], cannot_tell: bool) -> None:
     best, state = candidate_state(images, cannot_tell=cannot_tell, max_attempts=3)
     assert best is not None
     assert state.may_be_published == any(image.acceptable(cannot_tell) for image in images)

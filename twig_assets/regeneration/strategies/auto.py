@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from twig_assets.generation import Capability, Conditioning, GenerationSettings
+from twig_assets.generation import Conditioning
 from twig_assets.generation.steering import Prediction, Step
-from twig_assets.regeneration.guidance import check_guidance
 from twig_assets.regeneration.strategies.forget import Forget
 from twig_assets.regeneration.strategies.move import Move
 from twig_assets.regeneration.strategies.references import References
@@ -19,16 +18,10 @@ class Auto(RegenerationStrategy):
     """For each image what it needs."""
 
     name = "auto"
-    needs = frozenset({Capability.GUIDANCE})
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
         self._forget, self._move, self._references = Forget(batch), Move(batch), References(batch)
-
-    @classmethod
-    def check(cls, generation: GenerationSettings, references: int) -> None:
-        """See `RegenerationStrategy`."""
-        check_guidance(generation)
 
     def noise(self) -> torch.Tensor | None:
         """See `RegenerationStrategy`."""
@@ -37,10 +30,6 @@ class Auto(RegenerationStrategy):
     def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
         """See `SamplingHook`."""
         return self._forget.condition(step, conditioning)
-
-    def guide(self, step: Step, without: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
-        """See `SamplingHook`."""
-        return self._forget.guide(step, without, prompted)
 
     def steer(self, prediction: Prediction) -> Prediction:
         """See `SamplingHook`."""
