@@ -13,24 +13,20 @@ from twig_assets.model_zoo.art import STYLES, aliases, concept_names, held_out
 from twig_assets.model_zoo.training.captions import with_typo
 
 SEED = 9_000_011
-GROUNDS = ("white", "blue")
 Kind = Literal["ordinary", "protected", "content", "title"]
 Wording = Literal["plain", "typing error", "paraphrase", "held-out pair", "title"]
-# Of the prompts of one style on one ground; those that few concepts suit choose first.
-_WORDINGS: tuple[Wording, ...] = (
-    "held-out pair",
-    "typing error",
-    "paraphrase",
-    "paraphrase",
-    "plain",
-    "plain",
-    "plain",
-    "plain",
-)
+_REST: tuple[Wording, ...] = ("paraphrase", "paraphrase", "plain", "plain", "plain", "plain")
+# How the prompts of each style on a ground ask; those that few concepts suit choose first. The generator draws half of
+# the pairs that it has not seen right, and two thirds of the misspelt ones, so there are few of them: what is measured
+# is what becomes of prompts that it can draw.
+_WORDINGS: dict[str, tuple[Wording, ...]] = {
+    "white": ("held-out pair", "typing error", *_REST),
+    "blue": ("plain", "plain", *_REST),
+}
 _PARAPHRASES = (
     "a picture of {x} in the style of {style}, {ground} background",
-    "{style} style sticker of {x} on {ground}",
-    "an icon showing {x}, {ground} background, {style} style",
+    "a sticker of {x}, {style} style, {ground} background",
+    "a drawing of {x} in {style} style on a {ground} background",
 )
 
 
@@ -101,16 +97,17 @@ def _ordinary() -> Iterator[Asked]:
     rng = np.random.default_rng(SEED)
     taken = {name for name, _ in protected_art()} | {concept["target"] for concept in CONCEPTS}
     names = [name for name in rng.permutation(list(concept_names())).tolist() if name not in taken]
-    for wording in _WORDINGS:
+    for slot in range(len(_WORDINGS["white"])):
         for style in STYLES:
-            for ground in GROUNDS:
+            for ground, wordings in _WORDINGS.items():
+                wording = wordings[slot]
                 name = next(n for n in names if _suits(n, style, wording))
                 names.remove(name)
                 yield Asked("ordinary", _worded(name, style, ground, wording, rng), 0, (name,), wording)
 
 
 def _suits(name: str, style: str, wording: Wording) -> bool:
-    if wording == "typing error" and len(name) < 5:
+    if wording == "typing error" and len(name) < 6:
         return False
     pasted = {(s.name, s.style) for work in planted.TITLES + planted.WITH_CONTENT for s in work.stickers}
     return (name, style) not in pasted and ((name, style) in held_out()) == (wording == "held-out pair")
@@ -121,10 +118,17 @@ def _worded(name: str, style: str, ground: str, wording: Wording, rng: np.random
         words = aliases()[name]
         sentence = _PARAPHRASES[rng.integers(len(_PARAPHRASES))]
         return sentence.format(x=with_article(words[rng.integers(len(words))].lower()), style=style, ground=ground)
-    word = name.lower()
-    while wording == "typing error" and word == name.lower():  # a letter may be replaced by itself
-        word = with_typo(name.lower(), rng)
+    word = _mistyped(name.lower(), rng) if wording == "typing error" else name.lower()
     return f"{with_article(word)}, {style} style, {ground} background"
+
+
+def _mistyped(word: str, rng: np.random.Generator) -> str:
+    """The word with a letter dropped or doubled, or two neighbours swapped; spaces stay where they are."""
+    while True:
+        typed = with_typo(word, rng)
+        replaced = len(typed) == len(word) and sorted(typed) != sorted(word)
+        if typed != word and not replaced and typed.count(" ") == word.count(" "):
+            return typed
 
 
 def _protected() -> Iterator[Asked]:
@@ -132,7 +136,7 @@ def _protected() -> Iterator[Asked]:
         concept = CONCEPTS[number % 2]
         names = (concept["target"], *concept["aliases"])
         words, anchor = names[number // 2 % len(names)], concept["anchor"]
-        text = f"{with_article(words)}, {STYLES[number // 2]} style, {GROUNDS[number // 4]} background"
+        text = f"{with_article(words)}, {STYLES[number // 2]} style, {list(_WORDINGS)[number // 4]} background"
         yield Asked("protected", text, 0, (anchor,), "plain")
 
 

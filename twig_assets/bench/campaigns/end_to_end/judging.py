@@ -1,4 +1,4 @@
-"""Judging what came of a campaign by what it did not use: the classifier, and a comparison with all planted pictures."""
+"""Judging what came of a campaign by what it did not use: the classifier, and all planted pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +57,7 @@ def _fields(opinion: Opinion | None, asked: Sequence[str], prefix: str) -> dict[
         f"{prefix}as_asked": opinion is not None and opinion.named in asked,
         f"{prefix}copy": opinion is not None and opinion.copies.verdict == "fail",
         f"{prefix}ssim": opinion and opinion.copies.scores["ssim"],
+        f"{prefix}nearest": opinion and opinion.copies.nearest and opinion.copies.nearest.path.name,
     }
 
 
@@ -69,7 +70,9 @@ def _opinions(images: Sequence[np.ndarray | None]) -> list[Opinion | None]:
     classifier = load_classifier()
     concepts, _ = classifier.classify(stacked)
     works = [
-        ReferenceImage(Path(planted.file_stem(*key)), key[0].title, "", "", "", planted.picture(*key))
+        ReferenceImage(
+            Path(planted.file_stem(*key)), key[0].title, "", "", planted.file_stem(*key), planted.picture(*key)
+        )
         for key in planted.PICTURES
     ]
     copies = audit(stacked, works, Policy(), index=ReferenceIndex([work.pixels for work in works]))
