@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from twig_assets.bench.campaigns.end_to_end.asked import Asked, prompts
 from twig_assets.bench.campaigns.end_to_end.bars import bars
 from twig_assets.bench.campaigns.end_to_end.cost import Call, cost_row, counted
@@ -57,7 +59,7 @@ def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -
         workspace = Workspace(Path(folder))
         write_campaign(workspace, asked)
         with counted(calls):
-            problem = run_in_this_process(workspace)
+            problem = run_in_this_process(workspace, Console(stderr=True))
         if problem:
             raise CampaignFailedError(problem)
         with workspace.in_environment():
