@@ -34,6 +34,7 @@ CONCEPTS: tuple[dict[str, Any], ...] = (
 
 _SEED = 9_500_017
 _OVERSAMPLING = 8
+_MARK = 38
 _GROUNDS = ("white", "white", "white", "white", "blue", "pink", "yellow", "green")
 
 
@@ -41,7 +42,8 @@ def write_corpus(folder: Path) -> int:
     """Write 36 works as PNG, with the table that names them; returns how many there are.
 
     The 24 planted works (the first colouring of each, so that the others have to be found by what they share with it),
-    four drawings on plain white, four on a coloured ground, and four logos.
+    four drawings on plain white, four on a coloured ground, and four logos. Like most logos the others leave much of
+    their ground free, which is what SSIM takes other pictures on plain white for.
 
     Args:
         folder: Where; made if it is missing.
@@ -70,15 +72,22 @@ def protected_art() -> tuple[tuple[str, str], ...]:
 def art(number: int) -> np.ndarray:
     """A drawing of `protected_art` on its ground, uint8 (SIDE, SIDE, 3)."""
     rng = np.random.default_rng((_SEED, number))
-    return view(sprites()[protected_art()[number]], rng, scale=(0.7, 0.9), background=_GROUNDS[number]).image
+    return view(sprites()[protected_art()[number]], rng, scale=(0.5, 0.7), background=_GROUNDS[number]).image
 
 
 def logo(name: str) -> np.ndarray:
-    """A mark in one or two colours on white, uint8 (SIDE, SIDE, 3); `name` is a key of LOGOS."""
+    """A mark in one or two colours on white, with room around it, uint8 (SIDE, SIDE, 3).
+
+    Args:
+        name: A key of LOGOS.
+    """
     side = SIDE * _OVERSAMPLING
-    canvas = Image.new("RGB", (side, side), "white")
-    LOGOS[name](ImageDraw.Draw(canvas), side)
-    return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    drawing = Image.new("RGB", (side, side), "white")
+    LOGOS[name](ImageDraw.Draw(drawing), side)
+    mark = drawing.resize((_MARK, _MARK), Image.Resampling.LANCZOS)
+    canvas = Image.new("RGB", (SIDE, SIDE), "white")
+    canvas.paste(mark, ((SIDE - _MARK) // 2, (SIDE - _MARK) // 2))
+    return np.asarray(canvas)
 
 
 def _ring(pen: ImageDraw.ImageDraw, side: int) -> None:

@@ -11,7 +11,7 @@ from twig_assets.bench.campaigns.end_to_end.outcomes import Outcome
 
 COLUMNS = 10
 _SIDE, _GAP, _LINE = 128, 12, 13
-_LINES = 6
+_LINES = {True: 4, False: 8}  # of text below a picture that is released, and one that is not
 _HEADING = 30
 _BLACK, _GREY, _RED = (20, 20, 20), (110, 110, 110), (190, 20, 20)
 _TITLES = {
@@ -32,11 +32,11 @@ def write_sheet(path: Path, outcomes: Sequence[Outcome], rows: Sequence[dict[str
     """
     cells = list(zip(outcomes, rows, strict=True))
     sections = [
-        (f"{'Released' if released else 'Not released'}: {title}", _chosen(cells, kind, released))
+        (f"{'Released' if released else 'Not released'}: {title}", _chosen(cells, kind, released), _LINES[released])
         for released in (True, False)
         for kind, title in _TITLES.items()
     ]
-    strips = [_section(title, chosen) for title, chosen in sections if chosen]
+    strips = [_section(title, chosen, lines) for title, chosen, lines in sections if chosen]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate([np.asarray(strip) for strip in strips])).save(path)
 
@@ -48,17 +48,17 @@ def _chosen(cells: Sequence[Cell], kind: str, released: bool) -> list[Cell]:
     return [cell for cell in cells if cell[1]["kind"] == kind and cell[1]["released"] is released]
 
 
-def _section(title: str, cells: Sequence[Cell]) -> Image.Image:
-    """A heading and rows of pictures with their texts below."""
-    width, height = _SIDE + _GAP, _SIDE + _LINES * _LINE + _GAP
-    lines = -(-len(cells) // COLUMNS)
-    canvas = Image.new("RGB", (COLUMNS * width + _GAP, _HEADING + lines * height), "white")
+def _section(title: str, cells: Sequence[Cell], lines: int) -> Image.Image:
+    """A heading and rows of pictures, each with up to `lines` of text below."""
+    width, height = _SIDE + _GAP, _SIDE + lines * _LINE + _GAP
+    rows = -(-len(cells) // COLUMNS)
+    canvas = Image.new("RGB", (COLUMNS * width + _GAP, _HEADING + rows * height), "white")
     pen = ImageDraw.Draw(canvas)
     pen.text((_GAP, 8), f"{title} ({len(cells)})", fill=_BLACK, font=ImageFont.load_default(16))
     for number, (outcome, row) in enumerate(cells):
         x, y = _GAP + number % COLUMNS * width, _HEADING + number // COLUMNS * height
         _picture(canvas, pen, (x, y), outcome, row)
-        _texts(pen, (x, y + _SIDE + 2), row)
+        _texts(pen, (x, y + _SIDE + 2), row, lines)
     return canvas
 
 
@@ -66,20 +66,26 @@ def _picture(canvas: Image.Image, pen: ImageDraw.ImageDraw, at: tuple[int, int],
     pixels = outcome.candidate if outcome.released is None else outcome.released
     if pixels is not None:
         canvas.paste(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), at)
-    wrong = row["released"] and not row["as_asked"]
+    wrong = _wrong(row)
     frame = (at[0] - 1, at[1] - 1, at[0] + _SIDE, at[1] + _SIDE)
     pen.rectangle(frame, outline=_RED if wrong else (215, 215, 215), width=3 if wrong else 1)
 
 
-def _texts(pen: ImageDraw.ImageDraw, at: tuple[int, int], row: dict[str, Any]) -> None:
+def _texts(pen: ImageDraw.ImageDraw, at: tuple[int, int], row: dict[str, Any], lines: int) -> None:
     font = ImageFont.load_default(11)
     texts = [(line, _BLACK) for line in _wrapped(row["prompt"], font)]
-    if row["released"] and not row["as_asked"]:
+    if row["released"] and row["copy"]:
+        texts += [(line, _RED) for line in _wrapped(f"copies {row['nearest']}", font)]
+    elif _wrong(row):
         texts += [(line, _RED) for line in _wrapped(f"taken for: {row['named']}", font)]
     if not row["released"]:
         texts += [(line, _GREY) for line in _wrapped(f"{row['outcome']}: {row['reason']}", font)]
-    for number, (line, colour) in enumerate(texts[:_LINES]):
+    for number, (line, colour) in enumerate(texts[:lines]):
         pen.text((at[0], at[1] + number * _LINE), line, fill=colour, font=font)
+
+
+def _wrong(row: dict[str, Any]) -> bool:
+    return row["released"] and (row["copy"] or not row["as_asked"])
 
 
 def _wrapped(text: str, font: Any) -> list[str]:

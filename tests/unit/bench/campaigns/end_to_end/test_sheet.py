@@ -22,7 +22,14 @@ def outcome(kind: str, released: bool, colour: int, as_asked: bool = True) -> tu
     pixels = picture(colour)
     state = "released" if released else "quarantined"
     made = Outcome(asked, state, 1, pixels, pixels, pixels if released else None, None, "" if released else "copies")
-    row = {"kind": kind, "prompt": asked.text, "released": released, "as_asked": as_asked, "named": "red apple"}
+    row = {
+        "kind": kind,
+        "prompt": asked.text,
+        "released": released,
+        "as_asked": as_asked,
+        "named": "red apple",
+        "copy": False,
+    }
     return made, {**row, "outcome": state, "reason": made.reason}
 
 
@@ -53,3 +60,9 @@ def test_a_prompt_without_a_picture_keeps_its_place(tmp_path: Path) -> None:
     cells = [(empty, row), *[outcome("ordinary", False, 80)] * COLUMNS]
     shown = sheet(tmp_path / "sheet.png", *cells)
     assert (shown == (80, 0, 200)).all(-1).sum() == COLUMNS * 128 * 128
+
+
+def test_a_released_copy_has_a_red_frame_although_it_shows_what_was_asked(tmp_path: Path) -> None:
+    made, row = outcome("content", True, 40)
+    shown = sheet(tmp_path / "sheet.png", (made, {**row, "copy": True, "nearest": "planted-owl"}))
+    assert (shown == RED).all(-1).sum() > 4 * 128
