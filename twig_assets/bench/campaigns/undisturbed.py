@@ -22,7 +22,7 @@ CAMPAIGN = {
     "generation": {"steps": 2},
     "ablation": {"evaluation": _QUICK},
 }
-# Two steps give poor pictures, which show nothing: only a copy to the pixel shall fail, and whatever they show shall do.
+# Two steps give poor pictures: only a copy to the pixel shall fail, and whatever they show shall count as asked.
 POLICY = {
     "ssim_threshold": 0.999,
     "masked_ssim_threshold": 0.999,
