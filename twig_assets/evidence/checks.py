@@ -102,12 +102,12 @@ def check_artifacts(store: ArtifactStore, artifacts: Iterable[Artifact]) -> Iter
             yield Finding(artifact.subject, f"names no artifact: {error}")
 
 
-_RESULTS = ("avoided", "works")
+_RESULTS = ("avoided", "works", "rerun", "evidence_of_copy", "acted_with")
 _NAMED: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     Prompt: ("sha256", lambda row: sha256_of({"text": row.text, "seed": row.seed})),
     Model: ("sha256", lambda row: sha256_of(row.content)),
     ConceptEdit: ("settings_sha256", lambda row: sha256_of(row.settings)),
-    # What was avoided, and which works, is noted among the settings of an image, but is a result.
+    # What followed from the images before (what was avoided, why, and how) is noted among the settings of an image.
     Image: ("settings_sha256", lambda row: sha256_of({k: v for k, v in row.settings.items() if k not in _RESULTS})),
     PolicyRow: ("sha256", lambda row: sha256_of(row.body)),
     CorpusVersion: ("sha256", lambda row: hashlib.sha256("\n".join(sorted(row.members)).encode()).hexdigest()),

@@ -112,7 +112,7 @@ class _Drawing:
         made_with = {
             "works": [work.sha256 for work in near],
             "avoided": chunk[0].masked,
-            "regeneration": settings.model_dump(mode="json"),
+            "acted_with": settings.model_dump(mode="json"),
         }
         self._keep(attempt, chunk, seconds, segmentations, made_with)
         return [
