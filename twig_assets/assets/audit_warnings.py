@@ -8,6 +8,7 @@ from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.compliance.held import Held, held
 from twig_assets.judge.verdict import VERDICTS
 from twig_assets.resources import CampaignResource, CatalogResource
 
@@ -67,17 +68,25 @@ def prompts_are_drawn(
     context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Name the candidates that are not as asked, and those of which the judge cannot tell."""
+    settings = campaign.load()
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, campaign.load())
+        _, rules = rules_in_force(session, settings)
         judged = [s for s in prompt_states(session, context.partition_key, rules) if s.adherence]
+        reasons = held(session, settings.name, judged, rules)
     poor = [s for s in judged if s.adherence and s.adherence.verdict != "as_asked"]
-    counts: dict[str, int] = {
-        word: sum(s.adherence.verdict == word for s in judged if s.adherence) for word in VERDICTS
-    }
-    lines = [f"{s.prompt.text}: {s.adherence.verdict} ({s.adherence.reason})" for s in poor if s.adherence]
+    counts: dict[str, int] = {v: sum(s.adherence.verdict == v for s in judged if s.adherence) for v in VERDICTS}
+    lines = [f"{s.prompt.text}: {_said(s, reasons.get(s.prompt.id))}" for s in poor]
     return dg.AssetCheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join([f"{counts['as_asked']} of {len(judged)} candidates are as asked", *lines]),
         metadata=counts,
     )
+
+
+def _said(state: PromptState, held: Held | None) -> str:
+    """Why a prompt is held, or on what terms it is released although its image is not as asked."""
+    if held is not None:
+        return held.why
+    reason = state.adherence.reason if state.adherence else "not judged"
+    return f"{reason}; released {'by a person' if state.decision else 'as the policy allows'}"

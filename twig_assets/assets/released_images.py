@@ -1,5 +1,7 @@
 """The asset `released_images`: what may be published."""
 
+from collections import Counter
+
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
@@ -8,7 +10,9 @@ from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
-from twig_assets.compliance.releases import publish, why_held
+from twig_assets.compliance.held import held
+from twig_assets.compliance.releases import publish
+from twig_assets.compliance.state import CandidateState, release_terms
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 
 
@@ -19,8 +23,8 @@ from twig_assets.resources import CampaignResource, CatalogResource, StoreResour
     owners=["team:content"],
     kinds={"image"},
     automation_condition=dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed(),
-    description="The candidates whose audit passed, or was waived by a person. A release whose image no longer "
-    "complies is withdrawn.",
+    description="The candidates that passed the audit and show what was asked, and those that a person let through. A "
+    "release whose image no longer complies is withdrawn.",
 )
 @one_run_at_a_time
 def released_images(
@@ -28,17 +32,29 @@ def released_images(
 ) -> dg.MaterializeResult:
     """Bring the releases of the batch in line with the verdicts in force and a person's decisions."""
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, campaign.load())
+        settings = campaign.load()
+        _, rules = rules_in_force(session, settings)
         published = publish(session, prompt_states(session, context.partition_key, rules))
+        reasons = held(session, settings.name, published.held, rules)
     artifacts = store.open()
     pictures = [(s.prompt.text, [artifacts.read_image(s.candidate.sha256)]) for s in published.released if s.candidate]
-    held = "\n".join(f"- {state.prompt.text}: {why_held(state)}" for state in published.held)
+    lines = "\n".join(f"- {state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
+    terms = Counter(
+        release_terms(s.state, s.decision, s.adherence.verdict if s.adherence else None) for s in published.released
+    )
+    states = Counter(state.state for state in published.held)
     return dg.MaterializeResult(
         metadata={
+            "asked": len(published.released) + len(published.held),
             "released": len(published.released),
+            "released_as_asked": terms["as_asked"],
+            "released_waived": terms["waived"],
+            "released_cannot_tell": terms["cannot_tell"],
+            "waiting": states[CandidateState.REVIEW],
+            "withheld": states[CandidateState.QUARANTINED] + states[CandidateState.REJECTED],
             "withdrawn": len(published.withdrawn),
             "held_back": len(published.held),
-            "held_back_prompts": dg.MetadataValue.md(held or "none"),
+            "held_back_prompts": dg.MetadataValue.md(lines or "none"),
             "pictures": gallery(pictures),
         }
     )

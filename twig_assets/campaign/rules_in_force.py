@@ -95,6 +95,15 @@ def _threshold(session: Session, settings: AdherenceSettings, judge: str, model_
     return margins and threshold_of(margins, settings.reject_share)
 
 
+def calibration_source(session: Session, rules: Rules) -> str | None:
+    """The plain draws that the judge's threshold rests on, for people; None where there are none yet."""
+    return session.scalars(
+        select(JudgeCalibration.source)
+        .join(Model, Model.base_sha256 == JudgeCalibration.base_sha256)
+        .where(JudgeCalibration.judge_sha256 == rules.judge_sha256, Model.sha256 == rules.model_sha256)
+    ).first()
+
+
 def generated_settings(campaign: Campaign) -> dict[str, Any]:
     """Everything that a first image depends on, except model, prompt and seed."""
     return {"generation": campaign.generation.model_dump(mode="json")}

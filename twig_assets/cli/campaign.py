@@ -1,7 +1,7 @@
 """Commands that make, run and look at a campaign: run, report, prompts."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -9,6 +9,12 @@ from rich.table import Table
 from twig_assets.cli.app import CampaignName, CampaignRoot, console, interruptible, use_one_thread
 from twig_assets.cli.operations import send_figures
 from twig_assets.settings.home import catalog_url, home, mlflow_port, quiet_model_libraries, ui_port
+
+if TYPE_CHECKING:
+    from twig_assets.reports.data import Counts, ReportData
+
+# As many as can be read at a glance after a run.
+HELD_SHOWN = 12
 
 
 def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
@@ -59,7 +65,7 @@ def prompts(
 
 
 def print_summary(campaign: str, root: Path) -> None:
-    """Print what a campaign has come to, and where its report and its state are."""
+    """Print what a campaign has come to, what waits for a person, and where its report and its state are."""
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
@@ -67,13 +73,52 @@ def print_summary(campaign: str, root: Path) -> None:
     from twig_assets.settings.home import artifact_root
 
     with open_catalog(catalog_url()).session() as session:
-        counts = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root())).counts
-    table = Table("prompts", "images", "failed", "released", "quarantined", "worst released SSIM")
-    worst = "-" if counts.worst_released_ssim is None else f"{counts.worst_released_ssim:.3f}"
-    figures = (counts.prompts, counts.images, counts.failed, counts.released, counts.quarantined)
-    table.add_row(*map(str, figures), worst)
-    console.print(table)
-    console.print(f"Report: {report_path(campaign)}", soft_wrap=True)
-    console.print(
-        f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{ui_port()} and :{mlflow_port()}", soft_wrap=True
-    )
+        data = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root()))
+    console.print(_headline(data.counts))
+    _print(_figures(data.counts))
+    _print_held(data)
+    _print(f"Report: {report_path(campaign)}")
+    _print(f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{ui_port()} and :{mlflow_port()}")
+
+
+def _headline(counts: "Counts") -> Table:
+    """The prompts by what became of them; beside the four that always show, those that are not zero."""
+    columns = [
+        ("asked", counts.asked, True),
+        ("released as asked", counts.released_as_asked, True),
+        ("released by a person", counts.released_waived, False),
+        ("released although the judge cannot tell", counts.released_cannot_tell, False),
+        ("released, to be judged", counts.released_unjudged, False),
+        ("released, to be withdrawn", counts.released_unsafe, False),
+        ("waiting", counts.waiting, True),
+        ("withheld", counts.withheld, True),
+        ("not finished", counts.unfinished, False),
+    ]
+    shown = [(name, count) for name, count, always in columns if always or count]
+    table = Table(*(name for name, _ in shown))
+    table.add_row(*(str(count) for _, count in shown))
+    return table
+
+
+def _figures(counts: "Counts") -> str:
+    line = f"{counts.images} images, {counts.failed} of them too similar to a protected work"
+    if counts.worst_released_ssim is None:
+        return f"{line}."
+    return f"{line}; of those released none is nearer to one than SSIM {counts.worst_released_ssim:.3f}."
+
+
+def _print_held(data: "ReportData") -> None:
+    """Say why prompts wait or are withheld, some of them, and which command goes on."""
+    lines = data.held
+    for line in lines[:HELD_SHOWN]:
+        _print(f"  {line.outcome}: {line.text}: {line.why}")
+    if len(lines) > HELD_SHOWN:
+        _print(f"  and {len(lines) - HELD_SHOWN} more")
+    if lines:
+        _print(f"Decide on them: `twig review --campaign {data.campaign}` lists them all, and says how.")
+    if data.counts.unfinished:
+        _print(f"{data.counts.unfinished} are not finished: `twig run --campaign {data.campaign}` goes on.")
+
+
+def _print(text: str) -> None:
+    console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.compliance.candidates import PromptState
+from twig_assets.compliance.held import why_held
 from twig_assets.compliance.state import CandidateState
 
 
@@ -37,19 +38,6 @@ def publish(session: Session, states: list[PromptState]) -> Published:
         if state.candidate and state.audit and (state.release is None or state in withdrawn):
             session.add(Release(prompt_id=state.prompt.id, image_id=state.candidate.id, audit_id=state.audit.id))
     return Published(released, withdrawn, [state for state in states if not state.releasable])
-
-
-def why_held(state: PromptState) -> str:
-    """Why a candidate may not be published, in a word or a few."""
-    if state.quarantined:
-        return "quarantined"
-    if state.decision == "reject":
-        return "rejected by a person"
-    if state.audit is None:
-        return "not audited"
-    if state.audit.verdict != "pass":
-        return state.audit.verdict
-    return state.adherence.reason if state.adherence else "not judged"
 
 
 def _withdraw(session: Session, state: PromptState) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Image, Model
 from twig_assets.compliance.candidates import PromptState, Verdicts, counting, verdicts_in_force
+from twig_assets.compliance.held import copied_works
 from twig_assets.settings.regeneration import Reason
 
 
@@ -33,32 +34,17 @@ def reruns(session: Session, states: Sequence[PromptState], rules: Rules) -> dic
     images: dict[int, list[Image]] = defaultdict(list)
     for image in session.scalars(drawn):
         images[image.prompt_id].append(image)
-    firsts = (
-        select(Image)
-        .join(Model)
-        .where(Image.prompt_id.in_(due), Image.stage == "generated", Model.sha256 == rules.model_sha256)
-    )
-    first_ids = {image.id: image.prompt_id for image in session.scalars(firsts)}
-    ids = [*first_ids, *(image.id for drawn_for in images.values() for image in drawn_for)]
-    verdicts = verdicts_in_force(session, ids, rules)
-    copied = {first_ids[i] for i in first_ids if _failed(i, verdicts)}
+    ids = [image.id for drawn_for in images.values() for image in drawn_for]
+    verdicts, copied = verdicts_in_force(session, ids, rules), copied_works(session, due, rules)
     return {
-        prompt_id: Rerun(
-            _reason(drawn_for[-1], verdicts),
-            evidence=prompt_id in copied or any(_failed(image.id, verdicts) for image in drawn_for),
-        )
+        prompt_id: Rerun(_reason(drawn_for[-1], verdicts), evidence=prompt_id in copied)
         for prompt_id, drawn_for in images.items()
     }
 
 
 def _reason(newest: Image, verdicts: Verdicts) -> Reason:
-    if _failed(newest.id, verdicts):
-        return "copy"
     audit, adherence = verdicts.audits.get(newest.id), verdicts.adherence.get(newest.id)
+    if audit is not None and audit.verdict == "fail":
+        return "copy"
     lost = adherence is not None and adherence.verdict == "not_as_asked"
     return "lost_subject" if lost and audit is not None and audit.verdict == "pass" else "near_miss"
-
-
-def _failed(image_id: int, verdicts: Verdicts) -> bool:
-    audit = verdicts.audits.get(image_id)
-    return audit is not None and audit.verdict == "fail"

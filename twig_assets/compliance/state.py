@@ -8,6 +8,9 @@ an earlier one had reached.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+ReleaseTerms = Literal["as_asked", "waived", "cannot_tell", "unjudged", "withdraw"]
 
 
 class CandidateState(StrEnum):
@@ -98,6 +101,28 @@ class Standing:
     def _order(self) -> tuple[float, int]:
         """Least similar first; of equals, and where nobody could say, the newest."""
         return (1.0 if self.similarity is None else self.similarity), -self.attempt
+
+
+def release_terms(state: CandidateState, decision: str | None, adherence: str | None) -> ReleaseTerms:
+    """On what terms an image is published, or would be.
+
+    Args:
+        state: Its state by itself.
+        decision: `waive` or `reject`: the decision that holds for it; None without one.
+        adherence: Its verdict on adherence; None if it has none.
+
+    Returns:
+        `as_asked` where it passed the audit and shows its prompt, `waived` where a person let it through, `cannot_tell`
+        where the policy releases what the judge cannot judge, `unjudged` where a verdict in force is missing, and
+        `withdraw` where it complies no longer.
+    """
+    if state == CandidateState.UNAUDITED:
+        return "unjudged"
+    if not state.may_be_published:
+        return "withdraw"
+    if decision == "waive":
+        return "waived"
+    return "as_asked" if adherence == "as_asked" else "cannot_tell"
 
 
 _WRONG = {"not_as_asked": "does not show its prompt", "cannot_tell": "nobody here can tell whether it shows its prompt"}

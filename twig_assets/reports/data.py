@@ -5,7 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Outcome = Literal["released", "quarantined", "failed", "review", "rejected", "waiting"]
+from twig_assets.compliance.state import ReleaseTerms
+from twig_assets.judge.verdict import AdherenceVerdict
+from twig_assets.settings.regeneration import Reason
+
+Outcome = Literal["released", "waiting", "quarantined", "rejected", "failed", "unfinished"]
 
 
 class _Part(BaseModel):
@@ -52,6 +56,43 @@ class DetectorLine(_Part):
     reached: bool
 
 
+class AdherenceLine(_Part):
+    """A judge's verdict on whether an image shows its prompt.
+
+    Attributes:
+        verdict: `as_asked`, `not_as_asked` or `cannot_tell`.
+        score: By how much the image is nearer to what was asked for than to anything else that the judge knows, -2 to
+            2; None where the judge does not know what was asked for.
+        threshold: From which score on it shows it; None where none could be found.
+        subject: What was asked for, in the judge's words.
+        taken_for: What the image looks most like to the judge.
+        reason: The verdict's reason.
+        judge_sha256: Fingerprint of the judge.
+    """
+
+    verdict: AdherenceVerdict
+    score: float | None
+    threshold: float | None
+    subject: str | None
+    taken_for: str | None
+    reason: str
+    judge_sha256: str
+
+
+class RerunLine(_Part):
+    """Why an image was drawn again.
+
+    Attributes:
+        reason: What was wrong with the image before: `copy`, `near_miss` or `lost_subject`.
+        evidence_of_copy: Whether an image of the prompt had been found to be a copy by then.
+        changed: Settings that differ from the first attempt's, as `name: before -> now`.
+    """
+
+    reason: Reason
+    evidence_of_copy: bool
+    changed: list[str]
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -72,6 +113,9 @@ class Scored(_Part):
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
         rejected: Whether a person's newest decision on that audit was to reject it.
+        adherence: Whether it shows its prompt; None when nobody has judged that.
+        rerun: Why it was drawn again; None for a first attempt.
+        candidate: Whether it is the image that its prompt would be released with.
     """
 
     picture: Picture
@@ -90,6 +134,9 @@ class Scored(_Part):
     audited_at: datetime | None = None
     waiver: str | None = None
     rejected: bool = False
+    adherence: AdherenceLine | None = None
+    rerun: RerunLine | None = None
+    candidate: bool = False
 
 
 class PromptLine(_Part):
@@ -99,21 +146,25 @@ class PromptLine(_Part):
         batch: Key of its batch.
         position: Its place there, from 0.
         text: The prompt.
-        outcome: `released` when an image of it is published. Else the state of its candidate: `failed` (another
-            attempt is due), `quarantined` (all attempts are spent), `review` (waits for a person), `rejected` (a person
-            said no) or `waiting` (not made, not audited or not released yet).
-        first: The first image that the candidate was made from.
+        outcome: `released` when an image of it is published. Else the state of its candidate: `waiting` (for a
+            person), `quarantined` (all are too similar to a protected work, and all attempts are spent), `rejected` (a
+            person said no), `failed` (another attempt is due) or `unfinished` (not made, audited or released yet).
+        why: Why its candidate is not published, in one sentence; None if it is.
+        next_step: What to do about that; None if it is published.
+        first: The first image, whose shape the second ones avoid.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.
         mask_area: Share of the picture, 0 to 1.
-        superseded: First images that a rerun has replaced.
-        attempts: The regenerated images, the candidate last.
+        superseded: Further first images; earlier versions drew one for every attempt.
+        attempts: The regenerated images.
     """
 
     batch: str
     position: int
     text: str
     outcome: Outcome
+    why: str | None
+    next_step: str | None
     first: Scored | None
     mask: Picture | None
     mask_outcome: str | None
@@ -125,6 +176,11 @@ class PromptLine(_Part):
     def images(self) -> list[Scored]:
         """All images made for the prompt: first images, then attempts."""
         return ([self.first] if self.first else []) + self.superseded + self.attempts
+
+    @property
+    def candidate(self) -> Scored | None:
+        """The image that the prompt would be released with."""
+        return next((image for image in self.images if image.candidate), None)
 
 
 class Caught(_Part):
@@ -140,12 +196,14 @@ class Released(_Part):
     """An image that is published.
 
     Attributes:
-        safe: Its verdict under the policy and corpus in force is `pass` and no person rejected it, or one waived it.
+        terms: On what terms, see `compliance.state.release_terms`.
+        why: What speaks against it, for `withdraw` and `unjudged`.
     """
 
     prompt: str
     image: Scored
-    safe: bool
+    terms: ReleaseTerms
+    why: str | None
     released_at: datetime
 
 
@@ -176,33 +234,64 @@ class ConceptLine(_Part):
 
 
 class Counts(_Part):
-    """The headline.
+    """The headline: every prompt is in one of `released`, `waiting`, `withheld` and `unfinished`.
 
     Attributes:
-        prompts: In the campaign.
+        asked: Prompts in the campaign.
+        released: Prompts with a published image: the sum of the five that follow.
+        released_as_asked: Those whose image passed the audit and shows its prompt.
+        released_waived: Those whose image a person let through.
+        released_cannot_tell: Those whose image passed while the judge could not tell whether it shows its prompt, as
+            the policy allows.
+        released_unjudged: Those whose image lacks a verdict of the day.
+        released_unsafe: Those whose image complies no longer.
+        waiting: Prompts for which a person has to decide.
+        withheld: Prompts that are quarantined or that a person rejected.
+        unfinished: Prompts for which something has still to be drawn, audited or released.
+        quarantined: Prompts whose attempts are spent on failing images.
         images: Made so far, both stages, all attempts.
         audited: How many of these images have a verdict.
         failed: Images of any stage whose newest verdict is `fail`.
-        released: Prompts with a published image.
-        quarantined: Prompts whose attempts are spent on failing images.
-        review: Prompts that wait for a person.
-        released_unsafe: Published images that are not safe any more; see `Released`.
-        released_waived: Published images that a person let through although their newest audit did not pass them.
         worst_released_ssim: Highest SSIM of a published image to any protected work.
         ssim_95_released: 95th percentile of these SSIMs over the published images.
     """
 
-    prompts: int
+    asked: int
+    released: int
+    released_as_asked: int
+    released_waived: int
+    released_cannot_tell: int
+    released_unjudged: int
+    released_unsafe: int
+    waiting: int
+    withheld: int
+    unfinished: int
+    quarantined: int
     images: int
     audited: int
     failed: int
-    released: int
-    quarantined: int
-    review: int
-    released_unsafe: int
-    released_waived: int
     worst_released_ssim: float | None
     ssim_95_released: float | None = None
+
+
+class JudgeLine(_Part):
+    """Who judges whether images show their prompts, and by what.
+
+    Attributes:
+        name: The campaign's judge.
+        sha256: Its fingerprint.
+        threshold: From which score on an image shows its prompt; None where none could be found.
+        source: Where the threshold comes from.
+        release_cannot_tell: Whether the policy releases what the judge cannot judge.
+        first_images: Whether the policy releases first images.
+    """
+
+    name: str
+    sha256: str
+    threshold: float | None
+    source: str
+    release_cannot_tell: bool
+    first_images: bool
 
 
 class Recheck(_Part):
@@ -213,6 +302,7 @@ class Recheck(_Part):
         standing: How many had a verdict under the policy and corpus of the day.
         rejudged: How many got one by scores against the same works that an earlier audit kept.
         scored: How many were scored again.
+        judged: How many got a new verdict on whether they show their prompt.
         withdrawn: Prompts whose image was withdrawn, with the reason.
     """
 
@@ -220,6 +310,7 @@ class Recheck(_Part):
     standing: int
     rejudged: int
     scored: int
+    judged: int
     withdrawn: list[str]
 
 
@@ -250,8 +341,11 @@ class TrendPoint(_Part):
     """The figures of one dated report."""
 
     made_at: datetime
+    asked: int
     released: int
-    quarantined: int
+    released_as_asked: int
+    waiting: int
+    withheld: int
     worst_released_ssim: float | None
     ssim_95_released: float | None
 
@@ -276,6 +370,7 @@ class ReportData(_Part):
     references: list[ReferenceLine]
     policy: dict[str, Any]
     policy_sha256: str | None
+    judge: JudgeLine
     caught: list[Caught]
     released: list[Released]
     prompts: list[PromptLine]
@@ -284,6 +379,14 @@ class ReportData(_Part):
     recheck: Recheck | None = None
     since: Since | None = None
     trend: list[TrendPoint] = []
+
+    @property
+    def held(self) -> list[PromptLine]:
+        """The prompts that wait for a person, then those that are withheld."""
+        kinds = ("waiting", "quarantined", "rejected")
+        return sorted(
+            (line for line in self.prompts if line.outcome in kinds), key=lambda line: kinds.index(line.outcome)
+        )
 
     @property
     def waived(self) -> list[tuple[str, Scored]]:

@@ -35,8 +35,11 @@ def _read(path: Path) -> ReportData | None:
 def _point(report: ReportData) -> TrendPoint:
     return TrendPoint(
         made_at=report.made_at,
+        asked=report.counts.asked,
         released=report.counts.released,
-        quarantined=report.counts.quarantined,
+        released_as_asked=report.counts.released_as_asked,
+        waiting=report.counts.waiting,
+        withheld=report.counts.withheld,
         worst_released_ssim=report.counts.worst_released_ssim,
         ssim_95_released=report.counts.ssim_95_released,
     )

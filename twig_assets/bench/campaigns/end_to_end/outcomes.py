@@ -29,7 +29,7 @@ class Outcome:
         plain: The first image of the first attempt, which is the plain sampler's, uint8 (H, W, 3); None without one.
         candidate: The image that would be released, or is, likewise.
         released: The image that is published; None without one.
-        adherence: What the campaign's judge says of the candidate; None if nothing is stored.
+        adherence: The judge's verdict on the candidate; None if there is none.
         reason: Why the candidate is not released; empty if it is.
     """
 
@@ -39,7 +39,7 @@ class Outcome:
     plain: np.ndarray | None
     candidate: np.ndarray | None
     released: np.ndarray | None
-    adherence: float | None
+    adherence: str | None
     reason: str
 
 
@@ -78,7 +78,7 @@ def _outcome(session: Session, store: ArtifactStore, rules: Rules, asked: Asked,
         plain=pixels(image_of(session, state.prompt.id, "generated", 0, rules)),
         candidate=pixels(state.candidate),
         released=pixels(state.release.image if state.release else None),
-        adherence=state.candidate.adherence if state.candidate else None,
+        adherence=state.adherence.verdict if state.adherence else None,
         reason="" if state.release else _reason(state),
     )
 
@@ -86,4 +86,4 @@ def _outcome(session: Session, store: ArtifactStore, rules: Rules, asked: Asked,
 def _reason(state: PromptState) -> str:
     if state.audit is None:
         return "no verdict"
-    return "; ".join(state.audit.reasons)
+    return "; ".join([*state.audit.reasons, *([state.adherence.reason] if state.adherence else [])])

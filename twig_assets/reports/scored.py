@@ -1,0 +1,83 @@
+"""What a report says of one image: its audit, whether it shows its prompt, why it was drawn again."""
+
+from typing import Any
+
+from twig_assets.catalog.models import Adherence, Audit, Image, Review
+from twig_assets.catalog.store import ArtifactStore
+from twig_assets.reports.data import AdherenceLine, DetectorLine, ReferenceLine, RerunLine, Scored
+from twig_assets.reports.pictures import stored_picture
+from twig_assets.reports.rows import Rows
+from twig_assets.similarity import detector_scores
+
+
+def scored(image: Image, rows: Rows, works: dict[int, ReferenceLine], store: ArtifactStore) -> Scored:
+    """An image with its picture and all verdicts in force.
+
+    Args:
+        image: The image.
+        rows: The campaign's rows.
+        works: Id of each protected work -> how the report names it.
+        store: Where the picture is; without it the report has a gap.
+    """
+    audit, adherence = rows.verdicts.audits.get(image.id), rows.verdicts.adherence.get(image.id)
+    state = rows.states[image.prompt_id]
+    return Scored(
+        picture=stored_picture(store, image.sha256),
+        stage=image.stage,
+        attempt=image.attempt,
+        seed=image.seed,
+        adherence=_adherence_line(adherence) if adherence else None,
+        rerun=_rerun_line(image, rows),
+        candidate=state.candidate is not None and state.candidate.id == image.id,
+        **(_judged(audit, rows.review(image), works) if audit else {}),
+    )
+
+
+def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]) -> dict[str, Any]:
+    near = audit.nearest_reference_id
+    match = next((m for m in audit.matches if m.reference_id == near), None)
+    return dict(
+        verdict=audit.verdict,
+        reasons=audit.reasons,
+        ssim=audit.scores.get("ssim"),
+        masked_ssim=audit.scores.get("masked_ssim"),
+        ssim_threshold=audit.thresholds.get("ssim_threshold"),
+        masked_ssim_threshold=audit.thresholds.get("masked_ssim_threshold"),
+        detectors=_detector_lines(audit),
+        transform=match.transform if match else None,
+        nearest=works.get(near) if near else None,
+        audited_at=audit.created_at,
+        waiver=f"{review.who}: {review.why}" if review and review.decision == "waive" else None,
+        rejected=review is not None and review.decision == "reject",
+    )
+
+
+def _detector_lines(audit: Audit) -> list[DetectorLine]:
+    return [
+        DetectorLine(
+            name=detector.name,
+            title=detector.title,
+            score=score,
+            direction=detector.direction,
+            threshold=threshold,
+            reached=reached,
+        )
+        for detector, score, threshold, reached in detector_scores(audit.scores, audit.thresholds)
+    ]
+
+
+def _adherence_line(adherence: Adherence) -> AdherenceLine:
+    return AdherenceLine.model_validate(adherence, from_attributes=True)
+
+
+def _rerun_line(image: Image, rows: Rows) -> RerunLine | None:
+    applied = image.settings.get("applied", {})
+    if not applied.get("reason"):
+        return None
+    first = next((i for i in rows.of(image.prompt) if i.stage == image.stage and i.attempt == 0), None)
+    before, now = first.settings.get("applied", {}).get("regeneration", {}) if first else {}, applied["regeneration"]
+    return RerunLine(
+        reason=applied["reason"],
+        evidence_of_copy=applied["evidence"],
+        changed=[f"{k}: {before[k]} -> {now[k]}" for k in sorted(before) if k in now and before[k] != now[k]],
+    )
