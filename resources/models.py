@@ -58,6 +58,13 @@ class ModelResource(dg.ConfigurableResource):
         """The Segment Anything model that the campaign names."""
         return _segmenter(campaign.segmenter.kind, campaign.segmenter.checkpoint)
 
+    def judge(self) -> Any:
+        """The embedded judge of adherence."""
+        from twig_assets.judge.embedded import embedded_judge
+
+        quiet_model_libraries()
+        return embedded_judge()
+
     def clip(self) -> Any:
         """The embedded CLIP model and processor."""
         return _clip()

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import numpy as np
 
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
-from twig_assets.compliance.adherence import adherence_of
 from twig_assets.compliance.candidates import PromptState, prompt_states
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource
+from twig_assets.judge.verdict import VERDICTS
+from twig_assets.resources import CampaignResource, CatalogResource
 
 WARNINGS = {
     "none_in_review_band": (
@@ -61,27 +60,22 @@ def _open_verdict(state: PromptState) -> str | None:
 @dg.asset_check(
     asset=similarity_audits,
     partitions_def=prompt_batches,
-    description="Every candidate shows its prompt more than it shows the batch's other prompts, to CLIP. One that does "
-    "not may be a poor drawing, or a protected concept's prompt whose concept was removed.",
+    description="Every candidate shows what its prompt asks for, in the opinion of the campaign's judge. One that does "
+    "not, or of which the judge cannot tell, waits for a person.",
 )
 def prompts_are_drawn(
-    context: dg.AssetCheckExecutionContext,
-    campaign: CampaignResource,
-    catalog: CatalogResource,
-    store: StoreResource,
-    models: ModelResource,
+    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
-    """Compare candidates with prompts by CLIP, those that were not compared before, and name the poor ones."""
+    """Name the candidates that are not as asked, and those of which the judge cannot tell."""
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, campaign.load())
-        states = prompt_states(session, context.partition_key, rules)
-    scores = adherence_of(states, catalog.open(), store.open(), models.clip)
-    compared = [(margin, state.prompt.text) for state, margin in scores if margin is not None]
-    poor = [f"{text} ({margin:+.3f})" for margin, text in sorted(compared) if margin <= 0]
-    mean = {"mean_margin": float(np.mean([margin for margin, _ in compared]))} if compared else {}
+        judged = [s for s in prompt_states(session, context.partition_key, rules) if s.adherence]
+    poor = [s for s in judged if s.adherence and s.adherence.verdict != "as_asked"]
+    counts = {word: sum(s.adherence.verdict == word for s in judged if s.adherence) for word in VERDICTS}
+    lines = [f"{s.prompt.text}: {s.adherence.verdict} ({s.adherence.reason})" for s in poor if s.adherence]
     return dg.AssetCheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join([f"{len(poor)} of {len(compared)} candidates do not show their prompt", *poor]),
-        metadata={"poor": len(poor), "compared": len(compared), **mean},
+        description="\n".join([f"{counts['as_asked']} of {len(judged)} candidates are as asked", *lines]),
+        metadata=counts,
     )

@@ -11,9 +11,17 @@ from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.models import Prompt
+from twig_assets.compliance.adherence import judge_images
 from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.compliance.candidates import PromptState, prompt_states
-from twig_assets.resources import CampaignResource, CatalogResource, ProgressResource, StoreResource, TrackerResource
+from twig_assets.resources import (
+    CampaignResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 
 
 @dg.asset(
@@ -34,8 +42,9 @@ def similarity_audits(
     store: StoreResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    models: ModelResource,
 ) -> dg.MaterializeResult:
-    """Audit the images that have no audit under the policy and corpus in force."""
+    """Audit the images that have no audit under the policy and corpus in force, and judge whether they are as asked."""
     settings = campaign.load()
     audited = audit_images(
         settings,
@@ -45,19 +54,21 @@ def similarity_audits(
         context.run.run_id,
         progress.reporter(context, "audits"),
     )
+    of_batch = Prompt.batch_key == context.partition_key
+    judged = judge_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, models.judge)
     if audited.results:
         return _result(context, settings, tracker, audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
-    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "work": work})
+    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "judged": judged, "work": work})
 
 
 @dg.asset_check(
     asset=similarity_audits,
     partitions_def=prompt_batches,
     blocking=True,
-    description="No candidate for release fails the policy. Failing candidates are drawn again; those whose "
-    "attempts are spent are quarantined, and then no longer hold the batch up.",
+    description="Every prompt has an image that passes the policy and shows what was asked, or its attempts are spent: "
+    "then it is quarantined, or waits for a person, and no longer holds the batch up.",
 )
 def ssim_below_threshold(
     context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
@@ -68,7 +79,7 @@ def ssim_below_threshold(
         states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]
-    unaudited = [s for s in states if s.audit is None]
+    unaudited = [s for s in states if s.audit is None or s.adherence is None]
     scores = [s.audit.scores["ssim"] for s in states if s.audit and s.audit.scores["ssim"] is not None]
     lines = [
         f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Model
+from twig_assets.catalog.models import JudgeCalibration, Model
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
-from twig_assets.similarity import read_policy
+from twig_assets.judge.identity import judge_sha256
+from twig_assets.judge.verdict import threshold_of
+from twig_assets.settings.adherence import AdherenceSettings
+from twig_assets.similarity import read_adherence, read_policy
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class Rules:
         max_attempts: How many attempts this campaign allows.
         policy_sha256: Hash of the policy in force.
         corpus_id: The corpus version in force; None before there is one.
+        judge_sha256: Fingerprint of the judge of adherence.
+        threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
+        cannot_tell: Whether images are released whose prompts the judge does not know.
+        first_images: Whether a first image may be a candidate.
     """
 
     model_sha256: str
@@ -33,6 +41,10 @@ class Rules:
     max_attempts: int
     policy_sha256: str
     corpus_id: int | None
+    judge_sha256: str
+    threshold: float | None
+    cannot_tell: bool = False
+    first_images: bool = False
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -56,6 +68,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
         corpus_id = None
+    judge, adherence = judge_sha256(campaign.judge_name), read_adherence(campaign.policy_file)
     return Rules(
         model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
@@ -63,7 +76,23 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         max_attempts=campaign.max_attempts,
         policy_sha256=read_policy(campaign.policy_file).sha256,
         corpus_id=corpus_id,
+        judge_sha256=judge,
+        threshold=_threshold(session, adherence, judge, model_sha256),
+        cannot_tell=adherence.release_cannot_tell,
+        first_images=adherence.first_images,
     )
+
+
+def _threshold(session: Session, settings: AdherenceSettings, judge: str, model_sha256: str) -> float | None:
+    """The margin that the settings name, or the quantile of what the judge gave plain draws of the checkpoint."""
+    if settings.threshold is not None:
+        return settings.threshold
+    margins = session.scalars(
+        select(JudgeCalibration.margins)
+        .join(Model, Model.base_sha256 == JudgeCalibration.base_sha256)
+        .where(JudgeCalibration.judge_sha256 == judge, Model.sha256 == model_sha256)
+    ).first()
+    return margins and threshold_of(margins, settings.reject_share)
 
 
 def generated_settings(campaign: Campaign) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The ledger: one hash chain over all audits, matches and reviews, so that no change of them goes unseen.
+"""The ledger: one hash chain over audits, matches, reviews and adherence verdicts, so that no change goes unseen.
 
 Every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
 holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing, removing or
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Base
 
-CHAINED = ("audit", "audit_match", "review")
+CHAINED = ("audit", "audit_match", "review", "adherence")
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.
 ROWS_AT_ONCE = 1000
@@ -45,7 +45,7 @@ class Head:
 
 
 def keep_ledger(sessions: sessionmaker[Session]) -> None:
-    """Let every transaction of these sessions record the audits, matches and reviews that it adds.
+    """Let every transaction of these sessions record the chained rows that it adds.
 
     Rows must be added as objects. Those that a bulk statement inserts get no entry, which `twig verify` then reports.
     """

@@ -210,8 +210,7 @@ class CorpusVersion(Base):
 class Image(Base):
     """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store.
 
-    `adherence` says how much more it shows its prompt than the others of its batch (`twig_assets.judge.adherence`);
-    None where that was not measured.
+    `settings` holds, besides what its hash covers, why a second image was drawn again and the settings that followed.
     """
 
     __tablename__ = "image"
@@ -232,7 +231,6 @@ class Image(Base):
     settings_sha256: Mapped[str] = mapped_column(String(64))
     run_id: Mapped[str] = mapped_column(String(255), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    adherence: Mapped[float | None]
 
     prompt: Mapped[Prompt] = relationship()
     model: Mapped[Model] = relationship()
@@ -334,6 +332,49 @@ class AuditMatch(Base):
     reference: Mapped[Reference] = relationship()
 
 
+class JudgeCalibration(Base):
+    """What a judge gives plain draws of a checkpoint, of prompts that it knows; a threshold is a quantile of it."""
+
+    __tablename__ = "judge_calibration"
+    __table_args__ = (UniqueConstraint("judge_sha256", "base_sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    judge_sha256: Mapped[str] = mapped_column(String(64))
+    base_sha256: Mapped[str] = mapped_column(String(64))
+    margins: Mapped[list[Any]]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Adherence(Base):
+    """A judge's verdict on whether an image shows its prompt, under one threshold; append-only.
+
+    Of several by the same judge under the same threshold, the newest counts. `subject` is what was asked for, in the
+    judge's words, and `taken_for` what the image looks most like to it; `scores` holds what the verdict rests on.
+    """
+
+    __tablename__ = "adherence"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('as_asked', 'not_as_asked', 'cannot_tell')", name="verdict"),
+        Index("ix_adherence_image_id_judge_sha256", "image_id", "judge_sha256"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    judge_sha256: Mapped[str] = mapped_column(String(64))
+    verdict: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str]
+    score: Mapped[float | None]
+    threshold: Mapped[float | None]
+    subject: Mapped[str | None]
+    taken_for: Mapped[str | None]
+    scores: Mapped[dict[str, Any]]
+    run_id: Mapped[str] = mapped_column(String(255), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+
+
 class Review(Base):
     """A person's decision about an audit; append-only, so the newest one counts."""
 
@@ -378,12 +419,12 @@ class Release(Base):
 
 
 class LedgerEntry(Base):
-    """One link of the hash chain over audits, matches and reviews (see `twig_assets.catalog.ledger`); append-only."""
+    """One link of the hash chain over all verdicts and decisions (see `twig_assets.catalog.ledger`); append-only."""
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
-        CheckConstraint("table_name IN ('audit', 'audit_match', 'review')", name="table_name"),
+        CheckConstraint("table_name IN ('audit', 'audit_match', 'review', 'adherence')", name="table_name"),
     )
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,21 +1,22 @@
 """The candidate of every prompt, and the attempt that a batch has to work on.
 
-A prompt's candidate is its regenerated image of the highest attempt. When the candidate fails its audit and nobody
-waives that, the next attempt is due, until the campaign's attempts are spent; then the prompt is quarantined. The
-attempts are counted in the catalog, not in run tags.
+A prompt's candidate is the best of all the images that it has under the rules in force, see `compliance.state`. When
+none of them may be published and another draw may do better, the next attempt is due, until the campaign's attempts are
+spent. The attempts are counted in the catalog, not in run tags.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Audit, Image, Mask, Model, PolicyRow, Prompt, Release, Review
+from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, Release, Review
 from twig_assets.compliance.decisions import standing_decisions
-from twig_assets.compliance.state import CandidateState, candidate_state
+from twig_assets.compliance.state import CandidateState, Standing, candidate_state
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,29 @@ class PromptState:
     Attributes:
         prompt: The prompt.
         state: The state of its candidate.
-        candidate: The regenerated image of the highest attempt so far; None if there is none.
+        candidate: The best of its images so far; None if there is none.
         audit: The candidate's newest audit under the policy and corpus in force; None if there is none.
+        adherence: The candidate's newest verdict by the judge and threshold in force; None if there is none.
         review: The newest decision of a person that holds for that audit; None if there is none.
         release: The release of the prompt that stands, of the candidate or of an earlier image; None if there is none.
+        attempts: How many attempts have an image: one more than the highest attempt.
     """
 
     prompt: Prompt
     state: CandidateState
     candidate: Image | None
     audit: Audit | None
+    adherence: Adherence | None
     review: Review | None
     release: Release | None
+    attempts: int
 
     @property
     def attempt(self) -> int:
-        """The attempt to work on, from 0: the candidate's, or the next one if the candidate failed."""
+        """The attempt to work on, from 0: the candidate's, or the next one if another one is due."""
         if self.candidate is None:
             return 0
-        return self.candidate.attempt + 1 if self.failing else self.candidate.attempt
+        return self.attempts if self.failing else self.candidate.attempt
 
     @property
     def decision(self) -> str | None:
@@ -52,12 +57,12 @@ class PromptState:
 
     @property
     def failing(self) -> bool:
-        """Whether the candidate failed and another attempt is due."""
+        """Whether no image may be published and another attempt is due."""
         return self.state == CandidateState.FAILED
 
     @property
     def quarantined(self) -> bool:
-        """Whether the candidate failed and all attempts are spent."""
+        """Whether all images failed and all attempts are spent."""
         return self.state == CandidateState.QUARANTINED
 
     @property
@@ -66,52 +71,100 @@ class PromptState:
         return self.state.may_be_published
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts in force on some images.
+
+    Attributes:
+        audits: Image id -> its newest audit under the policy and corpus in force.
+        adherence: Image id -> its newest verdict by the judge and threshold in force.
+        reviews: Audit id -> the newest decision that holds for it.
+    """
+
+    audits: dict[int, Audit]
+    adherence: dict[int, Adherence]
+    reviews: dict[int, Review]
+
+    def standing(self, image: Image, release: Release | None) -> Standing:
+        """An image as `candidate_state` sees it; `release` is the one of its prompt that stands."""
+        audit, adherence = self.audits.get(image.id), self.adherence.get(image.id)
+        review = self.reviews.get(audit.id) if audit else None
+        return Standing(
+            image_id=image.id,
+            attempt=image.attempt,
+            verdict=audit.verdict if audit else None,
+            adherence=adherence.verdict if adherence else None,
+            decision=review.decision if review else None,
+            similarity=audit.scores.get("ssim") if audit else None,
+            released=release is not None and release.image_id == image.id,
+        )
+
+
+def verdicts_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> Verdicts:
+    """The verdicts and decisions on images under the rules in force."""
+    ids = list(image_ids)
+    audits = audits_in_force(session, ids, rules)
+    reviews = standing_decisions(session, Audit.id.in_([audit.id for audit in audits.values()]))
+    return Verdicts(audits, adherence_in_force(session, ids, rules), reviews)
+
+
 def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[PromptState]:
     """The state of every prompt of a batch, in order of position."""
     prompts = session.scalars(select(Prompt).where(Prompt.batch_key == batch_key).order_by(Prompt.position)).all()
     prompt_ids = [prompt.id for prompt in prompts]
-    images = session.scalars(
-        select(Image)
-        .join(Model)
-        .where(Image.prompt_id.in_(prompt_ids), Model.sha256 == rules.model_sha256, Image.stage == "regenerated")
-        .order_by(Image.attempt)
-    )
-    candidates = {
-        image.prompt_id: image for image in images if image.settings_sha256 == rules.regenerated[image.attempt]
-    }
-    audits = audits_in_force(session, [image.id for image in candidates.values()], rules)
-    reviews = standing_decisions(session, Audit.id.in_([audit.id for audit in audits.values()]))
+    drawn = select(Image).join(Model).where(Image.prompt_id.in_(prompt_ids), counting(rules)).order_by(Image.id)
+    images: dict[int, list[Image]] = defaultdict(list)
+    for image in session.scalars(drawn):
+        images[image.prompt_id].append(image)
+    verdicts = verdicts_in_force(session, [image.id for drawn_for in images.values() for image in drawn_for], rules)
     standing = select(Release).where(Release.prompt_id.in_(prompt_ids), Release.withdrawn_at.is_(None))
     releases = {release.prompt_id: release for release in session.scalars(standing)}
-    states = []
-    for prompt in prompts:
-        candidate, release = candidates.get(prompt.id), releases.get(prompt.id)
-        audit = audits.get(candidate.id) if candidate else None
-        review = reviews.get(audit.id) if audit else None
-        state = state_of(candidate, audit, review, release, rules.max_attempts)
-        states.append(PromptState(prompt, state, candidate, audit, review, release))
-    return states
+    return [prompt_state(p, images[p.id], verdicts, releases.get(p.id), rules) for p in prompts]
 
 
-def state_of(
-    image: Image | None, audit: Audit | None, review: Review | None, release: Release | None, max_attempts: int
-) -> CandidateState:
-    """The state of a candidate, or of a published image; see `candidate_state`.
+def prompt_state(
+    prompt: Prompt, images: Sequence[Image], verdicts: Verdicts, release: Release | None, rules: Rules
+) -> PromptState:
+    """The state of one prompt.
 
     Args:
-        image: The image; None if there is none.
-        audit: Its newest audit under the policy and corpus in force.
-        review: The newest decision that holds for that audit.
-        release: The release of its prompt that stands, perhaps of another image.
-        max_attempts: How many attempts the campaign allows.
+        prompt: The prompt.
+        images: Its images that may be candidates, see `counting`.
+        verdicts: The verdicts in force on them.
+        release: The release of the prompt that stands.
+        rules: The rules in force.
     """
-    return candidate_state(
-        image.attempt if image else None,
-        audit.verdict if audit else None,
-        review.decision if review else None,
-        released=image is not None and release is not None and release.image_id == image.id,
-        max_attempts=max_attempts,
+    standings = [verdicts.standing(image, release) for image in images]
+    best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+    candidate = next((image for image in images if best and image.id == best.image_id), None)
+    audit = verdicts.audits.get(candidate.id) if candidate else None
+    return PromptState(
+        prompt,
+        state,
+        candidate,
+        audit,
+        verdicts.adherence.get(candidate.id) if candidate else None,
+        verdicts.reviews.get(audit.id) if audit else None,
+        release,
+        attempts=max((image.attempt for image in images), default=-1) + 1,
     )
+
+
+def counting(rules: Rules) -> ColumnElement[bool]:
+    """A condition on `Image` and `Model`: the images that may be candidates under the rules in force."""
+    drawn = [
+        and_(Image.stage == "regenerated", Image.attempt == attempt, Image.settings_sha256 == sha256)
+        for attempt, sha256 in enumerate(rules.regenerated)
+    ]
+    if rules.first_images:
+        drawn.append(and_(Image.stage == "generated", Image.attempt == 0, Image.settings_sha256 == rules.generated))
+    return and_(Model.sha256 == rules.model_sha256, or_(*drawn))
+
+
+def published_state(image: Image, verdicts: Verdicts, release: Release, rules: Rules) -> CandidateState:
+    """The state of a published image by itself, whatever other images its prompt has."""
+    standing = [verdicts.standing(image, release)]
+    return candidate_state(standing, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)[1]
 
 
 def image_state(session: Session, image: Image, rules: Rules) -> CandidateState | None:
@@ -121,9 +174,7 @@ def image_state(session: Session, image: Image, rules: Rules) -> CandidateState 
         return prompt.state
     if prompt.release is None or prompt.release.image_id != image.id:
         return None
-    audit = audits_in_force(session, [image.id], rules).get(image.id)
-    review = standing_decisions(session, Audit.id == audit.id).get(audit.id) if audit else None
-    return state_of(image, audit, review, prompt.release, rules.max_attempts)
+    return published_state(image, verdicts_in_force(session, [image.id], rules), prompt.release, rules)
 
 
 def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Audit]:
@@ -141,8 +192,23 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
     return {audit.image_id: audit for audit in audits}
 
 
+def adherence_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Adherence]:
+    """Image id -> its newest verdict by the judge and threshold in force, for those that have one."""
+    verdicts = session.scalars(
+        select(Adherence).where(Adherence.image_id.in_(list(image_ids)), judged_in_force(rules)).order_by(Adherence.id)
+    )
+    return {verdict.image_id: verdict for verdict in verdicts}
+
+
+def judged_in_force(rules: Rules) -> ColumnElement[bool]:
+    """A condition on `Adherence`: the verdicts by the judge and threshold in force."""
+    return and_(Adherence.judge_sha256 == rules.judge_sha256, Adherence.threshold.is_not_distinct_from(rules.threshold))
+
+
 def missing_images(session: Session, states: list[PromptState], stage: str, rules: Rules) -> list[PromptState]:
     """The prompts whose image of a stage at the attempt to work on is not there yet.
+
+    All attempts of a prompt avoid the shape of the same first image, that of attempt 0.
 
     Args:
         session: An open session.
@@ -150,7 +216,8 @@ def missing_images(session: Session, states: list[PromptState], stage: str, rule
         stage: `generated` or `regenerated`.
         rules: The rules in force.
     """
-    return [s for s in states if image_of(session, s.prompt.id, stage, s.attempt, rules) is None]
+    attempts = [0 if stage == "generated" else s.attempt for s in states]
+    return [s for s, n in zip(states, attempts, strict=True) if image_of(session, s.prompt.id, stage, n, rules) is None]
 
 
 def image_of(session: Session, prompt_id: int, stage: str, attempt: int, rules: Rules) -> Image | None:

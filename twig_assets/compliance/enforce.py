@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Release, utc_now
+from twig_assets.catalog.models import Adherence, Audit, Release, utc_now
 from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.compliance.adherence import rejudge_adherence
+from twig_assets.compliance.candidates import adherence_in_force, audits_in_force
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.compliance.survey import Survey, survey
 from twig_assets.similarity import read_policy
@@ -88,21 +90,33 @@ def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) ->
         rules = rules_under(session, campaign, model_sha256="")
     surveyed = survey(session, campaign.name, rules)
     waiting = [image for images in surveyed.unjudged.values() for image in images]
-    judged = []
-    if waiting and rules.corpus_id is not None:
-        policy = read_policy(campaign.policy_file)
-        judged = rejudge(session, waiting[:limit], policy, rules.corpus_id, by)
-        surveyed = survey(session, campaign.name, rules) if judged else surveyed
+    judged, compared = _rejudged(session, campaign, rules, waiting[:limit], by)
+    surveyed = survey(session, campaign.name, rules) if judged or compared else surveyed
     withdrawn = [_withdraw(session, *offending) for offending in surveyed.offending]
     left = max(0, len(waiting) - limit)
     return Enforced(
-        rejudged=len(judged),
+        rejudged=len(judged) + len(compared),
         failed=sum(audit.verdict == "fail" for audit in judged),
         withdrawn=withdrawn,
         due=[] if left else _due(surveyed, rules),
         quarantined={batch: len(images) for batch, images in sorted(surveyed.quarantined.items())},
         left=left,
     )
+
+
+def _rejudged(
+    session: Session, campaign: Campaign, rules: Rules, image_ids: list[int], by: str
+) -> tuple[list[Audit], list[Adherence]]:
+    """Judge images by stored scores, where they lack a verdict on their similarity or on their adherence."""
+    if not image_ids:
+        return [], []
+    audited, compared = audits_in_force(session, image_ids, rules), adherence_in_force(session, image_ids, rules)
+    audits: list[Audit] = []
+    if rules.corpus_id is not None:
+        unaudited = [image_id for image_id in image_ids if image_id not in audited]
+        audits = rejudge(session, unaudited, read_policy(campaign.policy_file), rules.corpus_id, by)
+    unjudged = [image_id for image_id in image_ids if image_id not in compared]
+    return audits, rejudge_adherence(session, unjudged, rules, by)
 
 
 def _withdraw(session: Session, release_id: int, batch: str, why: str) -> Withdrawn:
@@ -120,10 +134,11 @@ def _due(surveyed: Survey, rules: Rules) -> list[Due]:
         ("audit", surveyed.unjudged if rules.corpus_id is not None else {}),
         ("release", surveyed.releasable),
     ]
+    in_force = [rules.policy_sha256, rules.corpus_id, rules.model_sha256, rules.judge_sha256, rules.threshold]
     due: dict[str, Due] = {}
     for work, batches in kinds:
         for batch, images in batches.items():
             attempt = surveyed.attempts[batch] + 1 if work == "redraw" else 0
-            state = sha256_of([work, batch, sorted(images), rules.policy_sha256, rules.corpus_id, rules.model_sha256])
+            state = sha256_of([work, batch, sorted(images), *in_force])
             due.setdefault(batch, Due(batch, work, len(images), attempt, state))
     return [due[batch] for batch in sorted(due)]

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.compliance.candidates import PromptState
+from twig_assets.compliance.state import CandidateState
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,22 @@ def publish(session: Session, states: list[PromptState]) -> Published:
 
 
 def why_held(state: PromptState) -> str:
-    """Why a candidate may not be published, in a word or two."""
+    """Why a candidate may not be published, in a word or a few."""
     if state.quarantined:
         return "quarantined"
     if state.decision == "reject":
         return "rejected by a person"
-    return state.audit.verdict if state.audit else "not audited"
+    if state.audit is None:
+        return "not audited"
+    if state.audit.verdict != "pass":
+        return state.audit.verdict
+    return state.adherence.reason if state.adherence else "not judged"
 
 
 def _withdraw(session: Session, state: PromptState) -> bool:
     """End the prompt's release if another image or a verdict speaks against it; without a verdict it stands."""
     release = state.release
-    if release is None or state.audit is None or state.candidate is None:
+    if release is None or state.candidate is None or state.state == CandidateState.UNAUDITED:
         return False
     same = release.image_id == state.candidate.id
     if same and state.releasable:

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Image, Prompt, PromptBatch, Review
-from twig_assets.compliance.candidates import audits_in_force, prompt_states
+from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
+from twig_assets.compliance.candidates import PromptState, audits_in_force, prompt_states
 from twig_assets.compliance.state import CandidateState
 
 Decision = Literal["waive", "reject"]
@@ -25,8 +25,10 @@ class Waiting:
     Attributes:
         image_sha256: The SHA-256 of its file.
         prompt: The prompt that it was drawn for.
-        verdict: `fail`, `review` or `inconclusive`; `pass` for one that a person rejected all the same.
-        reasons: The reasons for that verdict.
+        verdict: `fail`, `review` or `inconclusive`; `pass` for one that does not show its prompt, as far as the judge
+            can tell, and for one that a person rejected all the same.
+        adherence: `as_asked`, `not_as_asked` or `cannot_tell`; None where nobody has judged it yet.
+        reasons: The reasons for these verdicts.
         state: Its state, see `CandidateState`.
         decision: The decision that holds; None as long as nobody has decided.
     """
@@ -34,13 +36,14 @@ class Waiting:
     image_sha256: str
     prompt: str
     verdict: str
+    adherence: str | None
     reasons: list[str]
     state: CandidateState
     decision: Review | None
 
 
 def waiting(session: Session, campaign: str, rules: Rules) -> list[Waiting]:
-    """The candidates of a campaign that did not pass, or that a person rejected.
+    """The candidates of a campaign that may not be released by themselves, and those that a person decided about.
 
     Args:
         session: An open session.
@@ -51,11 +54,19 @@ def waiting(session: Session, campaign: str, rules: Rules) -> list[Waiting]:
         select(PromptBatch.key).where(PromptBatch.campaign == campaign).order_by(PromptBatch.key)
     ).all()
     return [
-        Waiting(s.candidate.sha256, s.prompt.text, s.audit.verdict, s.audit.reasons, s.state, s.review)
+        _waiting(s, s.candidate, s.audit)
         for batch in batches
         for s in prompt_states(session, batch, rules)
-        if s.candidate and s.audit and (s.audit.verdict != "pass" or s.state == CandidateState.REJECTED)
+        if s.candidate and s.audit and not (s.releasable and s.decision is None)
     ]
+
+
+def _waiting(state: PromptState, candidate: Image, audit: Audit) -> Waiting:
+    judged = state.adherence
+    lacking = [judged.reason] if judged and judged.verdict != "as_asked" else []
+    reasons = [*audit.reasons, *lacking]
+    adherence = judged.verdict if judged else None
+    return Waiting(candidate.sha256, state.prompt.text, audit.verdict, adherence, reasons, state.state, state.review)
 
 
 def decide(

@@ -1,9 +1,12 @@
 """The state of a candidate: the one rule that gate, sensor, report, command line and lineage go by.
 
 It follows from rows alone and is the same wherever it is asked for, so that the report cannot say of an image what the
-gate does not do with it.
+gate does not do with it. A prompt's candidate is the best of all its attempts, so that a new attempt never costs what
+an earlier one had reached.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -14,22 +17,22 @@ class CandidateState(StrEnum):
     """No image has been made under the model and settings in force."""
 
     UNAUDITED = "unaudited"
-    """The image has no verdict under the policy and corpus in force. A published one stays published meanwhile."""
+    """The image lacks a verdict on its similarity or on its adherence. A published one stays published meanwhile."""
 
     FAILED = "failed"
-    """The image is too similar to a protected work, nobody waived that, and another attempt is due."""
+    """No image is both safe and as asked, nobody waived that, and another attempt is due."""
 
     QUARANTINED = "quarantined"
-    """The image is too similar to a protected work, nobody waived that, and all attempts are spent."""
+    """All images are too similar to a protected work, nobody waived that, and all attempts are spent."""
 
     REVIEW = "review"
-    """The verdict is `review` or `inconclusive`, and a person has to decide."""
+    """A person has to decide: no image is both safe and as asked, but none that is left fails."""
 
     REJECTED = "rejected"
     """A person said no to an image that did not fail. It is not published, and no other attempt is due."""
 
     RELEASABLE = "releasable"
-    """The image passed and nobody rejected it, or a person waived its verdict; it is not published yet."""
+    """The image passed, shows its prompt and nobody rejected it, or a person let it through; it is not published."""
 
     RELEASED = "released"
     """The image may be published, as above, and its release stands."""
@@ -40,27 +43,113 @@ class CandidateState(StrEnum):
         return self in (CandidateState.RELEASABLE, CandidateState.RELEASED)
 
 
-def candidate_state(
-    attempt: int | None, verdict: str | None, decision: str | None, *, released: bool, max_attempts: int
-) -> CandidateState:
-    """Work out the state of one image.
+@dataclass(frozen=True)
+class Standing:
+    """An image of a prompt under the rules in force.
 
-    A person's decision comes before the verdict, with one exception: an image that failed is drawn again, or is
-    quarantined, whether or not a person rejected it besides.
+    Attributes:
+        image_id: Its row.
+        attempt: The attempt that it was drawn at, from 0.
+        verdict: `pass`, `review`, `fail` or `inconclusive` under the policy and corpus in force; None without an audit.
+        adherence: `as_asked`, `not_as_asked` or `cannot_tell` by the judge and threshold in force; None if not judged.
+        decision: `waive` or `reject`: the newest decision that holds for that audit; None without one.
+        similarity: Its SSIM to the nearest work, -1 to 1; None where that could not be said.
+        released: Whether a release of this very image stands.
+    """
+
+    image_id: int
+    attempt: int
+    verdict: str | None
+    adherence: str | None
+    decision: str | None = None
+    similarity: float | None = None
+    released: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Whether it has both verdicts."""
+        return self.verdict is not None and self.adherence is not None
+
+    def acceptable(self, cannot_tell: bool) -> bool:
+        """Whether it may be published.
+
+        Args:
+            cannot_tell: Whether the campaign releases images whose prompts the judge does not know.
+        """
+        if not self.judged or self.decision is not None:
+            return self.judged and self.decision == "waive"
+        wanted = ("as_asked", "cannot_tell") if cannot_tell else ("as_asked",)
+        return self.verdict == "pass" and self.adherence in wanted
+
+    @property
+    def better_drawn_again(self) -> bool:
+        """Whether another attempt may do better than a person's look at this one."""
+        return self.verdict in ("fail", "review") or (self.verdict == "pass" and self.adherence == "not_as_asked")
+
+    @property
+    def _rank(self) -> tuple[object, ...]:
+        """Orders images that may not be published: what a person could most readily let through comes first."""
+        rejected, failed = self.decision == "reject", self.verdict == "fail"
+        similar = ("pass", "review", "inconclusive", "fail").index(str(self.verdict))
+        wrong = ("as_asked", "cannot_tell", "not_as_asked").index(str(self.adherence))
+        return failed, rejected, similar, wrong, *self._order
+
+    @property
+    def _order(self) -> tuple[float, int]:
+        return (1.0 if self.similarity is None else self.similarity), self.attempt
+
+
+_WRONG = {"not_as_asked": "does not show its prompt", "cannot_tell": "nobody here can tell whether it shows its prompt"}
+
+
+def why_not(standing: Standing) -> str:
+    """Why an image may not be published, in a word or a few."""
+    if standing.decision == "reject":
+        return "rejected by a person"
+    if standing.verdict is None or standing.adherence is None:
+        return "not audited" if standing.verdict is None else "not judged"
+    return standing.verdict if standing.verdict != "pass" else _WRONG.get(standing.adherence, "complies")
+
+
+def candidate_state(
+    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int
+) -> tuple[Standing | None, CandidateState]:
+    """Choose a prompt's candidate of all its images, and work out its state.
+
+    An image that is published stays the candidate until it has both verdicts. Otherwise one that may be published comes
+    before all others: the one that is published already, then one that needed no person, then the least similar.
+    Without one, the newest image that was not judged yet is the candidate, and after that the one that a person could
+    most readily let through. A person's decision comes before the verdicts, with one
+    exception: an image that failed is drawn again, or is quarantined, whether or not a person rejected it besides.
 
     Args:
-        attempt: The image's attempt, from 0; None if there is no image.
-        verdict: `pass`, `review`, `fail` or `inconclusive` under the policy and corpus in force; None without an audit.
-        decision: `waive` or `reject`: the newest decision that holds for that audit; None without one.
-        released: Whether a release of this very image stands.
+        standings: The prompt's images that count under the rules in force.
+        cannot_tell: Whether the campaign releases images whose prompts the judge does not know.
         max_attempts: How many attempts the campaign allows, at least 1.
+
+    Returns:
+        The candidate, None if there is no image, and its state.
     """
-    if attempt is None:
-        return CandidateState.MISSING
-    if verdict is None:
-        return CandidateState.UNAUDITED
-    if decision == "waive" or (verdict == "pass" and decision is None):
-        return CandidateState.RELEASED if released else CandidateState.RELEASABLE
-    if verdict == "fail":
-        return CandidateState.FAILED if attempt + 1 < max_attempts else CandidateState.QUARANTINED
-    return CandidateState.REJECTED if decision == "reject" else CandidateState.REVIEW
+    images = list(standings)
+    if not images:
+        return None, CandidateState.MISSING
+    for image in images:
+        if image.released and not image.judged:
+            return image, CandidateState.UNAUDITED
+    accepted = [image for image in images if image.acceptable(cannot_tell)]
+    if accepted:
+        best = min(accepted, key=lambda image: (not image.released, image.decision is not None, image._order))
+        return best, CandidateState.RELEASED if best.released else CandidateState.RELEASABLE
+    unjudged = [image for image in images if not image.judged]
+    if unjudged:
+        return max(unjudged, key=lambda image: image.attempt), CandidateState.UNAUDITED
+    best = min(images, key=lambda image: image._rank)
+    return best, _held(best, max(image.attempt for image in images) + 1 < max_attempts)
+
+
+def _held(best: Standing, attempts_left: bool) -> CandidateState:
+    if best.decision == "reject" and best.verdict != "fail":
+        return CandidateState.REJECTED
+    if best.better_drawn_again and attempts_left:
+        return CandidateState.FAILED
+    return CandidateState.QUARANTINED if best.verdict == "fail" else CandidateState.REVIEW

@@ -4,16 +4,19 @@ A handful of queries reads the whole campaign, so that it stays quick with many 
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
+from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
+from twig_assets.compliance.candidates import counting, judged_in_force
 from twig_assets.compliance.decisions import standing_decisions
-from twig_assets.compliance.state import CandidateState, candidate_state
+from twig_assets.compliance.state import CandidateState, Standing, candidate_state, why_not
 
 
 @dataclass
@@ -21,12 +24,12 @@ class Survey:
     """A campaign under the rules in force; image ids by batch unless it says otherwise.
 
     Attributes:
-        unjudged: Published images and candidates without a verdict under the policy and corpus in force.
-        failing: Candidates that failed while their prompt has attempts left.
-        quarantined: Candidates that failed on the last attempt.
+        unjudged: Published images and candidates that lack a verdict in force, on their similarity or their adherence.
+        failing: Candidates of prompts for which another attempt is due.
+        quarantined: Candidates of prompts all of whose images failed, with no attempt left.
         releasable: Candidates that may be published and are not.
         offending: Published images that may not be: release id, batch, and why.
-        attempts: The highest attempt of a failing candidate, by batch.
+        attempts: The highest attempt of a prompt for which another is due, by batch.
     """
 
     unjudged: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -57,16 +60,14 @@ def _survey_published(
 ) -> dict[int, int]:
     """Add what the published images want; returns prompt id -> image id of each."""
     published: dict[int, int] = {}
-    rows = session.execute(_published(campaign, rules))
-    for release_id, prompt_id, image_id, attempt, batch, audit_id, verdict in rows:
-        published[prompt_id] = image_id
-        decision = decisions.get(audit_id)
-        state = candidate_state(attempt, verdict, decision, released=True, max_attempts=rules.max_attempts)
+    for release_id, prompt_id, batch, *judged in session.execute(_published(campaign, rules)):
+        standing = _standing(judged, decisions, published=True)
+        published[prompt_id] = standing.image_id
+        _, state = candidate_state([standing], cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
         if state == CandidateState.UNAUDITED:
-            result.unjudged[batch].append(image_id)
+            result.unjudged[batch].append(standing.image_id)
         elif not state.may_be_published:
-            why = "rejected by a person" if decision == "reject" else verdict
-            result.offending.append((release_id, batch, why))
+            result.offending.append((release_id, batch, why_not(standing)))
     return published
 
 
@@ -84,58 +85,58 @@ def _survey_candidates(
         CandidateState.QUARANTINED: result.quarantined,
         CandidateState.RELEASABLE: result.releasable,
     }
-    for prompt_id, image_id, attempt, batch, audit_id, verdict in session.execute(_candidates(campaign, rules)):
-        released = published.get(prompt_id) == image_id
-        decision = decisions.get(audit_id)
-        state = candidate_state(attempt, verdict, decision, released=released, max_attempts=rules.max_attempts)
+    rows = session.execute(_candidates(campaign, rules))
+    for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
+        released = published.get(prompt_id)
+        standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
+        best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+        if best is None:
+            continue
         if state == CandidateState.FAILED:
-            result.attempts[batch] = max(result.attempts[batch], attempt)
+            last = max(standing.attempt for standing in standings)
+            result.attempts[batch] = max(result.attempts[batch], last)
         # A published image without a verdict has been listed with the published ones.
-        if state in by_state and not (state == CandidateState.UNAUDITED and released):
-            by_state[state][batch].append(image_id)
+        if state in by_state and not (state == CandidateState.UNAUDITED and best.released):
+            by_state[state][batch].append(best.image_id)
+
+
+def _standing(judged: Sequence[Any], decisions: dict[int, str], published: bool) -> Standing:
+    image_id, attempt, audit_id, verdict, similarity, adherence = judged
+    return Standing(image_id, attempt, verdict, adherence, decisions.get(audit_id), similarity, published)
 
 
 def _published(campaign: str, rules: Rules) -> Select[Any]:
-    audit = _audit_in_force(rules)
+    audit, adherence = _audit_in_force(rules), _adherence_in_force(rules)
     return (
-        select(
-            Release.id,
-            Release.prompt_id,
-            Release.image_id,
-            Image.attempt,
-            Prompt.batch_key,
-            audit.c.id,
-            audit.c.verdict,
-        )
+        select(Release.id, Release.prompt_id, Prompt.batch_key, *_judged(audit, adherence))
         .join(Image, Image.id == Release.image_id)
         .join(Prompt, Prompt.id == Release.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
         .outerjoin(audit, audit.c.image_id == Release.image_id)
+        .outerjoin(adherence, adherence.c.image_id == Release.image_id)
         .where(PromptBatch.campaign == campaign, Release.withdrawn_at.is_(None))
         .order_by(Release.id)
     )
 
 
 def _candidates(campaign: str, rules: Rules) -> Select[Any]:
-    """Every prompt's regenerated image of the highest attempt among those made under the rules in force."""
-    counting = [and_(Image.attempt == n, Image.settings_sha256 == sha256) for n, sha256 in enumerate(rules.regenerated)]
-    drawn = (
-        select(Image.id, Image.prompt_id, Image.attempt)
-        .join(Model)
-        .where(Image.stage == "regenerated", Model.sha256 == rules.model_sha256, or_(*counting))
-        .subquery()
-    )
-    last = select(drawn.c.prompt_id, func.max(drawn.c.attempt).label("attempt")).group_by(drawn.c.prompt_id).subquery()
-    audit = _audit_in_force(rules)
+    """Every image that may be a candidate, prompt by prompt."""
+    audit, adherence = _audit_in_force(rules), _adherence_in_force(rules)
     return (
-        select(drawn.c.prompt_id, drawn.c.id, drawn.c.attempt, Prompt.batch_key, audit.c.id, audit.c.verdict)
-        .join(last, and_(last.c.prompt_id == drawn.c.prompt_id, last.c.attempt == drawn.c.attempt))
-        .join(Prompt, Prompt.id == drawn.c.prompt_id)
+        select(Image.prompt_id, Prompt.batch_key, *_judged(audit, adherence))
+        .join(Model, Model.id == Image.model_id)
+        .join(Prompt, Prompt.id == Image.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
-        .outerjoin(audit, audit.c.image_id == drawn.c.id)
-        .where(PromptBatch.campaign == campaign)
-        .order_by(drawn.c.id)
+        .outerjoin(audit, audit.c.image_id == Image.id)
+        .outerjoin(adherence, adherence.c.image_id == Image.id)
+        .where(PromptBatch.campaign == campaign, counting(rules))
+        .order_by(Image.prompt_id, Image.id)
     )
+
+
+def _judged(audit: Any, adherence: Any) -> list[Any]:
+    """The columns that `_standing` reads."""
+    return [Image.id, Image.attempt, audit.c.id, audit.c.verdict, audit.c.similarity, adherence.c.verdict]
 
 
 def _audit_in_force(rules: Rules) -> Any:
@@ -146,7 +147,14 @@ def _audit_in_force(rules: Rules) -> Any:
         .where(PolicyRow.sha256 == rules.policy_sha256, Audit.corpus_version_id == rules.corpus_id)
         .group_by(Audit.image_id)
     )
-    return select(Audit.id, Audit.image_id, Audit.verdict).where(Audit.id.in_(newest)).subquery()
+    similarity = Audit.scores["ssim"].as_float().label("similarity")
+    return select(Audit.id, Audit.image_id, Audit.verdict, similarity).where(Audit.id.in_(newest)).subquery()
+
+
+def _adherence_in_force(rules: Rules) -> Any:
+    """Every image's newest verdict by the judge and threshold in force."""
+    newest = select(func.max(Adherence.id)).where(judged_in_force(rules)).group_by(Adherence.image_id)
+    return select(Adherence.image_id, Adherence.verdict).where(Adherence.id.in_(newest)).subquery()
 
 
 def _decisions(session: Session, rules: Rules) -> dict[int, str]:

@@ -12,8 +12,8 @@ _BATCH = 64
 
 
 @torch.no_grad()
-def image_features(clip: Clip, images: np.ndarray) -> np.ndarray:
-    """Unit vectors (n, d) of images uint8 (n, H, W, 3)."""
+def image_features(clip: Clip, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Unit vectors (n, d) of n images, uint8 (H, W, 3) of any size."""
     model, processor = clip
     parts = []
     for at in range(0, len(images), _BATCH):

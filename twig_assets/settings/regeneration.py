@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Strategy = Literal["auto", "forget", "move", "vacate", "repel", "references", "delay", "suppress", "relocate"]
+Reason = Literal["copy", "near_miss", "lost_subject"]
 # No attempt takes a prediction that explains less than this for a copy, unless the settings do from the start.
 LEAST_DOUBT = 0.3
 
@@ -91,6 +92,10 @@ class RegenerationSettings(BaseModel):
         if self.without_mask == "plain":
             return self.model_copy(update={"strength": 0.0})
         return self.model_copy(update={"strategy": "forget"})
+
+    def for_rerun(self, reason: Reason, attempt: int) -> "RegenerationSettings":
+        """Until the merge."""
+        return self.for_attempt(attempt)
 
     def for_attempt(self, attempt: int) -> "RegenerationSettings":
         """The settings of a rerun: acting for longer, from further away and upon more doubt.

@@ -1,4 +1,7 @@
-"""TWIG's first step for a batch: the images that the prompts' attempts lack, from the model that serves."""
+"""TWIG's first step for a batch: the first image of every prompt, from the model that serves.
+
+It is drawn once. Every attempt at the second image avoids the same first one, so that a rerun costs one image, not two.
+"""
 
 import time
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ class FirstImage:
     """An image that was drawn.
 
     Attributes:
-        prompt: The prompt, at the attempt that it was drawn for.
+        prompt: The prompt.
         pixels: uint8 (H, W, 3).
     """
 
@@ -26,7 +29,7 @@ class FirstImage:
 
 
 def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[FirstImage]:
-    """Draw the first image of every prompt that has none at its attempt. No model is opened if all have one.
+    """Draw the first image of every prompt that has none. No model is opened if all have one.
 
     Args:
         batch: The batch.
@@ -47,7 +50,7 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
     started = time.monotonic()
     for start in range(0, len(due), campaign.generation.batch_size):
         chunk = due[start : start + campaign.generation.batch_size]
-        seeds = [attempt_seed(s.prompt.seed, "generated", s.attempt) for s in chunk]
+        seeds = [attempt_seed(s.prompt.seed, "generated", 0) for s in chunk]
         pictures = generate(pipeline, [s.prompt.text for s in chunk], seeds, campaign.generation)
         hashes = [batch.store.put_image(picture) for picture in pictures]
         with batch.catalog.session() as session:
@@ -56,7 +59,7 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
                     sha256=sha256,
                     prompt_id=s.prompt.id,
                     stage="generated",
-                    attempt=s.attempt,
+                    attempt=0,
                     seed=seed,
                     model_id=model.id,
                     settings=generated_settings(campaign),

@@ -72,7 +72,7 @@ def mask_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
 def first_masks(
     session: Session, batch_key: str, rules: Rules, segmenter: str
 ) -> list[tuple[Prompt, Image | None, Mask | None]]:
-    """The prompts of a batch, each with the first image and the mask of the attempt to work on, as far as these exist.
+    """The prompts of a batch, each with its first image and that image's mask, as far as these exist.
 
     Args:
         session: An open session.
@@ -82,7 +82,7 @@ def first_masks(
     """
     rows: list[tuple[Prompt, Image | None, Mask | None]] = []
     for state in prompt_states(session, batch_key, rules):
-        image = image_of(session, state.prompt.id, "generated", state.attempt, rules)
+        image = image_of(session, state.prompt.id, "generated", 0, rules)
         rows.append((state.prompt, image, mask_of(session, image.id, segmenter) if image else None))
     return rows
 

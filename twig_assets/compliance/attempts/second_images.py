@@ -24,9 +24,11 @@ from twig_assets.compliance.candidates import (
     missing_images,
     prompt_states,
 )
+from twig_assets.compliance.reruns import Rerun, reruns
 from twig_assets.prompts import find_protected
 from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import Segmentation, SourcedMask, segment
+from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
 
 
@@ -53,11 +55,19 @@ class SecondImage:
 
 @dataclass(frozen=True)
 class _Due:
-    """A prompt whose second image is missing, with its first image and that image's mask."""
+    """A prompt whose second image is missing, with its first image and that image's mask.
+
+    Attributes:
+        prompt: The prompt.
+        first: Its first image.
+        mask: That image's mask.
+        rerun: Why it is drawn again; None at its first attempt.
+    """
 
     prompt: PromptState
     first: Image
     mask: Mask
+    rerun: Rerun | None
 
     @property
     def masked(self) -> bool:
@@ -93,13 +103,17 @@ class _Drawing:
         near = [self.works[i] for i in nearest]
         seeds = [attempt_seed(due.prompt.prompt.seed, "regenerated", attempt) for due in chunk]
         texts = [due.prompt.prompt.text for due in chunk]
-        settings, avoided = campaign.regeneration.for_attempt(attempt), shapes
+        settings, avoided = _settings(campaign.regeneration, attempt, chunk[0].rerun), shapes
         if not shapes.any():
             settings, avoided = settings.unmasked(), np.ones_like(shapes)
         pixels = [work.pixels for work in near]
         seconds = regenerate(self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels)
         segmentations = segment(seconds, self.models.segmenter(campaign), campaign.segmentation)
-        made_with = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        made_with = {
+            "works": [work.sha256 for work in near],
+            "avoided": chunk[0].masked,
+            "regeneration": settings.model_dump(mode="json"),
+        }
         self._keep(attempt, chunk, seconds, segmentations, made_with)
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
@@ -128,7 +142,7 @@ class _Drawing:
                     seed=attempt_seed(due.prompt.prompt.seed, "regenerated", attempt),
                     model_id=self.model.id,
                     parent_id=due.first.id,
-                    settings={**regenerated_settings(campaign, attempt), **made_with},
+                    settings={**regenerated_settings(campaign, attempt), **made_with, **_why(due.rerun)},
                     settings_sha256=self.rules.regenerated[attempt],
                     run_id=self.batch.run_id,
                 )
@@ -168,25 +182,36 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     return Made(drawn, time.monotonic() - started)
 
 
-def _due(batch: Batch, rules: Rules, session: Session) -> dict[tuple[int, bool], list[_Due]]:
-    """The prompts whose second image is missing, by attempt and by whether there is a shape to avoid."""
-    groups: dict[tuple[int, bool], list[_Due]] = {}
+def _due(batch: Batch, rules: Rules, session: Session) -> dict[tuple[int, str, bool], list[_Due]]:
+    """The prompts whose second image is missing, by attempt, reason and whether there is a shape to avoid."""
+    groups: dict[tuple[int, str, bool], list[_Due]] = {}
     segmenter = segmenter_name(batch.campaign)
-    for prompt in missing_images(session, prompt_states(session, batch.key, rules), "regenerated", rules):
-        first = image_of(session, prompt.prompt.id, "generated", prompt.attempt, rules)
+    missing = missing_images(session, prompt_states(session, batch.key, rules), "regenerated", rules)
+    again = reruns(session, missing, rules)
+    for prompt in missing:
+        first = image_of(session, prompt.prompt.id, "generated", 0, rules)
         mask = mask_of(session, first.id, segmenter) if first else None
         if first is None or mask is None:
             raise NotMaterializedError(
                 f"prompt {prompt.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
             )
-        due = _Due(prompt, first, mask)
-        groups.setdefault((prompt.attempt, due.masked), []).append(due)
+        due = _Due(prompt, first, mask, again.get(prompt.prompt.id))
+        groups.setdefault((prompt.attempt, due.rerun.reason if due.rerun else "", due.masked), []).append(due)
     return groups
 
 
-def _chunks(groups: dict[tuple[int, bool], list[_Due]], size: int) -> Iterator[tuple[int, list[_Due]]]:
+def _settings(settings: RegenerationSettings, attempt: int, rerun: Rerun | None) -> RegenerationSettings:
+    return settings if rerun is None else settings.for_rerun(rerun.reason, attempt)
+
+
+def _why(rerun: Rerun | None) -> dict[str, Any]:
+    """What the row says of why the image was drawn again."""
+    return {} if rerun is None else {"rerun": rerun.reason, "evidence_of_copy": rerun.evidence}
+
+
+def _chunks(groups: dict[tuple[int, str, bool], list[_Due]], size: int) -> Iterator[tuple[int, list[_Due]]]:
     """Attempt and members of each chunk of at most `size` prompts of one group."""
-    for (attempt, _), group in sorted(groups.items(), key=lambda item: item[0]):
+    for (attempt, _, _), group in sorted(groups.items(), key=lambda item: item[0]):
         for start in range(0, len(group), size):
             yield attempt, group[start : start + size]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -116,12 +117,32 @@ def _extended(fields: tuple[PolicyField, ...]) -> type[Policy]:
 
 
 def read_policy(path: Path) -> Policy:
-    """Read a `policy.yaml`; fields that are left out take their defaults.
+    """Read a `policy.yaml`; fields that are left out take their defaults. Its part `adherence` is no part of this.
 
     Raises:
         PolicyError: With every problem, each as `file:line: field: what is wrong, what to do`.
     """
+    return policy_model().model_validate(_read_file(path).model_dump(exclude={"adherence"}))
+
+
+def read_adherence(path: Path) -> AdherenceSettings:
+    """Read the part `adherence` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: AdherenceSettings = _read_file(path).adherence  # type: ignore[attr-defined]
+    return settings
+
+
+def _read_file(path: Path) -> Policy:
     try:
-        return read_model(path, policy_model())
+        return read_model(path, _whole(policy_model()))
     except YamlModelError as error:
         raise PolicyError(str(error)) from error
+
+
+@cache
+def _whole(policy: type[Policy]) -> type[Policy]:
+    """A policy with what stands beside it in its file and is no part of its hash."""
+    return create_model("PolicyFile", __base__=policy, adherence=(AdherenceSettings, AdherenceSettings()))

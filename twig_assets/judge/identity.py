@@ -1,0 +1,25 @@
+"""Which judge it is: a hash of everything that its scores depend on, computed without opening it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from twig_assets.catalog.hashing import sha256_file, sha256_of
+
+JudgeName = Literal["embedded", "none"]
+_ZOO = Path(__file__).parents[1] / "model_zoo"
+# Counts up whenever the comparison itself changes, so that scores of before and after are not taken for the same.
+_COMPARISON = 1
+
+
+@cache
+def judge_sha256(name: JudgeName) -> str:
+    """The fingerprint of a judge: of its weights, its tokenizer, what it can name and how it compares.
+
+    Args:
+        name: `embedded`, or `none` where nobody judges.
+    """
+    if name == "none":
+        return sha256_of({"judge": name})
+    files = [_ZOO / "concepts.yaml", *sorted((_ZOO / "weights" / "clip").iterdir())]
+    return sha256_of({"comparison": _COMPARISON, "files": {file.name: sha256_file(file) for file in files}})

@@ -1,0 +1,23 @@
+"""Settings of what counts as showing its prompt: the part `adherence` of a campaign's `policy.yaml`."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AdherenceSettings(BaseModel):
+    """What an image must show to be released without a person.
+
+    Attributes:
+        reject_share: The judge's threshold is the margin below which this share of plain draws lies, of prompts that it
+            knows. 0.15 makes about every seventh image be drawn again that shows its prompt, and finds most that do
+            not.
+        threshold: The margin itself, -2 to 2, in place of one that is calibrated.
+        release_cannot_tell: Release images without a person whose prompts the judge cannot judge. The report says so.
+        first_images: Whether the first image, which avoids nothing, may be released where it is the best one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reject_share: float = Field(0.15, ge=0, le=0.5)
+    threshold: float | None = Field(None, ge=-2, le=2)
+    release_cannot_tell: bool = False
+    first_images: bool = False
