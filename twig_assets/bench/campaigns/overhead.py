@@ -9,8 +9,9 @@ from unittest.mock import patch
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance import adherence, auditing
+from twig_assets.compliance import auditing
 from twig_assets.compliance.attempts import first_images, first_masks, second_images
+from twig_assets.judge.judge import Judge
 from twig_assets.sensors.jobs import BATCH_ASSETS
 from twig_assets.tracking import Sender
 
@@ -25,9 +26,9 @@ MODEL_WORK: tuple[tuple[Any, str], ...] = (
     (first_masks, "masks_from"),
     (second_images, "regenerate"),
     (second_images, "segment"),
-    (adherence, "clip_similarity"),
+    (Judge, "shown"),
 )
-"""The functions in which a batch's models work, each with the module that calls it."""
+"""The functions in which a batch's models work, each with the module or class where it is looked up."""
 
 
 def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
