@@ -12,6 +12,7 @@ from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import auditing
 from twig_assets.compliance.attempts import first_images, first_masks, second_images
 from twig_assets.judge.judge import Judge
+from twig_assets.segmentation import RememberingSegmenter
 from twig_assets.sensors.jobs import BATCH_ASSETS
 from twig_assets.tracking import Sender
 
@@ -25,7 +26,7 @@ MODEL_WORK: tuple[tuple[Any, str], ...] = (
     (first_images, "generate"),
     (first_masks, "masks_from"),
     (second_images, "regenerate"),
-    (second_images, "segment"),
+    (RememberingSegmenter, "segmentations"),
     (Judge, "shown"),
 )
 """The functions in which a batch's models work, each with the module or class where it is looked up."""
