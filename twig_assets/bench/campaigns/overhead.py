@@ -9,8 +9,9 @@ from unittest.mock import patch
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance import adherence, auditing
+from twig_assets.compliance import auditing
 from twig_assets.compliance.attempts import first_images, first_masks, second_images
+from twig_assets.judge.judge import Judge
 from twig_assets.sensors.jobs import BATCH_ASSETS
 from twig_assets.tracking import Sender
 
@@ -24,7 +25,7 @@ Clock = dict[str, float]
 def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
     """Draw and audit a batch of 64 prompts, with a clock on the work itself.
 
-    The overhead is all time that neither the models (generator, segmenter, CLIP) nor the comparison with protected
+    The overhead is all time that neither the models (generator, segmenter, judge) nor the comparison with protected
     works took: Dagster, catalog, artifact store, MLflow, thumbnails. `overhead_share` is overhead / models' time.
 
     Args:
@@ -74,7 +75,7 @@ def clocked(clock: Clock) -> Iterator[None]:
         (first_masks, "masks_from", "models"),
         (second_images, "regenerate", "models"),
         (second_images, "segment", "models"),
-        (adherence, "clip_similarity", "models"),
+        (Judge, "shown", "models"),
         (auditing, "audit", "comparison"),
         (auditing, "planted_recall", "comparison"),
         (auditing, "ReferenceIndex", "comparison"),
