@@ -4,10 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import CampaignWorkspace, Ended
+from twig_assets.bench.campaigns.end_to_end.asked import Asked
+from twig_assets.bench.campaigns.end_to_end.judging import rows
+from twig_assets.bench.campaigns.end_to_end.outcomes import read_outcomes
 from twig_assets.bench.campaigns.overhead import clocked
 from twig_assets.bench.campaigns.unchanged_batches import TICKS, GuardedModels, many_batches, opened
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize
+from twig_assets.campaign import load_campaign
+from twig_assets.catalog.store import ArtifactStore
+from twig_assets.prompts import read_prompts
 from twig_assets.sensors.jobs import BATCH_ASSETS
+from twig_assets.settings.home import artifact_root
 
 
 @pytest.fixture
@@ -32,3 +40,22 @@ def test_every_function_whose_time_is_measured_exists() -> None:
     clock: dict[str, float] = {}
     with clocked(clock):
         assert set(clock) == {"models", "comparison", "mlflow", "store", "catalog"}
+
+
+def test_what_came_of_every_prompt_is_read_and_judged(first_run: tuple[CampaignWorkspace, Ended]) -> None:
+    workspace, _ = first_run
+    asked = [Asked("ordinary", row.text, row.seed, ("owl",), "plain") for row in read_prompts(workspace.campaign)]
+    with workspace.in_environment():
+        campaign, store = load_campaign(workspace.name, workspace.root), ArtifactStore(artifact_root())
+        outcomes = read_outcomes(campaign, asked)
+        published = sorted(store.read_image(sha256).tobytes() for sha256 in workspace.released().values())
+        with pytest.raises(ValueError, match="other prompts"):
+            read_outcomes(campaign, asked[::-1])
+    assert published == sorted(outcome.released.tobytes() for outcome in outcomes if outcome.released is not None)
+    assert [outcome.asked.text for outcome in outcomes] == [row.text for row in read_prompts(workspace.campaign)]
+    judged = rows(outcomes)
+    assert sum(row["attempts"] for row in judged) == len({i[:3] for i in workspace.images() if i[1] == "regenerated"})
+    for outcome, row in zip(outcomes, judged, strict=True):
+        assert row["released"] is (outcome.released is not None) is (outcome.reason == "")
+        assert row["as_asked"] == (row["named"] == "owl")
+        assert (row["plain_copy"], row["copy"]) == (False, False), "two steps draw nothing that could be a copy"

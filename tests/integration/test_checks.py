@@ -5,8 +5,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import select
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, CampaignWorkspace, Ended
+from twig_assets.catalog.models import Image
 from twig_assets.resources import ModelResource
 
 WARNINGS = {
@@ -41,13 +43,40 @@ def test_every_check_is_evaluated_for_its_batch_and_says_how_many(
         assert any(isinstance(value.value, int) for value in found.metadata.values()), check
 
 
-def test_a_run_without_changes_compares_no_image_with_its_prompt_again(finished: CampaignWorkspace) -> None:
-    compared = last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value
+def test_a_run_without_changes_judges_no_image_again(finished: CampaignWorkspace) -> None:
+    before = last(finished, "similarity_audits", "prompts_are_drawn").metadata
+    figures = {name: value.value for name, value in before.items()}
+    assert figures == {"as_asked": 3, "not_as_asked": 0, "cannot_tell": 0}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ModelResource, "clip", lambda self: pytest.fail("CLIP was opened"))
+        patch.setattr(ModelResource, "judge", lambda self: pytest.fail("the judge was opened"))
         ended = finished.run()
     assert ended.code == 0, ended.text
-    assert last(finished, "similarity_audits", "prompts_are_drawn").metadata["mean_margin"].value == compared
+    found = last(finished, "similarity_audits", "prompts_are_drawn").metadata
+    assert {name: value.value for name, value in found.items()} == figures
+
+
+def test_what_does_not_show_its_prompt_is_drawn_again_and_then_waits_for_a_person(finished: CampaignWorkspace) -> None:
+    """The bar is one that no picture reaches, and the images are judged by what was kept of them."""
+    images = finished.images()
+    finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
+    finished.write("policy.yaml", {**POLICY, "adherence": {"threshold": 2.0}})
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert (finished.released(), finished.images()) == ({}, images)
+    found = last(finished, "similarity_audits", "prompts_are_drawn")
+    assert (found.passed, found.metadata["not_as_asked"].value) == (False, 3)
+    finished.write("campaign.yaml", CAMPAIGN)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    again = set(finished.images()) - set(images)
+    assert sorted(image[:3] for image in again) == [(n, "regenerated", 1) for n in (1, 2, 3)]
+    with finished.catalog() as session:
+        rows = session.scalars(select(Image).where(Image.attempt == 1)).all()
+        assert {row.settings["applied"]["reason"] for row in rows} == {"lost_subject"}
+    finished.write("policy.yaml", POLICY)
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert len(finished.released()) == 3
 
 
 def test_quarantined_prompts_are_named_by_a_warning_that_stops_nothing(finished: CampaignWorkspace) -> None:

@@ -103,7 +103,8 @@ def test_what_always_fails_is_quarantined_after_exactly_its_attempts(workspace: 
     assert ended.code == 0, ended.text
     images = workspace.images()
     per_prompt = Counter((prompt, stage) for prompt, stage, *_ in images)
-    assert per_prompt == {(prompt, stage): 3 for prompt in (1, 2, 3) for stage in ("generated", "regenerated")}
+    counts = {"generated": 1, "regenerated": 3}
+    assert per_prompt == {(prompt, stage): counts[stage] for prompt in (1, 2, 3) for stage in counts}
     assert len({seed for _, _, _, seed, _ in images}) == len(images), "every attempt has new seeds"
     assert {verdict for _, verdict, *_ in workspace.verdicts()} == {"fail"}
     assert workspace.released() == {}

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from twig_assets.bench.report import Bar, BenchReport, Measured, commit_of, environment
 
@@ -15,6 +16,7 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 # itself, whose layer it checks. A test imports every one.
 MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
+    "campaign": "twig_assets.bench.campaigns.campaign",
     "detectors": "twig_assets.bench.audit.detectors",
     "faults": "twig_assets.bench.campaigns.faults",
     "model-zoo": "twig_assets.bench.models.model_zoo",
@@ -24,6 +26,7 @@ MODULES = {
 }
 
 _CHOOSABLE = "ablation"
+_LARGER = "campaign"
 
 
 class UnknownBenchmarkError(ValueError):
@@ -41,6 +44,7 @@ def run(
     grid: Path | None = None,
     methods: list[str] | None = None,
     tasks: list[str] | None = None,
+    full: bool = False,
 ) -> BenchReport:
     """Run one benchmark.
 
@@ -50,20 +54,25 @@ def run(
         grid: Also write a PNG of samples there, for a person to look at.
         methods: For `ablation`: measure only these methods; all when None.
         tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
+        full: For `campaign`: take a larger sample; the report says so.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.
 
     Raises:
-        UnknownBenchmarkError: If there is no such benchmark, or it has no methods and tasks to choose from.
+        UnknownBenchmarkError: If there is no such benchmark, or it has no methods and tasks to choose from, or no
+            larger sample.
     """
     if name not in MODULES:
         raise UnknownBenchmarkError(f"There is no benchmark '{name}'; choose one of: {', '.join(names())}.")
-    choice = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
+    choice: dict[str, Any] = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
     if not choice and (methods or tasks):
         raise UnknownBenchmarkError(f"Only {_CHOOSABLE} has methods and tasks; leave them out for '{name}'.")
+    if full and name != _LARGER:
+        raise UnknownBenchmarkError(f"Only {_LARGER} has a larger sample; leave --full out for '{name}'.")
+    if full:
+        choice = {"full": True}
     with contextlib.redirect_stdout(sys.stderr):
         measured = import_module(MODULES[name]).measure(quick=quick, grid=grid, **choice)
-    return BenchReport(
-        bench=name, commit=commit_of(), environment=environment(quick), bars=measured.bars, rows=measured.rows
-    )
+    described = environment(quick) | ({"full": True} if full else {})
+    return BenchReport(bench=name, commit=commit_of(), environment=described, bars=measured.bars, rows=measured.rows)

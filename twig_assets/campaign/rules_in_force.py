@@ -126,10 +126,14 @@ def generated_settings(campaign: Campaign) -> dict[str, Any]:
 
 
 def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:
-    """The same for a second image of an attempt, from 0."""
+    """The same for a second image of an attempt, from 0.
+
+    Why there is an attempt changes how it is drawn, and is no part of this: it is known only when the image is drawn.
+    """
     return {
         **generated_settings(campaign),
-        "regeneration": campaign.regeneration.for_attempt(attempt).model_dump(mode="json"),
+        "regeneration": campaign.regeneration.model_dump(mode="json"),
+        "attempt": attempt,
         "segmenter": segmenter_name(campaign),
     }
 

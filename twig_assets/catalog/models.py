@@ -210,7 +210,7 @@ class CorpusVersion(Base):
 class Image(Base):
     """A picture that a model made for a prompt; `sha256` names its PNG in the artifact store.
 
-    `settings` holds, besides what its hash covers, why a second image was drawn again and the settings that followed.
+    `settings` holds, besides what its hash covers, why a second image was drawn again and with what (`applied`).
     """
 
     __tablename__ = "image"

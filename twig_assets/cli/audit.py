@@ -1,6 +1,7 @@
 """Commands that compare images with protected works, and decide on what was found: audit, calibrate, review."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,14 +73,26 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("calibration"),
     rate: Annotated[float, typer.Option(help="Wanted share of clean images that fail, 0 to 1.")] = 0.01,
     copies: Annotated[int, typer.Option(min=0, help="Copies of works to plant, to see what is found.")] = 72,
+    like: Annotated[
+        Path | None, typer.Option(help="Images that you will audit: says whether the clean ones are like them.")
+    ] = None,
+    loosen: Annotated[
+        bool, typer.Option("--loosen", help="Let thresholds become looser than those of the policy to start from.")
+    ] = False,
 ) -> None:
-    """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies."""
+    """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies.
+
+    Wants a few hundred clean images. No threshold becomes looser than the policy's to start from without --loosen.
+    """
     from twig_assets.folder_audit import calibrate_folder
     from twig_assets.similarity import Policy, read_policy
 
     rules = read_policy(policy) if policy else Policy()
     with interruptible("What was compared"):
-        calibration = calibrate_folder(images, references, rules, out, false_alarms=rate, copies=copies, bars=True)
+        proposed = calibrate_folder(
+            images, references, rules, out, false_alarms=rate, copies=copies, loosen=loosen, like=like, bars=True
+        )
+    calibration = proposed.calibration
     table = Table("score", "fails from", "false alarms", "copies found")
     for proposal in calibration.proposals:
         copied = "-" if proposal.detected is None else f"{proposal.detected:.0%}"
@@ -92,7 +105,14 @@ def calibrate(
     together = "-" if calibration.detected is None else f"{calibration.detected:.0%}"
     table.add_row("together", "", f"{calibration.false_alarms:.2%} (not above {calibration.upper:.2%})", together)
     console.print(table)
+    for warning in proposed.warnings:
+        errors.print(f"[yellow]beware[/] {escape(warning)}", soft_wrap=True)
+    if proposed.clean:
+        console.print(f"Holds for images like these: {proposed.clean}", soft_wrap=True, markup=False)
     console.print(f"Policy: {out / 'policy.yaml'}   Page: {out / 'calibration.html'}", soft_wrap=True, markup=False)
+    command = ["twig", "audit", str(like or "IMAGES"), "--references", str(references)]
+    next_command = shlex.join([*command, "--policy", str(out / "policy.yaml")])
+    console.print(f"Next: {next_command}", soft_wrap=True, markup=False)
 
 
 def review(

@@ -14,6 +14,7 @@ def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `list` names them.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A smaller sample.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Of `campaign`: a larger sample.")] = False,
     grid: Annotated[Path | None, typer.Option(help="Also save a PNG of the images that were judged.")] = None,
     methods: Annotated[str | None, typer.Option(help="Of `ablation`: only these, with commas between.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Of `ablation`: only these, with commas between; or `all`.")] = None,
@@ -26,7 +27,7 @@ def bench(
         return
     use_one_thread()
     quiet_model_libraries()
-    measured = benchmarks.run(name, quick, grid, _listed(methods), _listed(tasks))
+    measured = benchmarks.run(name, quick, grid, _listed(methods), _listed(tasks), full)
     if as_json:
         sys.stdout.write(measured.to_json() + "\n")
     else:

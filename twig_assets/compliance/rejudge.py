@@ -9,6 +9,7 @@ from twig_assets.catalog.models import Audit, AuditMatch
 from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
 from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.verdicts.rule import limit_of
 
 
 def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_id: int, run_id: str) -> list[Audit]:
@@ -37,7 +38,8 @@ def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_i
     for audit in earlier.all():
         if audit.image_id in written or audit.versions != versions:
             continue
-        judged = verdict_of_scores(audit.scores, audit.thresholds, audit.verdict, policy)  # type: ignore[arg-type]
+        kept = [match.scores for match in audit.matches]
+        judged = verdict_of_scores(audit.scores, audit.thresholds, audit.verdict, policy, kept)  # type: ignore[arg-type]
         if judged:
             written[audit.image_id] = _write(session, audit, judged, policy, policy_id, run_id)
     return list(written.values())
@@ -46,7 +48,7 @@ def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_i
 def _write(
     session: Session, earlier: Audit, judged: StoredVerdict, policy: Policy, policy_id: int, run_id: str
 ) -> Audit:
-    nearest = _nearest(earlier, judged)
+    nearest = _nearest(earlier, judged, policy)
     named = f" to {nearest.reference.title!r}" if nearest else ""
     audit = Audit(
         image_id=earlier.image_id,
@@ -69,9 +71,13 @@ def _write(
     return audit
 
 
-def _nearest(earlier: Audit, judged: StoredVerdict) -> AuditMatch | None:
-    """The kept match whose decisive score is the image's own."""
+def _nearest(earlier: Audit, judged: StoredVerdict, policy: Policy) -> AuditMatch | None:
+    """The kept match that the verdict rests on: the nearest by the decisive score that has it by itself."""
     if judged.decisive is None:
         return None
+    limit = limit_of(judged.decisive, policy.model_dump())
     best = earlier.scores[judged.decisive]
-    return next((match for match in earlier.matches if match.scores.get(judged.decisive) == best), None)
+    having = [match for match in earlier.matches if limit and limit.verdict(match.scores) == judged.verdict]
+    nearest = [match for match in having if match.scores.get(judged.decisive) == best]
+    # Beside the work with the highest SSIM an image may pass, because nothing bears it out.
+    return next(iter(nearest if judged.verdict == "pass" else [*nearest, *having]), None)

@@ -99,7 +99,8 @@ class Standing:
 
     @property
     def _order(self) -> tuple[float, int]:
-        return (1.0 if self.similarity is None else self.similarity), self.attempt
+        """Least similar first; of equals, and where nobody could say, the newest."""
+        return (1.0 if self.similarity is None else self.similarity), -self.attempt
 
 
 def release_terms(state: CandidateState, decision: str | None, adherence: str | None) -> ReleaseTerms:

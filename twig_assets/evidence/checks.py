@@ -102,12 +102,12 @@ def check_artifacts(store: ArtifactStore, artifacts: Iterable[Artifact]) -> Iter
             yield Finding(artifact.subject, f"names no artifact: {error}")
 
 
-_RESULTS = ("avoided", "works", "rerun", "evidence_of_copy", "acted_with")
+_RESULTS = ("applied", "avoided", "avoidance", "works")
 _NAMED: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     Prompt: ("sha256", lambda row: sha256_of({"text": row.text, "seed": row.seed})),
     Model: ("sha256", lambda row: sha256_of(row.content)),
     ConceptEdit: ("settings_sha256", lambda row: sha256_of(row.settings)),
-    # What followed from the images before (what was avoided, why, and how) is noted among the settings of an image.
+    # What was avoided, how, which works, and how a rerun differed is noted among an image's settings, but is a result.
     Image: ("settings_sha256", lambda row: sha256_of({k: v for k, v in row.settings.items() if k not in _RESULTS})),
     PolicyRow: ("sha256", lambda row: sha256_of(row.body)),
     CorpusVersion: ("sha256", lambda row: hashlib.sha256("\n".join(sorted(row.members)).encode()).hexdigest()),

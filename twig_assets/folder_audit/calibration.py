@@ -11,6 +11,7 @@ import numpy as np
 from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result, compare
 from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.looks import Looks, differences, looks_of
 from twig_assets.folder_audit.planted import planted
 from twig_assets.folder_audit.progress import Bar, Comparing
 from twig_assets.folder_audit.run import files_to_audit
@@ -21,6 +22,21 @@ from twig_assets.similarity import Calibration, Limit, Policy
 from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
 
 BINS = 48
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A proposed policy and what it is worth.
+
+    Attributes:
+        calibration: The proposal.
+        clean: What the clean images look like; None if none of them can be read.
+        warnings: Why it may not hold, each a sentence with what to do.
+    """
+
+    calibration: Calibration
+    clean: Looks | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,10 @@ def calibrate_folder(
     *,
     false_alarms: float = 0.01,
     copies: int = 72,
+    loosen: bool = False,
+    like: Path | None = None,
     bars: bool = False,
-) -> Calibration:
+) -> Proposed:
     """Propose a policy; writes `policy.yaml` and `calibration.html`, and goes on where an earlier run stopped.
 
     Args:
@@ -53,6 +71,8 @@ def calibrate_folder(
         out: Where results go; the folder of an earlier audit saves comparing again.
         false_alarms: Wanted share of clean images that fail.
         copies: How many copies of works to plant, to see what the thresholds find.
+        loosen: Whether a threshold may become looser than it is in `policy`.
+        like: A folder of images that are to be audited, to see whether the clean ones are like them.
         bars: Whether to show progress on standard error.
 
     Raises:
@@ -62,6 +82,7 @@ def calibrate_folder(
         WorkError: If `out` cannot be used, or a file changes while it is read.
     """
     files, _ = files_to_audit(images, references, out)
+    audited, _ = files_to_audit(like, references, out) if like else ([], [])
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
             corpus = prepare_corpus(references, work, bar.reach)
@@ -71,7 +92,9 @@ def calibrate_folder(
             queries = [copy.query for copy in planted(corpus, copies)]
             planted_results = compare(queries, corpus, policy, work, progress)
     distinct = {image.sha256 or image.file.name: image.result for image in judged}.values()
-    proposed = propose(_scores(list(distinct)), _scores(planted_results), policy, false_alarms)
+    calibration = propose(_scores(list(distinct)), _scores(planted_results), policy, false_alarms, loosen)
+    clean = looks_of(files)
+    proposed = Proposed(calibration, clean, _warnings(calibration, clean, looks_of(audited)))
     try:
         write_whole(out / "policy.yaml", policy_file(proposed))
         write_whole(out / "calibration.html", _page(proposed))
@@ -80,14 +103,17 @@ def calibrate_folder(
     return proposed
 
 
-def policy_file(calibration: Calibration) -> str:
+def policy_file(proposed: Proposed) -> str:
     """The proposed policy as YAML, each threshold with what it was chosen by."""
+    calibration = proposed.calibration
     comments = {proposal.limit.field: _comment(proposal) for proposal in calibration.proposals}
     lines = [
         f"# Proposed from {calibration.images} clean images and {calibration.copies} planted copies, for "
         f"{calibration.wanted:.2%} false alarms at most.",
         f"# All thresholds together: {calibration.false_alarms:.2%} of the clean images fail (with 95 % confidence not "
         f"above {calibration.upper:.2%}).",
+        *([f"# The clean images: {proposed.clean}. The thresholds hold for images like these."] * bool(proposed.clean)),
+        *(f"# Beware: {warning}." for warning in proposed.warnings),
         f"# {OPINION}",
     ]
     for field, value in calibration.policy.model_dump(mode="json").items():
@@ -120,11 +146,25 @@ def _scores(results: Sequence[Result]) -> list[Scores | None]:
     return [None if result["verdict"] == "inconclusive" else result["scores"] for result in results]
 
 
-def _page(calibration: Calibration) -> str:
+def _warnings(calibration: Calibration, clean: Looks | None, audited: Looks | None) -> tuple[str, ...]:
+    differing = differences(clean, audited) if clean and audited else []
+    if calibration.images >= calibration.images_wanted:
+        return tuple(differing)
+    few = (
+        f"{calibration.images} clean images can promise no less than {calibration.promise:.1%} false alarms, even if "
+        f"none of them fails; take {calibration.images_wanted} or more for {calibration.wanted:.1%}"
+    )
+    return few, *differing
+
+
+def _page(proposed: Proposed) -> str:
+    calibration = proposed.calibration
     environment = page_templates(Path(__file__).parent)
     environment.filters["sign"] = _sign
     charts = [(proposal, chart(proposal)) for proposal in calibration.proposals]
-    return environment.get_template("calibration.html.j2").render(c=calibration, charts=charts, opinion=OPINION)
+    return environment.get_template("calibration.html.j2").render(
+        c=calibration, charts=charts, opinion=OPINION, clean=proposed.clean, warnings=proposed.warnings
+    )
 
 
 def _sign(limit: Limit) -> str:

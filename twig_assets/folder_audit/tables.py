@@ -14,8 +14,9 @@ from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
 from twig_assets.similarity import Policy
 
-_SCORES = ("ssim", "masked_ssim", "transform", "masked_transform", "hog_cosine", "pdq_distance", "sift_inliers")
-_MATCH_COLUMNS = (*_SCORES, "sscd_cosine", "alignment_strength", "aligned_ssim", "copied", "fired")
+_STRUCTURAL = ("ssim", "iw_ssim", "masked_ssim", "masked_iw_ssim", "transform", "masked_transform")
+_SCORES = (*_STRUCTURAL, "hog_cosine", "pdq_distance", "sift_inliers")
+_MATCH_COLUMNS = (*_SCORES, "sscd_cosine", "alignment_strength", "aligned_ssim", "aligned_iw_ssim", "copied", "fired")
 _IMAGE_COLUMNS = (*_SCORES, "alignment_strength", "sscd_cosine", "contrast", "mask_pixels")
 """The order of the columns since the first tables; the scores of later detectors follow."""
 

@@ -20,7 +20,7 @@ SIDE = 64
 RECORD = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("hog", np.float16, (hog.LENGTH,)), ("pdq", np.uint8, (32,))])
 """What is kept of a view of a reference to find it again: 15 KiB."""
 
-VERSION = 2
+VERSION = 3
 """Of the folder's content; what another version has written is discarded, and everything is compared again."""
 
 _TABLES = """

@@ -32,7 +32,7 @@ class Capability(StrEnum):
 
 
 _INSTEAD = {
-    Capability.GUIDANCE: "choose a strategy other than 'auto', 'forget' and 'delay'",
+    Capability.GUIDANCE: "choose a strategy other than 'delay'",
     Capability.CROSS_ATTENTION: "choose a strategy other than 'suppress' and 'relocate', and a mask source other than "
     "'bright_ending'",
     Capability.POOLED_TEXT: "edit the token embeddings alone",

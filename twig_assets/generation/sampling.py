@@ -46,6 +46,19 @@ class Guidance:
         return self.rescale * rescaled + (1 - self.rescale) * guided
 
 
+@dataclass(frozen=True, eq=False)
+class Begin:
+    """A drawing that begins late, from a picture with noise over it (SDEdit, Meng et al. 2022, arXiv 2108.01073).
+
+    Attributes:
+        clean: The picture's latents, (n, C, h, w).
+        index: How many of the steps are left out, at least 0 and less than there are.
+    """
+
+    clean: torch.Tensor
+    index: int
+
+
 @torch.no_grad()
 def denoise(
     family: ModelFamily,
@@ -57,6 +70,7 @@ def denoise(
     generators: Sequence[torch.Generator] | None = None,
     stop: int | None = None,
     unconditional: Conditioning | None = None,
+    begin: Begin | None = None,
 ) -> torch.Tensor:
     """Draw latents from noise.
 
@@ -70,33 +84,38 @@ def denoise(
         generators: n generators on the CPU, for a scheduler that adds noise at its steps.
         stop: After how many steps to stop; None goes on to the end.
         unconditional: What guidance starts from, n rows; the family's own when None.
+        begin: What the noise is laid over, and from which step on it is taken away; None begins with noise alone.
 
     Returns:
         Latents (n, C, h, w).
 
     Raises:
-        UnsupportedSchedulerError: If there are hooks, and the scheduler's clean prediction cannot be read.
+        UnsupportedSchedulerError: If there are hooks or `begin`, and the scheduler's clean prediction cannot be read.
         FloatingPointError: If there are hooks, and a prediction is not finite.
     """
     guidance = guidance or Guidance()
     height, width = (side * family.reduction for side in noise.shape[-2:])
     scheduler = family.scheduler(steps, (height, width))
-    reading = parametrisation(scheduler) if hooks else None
+    reading = parametrisation(scheduler) if hooks or begin else None
     # Without classifier-free guidance, or where the scale is an input of the model, there is no second half.
     twice = guidance.scale > 1 and Capability.GUIDANCE in family.capabilities
     if twice:
         if unconditional is None:
             unconditional = family.unconditional(len(noise), (height, width))
         conditioning = Conditioning.joined([unconditional, conditioning])
-    latents = noise * scheduler.init_noise_sigma
+    latents, first = noise * scheduler.init_noise_sigma, 0
+    if begin and reading:
+        first = begin.index
+        signal, noisy = reading.levels(scheduler.timesteps[first])
+        latents = (signal * begin.clean.to(noise) + noisy * noise).to(noise.dtype)
     with ExitStack() as stack:
         for hook in hooks:
             stack.enter_context(hook.attached())
-        for index, timestep in enumerate(scheduler.timesteps[:stop]):
+        for index, timestep in enumerate(scheduler.timesteps[first:stop], first):
             scale = guidance.scale_at(index, len(scheduler.timesteps))
             step = Step(index, len(scheduler.timesteps), timestep, scale)
             read = conditioning
-            for hook in hooks if twice else ():
+            for hook in hooks:
                 read = hook.condition(step, read)
             inputs = scheduler.scale_model_input(torch.cat([latents, latents]) if twice else latents, timestep)
             prediction = family.predict(inputs, timestep, read, scale)
@@ -105,7 +124,7 @@ def denoise(
                 for hook in hooks:
                     prompted = hook.guide(step, without, prompted)
                 prediction = guidance.combined(without, prompted, scale)
-            if reading:
+            if reading and hooks:
                 prediction = _steered(prediction, latents, step, read.rows(slice(-len(noise), None)), reading, hooks)
             latents = family.step(scheduler, prediction, timestep, latents, generators)
     return latents

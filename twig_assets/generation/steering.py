@@ -64,11 +64,12 @@ class SamplingHook:
         return nullcontext()
 
     def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
-        """What the denoiser reads at a step; called with guidance only.
+        """What the denoiser reads at a step.
 
         Args:
             step: The step.
-            conditioning: 2n rows: those of the n images without their prompts, then those with them.
+            conditioning: With guidance 2n rows: those of the n images without their prompts, then those with them.
+                Without guidance the n rows of the prompts.
         """
         return conditioning
 

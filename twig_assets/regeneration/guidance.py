@@ -31,5 +31,5 @@ def check_guidance(generation: GenerationSettings) -> None:
     if generation.guidance_scale <= 1:
         raise ValueError(
             f"guidance_scale {generation.guidance_scale:g} leaves no guidance to change; set it above 1, or choose "
-            f"another strategy than 'auto', 'forget' and 'delay'"
+            f"another strategy than 'delay'"
         )

@@ -34,5 +34,9 @@ def surroundings(clean: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def ground(clean: torch.Tensor) -> torch.Tensor:
     """Median latent, or colour, along the frame's edge, per image and channel: (n, C, 1, 1)."""
-    edges = [clean[..., 0, :], clean[..., -1, :], clean[..., 1:-1, 0], clean[..., 1:-1, -1]]
-    return torch.cat(edges, -1).median(-1).values[..., None, None]
+    return edge(clean).median(-1).values[..., None, None]
+
+
+def edge(clean: torch.Tensor) -> torch.Tensor:
+    """Latents, or colours, along the frame's edge: (n, C, cells)."""
+    return torch.cat([clean[..., 0, :], clean[..., -1, :], clean[..., 1:-1, 0], clean[..., 1:-1, -1]], -1)

@@ -1,29 +1,37 @@
 """Detecting, while an image is drawn and at no cost, that the model has memorised the picture of its prompt.
 
-A memorised prompt gives the same picture from every seed. So at the very first step, when there is only noise and an
-ordinary prompt's prediction is a blur, the prediction from a *new* seed already is the first image. (Wen et al. 2024,
-"Detecting, Explaining, and Mitigating Memorization in Diffusion Models", see the same at the same step in the size of
-the guidance.) Where concepts were removed from the model, copies are blurred and differ from each other; what shows
-then is the protected work itself, if it was given.
+At the very first step there is only noise, and an ordinary prompt's prediction is a blur: the mean of everything that
+the prompt could be. A memorised prompt's prediction already has the details of one picture, which are those of the
+first image, or of a protected work. (Wen et al. 2024, "Detecting, Explaining, and Mitigating Memorization in Diffusion
+Models", see the same at the same step in the size of the guidance.) So only details are compared. A blur on a white
+page is much like any plain work as a whole, and has none of its details.
 """
 
 import torch
+import torch.nn.functional as F
 
-from twig_assets.regeneration.latents import ground
 from twig_assets.settings.regeneration import RegenerationSettings
 
+# Side of the window whose mean is taken away, as a share of the frame's shorter side: what is left are the details.
+WINDOW = 3 / 16
 
-def explained(clean: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-    """Share of the pictures' contrast that predictions account for, (n,), at most 1.
 
-    It is 1 - |x - z|^2 / |z - ground of z|^2: 1 for the same picture, about 0 or less for another.
+def details(latents: torch.Tensor) -> torch.Tensor:
+    """Latents (n, C, h, w) without the local mean, which holds the ground, the light and what is blurred."""
+    half = max(1, int(min(latents.shape[-2:]) * WINDOW) // 2)
+    padded = F.pad(latents, (half,) * 4, mode="replicate")
+    return latents - F.avg_pool2d(padded, 2 * half + 1, stride=1)
+
+
+def shown(clean: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    """How far predictions show the details of pictures: the cosine of both details, (n, k), -1 to 1.
 
     Args:
         clean: Predicted clean latents (n, C, h, w).
-        pictures: Latents of the same shape, or (1, C, h, w) for all.
+        pictures: Latents (k, C, h, w).
     """
-    missed = (clean - pictures).square().flatten(1).sum(1)
-    return 1 - missed / (pictures - ground(pictures)).square().flatten(1).sum(1).clamp_min(1e-6)
+    predicted, drawn = (F.normalize(details(latents).flatten(1)) for latents in (clean, pictures.to(clean)))
+    return predicted @ drawn.T
 
 
 class MemorisationDetector:
@@ -38,11 +46,20 @@ class MemorisationDetector:
     def __init__(
         self, first_latents: torch.Tensor, references: torch.Tensor | None, settings: RegenerationSettings
     ) -> None:
-        self._first_latents, self._references, self._settings = first_latents, references, settings
+        self._first_latents, self._settings = first_latents, settings
+        self._references = first_latents[:0] if references is None else references
 
     def detect(self, clean: torch.Tensor) -> torch.Tensor:
         """Which prompts are memorised, bool (n,), by the predicted clean latents (n, C, h, w) of the first step."""
-        memorised = explained(clean, self._first_latents.to(clean)) >= self._settings.memorised
-        for work in () if self._references is None else self._references:
-            memorised = memorised | (explained(clean, work[None].to(clean)) >= self._settings.near_work)
-        return memorised
+        memorised = shown(clean, self._first_latents).diagonal() >= self._settings.memorised
+        return memorised | (shown(clean, self._references) >= self._settings.near_work).any(1)
+
+    def most_shown(self, clean: torch.Tensor, image: int) -> float:
+        """How far one prediction shows the first image of this number, or a protected work: the most of them.
+
+        Args:
+            clean: Predicted clean latents (1, C, h, w).
+            image: The number of an image of the batch.
+        """
+        pictures = torch.cat([self._first_latents[image, None], self._references.to(self._first_latents)])
+        return float(shown(clean, pictures).max())

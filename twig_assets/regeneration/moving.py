@@ -1,73 +1,137 @@
-"""Finding the object of a finished image, and moving it by pixels."""
+"""Moving the object of a finished image by pixels, as a whole with its ground."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from scipy.ndimage import binary_dilation, binary_fill_holes, binary_opening
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
 
-from twig_assets.generation import ModelFamily
-from twig_assets.regeneration.latents import ground
+from twig_assets.regeneration.overlap import iou
 from twig_assets.regeneration.placing import best_places
 
-_OBJECT = 0.3
+# How far what goes on behind the object is smoothed, as a share of the image's side.
+_SMOOTH = 1 / 16
 
 
-def objects(pictures: torch.Tensor) -> np.ndarray:
-    """Where something shows in pictures (n, 3, H, W): bool (n, H, W), true where a colour is far from the ground.
+@dataclass(frozen=True)
+class Costs:
+    """What a move costs, counted as overlap (intersection over union).
 
-    Specks are left out and holes filled, since a mask of Segment Anything has neither.
+    Attributes:
+        edge: Touching an edge of the frame, see `best_places`.
+        margin: From which distance of the edge on it costs nothing, in pixels.
+        bare: Leaving all of the frame bare; a part of it costs that part.
+        least_gain: By how much a move has to lower the overlap, all costs included; for less nothing is moved.
     """
-    off = (pictures - ground(pictures)).square().sum(1).sqrt().cpu().numpy()
-    shown = off > _OBJECT * np.quantile(off, 0.95, axis=(1, 2), keepdims=True)
-    return np.stack([binary_fill_holes(binary_opening(outline, np.ones((2, 2)))) for outline in shown])
+
+    edge: float
+    margin: int
+    bare: float = 0.0
+    least_gain: float = 0.0
 
 
-def outlines(family: ModelFamily, latents: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Where something shows in clean latents (n, C, h, w): bool (n, *size), from pictures of half the size.
+@dataclass(frozen=True)
+class Move:
+    """Where the object of an image goes.
 
-    Half the size takes a quarter of the decoding, and shows a sketch's outline nearly as well.
+    Attributes:
+        down: By how many pixels, negative for up; 0 where it stays.
+        right: And to the right.
+        before: Intersection over union of the object and the mask where it was drawn, 0 to 1.
+        after: The same where it goes.
     """
-    shown = torch.from_numpy(objects(family.decode(F.avg_pool2d(latents, 2)))).float()
-    return F.interpolate(shown[:, None], size=size)[:, 0].bool().numpy()
+
+    down: int
+    right: int
+    before: float
+    after: float
+
+    @property
+    def stays(self) -> bool:
+        """Whether the object stays where it was drawn."""
+        return not (self.down or self.right)
 
 
-def moved(images: np.ndarray, masks: np.ndarray, edge_cost: float, margin: int) -> np.ndarray:
-    """Images with their objects where they meet the masks least; an object that fills the frame stays where it is.
+@dataclass(frozen=True, eq=False)
+class Slid:
+    """An image that was moved.
+
+    Attributes:
+        image: uint8 (H, W, 3).
+        bare: bool (H, W), where the move left it bare and its pixels are made up.
+        covered: bool (H, W), where in it the object would be mirrored, and a colour stands instead.
+        shape: bool (H, W), the object, where it is now.
+    """
+
+    image: np.ndarray
+    bare: np.ndarray
+    covered: np.ndarray
+    shape: np.ndarray
+
+
+def best_move(shape: np.ndarray, mask: np.ndarray, costs: Costs) -> Move:
+    """The move to where an object meets a mask least, or none if that is not worth it.
 
     Args:
-        images: uint8 (n, H, W, 3).
-        masks: bool (n, H, W), what to avoid.
-        edge_cost: As in `best_places`.
-        margin: As in `best_places`, in pixels.
-
-    Returns:
-        uint8 of the same shape.
+        shape: The object, bool (H, W).
+        mask: What to avoid, bool (H, W).
+        costs: What a move costs.
     """
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    shapes, grounds = objects(pictures), (ground(pictures) * 255).round().byte().numpy()
-    results = []
-    for image, mask, shape, uncovered in zip(images, masks, shapes, grounds, strict=True):
-        best = best_places(shape[None], mask[None], 1, edge_cost, margin)
-        results.append(slid(image, int(best.down[0, 0]), int(best.right[0, 0]), shape, uncovered.reshape(3)))
-    return np.stack(results)
+    places = best_places(shape[None], mask[None], 1, costs.edge, costs.margin, costs.bare)
+    down, right, before = int(places.down[0, 0]), int(places.right[0, 0]), iou(shape, mask)
+    if before - places.cost[0, 0] < costs.least_gain:
+        return Move(0, 0, before, before)
+    return Move(down, right, before, iou(shifted(shape, down, right), mask))
 
 
-def slid(image: np.ndarray, down: int, right: int, shape: np.ndarray, uncovered: np.ndarray) -> np.ndarray:
-    """An image (H, W, 3) moved by whole pixels; what it leaves bare mirrors what is next to it, but for the object.
+def shifted(shape: np.ndarray, down: int, right: int) -> np.ndarray:
+    """A bool (H, W) moved by pixels; what leaves the frame is lost."""
+    height, width = shape.shape
+    down, right = int(np.clip(down, -height, height)), int(np.clip(right, -width, width))
+    there = np.zeros_like(shape)
+    there[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = shape[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    return there
+
+
+def slid(image: np.ndarray, move: Move, shape: np.ndarray, uncovered: Sequence[int] | np.ndarray) -> Slid:
+    """An image moved by whole pixels; what it leaves bare mirrors what is next to it, but for the object.
 
     Args:
         image: The image to move, uint8 (H, W, 3).
-        down: By how many pixels it is moved down; negative for up.
-        right: By how many pixels it is moved to the right; negative for left.
+        move: By how much.
         shape: bool (H, W), the object.
         uncovered: The colour (3,) that comes up where the object would be mirrored.
     """
-    rows, columns = _mirrored(image.shape[0], down), _mirrored(image.shape[1], right)
-    # A thirty-second of the image, since thin or pale parts of the object lie outside its outline.
-    near = binary_dilation(shape, iterations=max(1, len(shape) // 32))
-    bare = (rows != np.arange(len(rows)) - down)[:, None] | (columns != np.arange(len(columns)) - right)
+    rows, columns = _mirrored(image.shape[0], move.down), _mirrored(image.shape[1], move.right)
+    near = binary_dilation(shape, iterations=_rim(shape))
+    bare = (rows != np.arange(len(rows)) - move.down)[:, None] | (columns != np.arange(len(columns)) - move.right)
     sources = np.ix_(rows, columns)
-    return np.where((bare & near[sources])[..., None], uncovered, image[sources])
+    covered = bare & near[sources]
+    there = np.where(covered[..., None], np.asarray(uncovered, np.uint8), image[sources])
+    return Slid(there, bare, covered, shifted(shape, move.down, move.right))
+
+
+def continued(moved: Slid) -> np.ndarray:
+    """A moved image, uint8 (H, W, 3), whose bare part goes on with the ground where it would mirror the object.
+
+    There it has the colours of the nearest place that does not belong to the object, smoothed: one colour would show
+    as a patch on any ground that is not plain.
+    """
+    if not moved.covered.any():
+        return moved.image
+    # Neither where the object would be mirrored nor where it is now.
+    taken = moved.covered | binary_dilation(moved.shape, iterations=_rim(moved.shape))
+    rows, columns = distance_transform_edt(taken, return_distances=False, return_indices=True)
+    smooth = _SMOOTH * min(moved.bare.shape)
+    nearest = gaussian_filter(moved.image[rows, columns].astype(np.float32), (smooth, smooth, 0))
+    return np.where(moved.covered[..., None], nearest.round().astype(np.uint8), moved.image)
+
+
+def _rim(shape: np.ndarray) -> int:
+    """A thirty-second of the image, in pixels: thin or pale parts of an object lie outside its outline."""
+    return max(1, len(shape) // 32)
 
 
 def _mirrored(length: int, by: int) -> np.ndarray:

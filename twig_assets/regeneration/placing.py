@@ -28,7 +28,9 @@ class Places:
     right: np.ndarray
 
 
-def best_places(shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: float, margin: int) -> Places:
+def best_places(
+    shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: float, margin: int, bare_cost: float = 0.0
+) -> Places:
     """The shift by whole cells by which each shape meets each mask least, nearness to the frame's edge included.
 
     Args:
@@ -39,13 +41,16 @@ def best_places(shapes: np.ndarray, masks: np.ndarray, cell: int, edge_cost: flo
         edge_cost: What touching an edge costs, counted as intersection over union, 0 or more. From `margin` on it is
             nothing, and so it is where the shape is as near to the edge already.
         margin: Distance from the frame's edge in pixels, at least 1.
+        bare_cost: What it costs to leave all of the frame bare, counted likewise; a part of it costs that part.
     """
     height, width = shapes.shape[1] // cell, shapes.shape[2] // cell
     downs, rights = np.arange(-height + 1, height), np.arange(-width + 1, width)
     cost = _overlaps(shapes, masks, cell, downs, rights)
     free, crowded = zip(*(_room(shape, downs * cell, rights * cell, margin) for shape in shapes), strict=True)
     distance = np.square(downs)[:, None] + np.square(rights)
-    cost = np.where(np.stack(free), cost + edge_cost * np.stack(crowded) + _NO_GAIN * distance, _IMPOSSIBLE)
+    bare = 1 - (1 - abs(downs) / height)[:, None] * (1 - abs(rights) / width)
+    moving = _NO_GAIN * distance + bare_cost * bare
+    cost = np.where(np.stack(free), cost + edge_cost * np.stack(crowded) + moving, _IMPOSSIBLE)
     flat = cost.reshape(*cost.shape[:2], -1)
     at = flat.argmin(-1)
     return Places(flat.min(-1), downs[at // len(rights)], rights[at % len(rights)])

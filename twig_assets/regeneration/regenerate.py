@@ -1,13 +1,16 @@
 """TWIG's second step: the same prompt again, away from the first image's shape."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths, family_of
-from twig_assets.generation.sampling import image_size, sample
+from twig_assets.generation.sampling import image_size
+from twig_assets.regeneration.drawing import drawn_with
 from twig_assets.regeneration.latents import grown
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, strategy_named
+from twig_assets.regeneration.objects import Segment
+from twig_assets.regeneration.strategy import Batch, strategy_named
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
@@ -21,6 +24,9 @@ def regenerate(
     generation: GenerationSettings | None = None,
     references: Sequence[np.ndarray] = (),
     on_progress: Callable[[int], None] | None = None,
+    evidence: Sequence[bool] | None = None,
+    segment: Segment | None = None,
+    on_figures: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> np.ndarray:
     """Sample one new image per prompt that avoids the mask of the first one.
 
@@ -35,13 +41,20 @@ def regenerate(
         generation: The sampler's settings; the defaults when None.
         references: k protected works to keep away from, each uint8 (h, w, 3): of a large corpus the nearest ones.
         on_progress: Called with the number of images done so far.
+        evidence: For which of the n prompts an audit found a copy of a work in an earlier image: they count as
+            memorised at once. None is none of them.
+        segment: Gives the objects of images, uint8 (k, H, W, 3), as masks, bool (k, H, W), all False where there is
+            none to be used. `move` and `auto` ask it where an object's colour does not say where it is; without it
+            they go by the colour alone.
+        on_figures: Called with what was done to each image of a batch, as JSON takes it, batch by batch; under
+            `avoidance` how it keeps off the mask, see `strategies/move.py`.
 
     Returns:
         uint8 array of shape (n, H, W, 3).
 
     Raises:
-        ValueError: If the numbers or sizes of prompts, images, masks and seeds do not agree, a mask is empty, or
-            guidance has to be changed and there is none.
+        ValueError: If the numbers or sizes of prompts, images, masks, seeds and evidence do not agree, a mask is empty,
+            or guidance has to be changed and there is none.
         UnknownFamilyError: If no family knows the pipeline's class.
         MissingCapabilityError: If a strategy needs something that the model does not have.
         NoRoomError: If `relocate` is asked for and a mask covers everything.
@@ -60,25 +73,23 @@ def regenerate(
         strategy.check(generation, len(references))
         for capability in strategy.needs:
             family.require(capability, f"the strategy {strategy.name!r}")
+    copied = np.zeros(len(prompts), bool) if evidence is None else np.asarray(evidence, bool)
+    if copied.shape != (len(prompts),):
+        raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")
     masks = grown(masks, settings.dilation * family.reduction)
     works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
     for start in range(0, len(prompts), generation.batch_size):
         part = slice(start, start + generation.batch_size)
-        batch = Batch(family, prompts[part], seeds[part], images[part], masks[part], works, settings, generation)
-        batches.append(_regenerated(batch, [strategy(batch) for strategy in chosen]))
+        given = prompts[part], seeds[part], images[part], masks[part], works
+        batch = Batch(family, *given, settings, generation, copied[part], segment)
+        drawn, figures = drawn_with(batch, chosen)
+        batches.append(drawn)
+        if on_figures:
+            on_figures(figures)
         if on_progress:
             on_progress(min(start + generation.batch_size, len(prompts)))
     return np.concatenate(batches) if batches else images
-
-
-def _regenerated(batch: Batch, strategies: Sequence[RegenerationStrategy]) -> np.ndarray:
-    """The images of one batch, uint8 (n, H, W, 3), with strategies at work on it."""
-    noise = next((noise for strategy in strategies if (noise := strategy.noise()) is not None), None)
-    images = sample(batch.family, batch.prompts, batch.seeds, batch.generation, noise, strategies)
-    for strategy in strategies:
-        images = strategy.finish(images)
-    return images
 
 
 def _check_masks(

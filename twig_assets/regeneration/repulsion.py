@@ -43,11 +43,25 @@ def repelled(
 
 
 def repel(
-    prediction: Prediction, centres: torch.Tensor, weight: torch.Tensor, settings: RegenerationSettings
+    prediction: Prediction,
+    centres: torch.Tensor,
+    weight: torch.Tensor,
+    settings: RegenerationSettings,
+    near: torch.Tensor | None = None,
 ) -> Prediction:
-    """Keep the images of a batch away from centres; `centres` and `weight` are as in `repelled`."""
+    """Keep the images of a batch away from centres; `centres` and `weight` are as in `repelled`.
+
+    Args:
+        prediction: Of n images.
+        centres: See `repelled`.
+        weight: See `repelled`.
+        settings: The radius and the strength.
+        near: bool (n, k), which image is to be kept away from which centre; None is each from all.
+    """
     inside, about = weight.to(prediction.clean), centres.to(prediction.clean)
     radius = settings.radius * contrast(about, inside)
+    if near is not None:
+        radius = radius * near.to(radius)
     moved = repelled(prediction.clean, about, inside, radius, settings.strength)
     return prediction if moved is prediction.clean else replace(prediction, clean=moved)
 

@@ -1,9 +1,9 @@
 """What a regeneration strategy is: one file each in `strategies/`, found by the name that the settings give it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from twig_assets.generation import Capability, GenerationSettings, ModelFamily
 from twig_assets.generation.steering import SamplingHook
 from twig_assets.regeneration.latents import latent_mask
+from twig_assets.regeneration.objects import Segment
 from twig_assets.settings.regeneration import RegenerationSettings
 
 
@@ -27,6 +28,8 @@ class Batch:
         references: Latents of the protected works (k, C, h, w), if any are known.
         settings: How to avoid; its strength is above 0.
         generation: The sampler's settings.
+        evidence: bool (n,), for which prompts an audit found a copy of a work in an earlier image.
+        segment: Finds the objects of images, if there is a segmenter.
     """
 
     family: ModelFamily
@@ -37,6 +40,14 @@ class Batch:
     references: torch.Tensor | None
     settings: RegenerationSettings
     generation: GenerationSettings
+    evidence: np.ndarray
+    segment: Segment | None = None
+
+    def part(self, at: Sequence[int]) -> "Batch":
+        """The batch of the images at these positions."""
+        prompts, seeds, rows = [self.prompts[i] for i in at], [self.seeds[i] for i in at], list(at)
+        images, masks, evidence = self.images[rows], self.masks[rows], self.evidence[rows]
+        return replace(self, prompts=prompts, seeds=seeds, images=images, masks=masks, evidence=evidence)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,6 +64,21 @@ class Batch:
     def first_latents(self) -> torch.Tensor:
         """Latents of the first images, (n, C, h, w)."""
         return self.family.encode_images(self.images, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Redraw:
+    """Images of a batch that are worth another try.
+
+    Attributes:
+        at: Their k positions in the batch.
+        noise: What they start from then, (k, C, h, w).
+        figures: Where that noise comes from, for the `avoidance` of each.
+    """
+
+    at: list[int]
+    noise: torch.Tensor
+    figures: list[dict[str, Any]]
 
 
 class RegenerationStrategy(SamplingHook):
@@ -93,6 +119,17 @@ class RegenerationStrategy(SamplingHook):
     def finish(self, images: np.ndarray) -> np.ndarray:
         """The finished images of uint8 images (n, H, W, 3) as they were drawn."""
         return images
+
+    def redraw(self) -> Redraw | None:
+        """Which images, finished as they are, should be drawn once more from other noise, if any.
+
+        The second try is kept where it overlaps the mask less by its `figures` (`overlap` under `avoidance`).
+        """
+        return None
+
+    def figures(self) -> list[dict[str, Any]]:
+        """What was done to each of the n images once they are finished, by name, as JSON takes it."""
+        return [{} for _ in self.batch.prompts]
 
 
 # Name -> strategy; `register` adds to it.

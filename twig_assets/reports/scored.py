@@ -71,17 +71,13 @@ def _adherence_line(adherence: Adherence) -> AdherenceLine:
 
 
 def _rerun_line(image: Image, rows: Rows) -> RerunLine | None:
-    if "rerun" not in image.settings:
+    applied = image.settings.get("applied", {})
+    if not applied.get("reason"):
         return None
     first = next((i for i in rows.of(image.prompt) if i.stage == image.stage and i.attempt == 0), None)
-    before, now = (_acted_with(one.settings) if one else {} for one in (first, image))
+    before, now = first.settings.get("applied", {}).get("regeneration", {}) if first else {}, applied["regeneration"]
     return RerunLine(
-        reason=image.settings["rerun"],
-        evidence_of_copy=image.settings["evidence_of_copy"],
+        reason=applied["reason"],
+        evidence_of_copy=applied["evidence"],
         changed=[f"{k}: {before[k]} -> {now[k]}" for k in sorted(before) if k in now and before[k] != now[k]],
     )
-
-
-def _acted_with(settings: dict[str, Any]) -> dict[str, Any]:
-    acted: dict[str, Any] = settings.get("acted_with") or settings["regeneration"]
-    return acted

@@ -2,6 +2,7 @@
 
 from twig_assets.segmentation.bright_ending import bright_ending
 from twig_assets.segmentation.prompted import segment_at
+from twig_assets.segmentation.remembering import RememberingSegmenter
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.segmentation.segment import segment
 from twig_assets.segmentation.segmenter import SegmenterKind, load_segmenter
@@ -13,6 +14,7 @@ __all__ = [
     "MaskSettings",
     "Outcome",
     "RankedMask",
+    "RememberingSegmenter",
     "Segmentation",
     "SegmentationSettings",
     "SegmenterKind",

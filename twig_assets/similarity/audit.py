@@ -3,7 +3,8 @@
 A verdict is an opinion about similarity, not about infringement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -14,12 +15,23 @@ from twig_assets.similarity.corpus.references import EmptyCorpusError, Reference
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
-from twig_assets.similarity.structural.pair_scores import PairScores, make_exact, pair_scores
+from twig_assets.similarity.structural.pair_scores import Near, PairScores, make_exact, pair_scores
 from twig_assets.similarity.structural.pictures import BORDER
 from twig_assets.similarity.verdicts.policy import Policy
-from twig_assets.similarity.verdicts.rule import Limit, Triggered, Verdict, limit_of, most_severe, triggered
+from twig_assets.similarity.verdicts.rule import (
+    BORNE_OUT_BY,
+    Limit,
+    Triggered,
+    Verdict,
+    limits,
+    most_severe,
+    severity,
+    triggered,
+)
 
 LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
+SCORING = "2"
+"""Raised when this project's own scores change, so that no verdict rests on scores of before."""
 
 
 def audit(
@@ -68,16 +80,28 @@ def audit(
         index = ReferenceIndex(pixels, opened_sources(policy.model_dump())) if index is None else index
         if len(index) != len(references):
             raise ValueError(f"index: holds {len(index)} works, there are {len(references)} references")
-        scores = pair_scores(images[judged], pixels, masks=usable[judged], orientations=len(ORIENTATIONS), listed=kept)
+        scores = pair_scores(
+            images[judged],
+            pixels,
+            masks=usable[judged],
+            orientations=len(ORIENTATIONS),
+            listed=kept,
+            near=_near(policy),
+        )
         for row, i in enumerate(judged):
             mask_pixels = None if masks is None else int(masks[i].sum())
             nearest = np.argsort(-scores.whole[row], kind="stable")[:kept]
-            looked_at = [*nearest.tolist(), int(scores.masked[row].argmax())]
-            evidence = gather(index, pixels, images[i], policy.candidates, also=looked_at)
+            kinds = _structural_kinds(scores, row, policy)
+            alike = [reference for kind in kinds for reference in kind.alike()[:kept]]
+            looked_at = {*nearest.tolist(), *(kind.nearest for kind in kinds), *alike}
+            evidence = gather(index, pixels, images[i], policy.candidates, also=sorted(looked_at))
             copies = {pair.reference for pair in evidence if triggered(pair.scores, policy.model_dump())}
-            for reference in copies - set(looked_at):
+            for reference in sorted(copies - looked_at):
                 make_exact(scores, row, reference, images[i], pixels[reference], usable[i])
-            results[i] = _judge(names[i], images[i], mask_pixels, scores, row, evidence, references, policy, kept)
+            order = list(dict.fromkeys([*alike, *nearest.tolist()]))
+            results[i] = _judge(
+                names[i], images[i], mask_pixels, scores, row, kinds, order, evidence, references, policy, kept
+            )
     return [results[i] for i in range(len(images))]
 
 
@@ -98,9 +122,70 @@ def _usable_masks(images: np.ndarray, masks: np.ndarray | None, policy: Policy) 
 
 
 def _inconclusive(label: str, image: np.ndarray, reason: str, policy: Policy) -> AuditResult:
-    computed = ("ssim", "masked_ssim", *(detector.score for detector in detectors()))
+    structural = ("ssim", "iw_ssim", "masked_ssim", "masked_iw_ssim")
+    computed = (*structural, *(detector.score for detector in detectors()))
     scores: dict[str, float | None] = {**dict.fromkeys(computed), "contrast": float(image.std()), "mask_pixels": None}
     return AuditResult(label, "inconclusive", [reason], None, scores, policy.model_dump(), [], library_versions())
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """One kind of structural similarity of an image with all works.
+
+    Attributes:
+        title: What it is called in a sentence.
+        limit: Its threshold.
+        values: float64 (N,), the scores.
+        orientations: int (N,), indices into ORIENTATIONS.
+        informed: float64 (N,), what bears the scores out.
+    """
+
+    title: str
+    limit: Limit
+    values: np.ndarray
+    orientations: np.ndarray
+    informed: np.ndarray
+
+    @property
+    def nearest(self) -> int:
+        """The work with the highest score."""
+        return int(self.values.argmax())
+
+    def scores(self, reference: int) -> dict[str, float | None]:
+        """The scores that this threshold looks at, beside one work."""
+        second = BORNE_OUT_BY[self.limit.score]
+        return {self.limit.score: float(self.values[reference]), second: float(self.informed[reference])}
+
+    def alike(self) -> list[int]:
+        """The works that the image does not pass beside, the one with most in common first.
+
+        Where SSIM counts by itself, only the nearest, since that may be so beside half of a corpus.
+        """
+        margin = self.limit.margin
+        high = np.flatnonzero(self.values >= (self.limit.value or 0) - margin).tolist()
+        if self.limit.support is None:
+            high = [self.nearest] if high else []
+        verdicts = {i: self.limit.verdict(self.scores(i)) for i in high}
+        alike = [i for i in high if verdicts[i] != "pass"]
+        return sorted(alike, key=lambda i: (severity(verdicts[i]), -self.informed[i]))
+
+
+def _structural_kinds(scores: PairScores, row: int, policy: Policy) -> list[_Kind]:
+    """SSIM over the whole image and, if it has a mask, inside it."""
+    by_score = {limit.score: limit for limit in limits(policy.model_dump())}
+    kinds = [_Kind("SSIM", by_score["ssim"], scores.whole[row], scores.whole_orientation[row], scores.informed[row])]
+    if not np.isnan(scores.masked[row]).any():
+        of_mask = scores.masked[row], scores.masked_orientation[row], scores.masked_informed[row]
+        kinds.append(_Kind("SSIM inside the mask", by_score["masked_ssim"], *of_mask))
+    return kinds
+
+
+def _near(policy: Policy) -> Near | None:
+    """From where on SSIM decides if it is borne out; None where only the highest counts."""
+    if policy.iw_ssim_threshold is None:
+        return None
+    least = (policy.ssim_threshold, policy.masked_ssim_threshold, policy.iw_ssim_threshold)
+    return Near(*(value - policy.review_margin for value in least))
 
 
 class _Finding(NamedTuple):
@@ -123,6 +208,8 @@ def _judge(
     mask_pixels: int | None,
     scores: PairScores,
     row: int,
+    kinds: Sequence[_Kind],
+    nearest: Sequence[int],
     evidence: Sequence[Evidence],
     references: Sequence[ReferenceImage],
     policy: Policy,
@@ -130,7 +217,7 @@ def _judge(
 ) -> AuditResult:
     triggers = {pair.reference: triggered(pair.scores, policy.model_dump()) for pair in evidence}
     findings = [
-        *_structural_findings(scores, row, references, policy),
+        *(_structural_finding(kind, references) for kind in kinds),
         *_detector_findings(evidence, triggers, references),
     ]
     verdict = most_severe(finding.verdict for finding in findings)
@@ -139,14 +226,16 @@ def _judge(
     if mask_pixels is not None and not has_mask:
         reasons.append(f"the mask has too few pixels away from the edge for a score of its own ({mask_pixels} in all)")
     behind = [finding.reference for finding in findings if finding.verdict == verdict != "pass"]
-    order = list(dict.fromkeys([*behind, *np.argsort(-scores.whole[row], kind="stable").tolist()]))[:kept]
+    order = list(dict.fromkeys([*behind, *nearest]))[:kept]
     pairs = {pair.reference: pair for pair in evidence}
     matches = [
         _match(scores, row, rank, references[i], image, pairs[i], triggers[i]) for rank, i in enumerate(order, start=1)
     ]
     values: dict[str, float | None] = {
         "ssim": float(scores.whole[row].max()),
+        "iw_ssim": float(scores.informed[row].max()),
         "masked_ssim": float(scores.masked[row].max()) if has_mask else None,
+        "masked_iw_ssim": float(scores.masked_informed[row].max()) if has_mask else None,
         **_nearest_scores(evidence),
         "contrast": float(image.std()),
         "mask_pixels": mask_pixels,
@@ -156,31 +245,34 @@ def _judge(
     )
 
 
-def _structural_findings(
-    scores: PairScores, row: int, references: Sequence[ReferenceImage], policy: Policy
-) -> list[_Finding]:
-    """What the nearest reference says, over the whole picture and, if there is a mask, inside it."""
-    kinds = [("SSIM", "ssim", scores.whole[row], scores.whole_orientation[row])]
-    if not np.isnan(scores.masked[row]).any():
-        kinds.append(("SSIM inside the mask", "masked_ssim", scores.masked[row], scores.masked_orientation[row]))
-    findings = []
-    for title, name, values, orientations in kinds:
-        best, limit = int(values.argmax()), limit_of(name, policy.model_dump())
-        if limit is not None:
-            turned = "" if orientations[best] == 0 else f" ({ORIENTATIONS[orientations[best]]})"
-            beside = f"{title} {values[best]:.3f} to {references[best].title!r}{turned}"
-            findings.append(_structural_finding(beside, values[best], limit, best))
-    return findings
+def _structural_finding(kind: _Kind, references: Sequence[ReferenceImage]) -> _Finding:
+    """What the work that a kind of structural similarity rests on says."""
+    best = next(iter(kind.alike()), kind.nearest)
+    limit, scores = kind.limit, kind.scores(best)
+    turned = "" if kind.orientations[best] == 0 else f" ({ORIENTATIONS[kind.orientations[best]]})"
+    beside = f"{kind.title} {kind.values[best]:.3f} to {references[best].title!r}{turned}"
+    verdict = limit.verdict(scores)
+    if limit.reached(scores[limit.score]):
+        sentence = f"{beside} reaches the threshold {limit.value:g}"
+    elif verdict == "review":
+        sentence = f"{beside} is within {limit.margin:g} of the threshold {limit.value:g}"
+    else:
+        sentence = f"{beside} is the highest and stays below the threshold {limit.value:g}"
+    return _Finding(verdict, sentence + _borne_out(limit, scores), best)
 
 
-def _structural_finding(beside: str, score: float, limit: Limit, reference: int) -> _Finding:
-    sentences = {
-        "fail": f"{beside} reaches the threshold {limit.value:g}",
-        "review": f"{beside} is within {limit.margin:g} of the threshold {limit.value:g}",
-        "pass": f"{beside} is the highest and stays below the threshold {limit.value:g}",
-    }
-    verdict = limit.verdict(score)
-    return _Finding(verdict, sentences[verdict], reference)
+def _borne_out(limit: Limit, scores: Mapping[str, float | None]) -> str:
+    """Whether a score that is high enough to matter says something; empty where it is not, or need not be borne out."""
+    if limit.support is None or not limit.near(scores[limit.score]):
+        return ""
+    weighted, least = scores[limit.support.score], limit.support.value
+    if limit.supported(scores):
+        return f", and weighted by information it is {weighted:.3f}, {least:g} or more"
+    if limit.certain(scores):
+        return ", the very picture"
+    if limit.supported(scores, limit.margin):
+        return f", and weighted by information it is {weighted:.3f}, within {limit.margin:g} of {least:g}"
+    return f", but that is plain ground: weighted by information it is {weighted:.3f}, below {least:g}"
 
 
 def _detector_findings(
@@ -218,7 +310,9 @@ def _match(
         rank=rank,
         scores={
             "ssim": float(scores.whole[row, column]),
+            "iw_ssim": float(scores.informed[row, column]),
             "masked_ssim": masked if has_mask else None,
+            "masked_iw_ssim": float(scores.masked_informed[row, column]) if has_mask else None,
             **evidence.scores,
         },
         transform=ORIENTATIONS[scores.whole_orientation[row, column]],
@@ -239,5 +333,5 @@ def _nearest_scores(evidence: Sequence[Evidence]) -> dict[str, float | None]:
 
 
 def library_versions() -> dict[str, str]:
-    """Name -> version of the installed libraries that scores and verdicts depend on."""
-    return {library: version(library) for library in LIBRARIES}
+    """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
+    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}}

@@ -20,8 +20,9 @@ class Match:
     Attributes:
         reference_sha256: Hash of the reference's file.
         rank: 1 for the nearest.
-        scores: `ssim`, the best over the orientations, whole picture; `masked_ssim`, the best inside the image's mask,
-            None without a usable one; and those of the detectors, see `Evidence`.
+        scores: `ssim`, the best over the orientations, whole picture; `iw_ssim`, the same weighted by local
+            information; `masked_ssim` and `masked_iw_ssim`, likewise inside the image's mask, None without a usable
+            one; and those of the detectors, see `Evidence`.
         transform: The orientation of the reference that gave `ssim`.
         masked_transform: The orientation that gave `masked_ssim`.
         resized_from: Height and width of the reference if it had to be resized to the image's size, else None.
@@ -62,8 +63,9 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
         None if the row lacks a score that one of the thresholds limits, or another part of a match. A score of a
         detector that was not in use then may be missing.
     """
-    needed = {limit.score for limit in limits(thresholds) if limit.value is not None}
-    if not {*needed, *_DETAILS, "ssim", "masked_ssim", "aligned_ssim"} <= set(row):
+    used = [limit for limit in limits(thresholds) if limit.value is not None]
+    needed = {limit.score for limit in used} | {limit.support.score for limit in used if limit.support}
+    if not {*needed, *_DETAILS, "ssim", "masked_ssim", "aligned_iw_ssim"} <= set(row):
         return None
     scores = {name: value for name, value in row.items() if name not in (*_DETAILS, "reference_sha256", "rank")}
     unknown = {detector.score: None for detector in detectors() if detector.score not in scores}
@@ -86,13 +88,13 @@ class AuditResult:
 
     Attributes:
         label: The caller's name for the image.
-        verdict: `fail` from a threshold of SSIM on or when a detector triggers, `review` from the margin below the
-            threshold on, else `pass`; `inconclusive` for an image that cannot be judged.
+        verdict: `fail` from a threshold of SSIM on that is borne out or when a detector triggers, `review` near the
+            thresholds of SSIM, else `pass`; `inconclusive` for an image that cannot be judged. See `rule`.
         reasons: Sentences for a person.
         nearest: The reference behind the verdict; None if inconclusive.
-        scores: The score nearest to a copy, against any reference, of `ssim`, `masked_ssim` and every detector, None
-            if not computed; those of the detectors are of the candidates that they looked at closely. Also `contrast`
-            (standard deviation, 0 to 255) and `mask_pixels`.
+        scores: The score nearest to a copy, against any reference, of `ssim`, `iw_ssim`, `masked_ssim`,
+            `masked_iw_ssim` and every detector, None if not computed; those of the detectors are of the candidates that
+            they looked at closely. Also `contrast` (standard deviation, 0 to 255) and `mask_pixels`.
         thresholds: The policy's fields.
         matches: The nearest references: first those behind a verdict that is not `pass`, then by SSIM.
         versions: Library name -> version.

@@ -131,3 +131,8 @@ def test_an_unknown_benchmark_is_refused_with_the_list_of_those_that_exist() -> 
 def git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def test_a_benchmark_without_a_larger_sample_says_so() -> None:
+    with pytest.raises(bench.UnknownBenchmarkError, match="campaign has a larger sample"):
+        bench.run("model-zoo", full=True)

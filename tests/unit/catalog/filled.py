@@ -4,8 +4,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Audit, CorpusVersion, Image, Model, PolicyRow, Prompt, PromptBatch, Review
-from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.catalog.models import (
+    Adherence,
+    Audit,
+    CorpusVersion,
+    Image,
+    Model,
+    PolicyRow,
+    Prompt,
+    PromptBatch,
+    Review,
+)
+from twig_assets.compliance.candidates import PromptState, adherence_in_force, prompt_states
 
 BATCH = "demo-000"
 
@@ -37,6 +47,8 @@ class Filled:
             max_attempts=max_attempts,
             policy_sha256=digest("policy"),
             corpus_id=self.corpus("corpus"),
+            judge_sha256=digest("judge"),
+            threshold=0.0,
         )
 
     def _add(self, row):
@@ -72,8 +84,10 @@ class Filled:
             )
         )
 
-    def audit(self, image: Image, verdict: str) -> Audit:
-        """A verdict under the policy and corpus in force."""
+    def audit(self, image: Image, verdict: str, adherence: str | None = "as_asked", ssim: float | None = None) -> Audit:
+        """A verdict under the policy and corpus in force, and one by the judge in force unless it is None."""
+        if adherence is not None and not adherence_in_force(self.session, [image.id], self.rules):
+            self.adherence(image, adherence)
         policy = self._get_or_add(PolicyRow, self.rules.policy_sha256, body={})
         return self._add(
             Audit(
@@ -82,16 +96,35 @@ class Filled:
                 corpus_version_id=self.rules.corpus_id,
                 verdict=verdict,
                 reasons=["said"],
-                scores={},
+                scores={} if ssim is None else {"ssim": ssim},
                 thresholds={},
                 versions={},
                 run_id="run",
             )
         )
 
-    def judged(self, verdict: str, attempt: int = 0) -> Audit:
-        """A candidate with a verdict."""
-        return self.audit(self.image(attempt), verdict)
+    def adherence(self, image: Image, verdict: str) -> Adherence:
+        """A verdict by the judge and threshold in force."""
+        return self._add(
+            Adherence(
+                image_id=image.id,
+                judge_sha256=self.rules.judge_sha256,
+                verdict=verdict,
+                reason="said",
+                score=None if verdict == "cannot_tell" else 0.1 if verdict == "as_asked" else -0.1,
+                threshold=self.rules.threshold,
+                subject="thing",
+                taken_for="thing",
+                scores={},
+                run_id="run",
+            )
+        )
+
+    def judged(
+        self, verdict: str, attempt: int = 0, adherence: str | None = "as_asked", ssim: float | None = None
+    ) -> Audit:
+        """A candidate with its verdicts."""
+        return self.audit(self.image(attempt), verdict, adherence, ssim)
 
     def review(self, audit: Audit, decision: str) -> None:
         self._add(Review(audit_id=audit.id, decision=decision, who="a person", why="a reason"))

@@ -5,9 +5,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.unit.catalog.filled import Filled, digest
+from tests.unit.catalog.filled import BATCH, Filled, digest
 from twig_assets.catalog.models import Image, Mask, Release
-from twig_assets.compliance.candidates import attempt_seed, image_of, image_state, mask_of, missing_images
+from twig_assets.compliance.candidates import (
+    attempt_seed,
+    image_of,
+    image_state,
+    mask_of,
+    missing_images,
+    prompt_states,
+)
 
 
 @pytest.fixture
@@ -45,14 +52,68 @@ def test_an_unaudited_candidate_waits_at_its_attempt(filled: Filled) -> None:
     assert not (state.releasable)
 
 
-@pytest.mark.parametrize("verdict", ["pass", "review", "inconclusive"])
-def test_only_a_failed_candidate_is_drawn_again(filled: Filled, verdict: str) -> None:
-    filled.judged(verdict)
+@pytest.mark.parametrize(
+    ("verdict", "adherence", "again"),
+    [
+        ("pass", "as_asked", False),
+        ("pass", "not_as_asked", True),
+        ("pass", "cannot_tell", False),
+        ("review", "as_asked", True),
+        ("inconclusive", "as_asked", False),
+    ],
+)
+def test_what_another_draw_may_mend_is_drawn_again(filled: Filled, verdict: str, adherence: str, again: bool) -> None:
+    filled.judged(verdict, adherence=adherence)
     state = filled.state()
-    assert state.attempt == 0
-    assert not (state.failing)
-    assert not (state.quarantined)
-    assert state.releasable == (verdict == "pass")
+    assert (state.attempt, state.failing, state.quarantined) == (int(again), again, False)
+    assert state.releasable == ((verdict, adherence) == ("pass", "as_asked"))
+
+
+def test_a_later_attempt_that_is_worse_leaves_the_earlier_one_the_candidate(filled: Filled) -> None:
+    first = filled.judged("review", attempt=0, ssim=0.55)
+    filled.judged("fail", attempt=1, ssim=0.8)
+    state = filled.state()
+    assert (state.candidate, state.failing, state.attempt) == (first.image, True, 2)
+    filled.judged("pass", attempt=2, adherence="not_as_asked", ssim=0.1)
+    assert (filled.state().candidate.attempt, filled.state().state) == (2, "review")
+
+
+def test_a_run_that_only_judges_again_draws_nothing(filled: Filled) -> None:
+    """A policy that lets an earlier attempt pass makes that one the candidate, and no image is missing."""
+    images = [filled.image(attempt) for attempt in range(2)]
+    for image in images:
+        filled.audit(image, "fail")
+    filled.rules = replace(filled.rules, policy_sha256=digest("looser"))
+    filled.audit(images[0], "pass", ssim=0.5)
+    filled.audit(images[1], "fail", ssim=0.7)
+    [state] = filled.states()
+    assert (state.candidate, state.releasable) == (images[0], True)
+    assert missing_images(filled.session, [state], "regenerated", filled.rules) == []
+
+
+def test_all_attempts_avoid_the_same_first_image(filled: Filled) -> None:
+    filled.image(stage="generated")
+    filled.judged("fail")
+    [state] = filled.states()
+    assert (state.attempt, state.failing) == (1, True)
+    assert missing_images(filled.session, [state], "generated", filled.rules) == []
+    assert missing_images(filled.session, [state], "regenerated", filled.rules) == [state]
+
+
+def test_a_first_image_is_a_candidate_only_where_the_policy_says_so(filled: Filled) -> None:
+    first = filled.image(stage="generated")
+    filled.audit(first, "pass", ssim=0.1)
+    filled.judged("pass", adherence="not_as_asked", ssim=0.1)
+    assert filled.state().candidate != first
+    filled.rules = replace(filled.rules, first_images=True)
+    assert (filled.state().candidate, filled.state().releasable) == (first, True)
+
+
+def test_a_verdict_by_another_judge_or_threshold_does_not_count(filled: Filled) -> None:
+    filled.judged("pass")
+    for change in ({"judge_sha256": digest("other")}, {"threshold": 0.2}, {"threshold": None}):
+        rules = replace(filled.rules, **change)
+        assert prompt_states(filled.session, BATCH, rules)[0].state == "unaudited"
 
 
 def test_a_failed_candidate_makes_the_next_attempt_due(filled: Filled) -> None:
@@ -60,7 +121,7 @@ def test_a_failed_candidate_makes_the_next_attempt_due(filled: Filled) -> None:
     state = filled.state()
     assert state.failing
     assert state.attempt == 1
-    assert missing_images(filled.session, [state], "generated", filled.rules) == [state]
+    assert missing_images(filled.session, [state], "regenerated", filled.rules) == [state]
 
 
 def test_the_candidate_is_the_highest_attempt_whatever_came_last(filled: Filled) -> None:
@@ -227,9 +288,11 @@ def test_the_state_of_an_image_is_that_of_a_candidate_or_of_what_is_published(fi
     def state(image: Image) -> str | None:
         return image_state(filled.session, image, filled.rules)
 
-    assert (state(first), state(old.image), state(newer.image)) == (None, "released", "failed")
+    assert (state(first), state(old.image), state(newer.image)) == (None, "released", None)
     filled.review(old, "reject")
-    assert state(old.image) == "rejected"
+    assert (state(old.image), state(newer.image)) == ("rejected", None)
+    better = filled.judged("pass", 2)
+    assert (state(old.image), state(better.image)) == ("rejected", "releasable"), "published, and the candidate"
     release.withdrawn_at = release.released_at
     filled.session.flush()
     assert state(old.image) is None, "it is neither the candidate nor published"

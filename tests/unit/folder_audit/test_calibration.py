@@ -8,7 +8,7 @@ from PIL import Image
 
 from twig_assets.folder_audit import audit_folder, calibrate_folder
 from twig_assets.folder_audit.calibration import BINS, chart
-from twig_assets.similarity import Calibration, CalibrationError, Limit, Policy, read_policy
+from twig_assets.similarity import CalibrationError, Limit, Policy, read_policy
 from twig_assets.similarity.verdicts.calibrate import Proposal
 
 
@@ -29,12 +29,12 @@ def test_the_policy_that_is_written_passes_the_clean_images_and_fails_the_copies
 ) -> None:
     (clean / "broken.png").write_bytes(b"")
     out = tmp_path / "out"
-    found: Calibration = calibrate_folder(clean, references, Policy(), out, false_alarms=0.05, copies=4)
+    found = calibrate_folder(clean, references, Policy(), out, false_alarms=0.05, copies=4, loosen=True).calibration
     assert (found.images, found.copies, found.inconclusive) == (6, 4, 1)
     assert found.false_alarms == 0
     policy = read_policy(out / "policy.yaml")
     assert policy == found.policy
-    assert policy.ssim_threshold < Policy().ssim_threshold
+    assert policy.hog_cosine_at_least < Policy().hog_cosine_at_least
     judged = audit_folder(clean, references, policy, out, sample=0).judged
     assert {one.verdict for one in judged} <= {"pass", "review", "inconclusive"}
     verdicts = {one.file.name: one.verdict for one in audit_folder(images, references, policy, out, sample=0).judged}
@@ -42,6 +42,35 @@ def test_the_policy_that_is_written_passes_the_clean_images_and_fails_the_copies
     page = (out / "calibration.html").read_text()
     assert "://" not in page
     assert page.count('class="up"') == len(found.proposals)
+
+
+def test_few_images_loosen_nothing_and_what_they_can_promise_is_said(
+    clean: Path, references: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    proposed = calibrate_folder(clean, references, Policy(), out, copies=0)
+    assert proposed.calibration.policy == read_policy(out / "policy.yaml") == Policy()
+    [warning] = proposed.warnings
+    assert "6 clean images can promise no less than 39.3% false alarms" in warning
+    assert "take 300 or more for 1.0%" in warning
+    assert "Beware: 6 clean images" in (out / "policy.yaml").read_text()
+    assert "Beware: 6 clean images" in (out / "calibration.html").read_text()
+
+
+def test_images_unlike_those_to_be_audited_are_told(clean: Path, references: Path, tmp_path: Path) -> None:
+    audited = tmp_path / "audited"
+    audited.mkdir()
+    for i in range(3):
+        sheet = Image.new("RGB", (300, 200), "white")
+        sheet.paste((i, 0, 0), (100, 50, 160, 110))
+        sheet.save(audited / f"{i}.png")
+    (audited / "note.txt").write_text("no image")
+    proposed = calibrate_folder(clean, references, Policy(), tmp_path / "out", copies=0, like=audited)
+    _, size, kind = proposed.warnings
+    assert "measure 300 px and the clean ones 40 px" in size
+    assert "100% of the images to be audited are mostly plain ground, and 0% of the clean ones" in kind
+    alike = calibrate_folder(clean, references, Policy(), tmp_path / "other", copies=0, like=clean)
+    assert len(alike.warnings) == 1
 
 
 def test_images_that_are_copies_are_refused_as_clean(images: Path, references: Path, tmp_path: Path) -> None:

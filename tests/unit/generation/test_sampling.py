@@ -6,7 +6,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from twig_assets.generation import Capability, GenerationSettings, UnsupportedSchedulerError, family_of, generate
-from twig_assets.generation.sampling import Guidance, denoise, sample
+from twig_assets.generation.sampling import Begin, Guidance, denoise, sample
 from twig_assets.generation.steering import SamplingHook, Steering
 
 FAST = GenerationSettings(steps=4, batch_size=4)
@@ -87,6 +87,19 @@ def test_the_loop_stops_where_it_is_told_to(family):
     hook = Steering(lambda prediction: predictions.append(prediction) or prediction)
     denoise(family, family.encode(PROMPTS), noise(family), 5, hooks=[hook], stop=2)
     assert [prediction.step.index for prediction in predictions] == [0, 1]
+
+
+def test_a_drawing_that_begins_late_takes_only_the_last_steps_from_the_picture_with_noise_over_it(family):
+    clean, predictions = torch.full((2, 4, 16, 16), 0.3), []
+    hook = Steering(lambda prediction: predictions.append(prediction) or prediction)
+    latents = denoise(family, family.encode(PROMPTS), noise(family), 5, hooks=[hook], begin=Begin(clean, 3))
+    assert [prediction.step.index for prediction in predictions] == [3, 4]
+    first = predictions[0]
+    torch.testing.assert_close(first.sample, first.signal * clean + first.noise * noise(family).float())
+    held = Steering(lambda prediction: replace(prediction, clean=clean))
+    ended = denoise(family, family.encode(PROMPTS), noise(family), 5, hooks=[held], begin=Begin(clean, 3))
+    torch.testing.assert_close(ended, clean, atol=0.02, rtol=0.02)
+    assert not torch.equal(latents, ended)
 
 
 class _OtherPrompt(SamplingHook):

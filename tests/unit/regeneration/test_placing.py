@@ -52,6 +52,18 @@ def test_what_would_touch_an_edge_only_to_get_away_a_little_further_stays_off_it
     assert best(box(0, 24), box(40, 40), edge_cost=10.0)[0] == 0
 
 
+def test_a_move_goes_less_far_where_leaving_the_frame_bare_costs_something():
+    shape, mask = box(10, 24, 20, 20), box(16, 16, 48, 32)
+
+    def moved_by(bare_cost):
+        places = best_places(shape[None], mask[None], 1, 0.0, CELL, bare_cost)
+        return abs(int(places.down[0, 0])) + abs(int(places.right[0, 0])), places.cost[0, 0]
+
+    (free, free_cost), (dear, dear_cost), (dearest, _) = moved_by(0.0), moved_by(0.3), moved_by(10.0)
+    assert free > dear > dearest == 0
+    assert iou(shape, mask) > dear_cost > free_cost
+
+
 def test_what_an_edge_cuts_stays_on_it_and_what_only_touches_it_does_not():
     cut, touching = box(0, 24), box(8, 24) | box(0, 30, 8, 4)
     mask = box(0, 0, 24, 64)

@@ -336,5 +336,5 @@ def test_a_title_that_means_nothing_else_waits_because_the_model_drew_the_work(f
     filler.audit(filler.image(prompt, drawing("owl")[0], "regenerated"), shows="cannot_tell")
     [line] = report(filler).held
     assert line.outcome == "waiting"
-    assert str(line.why).startswith("the model drew the protected work itself (salt clock at low tide), and of nothing")
+    assert str(line.why).startswith("the model drew the protected work itself (salt clock at low tide); nothing else")
     assert "twig review" in str(line.next_step)

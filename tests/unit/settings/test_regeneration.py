@@ -1,28 +1,50 @@
-import itertools
-
 import pytest
+from pydantic import ValidationError
 
 from twig_assets.settings.regeneration import RegenerationSettings
 
-
-def test_every_attempt_is_stronger_than_the_one_before():
-    attempts = [RegenerationSettings().for_attempt(attempt) for attempt in range(10)]
-    assert attempts[0] == RegenerationSettings()
-    for before, after in itertools.pairwise(attempts):
-        assert (after.until, after.delay_until, after.radius) >= (before.until, before.delay_until, before.radius)
-        assert after.memorised <= before.memorised
-        assert after.near_work <= before.near_work
-    assert attempts[1].until > attempts[0].until
-    assert (attempts[1].memorised, attempts[1].near_work) == pytest.approx((0.7, 0.45))
-    assert (attempts[9].memorised, attempts[9].near_work) == (0.3, 0.3)
+SETTINGS = RegenerationSettings(until=0.5, radius=0.6, delay_until=0.9, trigger=0.4, strength_per_attempt=0.2)
 
 
-def test_every_further_attempt_acts_for_longer_and_from_further_away():
-    settings = RegenerationSettings(until=0.5, radius=0.6, delay_until=0.9, strength_per_attempt=0.2)
-    assert [settings.for_attempt(k).until for k in range(4)] == pytest.approx([0.5, 0.7, 0.9, 1.0])
-    assert [settings.for_attempt(k).radius for k in range(3)] == pytest.approx([0.6, 0.8, 1.0])
-    assert [settings.for_attempt(k).delay_until for k in range(2)] == pytest.approx([0.9, 1.0])
+def changed(reason, attempt=1, settings=SETTINGS):
+    """The fields that a rerun changes, with their new values."""
+    after, before = settings.for_rerun(reason, attempt).model_dump(), settings.model_dump()
+    return {name: value for name, value in after.items() if value != before[name]}
 
 
-def test_a_threshold_that_was_set_below_the_least_stays_where_it_was_set():
-    assert RegenerationSettings(near_work=0.1).for_attempt(3).near_work == 0.1
+@pytest.mark.parametrize("reason", ["copy", "near_miss", "lost_subject"])
+def test_the_first_attempt_has_the_settings_themselves(reason):
+    assert SETTINGS.for_rerun(reason, 0) == SETTINGS
+
+
+def test_after_a_copy_every_attempt_acts_for_longer_from_further_away_and_leaves_out_words_upon_less():
+    attempts = [SETTINGS.for_rerun("copy", k) for k in range(4)]
+    assert [settings.until for settings in attempts] == pytest.approx([0.5, 0.7, 0.9, 1.0])
+    assert [settings.radius for settings in attempts] == pytest.approx([0.6, 0.8, 1.0, 1.2])
+    assert [settings.delay_until for settings in attempts] == pytest.approx([0.9, 1.0, 1.0, 1.0])
+    assert [settings.trigger for settings in attempts] == pytest.approx([0.4, 0.2, 0.15, 0.15])
+
+
+def test_a_near_miss_keeps_further_away_and_changes_nothing_else():
+    assert changed("near_miss") == {"radius": pytest.approx(0.8)}
+
+
+def test_where_the_subject_was_lost_less_is_done():
+    assert changed("lost_subject") == {"strength": pytest.approx(0.6), "until": pytest.approx(0.3), "beginnings": 1}
+    assert SETTINGS.for_rerun("lost_subject", 9).strength > 0, "or memorised prompts would be drawn as they are"
+
+
+@pytest.mark.parametrize("reason", ["copy", "near_miss", "lost_subject"])
+def test_no_number_of_attempts_makes_an_ordinary_prompt_memorised(reason):
+    after = SETTINGS.for_rerun(reason, 9)
+    assert (after.memorised, after.near_work) == (SETTINGS.memorised, SETTINGS.near_work)
+
+
+def test_a_trigger_that_was_set_below_the_least_stays_where_it_was_set():
+    assert RegenerationSettings(trigger=0.05).for_rerun("copy", 3).trigger == 0.05
+
+
+@pytest.mark.parametrize("gone", ["neutral", "doubt_per_attempt"])
+def test_a_setting_that_is_gone_is_named_with_the_reason(gone):
+    with pytest.raises(ValidationError, match=f"'{gone}' is no longer a setting, since .*; delete it"):
+        RegenerationSettings(**{gone: 0.1})

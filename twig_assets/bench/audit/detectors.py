@@ -1,8 +1,8 @@
 """Benchmark `detectors`: which copies are found, at how many false alarms, beside two peers.
 
-Every threshold is set on calibration queries: the works of the corpus themselves, transformed, each compared with the
-works of other groups only. Recall is then counted on copies, and false alarms on strangers, at these thresholds. Our
-union and each peer's have the same allowance of false alarms.
+Our thresholds are the defaults of a policy. A peer's are set on calibration queries: the works of the corpus,
+transformed, each compared with the works of other groups only, with a small allowance of false alarms. Recall is then
+counted on copies, and false alarms on strangers, at these thresholds.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,14 +18,15 @@ from twig_assets.bench.audit import copy_peers, copy_sets
 from twig_assets.bench.audit.copy_sets import SEED, CopySet
 from twig_assets.bench.intervals import wilson
 from twig_assets.bench.report import Bar, Measured
-from twig_assets.similarity import Policy, ssim_all_pairs
+from twig_assets.similarity import ORIENTATIONS, Policy
 from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.structural.pair_scores import pair_scores
 from twig_assets.similarity.verdicts.rule import limits
 
 ALLOWANCE = 0.005
-"""Share of the calibration queries on which a union may raise a false alarm."""
+"""Share of the calibration queries on which a peer's union may raise a false alarm."""
 
 MARGIN = 0.25
 """The worst of a thousand queries is not the worst there is: thresholds lie this share further out."""
@@ -155,12 +156,18 @@ class _Scorer:
         )
 
     def _ours(self, image: np.ndarray, evidence: list[Evidence]) -> dict[str, np.ndarray]:
-        """Detector -> score of every reference; the larger, the more alike; of those not looked at, -infinity."""
+        """Detector -> score of every reference; the larger, the more alike; -infinity where none counts.
+
+        That is so of references that were not looked at, and of SSIM that is not borne out by information.
+        """
         signs = measured()
         scores = {name: np.full(len(self.groups), _NEVER) for name in signs}
         compared = [pair.reference for pair in evidence]
         small = _squeezed(image)[None]
-        scores[SSIM][compared] = ssim_all_pairs(small, self.small[compared], orientations=8)[0]
+        works = [self.small[reference] for reference in compared]
+        pairs = pair_scores(small, works, masks=None, orientations=len(ORIENTATIONS), listed=1)
+        borne_out = pairs.informed[0] >= (POLICY.iw_ssim_threshold or _NEVER)
+        scores[SSIM][compared] = np.where(borne_out, pairs.whole[0], _NEVER)
         for detector in detectors():
             for pair in evidence:
                 if detector.name in signs and (score := pair.scores[detector.score]) is not None:
@@ -223,13 +230,12 @@ def summarised(outcomes: Sequence[Outcome]) -> Measured:
     rows: list[dict[str, Any]] = []
     recall: dict[tuple[str, str, str], float] = {}
     alarms: dict[str, float] = {}
-    floors = policy_limits()
+    defaults = policy_limits()
     for outcome in outcomes:
         corpus = outcome.corpus.name
         for union, names in unions(outcome.strangers[0]).items():
-            chosen = thresholds(outcome.calibration, names, ALLOWANCE)
-            # Works of one corpus are too few to show how alike strangers can be: two designers' cups on one plate, say.
-            chosen = {name: max(limit, floors.get(name, _NEVER)) for name, limit in chosen.items()}
+            ours = {name: defaults[name] for name in names if name in defaults}
+            chosen = ours or thresholds(outcome.calibration, names, ALLOWANCE)
             row = _alarm_row(outcome, union, chosen)
             rows.append(row)
             if union == "union":

@@ -21,6 +21,15 @@ WARM_UP = 2
 
 Clock = dict[str, float]
 
+MODEL_WORK: tuple[tuple[Any, str], ...] = (
+    (first_images, "generate"),
+    (first_masks, "masks_from"),
+    (second_images, "regenerate"),
+    (second_images, "segment"),
+    (Judge, "shown"),
+)
+"""The functions in which a batch's models work, each with the module that calls it."""
+
 
 def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
     """Draw and audit a batch of 64 prompts, with a clock on the work itself.
@@ -71,11 +80,7 @@ def clocked(clock: Clock) -> Iterator[None]:
     Store and catalog overlap, since masks are stored inside a transaction.
     """
     timed = [
-        (first_images, "generate", "models"),
-        (first_masks, "masks_from", "models"),
-        (second_images, "regenerate", "models"),
-        (second_images, "segment", "models"),
-        (Judge, "shown", "models"),
+        *((owner, name, "models") for owner, name in MODEL_WORK),
         (auditing, "audit", "comparison"),
         (auditing, "planted_recall", "comparison"),
         (auditing, "ReferenceIndex", "comparison"),

@@ -24,15 +24,19 @@ _forks.set_forkserver_preload(
 )
 
 
-def run_in_this_process(workspace: Workspace) -> str:
+def run_in_this_process(workspace: Workspace, console: Console | None = None) -> str:
     """Do what `twig run` does, with the models that this process has open.
+
+    Args:
+        workspace: Where it works.
+        console: Shows the progress; nothing does if None.
 
     Returns:
         The error that the run ended with; empty if it succeeded.
     """
     with workspace.entered():
         try:
-            CampaignRunner(load_campaign(NAME, workspace.root), Console(file=io.StringIO())).run()
+            CampaignRunner(load_campaign(NAME, workspace.root), console or Console(file=io.StringIO())).run()
         except RunFailedError as error:
             return str(error)
     return ""

@@ -22,9 +22,15 @@ CAMPAIGN = {
     "generation": {"steps": 2},
     "ablation": {"evaluation": _QUICK},
 }
-# Two steps give poor pictures; only a copy to the pixel shall fail.
-POLICY = {"ssim_threshold": 0.999, "masked_ssim_threshold": 0.999, "review_margin": 0.0, "min_contrast": 0.0}
-ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
+# Two steps give poor pictures: only a copy to the pixel shall fail, and whatever they show shall count as asked.
+POLICY = {
+    "ssim_threshold": 0.999,
+    "masked_ssim_threshold": 0.999,
+    "review_margin": 0.0,
+    "min_contrast": 0.0,
+    "adherence": {"threshold": -2.0},
+}
+ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001, "iw_ssim_threshold": None}
 
 
 @dataclass(frozen=True)

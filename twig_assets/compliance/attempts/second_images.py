@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign import Campaign, CampaignError
-from twig_assets.campaign.protected_terms import terms_of
+from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
@@ -25,11 +24,13 @@ from twig_assets.compliance.candidates import (
     prompt_states,
 )
 from twig_assets.compliance.reruns import Rerun, reruns
-from twig_assets.prompts import find_protected
 from twig_assets.regeneration import compare, nearest_works, regenerate
-from twig_assets.segmentation import Segmentation, SourcedMask, segment
+from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
+
+# Attempt, reason of the rerun, evidence of a copy, and whether there is a shape to avoid.
+_Alike: TypeAlias = tuple[int, str, bool, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +108,28 @@ class _Drawing:
         if not shapes.any():
             settings, avoided = settings.unmasked(), np.ones_like(shapes)
         pixels = [work.pixels for work in near]
-        seconds = regenerate(self.pipeline, texts, firsts, avoided, seeds, settings, campaign.generation, pixels)
-        segmentations = segment(seconds, self.models.segmenter(campaign), campaign.segmentation)
+        segmenter = RememberingSegmenter(lambda: self.models.segmenter(campaign), campaign.segmentation)
+        done: list[dict[str, Any]] = []
+        seconds = regenerate(
+            self.pipeline,
+            texts,
+            firsts,
+            avoided,
+            seeds,
+            settings,
+            campaign.generation,
+            pixels,
+            evidence=[due.rerun is not None and due.rerun.evidence for due in chunk],
+            segment=segmenter.objects,
+            on_figures=done.extend,
+        )
+        segmentations = segmenter.segmentations(seconds)
         made_with = {
             "works": [work.sha256 for work in near],
             "avoided": chunk[0].masked,
-            "acted_with": settings.model_dump(mode="json"),
+            "applied": _applied(chunk[0].rerun, settings),
         }
-        self._keep(attempt, chunk, seconds, segmentations, made_with)
+        self._keep(attempt, chunk, seconds, segmentations, [made_with | figures for figures in done])
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
             for due, first, shape, second, segmentation in zip(
@@ -128,12 +143,12 @@ class _Drawing:
         chunk: list[_Due],
         seconds: np.ndarray,
         segmentations: list[Segmentation],
-        made_with: dict[str, Any],
+        made_with: list[dict[str, Any]],
     ) -> None:
         """Write the images and their masks: files into the store, rows in one transaction."""
         campaign, store = self.batch.campaign, self.batch.store
         with self.batch.catalog.session() as session:
-            for due, second, segmentation in zip(chunk, seconds, segmentations, strict=True):
+            for due, second, segmentation, results in zip(chunk, seconds, segmentations, made_with, strict=True):
                 image = Image(
                     sha256=store.put_image(second),
                     prompt_id=due.prompt.prompt.id,
@@ -142,7 +157,7 @@ class _Drawing:
                     seed=attempt_seed(due.prompt.prompt.seed, "regenerated", attempt),
                     model_id=self.model.id,
                     parent_id=due.first.id,
-                    settings={**regenerated_settings(campaign, attempt), **made_with, **_why(due.rerun)},
+                    settings={**regenerated_settings(campaign, attempt), **results},
                     settings_sha256=self.rules.regenerated[attempt],
                     run_id=self.batch.run_id,
                 )
@@ -162,7 +177,6 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
 
     Raises:
         NotMaterializedError: If no model serves the campaign, or a prompt has no first image or no mask of it.
-        CampaignError: If the neutral prompt names what is protected.
     """
     campaign = batch.campaign
     with batch.catalog.session() as session:
@@ -171,7 +185,6 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     total = sum(len(group) for group in groups.values())
     if not total:
         return Made([], 0.0)
-    check_neutral(campaign)
     pipeline = models.serving(campaign, model, batch.store)
     drawing = _Drawing(batch, pipeline, models, model, rules, _works(campaign))
     drawn: list[SecondImage] = []
@@ -182,9 +195,9 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     return Made(drawn, time.monotonic() - started)
 
 
-def _due(batch: Batch, rules: Rules, session: Session) -> dict[tuple[int, str, bool], list[_Due]]:
-    """The prompts whose second image is missing, by attempt, reason and whether there is a shape to avoid."""
-    groups: dict[tuple[int, str, bool], list[_Due]] = {}
+def _due(batch: Batch, rules: Rules, session: Session) -> dict[_Alike, list[_Due]]:
+    """The prompts whose second image is missing, those together that are drawn alike."""
+    groups: dict[_Alike, list[_Due]] = {}
     segmenter = segmenter_name(batch.campaign)
     missing = missing_images(session, prompt_states(session, batch.key, rules), "regenerated", rules)
     again = reruns(session, missing, rules)
@@ -196,7 +209,8 @@ def _due(batch: Batch, rules: Rules, session: Session) -> dict[tuple[int, str, b
                 f"prompt {prompt.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
             )
         due = _Due(prompt, first, mask, again.get(prompt.prompt.id))
-        groups.setdefault((prompt.attempt, due.rerun.reason if due.rerun else "", due.masked), []).append(due)
+        rerun = (due.rerun.reason, due.rerun.evidence) if due.rerun else ("", False)
+        groups.setdefault((prompt.attempt, *rerun, due.masked), []).append(due)
     return groups
 
 
@@ -204,30 +218,17 @@ def _settings(settings: RegenerationSettings, attempt: int, rerun: Rerun | None)
     return settings if rerun is None else settings.for_rerun(rerun.reason, attempt)
 
 
-def _why(rerun: Rerun | None) -> dict[str, Any]:
-    """What the row says of why the image was drawn again."""
-    return {} if rerun is None else {"rerun": rerun.reason, "evidence_of_copy": rerun.evidence}
+def _applied(rerun: Rerun | None, settings: RegenerationSettings) -> dict[str, Any]:
+    """What the row says of why the image was drawn again, and of the settings that this led to."""
+    why = {"reason": rerun.reason, "evidence": rerun.evidence} if rerun else {"reason": None, "evidence": False}
+    return {**why, "regeneration": settings.model_dump(mode="json")}
 
 
-def _chunks(groups: dict[tuple[int, str, bool], list[_Due]], size: int) -> Iterator[tuple[int, list[_Due]]]:
+def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, list[_Due]]]:
     """Attempt and members of each chunk of at most `size` prompts of one group."""
-    for (attempt, _, _), group in sorted(groups.items(), key=lambda item: item[0]):
+    for (attempt, *_), group in sorted(groups.items(), key=lambda item: item[0]):
         for start in range(0, len(group), size):
             yield attempt, group[start : start + size]
-
-
-def check_neutral(campaign: Campaign) -> None:
-    """Refuse a neutral prompt, which replaces memorised ones, that names what is protected.
-
-    Raises:
-        CampaignError: With what it names.
-    """
-    neutral = campaign.regeneration.neutral
-    for match in find_protected(neutral, terms_of(campaign), campaign.prompt_check.typing_errors):
-        raise CampaignError(
-            f"{campaign.settings_file}: regeneration.neutral: {neutral!r} names what is protected "
-            f"({match.term.words}); name some other ordinary thing there"
-        )
 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:

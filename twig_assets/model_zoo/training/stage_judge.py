@@ -18,6 +18,7 @@ from transformers import CLIPModel, CLIPProcessor, CLIPTokenizer
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import BACKGROUNDS, STYLES, concept_names, sprites, training_pairs, view
 from twig_assets.model_zoo.training.captions import caption
+from twig_assets.model_zoo.training.redrawn import redrawn_views
 from twig_assets.model_zoo.training.stage_classifier import roughened
 from twig_assets.model_zoo.training.training_run import MovingAverage, StageConfig, TrainingRun, to_float
 
@@ -31,6 +32,9 @@ class JudgeConfig(StageConfig):
         batch: Pictures per step.
         scale: Smallest and largest side of a drawing as a share of the frame.
         roughened_share: Share of the pictures that are softened, compressed or off in colour.
+        redrawn: How many pictures there are of what the generator makes of a view; made at the first start.
+        redrawn_share: Share of the pictures that are taken from those.
+        depth: Least and greatest share of the noise's schedule to which such a view is noised before it is redrawn.
         content_share: Share of the pictures that are planted works with a content; they count as their concept.
         label_smoothing: Of the three choices, among names, styles and grounds.
         side_weight: Weight of the choices among styles and grounds beside that among names.
@@ -38,7 +42,7 @@ class JudgeConfig(StageConfig):
         start_from: The trained CLIP; `clip` in the folder when None.
     """
 
-    steps: int = 4000
+    steps: int = 6500
     lr: float = 6e-4
     warmup: int = 100
     decay_from: float = 0.4
@@ -46,6 +50,9 @@ class JudgeConfig(StageConfig):
     batch: int = 64
     scale: tuple[float, float] = (0.35, 0.95)
     roughened_share: float = Field(0.6, ge=0, le=1)
+    redrawn: int = Field(6000, ge=1)
+    redrawn_share: float = Field(0.5, ge=0, le=1)
+    depth: tuple[float, float] = (0.35, 0.7)
     content_share: float = Field(0.03, ge=0, le=1)
     label_smoothing: float = 0.05
     side_weight: float = 0.3
@@ -77,23 +84,45 @@ def encode_texts(clip: CLIPModel, tokenizer: CLIPTokenizer, seed: int, captions:
     return Texts(torch.stack(parts))
 
 
-def sample_views(config: JudgeConfig, rng: np.random.Generator) -> tuple[np.ndarray, torch.Tensor]:
-    """Pictures uint8 (batch, H, W, 3) and their (name, style, ground): int64 (batch, 3), -1 for a ground of no name."""
+def sample_views(
+    config: JudgeConfig, rng: np.random.Generator, pool: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Pictures uint8 (batch, H, W, 3) and their (name, style, ground): int64 (batch, 3), -1 for a ground of no name.
+
+    Args:
+        config: Shares and sizes.
+        rng: Source of every choice.
+        pool: Redrawn views and their labels; none is taken when None.
+    """
     pairs, grounds = training_pairs(), list(BACKGROUNDS)
-    pictures, labels = [], []
+    pictures: list[np.ndarray] = []
+    labels: list[tuple[int, int, int]] = []
     for _ in range(config.batch):
         if rng.random() < config.content_share:
             work = planted.WITH_CONTENT[rng.integers(len(planted.WITH_CONTENT))]
             main = work.stickers[-1]
-            picture, label = planted.picture(work, int(rng.integers(work.variants))), (main.name, main.style, None)
+            picture, label = planted.picture(work, int(rng.integers(work.variants))), (main.name, main.style, -1)
+        elif pool is not None and rng.random() < config.redrawn_share:
+            index = int(rng.integers(len(pool[0])))
+            picture = _slid(pool[0][index], rng)
+            at = pool[1][index]
+            label = (concept_names()[at[0]], STYLES[at[1]], int(at[2]))
         else:
             name, style = pairs[rng.integers(len(pairs))]
             seen = view(sprites()[name, style], rng, config.scale)
-            picture, label = seen.image, (name, style, seen.background)
+            picture, label = seen.image, (name, style, grounds.index(seen.background))
         pictures.append(roughened(picture, rng) if rng.random() < config.roughened_share else picture)
-        ground = -1 if label[2] is None else grounds.index(label[2])
-        labels.append((concept_names().index(label[0]), STYLES.index(label[1]), ground))
+        labels.append((concept_names().index(label[0]), STYLES.index(label[1]), label[2]))
     return np.stack(pictures), torch.tensor(labels)
+
+
+def _slid(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture (H, W, 3) mirrored half of the time and moved by up to a sixteenth; its edge is drawn out."""
+    reach = len(picture) // 16
+    down, right = rng.integers(0, 2 * reach + 1, size=2)
+    wide = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    cut = wide[down : down + picture.shape[0], right : right + picture.shape[1]]
+    return np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)
 
 
 def choice_loss(
@@ -142,6 +171,7 @@ def train_judge(config: JudgeConfig) -> tuple[CLIPModel, CLIPProcessor]:
     optimiser = torch.optim.AdamW(tower.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.05)
     average = MovingAverage(tower, 0.998)
     run = TrainingRun("judge", config)
+    pool = redrawn_views(config.folder / "redrawn.npz", config.redrawn, config.depth, config.scale, config.seed)
     first = 0
     if state := run.resume():
         tower.load_state_dict(state["tower"])
@@ -149,7 +179,7 @@ def train_judge(config: JudgeConfig) -> tuple[CLIPModel, CLIPProcessor]:
         average.state, first = state["average"], state["step"]
     for step in run.steps(first):
         rng = np.random.default_rng((config.seed, 9, step))
-        pictures, labels = sample_views(config, rng)
+        pictures, labels = sample_views(config, rng, pool)
         for group in optimiser.param_groups:
             group["lr"] = config.lr_at(step)
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,15 +1,16 @@
 """The strategy `auto`: `forget` what is memorised, `move` what is ordinary, and keep from `references` where given."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
-from twig_assets.generation import Capability, Conditioning, GenerationSettings
+from twig_assets.generation import Conditioning
 from twig_assets.generation.steering import Prediction, Step
-from twig_assets.regeneration.guidance import check_guidance
 from twig_assets.regeneration.strategies.forget import Forget
 from twig_assets.regeneration.strategies.move import Move
 from twig_assets.regeneration.strategies.references import References
-from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+from twig_assets.regeneration.strategy import Batch, Redraw, RegenerationStrategy, register
 
 
 @register
@@ -17,16 +18,10 @@ class Auto(RegenerationStrategy):
     """For each image what it needs."""
 
     name = "auto"
-    needs = frozenset({Capability.GUIDANCE})
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
         self._forget, self._move, self._references = Forget(batch), Move(batch), References(batch)
-
-    @classmethod
-    def check(cls, generation: GenerationSettings, references: int) -> None:
-        """See `RegenerationStrategy`."""
-        check_guidance(generation)
 
     def noise(self) -> torch.Tensor | None:
         """See `RegenerationStrategy`."""
@@ -36,10 +31,6 @@ class Auto(RegenerationStrategy):
         """See `SamplingHook`."""
         return self._forget.condition(step, conditioning)
 
-    def guide(self, step: Step, without: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
-        """See `SamplingHook`."""
-        return self._forget.guide(step, without, prompted)
-
     def steer(self, prediction: Prediction) -> Prediction:
         """See `SamplingHook`."""
         return self._references.steer(self._forget.steer(prediction))
@@ -48,5 +39,14 @@ class Auto(RegenerationStrategy):
         """Move the objects of ordinary images."""
         if "move" in self.batch.settings.strategies:  # which then moves all of them
             return images
-        moved, memorised = self._move.finish(images), self._forget.memorised
-        return moved if memorised is None else np.where(memorised.cpu().numpy()[:, None, None, None], images, moved)
+        memorised = self._forget.memorised
+        rows = np.ones(len(images), bool) if memorised is None else ~memorised.cpu().numpy()
+        return self._move.moved(images, rows)
+
+    def redraw(self) -> Redraw | None:
+        """See `RegenerationStrategy`."""
+        return self._move.redraw()
+
+    def figures(self) -> list[dict[str, Any]]:
+        """See `RegenerationStrategy`."""
+        return self._move.figures()

@@ -1,79 +1,94 @@
-"""The strategy `forget`: memorised prompts get opposite guidance, then a neutral prompt; others are left alone."""
+"""The strategy `forget`: memorised prompts lose the words that bring their picture back; others are left alone."""
 
 from dataclasses import replace
 
 import torch
 
-from twig_assets.generation import Capability, Conditioning, GenerationSettings
+from twig_assets.generation import Conditioning
+from twig_assets.generation.schedulers import parametrisation
 from twig_assets.generation.steering import Prediction, Step
-from twig_assets.regeneration.guidance import check_guidance, rescaled
 from twig_assets.regeneration.memorisation import MemorisationDetector
 from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
+from twig_assets.regeneration.trigger_words import without_trigger
 
 
 @register
 class Forget(RegenerationStrategy):
     """See the module.
 
+    The words are looked for at the first step, by one prediction for every word of a memorised prompt. The image is
+    then drawn as if its prompt had been without them from the beginning. It needs no guidance and no attention, only
+    text that is changed, and so works with distilled models as well.
+
     Attributes:
         memorised: bool (n,), which prompts are memorised; None until the first step is taken.
+        read: n prompts, as they are drawn; those of memorised images without their trigger.
     """
 
     name = "forget"
-    needs = frozenset({Capability.GUIDANCE})
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch)
         self._detector = MemorisationDetector(batch.first_latents, batch.references, batch.settings)
-        self._neutral: Conditioning | None = None
-        if batch.settings.neutral:
-            with torch.no_grad():
-                self._neutral = batch.family.encode([batch.settings.neutral], batch.size)
+        self._text: Conditioning | None = None
         self.memorised: torch.Tensor | None = None
-
-    @classmethod
-    def check(cls, generation: GenerationSettings, references: int) -> None:
-        """See `RegenerationStrategy`."""
-        check_guidance(generation)
+        self.read = list(batch.prompts)
 
     def steer(self, prediction: Prediction) -> Prediction:
-        """Judge at the first step, and clear what was predicted for memorised prompts."""
+        """Judge at the first step, and predict again for memorised prompts, without their trigger."""
         if self.memorised is not None:
             return prediction
-        self.memorised = self._detector.detect(prediction.clean)
+        evidence = torch.from_numpy(self.batch.evidence).to(prediction.clean.device)
+        self.memorised = self._detector.detect(prediction.clean) | evidence
         if not self.memorised.any():
             return prediction
-        return replace(prediction, clean=torch.where(self.memorised[:, None, None, None], 0.0, prediction.clean))
+        first = _FirstStep(self.batch, prediction)
+        for image in self.memorised.nonzero().flatten().tolist():
+            self.read[image] = self._without_trigger(first, image)
+        if self.read == list(self.batch.prompts):
+            return prediction
+        self._text = self.batch.family.encode(self.read, self.batch.size)
+        clean = prediction.clean.clone()
+        for image, (text, prompt) in enumerate(zip(self.read, self.batch.prompts, strict=True)):
+            if text != prompt:
+                clean[image] = first.clean(image, self._text.rows([image]))[0]
+        return replace(prediction, clean=clean)
 
     def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
-        """Let memorised images read the neutral prompt."""
-        rows = self.neutral_rows(step.progress)
-        return conditioning if rows is None or self._neutral is None else conditioning.replaced(rows, self._neutral)
-
-    def guide(self, step: Step, without: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
-        """Change the guidance of memorised images."""
-        scales = self.scales(step.progress)
-        return prompted if scales is None else rescaled(step, without, prompted, scales)
-
-    def scales(self, progress: float) -> torch.Tensor | None:
-        """The guidance scale of every image (n,), NaN where it stays as it is; None where all stay.
-
-        Memorised prompts get opposite guidance until `delay_until`, then none, or that of the neutral prompt.
-        """
-        if self.memorised is None or not self.memorised.any():
-            return None
-        settings = self.batch.settings
-        if progress < settings.delay_until:
-            return torch.where(self.memorised, settings.delay_scale, float("nan"))
-        return None if settings.neutral else torch.where(self.memorised, 0.0, float("nan"))
-
-    def neutral_rows(self, progress: float) -> torch.Tensor | None:
-        """Where memorised images read the neutral prompt: bool (2n,), those without and those with their prompts.
-
-        First it is what opposite guidance starts from, then it takes the place of the prompt.
-        """
-        if self.memorised is None or not self.memorised.any():
-            return None
+        """Let memorised images read their prompts without the trigger."""
+        if self._text is None or self.memorised is None:
+            return conditioning
+        halves = len(conditioning) // len(self._text)
         none = torch.zeros_like(self.memorised)
-        early = progress < self.batch.settings.delay_until
-        return torch.cat([self.memorised, none] if early else [none, self.memorised])
+        chosen = torch.cat([none] * (halves - 1) + [self.memorised])
+        return conditioning.replaced(chosen, Conditioning.joined([self._text] * halves))
+
+    def _without_trigger(self, first: "_FirstStep", image: int) -> str:
+        family, size = self.batch.family, self.batch.size
+
+        def shown(text: str) -> float:
+            return self._detector.most_shown(first.clean(image, family.encode([text], size)), image)
+
+        return without_trigger(self.batch.prompts[image], shown, self.batch.settings.trigger)
+
+
+class _FirstStep:
+    """What the model predicts at the first step with other texts.
+
+    Args:
+        batch: Whose images are drawn.
+        prediction: The prediction with the prompts.
+    """
+
+    def __init__(self, batch: Batch, prediction: Prediction) -> None:
+        self._family, self._prediction = batch.family, prediction
+        self._scheduler = batch.family.scheduler(prediction.step.steps, batch.size)
+        self._reading = parametrisation(self._scheduler)
+
+    @torch.no_grad()
+    def clean(self, image: int, text: Conditioning) -> torch.Tensor:
+        """The clean latents (1, C, h, w) predicted from one image's sample with a text of one row."""
+        step, sample = self._prediction.step, self._prediction.sample[image, None]
+        inputs = self._scheduler.scale_model_input(sample.to(self._family.dtype), step.timestep)
+        predicted = self._family.predict(inputs, step.timestep, text, step.guidance_scale)
+        return self._reading.clean(predicted.float(), sample, step.timestep)

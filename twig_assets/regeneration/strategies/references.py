@@ -7,6 +7,7 @@ import torch
 
 from twig_assets.generation import GenerationSettings
 from twig_assets.generation.steering import Prediction
+from twig_assets.regeneration.memorisation import shown
 from twig_assets.regeneration.repulsion import repel
 from twig_assets.regeneration.strategy import RegenerationStrategy, register
 from twig_assets.similarity import ORIENTATIONS
@@ -19,7 +20,10 @@ class NoReferencesError(ValueError):
 
 @register
 class References(RegenerationStrategy):
-    """Acts at every step and everywhere, on images that come nearer than `radius` to a work."""
+    """Acts at every step and everywhere, on images that come nearer than `radius` to a work and show its details.
+
+    A blur on a plain ground is near every plain work, and shows the details of none: it is left alone.
+    """
 
     name = "references"
 
@@ -40,7 +44,10 @@ class References(RegenerationStrategy):
         batch = self.batch
         if batch.references is None:
             return prediction
-        return repel(prediction, batch.references[None], torch.ones_like(batch.latent_mask), batch.settings)
+        near = shown(prediction.clean, batch.references) >= batch.settings.near_work
+        if not near.any():
+            return prediction
+        return repel(prediction, batch.references[None], torch.ones_like(batch.latent_mask), batch.settings, near)
 
 
 def nearest_works(images: np.ndarray, works: Sequence[np.ndarray], count: int) -> list[int]:

@@ -39,7 +39,8 @@ class Evidence:
         reference: Index of the reference.
         proposed_by: See `Candidate`; empty when somebody asked for it.
         scores: Score of every detector, None from one that is not in use; and `aligned_ssim`, the structural
-            similarity where the reference lies on the image, -1 to 1, None when it could not be laid on it.
+            similarity where the reference lies on the image, -1 to 1, None when it could not be laid on it, and
+            `aligned_iw_ssim`, the same weighted by local information.
         copied: How, if it is a copy; see `how_copied`. Empty when the reference could not be laid on the image.
         alignment: Where the reference lies; None when it could not be laid on the image.
     """
@@ -146,6 +147,7 @@ def _evidence(
     if features is not None:
         alignment = features.alignment(index.described[AlignmentStrength.descriptor][i])
     scores["aligned_ssim"] = alignment.ssim if alignment else None
+    scores["aligned_iw_ssim"] = alignment.iw_ssim if alignment else None
     copied = how_copied(alignment, image, picture) if alignment else ()
     return Evidence(i, by, scores, copied, alignment)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
+from twig_assets.similarity.structural.information import C1, C2, Moments, information_maps, information_score
 
 RATIO = 0.85
 REACH = 5.0
@@ -30,6 +31,7 @@ class Alignment:
         matrix: float64 (2, 3): from points of the reference's canvas to points of the variant's canvas.
         ssim: Structural similarity of the two in grey where they overlap, the reference's brightness and contrast
             fitted to the image's; -1 where the overlap is too small or blank.
+        iw_ssim: The same weighted by local information, see `information`; -1 likewise.
         covered: Share of the image that the reference covers, 0 to 1.
         used: Share of the reference that lies on the image, 0 to 1.
     """
@@ -38,6 +40,7 @@ class Alignment:
     inliers: int
     matrix: np.ndarray
     ssim: float
+    iw_ssim: float
     covered: float
     used: float
 
@@ -53,11 +56,12 @@ class Alignment:
 
     @property
     def strength(self) -> float:
-        """SSIM times the square root of the inliers: how much speaks for this alignment, 0 and more.
+        """Weighted SSIM times the square root of the inliers: how much speaks for this alignment, 0 and more.
 
-        Three features fall into place by chance, and two plain grounds are alike by chance, but hardly both at once.
+        A few features fall into place by chance, as those of two words in one typeface do, but then what is drawn
+        between them does not.
         """
-        return float(np.sqrt(self.inliers)) * max(self.ssim, 0.0)
+        return float(np.sqrt(self.inliers)) * max(self.iw_ssim, 0.0)
 
 
 class ImageFeatures:
@@ -112,8 +116,7 @@ def align(image: Features, reference: Features, variant: str) -> Alignment | Non
     scale = np.hypot(matrix[0, 0], matrix[1, 0])
     if agreeing.sum() < MIN_MATCHES or not SCALES[0] <= scale <= SCALES[1]:
         return None
-    ssim, covered, used = overlap_ssim(image.grey, reference.grey, matrix)
-    return Alignment(variant, int(agreeing.sum()), matrix, ssim, covered, used)
+    return Alignment(variant, int(agreeing.sum()), matrix, *overlap_ssim(image.grey, reference.grey, matrix))
 
 
 def one_to_one(image: Features, reference: Features) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +168,7 @@ def laid_on(reference: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) ->
     return np.asarray(laid), np.asarray(inside) > 0
 
 
-def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -> tuple[float, float, float]:
+def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -> tuple[float, float, float, float]:
     """Compare an image with a reference laid on it, where they overlap, at half the canvas's size.
 
     Args:
@@ -174,8 +177,8 @@ def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -
         matrix: float64 (2, 3) from the reference's points to the image's.
 
     Returns:
-        SSIM (-1 to 1; -1 where the overlap is too small or blank), the share of the image covered and the share of
-        the reference used.
+        SSIM and weighted SSIM (-1 to 1; -1 where the overlap is too small or blank), the share of the image covered
+        and the share of the reference used.
     """
     ours, theirs = _halved(image), _halved(reference)
     # Pixel centres: point p of the canvas is point (p + 0.5) / 2 - 0.5 at half its size.
@@ -185,8 +188,8 @@ def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -
     covered = area / inside.size
     used = min(1.0, area / max(float(np.linalg.det(matrix[:, :2])) * theirs.size, 1.0))
     if covered < MIN_OVERLAP or ours[inside].std() < MIN_DEVIATION or laid[inside].std() < MIN_DEVIATION:
-        return -1.0, covered, used
-    return _ssim_inside(ours, _fitted(laid, ours, inside), inside), covered, used
+        return -1.0, -1.0, covered, used
+    return *_ssim_inside(ours, _fitted(laid, ours, inside), inside), covered, used
 
 
 def _halved(grey: np.ndarray) -> np.ndarray:
@@ -202,15 +205,18 @@ def _fitted(laid: np.ndarray, ours: np.ndarray, inside: np.ndarray) -> np.ndarra
     return (laid - of_work.mean()) * (of_image.std() / of_work.std()) + of_image.mean()
 
 
-def _ssim_inside(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> float:
+def _ssim_inside(a: np.ndarray, b: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
     import cv2
 
     def mean(x: np.ndarray) -> np.ndarray:
         return np.asarray(cv2.GaussianBlur(x, (11, 11), 1.5))
 
     b = np.where(inside, b, a).astype(np.float32)
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     ma, mb = mean(a), mean(b)
-    va, vb, ab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
-    full = (2 * ma * mb + c1) * (2 * ab + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
-    return float(full[inside].mean())
+    ours = Moments(ma[..., None], np.maximum(mean(a * a) - ma * ma, 0)[..., None])
+    theirs = Moments(mb[..., None], np.maximum(mean(b * b) - mb * mb, 0)[..., None])
+    variances = ours.variance[..., 0] + theirs.variance[..., 0]
+    luminance = (2 * ma * mb + C1) / (ma * ma + mb * mb + C1)
+    full = luminance * (2 * (mean(a * b) - ma * mb) + C2) / (variances + C2)
+    shared, possible = (part[inside].sum() for part in information_maps(ours, theirs, full[..., None]))
+    return float(full[inside].mean()), information_score(shared, possible, int(inside.sum()), channels=1)

@@ -13,12 +13,12 @@ Strength = Annotated[float, Field(gt=0)]
 
 
 class AlignmentStrength(Detector):
-    """Structural similarity where a work lies on the image, weighted by the features that agree on that."""
+    """Structural similarity where a work lies on the image, with the number of features that agree on that."""
 
     name = "alignment"
     title = "alignment"
     score = "alignment_strength"
-    unit = "SSIM of the overlap times the square root of the inliers, 0 and more"
+    unit = "SSIM of the overlap, weighted by information, times the square root of the inliers, 0 and more"
     direction = ">="
     field = PolicyField("alignment_strength_at_least", Strength)
     descriptor = "local features"
@@ -39,7 +39,7 @@ class AlignmentStrength(Detector):
 
     def sentence(self, scores: Scores, threshold: float) -> str:
         """Both parts of the strength beside the threshold."""
-        overlap = f"SSIM {scores['aligned_ssim']:.3f} where the work lies on the image"
+        overlap = f"SSIM {scores['aligned_iw_ssim']:.3f} (weighted by information) where the work lies on the image"
         strength = f"with {scores['sift_inliers']} local features a strength of {scores[self.score]:.2f}"
         return f"{overlap}, {strength}, reaches {threshold:g}"
 

@@ -128,6 +128,53 @@ def _ssim_of_tile(q, r, keep, q_weights, r_weights, rows, columns, tile_columns,
 
 
 @numba.njit(inline="always")
+def _information_of_tile(q, r, keep, q_weights, rows, columns, tile_columns, products, sums):
+    """Add seven sums over one tile to `sums`.
+
+    They are: SSIM; the same inside the weights, and their sum; what is shared of the local information, and what there
+    is (see `information`); and these two inside the weights.
+    """
+    (qx, qm, qs, qi), (rx, rm, rs, ri) = q, r
+    stride = tile_columns + LANES
+    zero = splat(np.float32(0))
+    whole, masked, weight, shared, possible, inner_shared, inner_possible = zero, zero, zero, zero, zero, zero, zero
+    for y in range(rows + REACH):
+        for i in range(y * stride, y * stride + columns + REACH, LANES):
+            store(products, i, load(qx, i) * load(rx, i))
+    for y in range(rows):
+        for i in range(y * stride, y * stride + columns + REACH, LANES):
+            store(products, i, _filtered(products, i, stride))
+    for y in range(rows):
+        for i in range(0, columns, LANES):
+            at = y * tile_columns + i
+            sq, sr = load(qs, at), load(rs, at)
+            above, below, product = _luminance(load(qm, at), load(rm, at))
+            common = splat(np.float32(2)) * (_filtered(products, y * stride + i, 1) - product)
+            variances = fma(sq, sq, sr * sr)
+            share = splat(np.float32(1)) / (below * (variances + splat(C2)))
+            above = above * share
+            ssim = above * (common + splat(C2))
+            information = load(qi, at) + load(ri, at)
+            of_both = information * above * common
+            of_either = information * variances * below * share
+            inside = load(q_weights, at)
+            whole = fma(ssim, load(keep, i), whole)
+            masked = fma(ssim, inside, masked)
+            weight = weight + inside
+            shared = shared + of_both
+            possible = possible + of_either
+            inner_shared = fma(of_both, inside, inner_shared)
+            inner_possible = fma(of_either, inside, inner_possible)
+    sums[0] += total(whole)
+    sums[1] += total(masked)
+    sums[2] += total(weight)
+    sums[3] += total(shared)
+    sums[4] += total(possible)
+    sums[5] += total(inner_shared)
+    sums[6] += total(inner_possible)
+
+
+@numba.njit(inline="always")
 def _bound(q, r, at):
     """Numerator and denominator of luminance times contrast: no covariance is above the product of the deviations."""
     (_, qm, qs), (_, rm, rs) = q, r
@@ -197,6 +244,32 @@ def masked_pairs(queries, references, q_weights, r_weights, keep, rows, columns,
                     sums[q, r] += whole
                     inside[q, r] += masked
                     weights[q, r] += weight
+
+
+@kernel
+def informed_pairs(queries, references, q_weights, keep, rows, columns, group, sums):
+    """Add the seven sums of `_information_of_tile` of every pair to `sums` (queries, references, 7)."""
+    (qx, qm, qs, qi), (rx, rm, rs, ri) = queries, references
+    tile_columns = keep.shape[1]
+    products = np.zeros(qx.shape[2], np.float32)
+    for start in range(0, len(qx), group):
+        for t in range(len(keep)):
+            place = t % q_weights.shape[1]
+            for r in range(len(rx)):
+                reference = rx[r, t], rm[r, t], rs[r, t], ri[r, t]
+                for q in range(start, min(start + group, len(qx))):
+                    query = qx[q, t], qm[q, t], qs[q, t], qi[q, t]
+                    _information_of_tile(
+                        query,
+                        reference,
+                        keep[t],
+                        q_weights[q, place],
+                        rows[t],
+                        columns[t],
+                        tile_columns,
+                        products,
+                        sums[q, r],
+                    )
 
 
 @kernel

@@ -1,34 +1,88 @@
-"""The scores an audit reports: found by the engine, and computed by scikit-image wherever they are shown or decide."""
+"""The scores an audit reports: found by the engine, and computed in float64 wherever they are shown or decide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from twig_assets.similarity.orientations import oriented_stack
+from twig_assets.similarity.structural.information import Moments, information_maps, information_score, moments
 from twig_assets.similarity.structural.pictures import BORDER, check_masks, check_pictures
-from twig_assets.similarity.structural.scan import ERROR, scan
-from twig_assets.similarity.structural.ssim import ssim_map
+from twig_assets.similarity.structural.scan import ERROR, INFORMED_ERROR, informed_scan
+from twig_assets.similarity.structural.ssim import ssim_of_channels
+
+
+class Near(NamedTuple):
+    """From which scores on a pair may decide about an image.
+
+    Attributes:
+        whole: SSIM.
+        masked: SSIM inside the mask.
+        informed: `iw_ssim` that the pair must reach as well, whole or inside the mask.
+    """
+
+    whole: float
+    masked: float
+    informed: float
 
 
 @dataclass(frozen=True)
 class PairScores:
     """Scores of Q queries against N references.
 
-    Of each query, the best `listed` references, and the best one inside the mask, have the scores that scikit-image
-    gives in float64; the others, which are lower, are within the engine's error of them.
+    The best `listed` references of each query, the best one inside the mask, those with the most information in common,
+    and those that are `near` have exact scores: of SSIM those that scikit-image gives in float64. The others are within
+    the engine's error of them.
 
     Attributes:
         whole: float64 (Q, N), the best mean SSIM over the orientations, -1 to 1.
         whole_orientation: int (Q, N), index into ORIENTATIONS of that best.
+        informed: float64 (Q, N), `iw_ssim` in that orientation, -1 to 1.
         masked: float64 (Q, N), the best mean inside the query's mask; NaN where the mask has no pixel in the border.
         masked_orientation: int (Q, N).
+        masked_informed: float64 (Q, N), `iw_ssim` inside the mask in that orientation; NaN likewise.
     """
 
     whole: np.ndarray
     whole_orientation: np.ndarray
+    informed: np.ndarray
     masked: np.ndarray
     masked_orientation: np.ndarray
+    masked_informed: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """Scores of one query with N references in each orientation: float64 (N, orientations)."""
+
+    whole: np.ndarray
+    informed: np.ndarray
+    masked: np.ndarray
+    masked_informed: np.ndarray
+
+    def leading(self) -> np.ndarray:
+        """Bool (N, orientations): which could be the best of their pair once the engine's error is taken away."""
+        return self._leads(self.whole) | self._leads(self.masked)
+
+    def decisive(self, listed: int, near: Near | None) -> list[int]:
+        """The references whose scores are shown or may decide."""
+        by_whole, by_mask = self.whole.max(axis=1), self.masked.max(axis=1)
+        informed = np.where(self._leads(self.whole), self.informed, -2).max(axis=1)
+        by_mask_informed = np.where(self._leads(self.masked), self.masked_informed, -2).max(axis=1)
+        last = np.sort(by_whole)[-listed:][0]
+        chosen = (by_whole >= last - 2 * ERROR) | (by_mask >= by_mask.max() - 2 * ERROR)
+        chosen |= informed >= informed.max() - 2 * INFORMED_ERROR
+        if not np.isnan(by_mask).any():
+            chosen |= by_mask_informed >= by_mask_informed.max() - 2 * INFORMED_ERROR
+        if near is not None:
+            enough = near.informed - INFORMED_ERROR
+            chosen |= (by_whole >= near.whole - ERROR) & (informed >= enough)
+            chosen |= (by_mask >= near.masked - ERROR) & (by_mask_informed >= enough)
+        return np.flatnonzero(chosen).tolist()
+
+    def _leads(self, scores: np.ndarray) -> np.ndarray:
+        return scores >= scores.max(axis=1, keepdims=True) - 2 * ERROR
 
 
 def pair_scores(
@@ -38,6 +92,7 @@ def pair_scores(
     masks: np.ndarray | None,
     orientations: int,
     listed: int,
+    near: Near | None = None,
     threads: int = 1,
 ) -> PairScores:
     """Whole and masked scores of every pair.
@@ -48,33 +103,39 @@ def pair_scores(
         masks: bool array of shape (Q, H, W), or None for NaN in the masked scores.
         orientations: 1 or 8.
         listed: How many references of each query must have exact scores.
+        near: From where on further pairs must have exact scores.
         threads: As in `ssim_all_pairs`.
 
     Raises:
         ValueError: If shapes, types, `orientations` or `threads` are other than this.
     """
     check_pictures("queries", queries)
-    if masks is not None:
-        check_masks("masks", masks, queries.shape[:3])
-    whole = np.empty((len(queries), len(references), orientations))
-    masked = np.empty_like(whole)
-    for scores in scan(queries, references, masks, None, orientations, threads):
-        whole[scores.rows, scores.columns] = scores.whole
-        masked[scores.rows, scores.columns] = scores.masked
+    if masks is None:
+        masks = np.zeros(queries.shape[:3], bool)
+    check_masks("masks", masks, queries.shape[:3])
+    whole, informed, masked, masked_informed = np.empty((4, len(queries), len(references), orientations))
+    for scores in informed_scan(queries, references, masks, orientations, threads):
+        block = scores.rows, scores.columns
+        whole[block], masked[block] = scores.whole, scores.masked
+        informed[block], masked_informed[block] = scores.informed, scores.masked_informed
     for row, query in enumerate(queries):
-        inside = None if masks is None or np.isnan(masked[row]).any() else masks[row, BORDER:-BORDER, BORDER:-BORDER]
-        for column in _decisive(whole[row], masked[row], listed):
+        turns = _Turns(whole[row], informed[row], masked[row], masked_informed[row])
+        leading, decisive = turns.leading(), turns.decisive(listed, near)
+        own, inside = moments(query), _inside(masks[row])
+        for column in decisive:
             stack = oriented_stack(references[column], query.shape[0], query.shape[1], orientations)
-            whole[row, column], masked[row, column] = _exact(
-                query, stack, inside, whole[row, column], masked[row, column]
-            )
-    return PairScores(*_best(whole), *_best(masked))
+            for turn in np.flatnonzero(leading[column]):
+                exact = _exact(query, own, stack[turn], inside)
+                whole[row, column, turn], informed[row, column, turn] = exact[:2]
+                if inside is not None:
+                    masked[row, column, turn], masked_informed[row, column, turn] = exact[2:]
+    return PairScores(*_best(whole, informed), *_best(masked, masked_informed))
 
 
 def make_exact(
     scores: PairScores, row: int, column: int, query: np.ndarray, reference: np.ndarray, mask: np.ndarray
 ) -> None:
-    """Put the scores that scikit-image gives in float64, over eight orientations, in the place of one pair's.
+    """Put exact scores over eight orientations in the place of one pair's.
 
     Args:
         scores: The scores to change, made with eight orientations.
@@ -84,37 +145,42 @@ def make_exact(
         reference: uint8 array of shape (h, w, 3).
         mask: bool array of shape (H, W).
     """
-    maps = [ssim_map(query, turned) for turned in oriented_stack(reference, query.shape[0], query.shape[1], 8)]
-    whole = [float(ssim_of_pixels.mean()) for ssim_of_pixels in maps]
-    scores.whole[row, column], scores.whole_orientation[row, column] = max(whole), int(np.argmax(whole))
-    if not np.isnan(scores.masked[row, column]):
-        inside = mask[BORDER:-BORDER, BORDER:-BORDER]
-        masked = [float(ssim_of_pixels[inside].mean()) for ssim_of_pixels in maps]
-        scores.masked[row, column], scores.masked_orientation[row, column] = max(masked), int(np.argmax(masked))
+    own, inside = moments(query), _inside(mask)
+    stack = oriented_stack(reference, query.shape[0], query.shape[1], 8)
+    whole, informed, masked, masked_informed = np.array([_exact(query, own, turned, inside) for turned in stack]).T
+    best = int(whole.argmax())
+    at = row, column
+    scores.whole[at], scores.whole_orientation[at], scores.informed[at] = whole[best], best, informed[best]
+    if inside is not None:
+        best = int(masked.argmax())
+        scores.masked[at], scores.masked_orientation[at] = masked[best], best
+        scores.masked_informed[at] = masked_informed[best]
 
 
-def _decisive(whole: np.ndarray, masked: np.ndarray, listed: int) -> list[int]:
-    """The references that could be among the best of one query once the engine's error is taken away."""
-    by_whole, by_mask = whole.max(axis=1), masked.max(axis=1)
-    last = np.sort(by_whole)[-listed:][0]
-    return np.flatnonzero((by_whole >= last - 2 * ERROR) | (by_mask >= by_mask.max() - 2 * ERROR)).tolist()
+def _inside(mask: np.ndarray) -> np.ndarray | None:
+    """The part of a mask that the SSIM map covers; None if it is empty."""
+    inner = mask[BORDER:-BORDER, BORDER:-BORDER]
+    return inner if inner.any() else None
 
 
 def _exact(
-    query: np.ndarray, stack: np.ndarray, inside: np.ndarray | None, whole: np.ndarray, masked: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of one pair, with the orientations that could be the best computed by scikit-image."""
-    whole, masked = whole.copy(), masked.copy()
-    leading = whole >= whole.max() - 2 * ERROR
-    leading_masked = masked >= masked.max() - 2 * ERROR
-    for turn in np.flatnonzero(leading | leading_masked):
-        ssim_of_pixels = ssim_map(query, stack[turn])
-        whole[turn] = ssim_of_pixels.mean()
-        if inside is not None:
-            masked[turn] = (ssim_of_pixels * inside).sum() / inside.sum()
-    return whole, masked
+    query: np.ndarray, own: Moments, turned: np.ndarray, inside: np.ndarray | None
+) -> tuple[float, float, float, float]:
+    """SSIM and `iw_ssim` of two pictures, and the same inside a mask; NaN without one."""
+    ssim = ssim_of_channels(query, turned)
+    shared, possible = information_maps(own, moments(turned), ssim)
+    pixels, channels = possible.size, ssim.shape[-1]
+    ssim_map = ssim.mean(axis=-1)
+    whole = float(ssim_map.mean()), information_score(shared.sum(), possible.sum(), pixels, channels)
+    if inside is None:
+        return *whole, np.nan, np.nan
+    pixels = int(inside.sum())
+    informed = information_score(shared[inside].sum(), possible[inside].sum(), pixels, channels)
+    return *whole, float(ssim_map[inside].mean()), informed
 
 
-def _best(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best(scores: np.ndarray, informed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best score over the orientations, where it is, and `iw_ssim` there."""
     index = scores.argmax(axis=2)
-    return np.take_along_axis(scores, index[..., None], axis=2)[..., 0], index
+    best, there = (np.take_along_axis(values, index[..., None], axis=2)[..., 0] for values in (scores, informed))
+    return best, index, there

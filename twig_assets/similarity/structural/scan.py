@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from twig_assets.similarity.orientations import oriented_stack
+from twig_assets.similarity.structural.information import least_information
 from twig_assets.similarity.structural.pictures import (
     Pictures,
     check_choices,
@@ -27,6 +28,9 @@ from twig_assets.similarity.structural.tiles import Planes, Tiling
 
 ERROR = 2e-4
 """The scan stays within this of scikit-image in float64."""
+
+INFORMED_ERROR = 1e-3
+"""The scan's `iw_ssim` stays within this of the one in float64."""
 
 RECOMPUTED = 1e-3
 """Scores within this of a threshold are recomputed with scikit-image."""
@@ -64,12 +68,16 @@ class Scores(NamedTuple):
         columns: Which references.
         whole: float64 (queries, references, orientations), SSIM averaged over the whole map.
         masked: The same averaged over the union of the two masks; NaN where that is empty, or without masks.
+        informed: `iw_ssim` of each, within INFORMED_ERROR; None unless it was asked for.
+        masked_informed: The same inside the mask of the query.
     """
 
     rows: slice
     columns: slice
     whole: np.ndarray
     masked: np.ndarray
+    informed: np.ndarray | None = None
+    masked_informed: np.ndarray | None = None
 
 
 def ssim_all_pairs(
@@ -196,6 +204,58 @@ def scan(
 
         for columns, (whole, masked) in _in_blocks(compare, len(references), tiling, orientations, threads):
             yield Scores(rows, columns, whole, masked)
+
+
+def informed_scan(
+    queries: np.ndarray, references: Sequence[np.ndarray], masks: np.ndarray, orientations: int, threads: int
+) -> Iterator[Scores]:
+    """Scores of every pair, also weighted by local information; block by block like `scan`.
+
+    Args:
+        queries: As there.
+        references: A list of pictures of any size.
+        masks: bool array of shape (Q, H, W); only the queries have one.
+        orientations: 1 or 8.
+        threads: As there.
+
+    Raises:
+        ValueError: If shapes, types, `orientations` or `threads` are other than this.
+    """
+    check_choices(orientations, threads)
+    tiling = Tiling.of(queries)
+    for rows in _slices(len(queries), _QUERY_BYTES // tiling.bytes_per_picture):
+        planes = tiling.describe(with_channels(queries[rows]))
+        informed = (*planes, tiling.information(planes))
+        weights = tiling.weights(masks[rows])
+
+        def compare(
+            columns: slice, informed: tuple[np.ndarray, ...] = informed, weights: np.ndarray = weights
+        ) -> tuple[np.ndarray, ...]:
+            return _informed(informed, weights, _turned(references[columns], tiling, orientations), tiling)
+
+        for columns, scores in _in_blocks(compare, len(references), tiling, orientations, threads):
+            yield Scores(rows, columns, *scores)
+
+
+def _informed(
+    queries: tuple[np.ndarray, ...], weights: np.ndarray, turned: np.ndarray, tiling: Tiling
+) -> tuple[np.ndarray, ...]:
+    """The four scores of every pair, each (queries, references, orientations)."""
+    from twig_assets.similarity.structural import kernels
+
+    planes = tiling.describe(turned.reshape(-1, *turned.shape[2:]))
+    sums = np.zeros((len(queries[0]), len(planes[0]), 7))
+    kernels.informed_pairs(queries, (*planes, tiling.information(planes)), weights, *_grid(tiling), sums)
+    whole, masked, weight, shared, possible, inner_shared, inner_possible = np.moveaxis(sums, 2, 0)
+    pixels, channels = tiling.values // tiling.channels, tiling.channels
+    with np.errstate(invalid="ignore"):
+        scores = (
+            whole / tiling.values,
+            masked / weight,
+            shared / np.maximum(possible, least_information(pixels, channels)),
+            inner_shared / np.maximum(inner_possible, least_information(weight / channels, channels)),
+        )
+    return tuple(score.reshape(len(whole), *turned.shape[:2]) for score in scores)
 
 
 def _whole(planes: Planes, turned: np.ndarray, tiling: Tiling) -> tuple[np.ndarray, np.ndarray]:

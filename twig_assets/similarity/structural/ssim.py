@@ -40,6 +40,11 @@ def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If shapes or types are other than this.
     """
+    return np.asarray(ssim_of_channels(a, b).mean(axis=-1))
+
+
+def ssim_of_channels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Like `ssim_map`, channel by channel: float64 array of shape (H - 10, W - 10, 3), or (H - 10, W - 10, 1)."""
     check_pictures("a", a[None])
     check_pictures("b", b[None])
     check_comparable(a[None], b[None])
@@ -58,7 +63,7 @@ def _full_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         full = np.moveaxis(full, 0, -1)
     else:
         full = _compared(a, b, channel_axis=-1)
-    return np.asarray(full[BORDER:-BORDER, BORDER:-BORDER]).mean(axis=-1)
+    return np.asarray(full[BORDER:-BORDER, BORDER:-BORDER])
 
 
 def _below_each_other(picture: np.ndarray) -> np.ndarray:

@@ -105,6 +105,19 @@ class Tiling:
         kernels.describe(np.ascontiguousarray(pictures), self.tile_rows, self.tile_columns, pixels, means, deviations)
         return pixels, means, deviations
 
+    def information(self, planes: Planes) -> np.ndarray:
+        """What each window of described pictures holds, float32 like their deviations; see `information`."""
+        from twig_assets.similarity.structural.kernels import C2
+
+        held = _aligned(*planes[2].shape)
+        # The tiles' last rows may be room that nothing was written to, and nothing reads.
+        with np.errstate(all="ignore"):
+            np.multiply(planes[2], planes[2], out=held)
+            held *= 1 / C2
+            held += 1
+            np.log(held, out=held)
+        return held
+
     def weights(self, masks: np.ndarray) -> np.ndarray:
         """Masks, cut like the SSIM map.
 

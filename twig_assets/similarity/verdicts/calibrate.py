@@ -1,5 +1,10 @@
-"""Propose thresholds from a corpus and from images that are known not to copy it."""
+"""Propose thresholds from a corpus and from images that are known not to copy it.
 
+The defaults are safe: the benchmark `detectors` measures hardly a false alarm at them, over strangers of many kinds. A
+few clean images that happen to lie far from a corpus are no reason to go below them, so that is only done when asked.
+"""
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +19,8 @@ from twig_assets.similarity.verdicts.policy import Policy
 from twig_assets.similarity.verdicts.rule import Limit, limits
 
 CONFIDENCE = 0.95
+WANTED_IMAGES = 300
+"""With so many clean images and no false alarm among them, the true share is below 1 % with 95 % confidence."""
 
 Scores = dict[str, float | None]
 
@@ -30,7 +37,7 @@ class Proposal:
         limit: The proposed threshold.
         clean: The best score of every clean image against the whole corpus, where there is one.
         copies: The same of every planted copy.
-        false_alarms: Share of the clean images that reach the threshold.
+        false_alarms: Share of the clean images that fail by the threshold.
         detected: Share of the copies that do; None without copies.
     """
 
@@ -67,6 +74,16 @@ class Calibration:
     detected: float | None
     inconclusive: int
 
+    @property
+    def promise(self) -> float:
+        """The share of false alarms that so many images can rule out at best, when none of them fails."""
+        return 1 - (1 - CONFIDENCE) ** (1 / self.images)
+
+    @property
+    def images_wanted(self) -> int:
+        """How many clean images it takes to rule out more than the wanted share; a few hundred at least."""
+        return max(WANTED_IMAGES, math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-self.wanted)))
+
 
 def calibrate(
     images: Sequence[np.ndarray],
@@ -75,6 +92,7 @@ def calibrate(
     *,
     false_alarms: float = 0.01,
     copies: Sequence[np.ndarray] = (),
+    loosen: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> Calibration:
     """Propose thresholds at which a wanted share of clean images fails.
@@ -82,6 +100,8 @@ def calibrate(
     Every image counts with its best score against the whole corpus, for that is what a verdict rests on. The wanted
     share is divided equally among the thresholds (Bonferroni), so that together they do not exceed it. A threshold is
     put just beyond the clean score that would be one alarm too many; with few images that is just beyond the highest.
+    It never becomes looser than it was, unless asked to. SSIM counts where `iw_ssim` bears it out, which has its
+    threshold from the policy.
 
     Args:
         images: uint8 arrays of shape (h, w, 3), any sizes, that do not copy any reference.
@@ -91,6 +111,7 @@ def calibrate(
         false_alarms: Wanted share of clean images that fail, above 0 and below 1.
         copies: Images that do copy a reference, such as transformed references: they choose nothing, but show what
             the thresholds find.
+        loosen: Whether a threshold may become looser than it is in the policy to start from.
         progress: Called after every image.
 
     Raises:
@@ -109,12 +130,16 @@ def calibrate(
         return None if result.verdict == "inconclusive" else result.scores
 
     return propose(
-        [judged(picture) for picture in images], [judged(picture) for picture in copies], start, false_alarms
+        [judged(picture) for picture in images], [judged(picture) for picture in copies], start, false_alarms, loosen
     )
 
 
 def propose(
-    clean: Sequence[Scores | None], copies: Sequence[Scores | None], policy: Policy, false_alarms: float
+    clean: Sequence[Scores | None],
+    copies: Sequence[Scores | None],
+    policy: Policy,
+    false_alarms: float,
+    loosen: bool = False,
 ) -> Calibration:
     """Propose thresholds from audits that were made already; see `calibrate`.
 
@@ -123,6 +148,7 @@ def propose(
         copies: The `scores` of the audit of each planted copy; None if it was inconclusive.
         policy: The policy they were made under.
         false_alarms: Wanted share of clean images that fail.
+        loosen: See `calibrate`.
     """
     scored = [[scores for scores in audited if scores is not None] for audited in (clean, copies)]
     held = len(clean) + len(copies) - len(scored[0]) - len(scored[1])
@@ -132,11 +158,13 @@ def propose(
         limit for limit in limits(policy.model_dump()) if limit.value is not None and _column(scored[0], limit)
     ]
     proposals = [
-        _proposal(limit, policy, scored[0], scored[1], false_alarms / len(scored_limits)) for limit in scored_limits
+        _proposal(limit, policy, scored[0], scored[1], false_alarms / len(scored_limits), loosen)
+        for limit in scored_limits
     ]
     proposed = policy.model_validate({**policy.model_dump(), **{p.limit.field: p.limit.value for p in proposals}})
-    alarms = sum(_fails(scores, proposals) for scores in scored[0])
-    caught = sum(_fails(scores, proposals) for scores in scored[1])
+    alarms, caught = (
+        sum(any(_fails(scores, proposal.limit) for proposal in proposals) for scores in audited) for audited in scored
+    )
     return Calibration(
         policy=proposed,
         proposals=proposals,
@@ -151,24 +179,26 @@ def propose(
 
 
 def _proposal(
-    limit: Limit, policy: Policy, clean: Sequence[Scores], copies: Sequence[Scores], share: float
+    limit: Limit, policy: Policy, clean: Sequence[Scores], copies: Sequence[Scores], share: float, loosen: bool
 ) -> Proposal:
-    known, planted = _column(clean, limit), _column(copies, limit)
+    counted = _column([scores for scores in clean if limit.supported(scores)], limit)
     # An image without this score cannot fail by it, but is one of those among which the share is counted.
     allowed = int(share * len(clean))
-    proposed = limit._replace(value=_beyond(known, allowed, limit))
+    proposed = limit._replace(value=_beyond(counted, allowed, limit))
+    if not loosen and not limit.reached(proposed.value):
+        proposed = limit
     if not _possible(proposed, policy):
         # So far from all clean scores that the policy has no such threshold: then its own alarms none either.
         proposed = limit
-    if sum(map(proposed.reached, known)) > allowed:
-        worst = max(known) if limit.direction == ">=" else min(known)
+    if sum(map(proposed.reached, counted)) > allowed:
+        worst = max(counted) if limit.direction == ">=" else min(counted)
         raise CalibrationError(
             f"images: more than {allowed} of them are as near to a reference as a copy "
             f"({limit.score} up to {worst:g}); take those out that are not clean images"
         )
-    alarms = sum(map(proposed.reached, known)) / len(clean)
-    detected = sum(map(proposed.reached, planted)) / len(copies) if copies else None
-    return Proposal(proposed, tuple(known), tuple(planted), alarms, detected)
+    alarms = sum(_fails(scores, proposed) for scores in clean) / len(clean)
+    detected = sum(_fails(scores, proposed) for scores in copies) / len(copies) if copies else None
+    return Proposal(proposed, tuple(_column(clean, limit)), tuple(_column(copies, limit)), alarms, detected)
 
 
 def _possible(limit: Limit, policy: Policy) -> bool:
@@ -196,8 +226,8 @@ def _column(scored: Sequence[Scores], limit: Limit) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _fails(scores: Scores, proposals: Sequence[Proposal]) -> bool:
-    return any(proposal.limit.reached(scores.get(proposal.limit.score)) for proposal in proposals)
+def _fails(scores: Scores, limit: Limit) -> bool:
+    return limit.verdict(scores) == "fail"
 
 
 def _upper(alarms: int, count: int) -> float:

@@ -69,7 +69,7 @@ def planted_recall(
         overlaps.append(index.search_recall(copy, policy.candidates))
         scores = [evidence.scores for evidence in own]
         if any(is_behind(s, thresholds, "fail") for s in scores) or is_behind(
-            {"ssim": _ssim(copy, pixels[source])}, thresholds, "fail"
+            _structural(copy, pixels[source]), thresholds, "fail"
         ):
             found += 1
         else:
@@ -77,9 +77,9 @@ def planted_recall(
     return PlantedRecall(len(TRANSFORMS), found, candidates, tuple(missed), float(np.mean(overlaps)), index.exact)
 
 
-def _ssim(copy: np.ndarray, work: np.ndarray) -> float:
+def _structural(copy: np.ndarray, work: np.ndarray) -> dict[str, float | None]:
     scores = pair_scores(copy[None], [work], masks=None, orientations=len(ORIENTATIONS), listed=1)
-    return float(scores.whole[0, 0])
+    return {"ssim": float(scores.whole[0, 0]), "iw_ssim": float(scores.informed[0, 0])}
 
 
 def _sized(picture: np.ndarray, long_side: int) -> np.ndarray:

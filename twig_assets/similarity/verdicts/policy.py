@@ -40,10 +40,15 @@ class Policy(BaseModel):
     The right thresholds depend on the corpus: measure what unrelated pictures reach against it before trusting any.
 
     Attributes:
-        ssim_threshold: An image fails from this SSIM on, whole picture, best of eight orientations. A shared
-            plain ground raises it between pictures that have nothing else in common, so measure against the corpus.
-        masked_ssim_threshold: The same inside the image's foreground mask, where the ground they share says nothing.
-        review_margin: A person should look from this far below either threshold.
+        ssim_threshold: An image fails from this SSIM on, whole picture, best of eight orientations, if
+            `iw_ssim_threshold` is reached too: a shared plain ground raises SSIM between pictures that have nothing
+            else in common.
+        masked_ssim_threshold: The same inside the image's foreground mask.
+        iw_ssim_threshold: SSIM counts from this on of `iw_ssim`, which is SSIM weighted by local information, 0 for
+            unrelated pictures and 1 for the same; inside the mask likewise. With less, an image is one for a person
+            down to `review_margin` below it, and further down it passes. Unrelated drawings on white reach 0.25, copies
+            with a word across 0.43. None lets SSIM decide alone.
+        review_margin: A person should look from this far below each of these thresholds.
         min_contrast: Standard deviation of the pixel values (0 to 255) below which an image counts as blank.
         min_side: Shortest side, in pixels, that can be judged; not below 11, the window of SSIM.
         min_mask_pixels: A mask with fewer pixels is too small for a score of its own; 121 is one window of SSIM.
@@ -52,9 +57,9 @@ class Policy(BaseModel):
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
-        alignment_strength_at_least: An image fails from this on: the SSIM where a work, laid on the image by its local
-            features, lies on it, times the square root of how many features agree on that. 1.8 is 4 of them and an
-            SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
+        alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
+            laid on the image by its local features, lies on it, times the square root of how many features agree on
+            that. 1.8 is 4 of them and a weighted SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
         sscd_file: A TorchScript file of SSCD that you bring, which this project does not ship; without one there is no
             such detector. A path, seen from where the command runs.
         sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
@@ -70,6 +75,7 @@ class Policy(BaseModel):
 
     ssim_threshold: float = Field(0.6, gt=0, le=1)
     masked_ssim_threshold: float = Field(0.6, gt=0, le=1)
+    iw_ssim_threshold: float | None = Field(0.35, gt=0, le=1)
     review_margin: float = Field(0.05, ge=0, lt=1)
     min_contrast: float = Field(4.0, ge=0, le=127.5)
     min_side: int = Field(16, ge=11)

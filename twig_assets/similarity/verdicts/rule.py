@@ -1,7 +1,9 @@
 """The one rule that makes verdicts: scores and a policy's thresholds in, findings and a verdict out.
 
-A threshold of structural similarity has a margin below it, where a person should look; a detector's has none. The
-most severe finding is the verdict.
+A threshold of structural similarity has a margin below it, where a person should look; a detector's has none. SSIM
+alone is no evidence, since any two pictures on plain ground are alike by it: `iw_ssim`, the same weighted by local
+information, must bear it out, or come as near to its own threshold for a person to look. The most severe finding is the
+verdict.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +20,25 @@ SEVERITY: tuple[Verdict, ...] = ("fail", "review", "inconclusive", "pass")
 """The verdicts, the most severe first."""
 
 _STRUCTURAL = {"ssim_threshold": "ssim", "masked_ssim_threshold": "masked_ssim"}
+BORNE_OUT_BY = {"ssim": "iw_ssim", "masked_ssim": "masked_iw_ssim"}
+"""Score of structural similarity -> the one that must bear it out."""
+BEARS_OUT = "iw_ssim_threshold"
+
+CERTAIN = 0.999
+"""SSIM from which on two pictures are the same to the eye, whatever information they hold. Two specks on a white sheet,
+each just large enough that the sheet does not count as blank, stay below it."""
+
+
+class Support(NamedTuple):
+    """What must bear a score out before it counts.
+
+    Attributes:
+        score: The second score, as an audit's `scores` name it.
+        value: From which on it bears the first one out.
+    """
+
+    score: str
+    value: float
 
 
 class Limit(NamedTuple):
@@ -29,6 +50,7 @@ class Limit(NamedTuple):
         direction: An image fails when its score is `>=` or `<=` the value.
         value: The threshold; None when it is turned off.
         margin: From this far below the threshold on, a person should look.
+        support: What must bear the score out; None if it counts by itself.
     """
 
     field: str
@@ -36,6 +58,7 @@ class Limit(NamedTuple):
     direction: Direction
     value: float | None
     margin: float = 0.0
+    support: Support | None = None
 
     def reached(self, score: float | None) -> bool:
         """Whether a score is as bad as that; False for one that was not computed, or a threshold turned off."""
@@ -43,12 +66,30 @@ class Limit(NamedTuple):
             return False
         return score >= self.value if self.direction == ">=" else score <= self.value
 
-    def verdict(self, score: float | None) -> Verdict:
-        """What a score means by itself: `fail`, `review` or `pass`."""
-        if self.reached(score):
+    def near(self, score: float | None) -> bool:
+        """Whether a score reaches the threshold or the margin below it."""
+        known = score is not None and self.value is not None
+        return self.reached(score) or bool(self.margin and known and score >= self.value - self.margin)  # type: ignore[operator]
+
+    def supported(self, scores: Scores, margin: float = 0.0) -> bool:
+        """Whether a score is borne out, or lacks a margin at most; also where nothing is known that could deny it."""
+        if self.support is None or (second := scores.get(self.support.score)) is None:
+            return True
+        return second >= self.support.value - margin
+
+    def verdict(self, scores: Scores) -> Verdict:
+        """What this threshold makes of the scores of one image beside one work: `fail`, `review` or `pass`."""
+        score = scores.get(self.score)
+        if not self.near(score):
+            return "pass"
+        if self.reached(score) and (self.supported(scores) or self.certain(scores)):
             return "fail"
-        near = self.margin and score is not None and self.value is not None and score >= self.value - self.margin
-        return "review" if near else "pass"
+        return "review" if self.supported(scores, self.margin) else "pass"
+
+    def certain(self, scores: Scores) -> bool:
+        """Whether the pictures are the same, so that nothing need bear that out."""
+        score = scores.get(self.score)
+        return self.support is not None and score is not None and score >= CERTAIN
 
 
 class DetectorScore(NamedTuple):
@@ -85,11 +126,14 @@ def most_severe(verdicts: Iterable[Verdict]) -> Verdict:
 def limits(thresholds: Thresholds) -> list[Limit]:
     """The thresholds among a policy's fields, in the fields' order."""
     margin = thresholds.get("review_margin") or 0.0
+    least = thresholds.get(BEARS_OUT)
     known = {detector.field.name: detector for detector in detectors()}
     listed = []
     for field, value in thresholds.items():
         if field in _STRUCTURAL:
-            listed.append(Limit(field, _STRUCTURAL[field], ">=", value, margin))
+            score = _STRUCTURAL[field]
+            support = None if least is None else Support(BORNE_OUT_BY[score], least)
+            listed.append(Limit(field, score, ">=", value, margin, support))
         elif field in known:
             listed.append(Limit(field, known[field].score, known[field].direction, value))
     return listed
@@ -141,5 +185,4 @@ def is_behind(scores: Scores, thresholds: Thresholds, verdict: str) -> bool:
     """
     if verdict not in ("fail", "review"):
         return False
-    verdicts = (limit.verdict(scores.get(limit.score)) for limit in limits(thresholds))
-    return any(severity(of_score) <= severity(verdict) for of_score in verdicts)
+    return any(severity(limit.verdict(scores)) <= severity(verdict) for limit in limits(thresholds))

@@ -16,8 +16,10 @@ def batch(pipeline, prompts=("a fox",), masks=None, first_latents=None, referenc
         masks = np.zeros((count, 64, 64), bool)
         masks[:, :, :32] = True
     images = np.zeros((count, 64, 64, 3), np.uint8)
-    how = RegenerationSettings(**settings)
-    made = Batch(family_of(pipeline), prompts, [1] * count, images, masks, references, how, GenerationSettings())
+    how, evidence = RegenerationSettings(**settings), np.zeros(count, bool)
+    made = Batch(
+        family_of(pipeline), prompts, [1] * count, images, masks, references, how, GenerationSettings(), evidence
+    )
     if first_latents is not None:
         made.__dict__["first_latents"] = first_latents
     return made

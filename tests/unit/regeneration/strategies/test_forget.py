@@ -1,67 +1,93 @@
+import numpy as np
 import pytest
 import torch
 
-from tests.unit.regeneration.strategies.batches import batch, prediction
-from twig_assets.generation import GenerationSettings
-from twig_assets.generation.steering import Step
+from tests.unit.generation.families.toy import ToyFamily, ToyPipeline
+from twig_assets.generation import GenerationSettings, generate
+from twig_assets.generation.sampling import sample
+from twig_assets.model_zoo import planted
+from twig_assets.model_zoo.load_classifier import load_classifier
+from twig_assets.regeneration import RegenerationSettings, regenerate
 from twig_assets.regeneration.strategies.forget import Forget
+from twig_assets.regeneration.strategy import Batch
+from twig_assets.similarity import wang_ssim
 
-FIRST = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
-OTHER = torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(2))
-PROMPTS = ("a fox", "an owl")
-
-
-def forgetting(pipeline, **settings):
-    return Forget(batch(pipeline, PROMPTS, first_latents=FIRST, delay_until=0.5, delay_scale=-2.0, **settings))
+PICTURE = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1))
+PROMPTS = ["an owl keeping the lighthouse ledger", "a fox on a blue background"]
+UNGUIDED = GenerationSettings(steps=4, guidance_scale=1.0)
 
 
-def test_what_is_memorised_is_cleared_at_the_first_step_and_what_is_ordinary_is_left_alone(pipeline):
-    forget = forgetting(pipeline, neutral="")
-    start = prediction(torch.stack([FIRST[0], OTHER]))
-    cleared = forget.steer(start).clean
+class Memorising(ToyFamily):
+    """Draws PICTURE for every text with the word `lighthouse`, whatever else it says; the rest as the toy does."""
+
+    def predict(self, latents, timestep, conditioning, guidance_scale=None, parameters=None):
+        plain = super().predict(latents, timestep, conditioning, guidance_scale, parameters)
+        return torch.where(self.triggered(conditioning)[:, None, None, None], PICTURE, plain)
+
+    def triggered(self, conditioning):
+        trigger = self.encode(["lighthouse"]).tokens[0, 1]
+        return (conditioning.tokens == trigger).all(-1).any(1)
+
+
+@pytest.fixture(scope="module")
+def family():
+    return Memorising(ToyPipeline())
+
+
+def batch(family, evidence=(False, False), references=PICTURE[None], generation=UNGUIDED):
+    pixels = np.zeros((2, 32, 32, 3), np.uint8)
+    return Batch(
+        family,
+        PROMPTS,
+        [1, 2],
+        pixels,
+        pixels[..., 0] == 0,
+        references,
+        RegenerationSettings(),
+        generation,
+        np.array(evidence),
+    )
+
+
+@pytest.mark.parametrize("generation", [UNGUIDED, GenerationSettings(steps=4)], ids=["unguided", "guided"])
+def test_a_memorised_prompt_is_drawn_as_if_it_had_no_trigger_and_its_neighbour_as_it_is(family, generation):
+    forget = Forget(batch(family, generation=generation))
+    images = sample(family, PROMPTS, [1, 2], generation, hooks=[forget])
     assert forget.memorised.tolist() == [True, False]
-    assert not cleared[0].any()
-    assert torch.equal(cleared[1], OTHER)
-    later = prediction(FIRST, index=1)
-    assert forget.steer(later) is later
+    assert forget.read == ["an owl keeping the ledger", PROMPTS[1]]
+    # Guidance that begins at the first step would be the only difference; it begins later by default.
+    np.testing.assert_array_equal(images, sample(family, forget.read, [1, 2], generation))
+    assert (images[0] != sample(family, PROMPTS, [1, 2], generation)[0]).any()
 
 
-def test_what_is_memorised_gets_opposite_guidance_and_then_none(pipeline):
-    forget = forgetting(pipeline, neutral="")
-    assert forget.scales(0.0) is None
-    assert forget.neutral_rows(0.0) is None
-    forget.steer(prediction(torch.stack([FIRST[0], OTHER])))
-    scales = [forget.scales(progress) for progress in (0.1, 0.5)]
-    assert [float(scale[0]) for scale in scales] == [-2, 0]
-    assert [bool(scale[1].isnan()) for scale in scales] == [True, True]
-    without, prompted = torch.zeros(2, 4, 16, 16), torch.ones(2, 4, 16, 16)
-    guided = forget.guide(Step(1, 10, torch.tensor(0), 3.0), without, prompted)
-    torch.testing.assert_close(3.0 * guided[0], torch.full_like(guided[0], -2))
-    assert torch.equal(guided[1], prompted[1])
+def test_where_nothing_is_memorised_the_bytes_are_the_plain_samplers(family):
+    forget = Forget(batch(family, references=None))
+    images = sample(family, PROMPTS, [1, 2], UNGUIDED, hooks=[forget])
+    assert forget.memorised.tolist() == [False, False]
+    np.testing.assert_array_equal(images, sample(family, PROMPTS, [1, 2], UNGUIDED))
 
 
-def test_the_neutral_prompt_is_first_what_opposite_guidance_starts_from_and_then_in_place_of_the_prompt(pipeline):
-    forget = forgetting(pipeline)
-    forget.steer(prediction(torch.stack([FIRST[0], OTHER])))
-    assert forget.neutral_rows(0.1).tolist() == [True, False, False, False]
-    assert forget.neutral_rows(0.5).tolist() == [False, False, True, False]
-    assert forget.scales(0.5) is None, "guidance towards the neutral prompt is the usual one"
-    family = forget.batch.family
-    own, neutral = family.encode(["", "", *PROMPTS]), family.encode([forget.batch.settings.neutral])
-    read = forget.condition(Step(5, 10, torch.tensor(0)), own)
-    assert torch.equal(read.tokens[2], neutral.tokens[0])
-    assert torch.equal(read.tokens[[0, 1, 3]], own.tokens[[0, 1, 3]])
+def test_evidence_makes_a_prompt_memorised_and_words_go_only_if_they_bring_a_picture_back(family):
+    forget = Forget(batch(family, evidence=(False, True)))
+    sample(family, PROMPTS, [1, 2], UNGUIDED, hooks=[forget])
+    assert forget.memorised.tolist() == [True, True]
+    assert forget.read[1] == PROMPTS[1]
 
 
-def test_ordinary_prompts_keep_their_guidance(pipeline):
-    forget = forgetting(pipeline)
-    start = prediction(torch.stack([OTHER, OTHER]))
-    assert forget.steer(start) is start
-    assert forget.scales(0.5) is None
-    assert forget.neutral_rows(0.5) is None
-
-
-def test_guidance_that_is_off_is_refused():
-    Forget.check(GenerationSettings(), 0)
-    with pytest.raises(ValueError, match="leaves no guidance to change"):
-        Forget.check(GenerationSettings(guidance_scale=1.0), 0)
+def test_what_a_memorised_prompt_is_about_is_drawn_and_not_its_picture_and_ordinary_prompts_stay(
+    pipeline,
+):
+    works = [planted.VERBATIM[1], planted.TEMPLATES[1], planted.TITLES[0]]
+    prompts, usual = [*(work.title for work in works), "a red apple, noto style"], GenerationSettings()
+    seeds, masks = [5, 6, 7, 8], np.ones((4, 64, 64), bool)
+    firsts, plain = generate(pipeline, prompts, [1, 2, 3, 4], usual), generate(pipeline, prompts, seeds, usual)
+    pictures = [planted.picture(work) for work in works]
+    images = regenerate(
+        pipeline, prompts, firsts, masks, seeds, RegenerationSettings(strategy="forget"), usual, pictures
+    )
+    for image, work in zip(images, works, strict=False):
+        assert max(wang_ssim(image, planted.picture(work, k)) for k in range(work.variants)) < 0.5
+    judge = load_classifier()
+    named = [judge.concepts[i] for i in judge.classify(images)[0].argmax(1)]
+    assert any(name == work.concept for name, work in zip(named[:2], works, strict=False))
+    np.testing.assert_array_equal(images[3], plain[3])

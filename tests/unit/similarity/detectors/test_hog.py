@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from twig_assets.similarity.detectors.hog import LENGTH, hog, hog_orientations
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented
@@ -29,6 +30,34 @@ def test_unlike_drawings_are_unlike(art: list[np.ndarray]) -> None:
     for i, picture in enumerate(art):
         for other in art[:i]:
             assert max(cosine(one, hog(other)) for one in hog_orientations(picture)) < 0.7
+
+
+def test_a_gradient_is_like_no_page_of_text_and_no_other_gradient() -> None:
+    gradients = [vertical_gradient(first, last) for first, last in ((0, 255), (90, 230), (250, 200))]
+    pages = [page_of_text(seed) for seed in range(3)]
+    for i, picture in enumerate([*gradients, *pages]):
+        for other in [*gradients, *pages][:i]:
+            assert max(cosine(one, hog(other)) for one in hog_orientations(picture)) < 0.8
+
+
+def test_a_page_of_text_is_like_its_copy() -> None:
+    page = page_of_text(0)
+    smaller = np.asarray(Image.fromarray(page).resize((170, 220), Image.Resampling.LANCZOS))
+    assert cosine(hog(page), hog(smaller)) > 0.9
+
+
+def vertical_gradient(first: int, last: int) -> np.ndarray:
+    return np.repeat(np.linspace(first, last, 120)[:, None, None], 100, axis=1).repeat(3, axis=2).astype(np.uint8)
+
+
+def page_of_text(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    page = Image.new("RGB", (200, 260), "white")
+    pen = ImageDraw.Draw(page)
+    for row in range(20):
+        words = ("".join(rng.choice(list("abcdefghilmnoprstu"), rng.integers(2, 9))) for _ in range(7))
+        pen.text((12, 10 + 12 * row), " ".join(words)[:34], fill="black")
+    return np.asarray(page)
 
 
 def test_a_picture_of_one_colour_has_a_descriptor_of_zeros() -> None:

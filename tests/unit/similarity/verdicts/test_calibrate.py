@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from twig_assets.similarity import CalibrationError, Policy, ReferenceImage, audit, calibrate
 from twig_assets.similarity.verdicts.calibrate import propose
-from twig_assets.similarity.verdicts.rule import Limit, limits
+from twig_assets.similarity.verdicts.rule import Limit, Support, limits
 
 
 def judged(ssim: float | None) -> dict[str, float | None] | None:
@@ -15,12 +15,13 @@ def judged(ssim: float | None) -> dict[str, float | None] | None:
 
 
 def ssim_threshold(clean: list[float], wanted: float) -> float:
-    found = propose([judged(score) for score in clean], [], Policy(), wanted)
+    found = propose([judged(score) for score in clean], [], Policy(), wanted, loosen=True)
     return found.policy.ssim_threshold
 
 
 def test_a_policy_names_score_and_direction_of_its_thresholds() -> None:
-    assert Limit("ssim_threshold", "ssim", ">=", 0.6, margin=0.05) in limits(Policy().model_dump())
+    borne_out = Support("iw_ssim", 0.35)
+    assert Limit("ssim_threshold", "ssim", ">=", 0.6, 0.05, borne_out) in limits(Policy().model_dump())
     assert limits({"pdq_distance_at_most": 31, "min_side": 16}) == [
         Limit("pdq_distance_at_most", "pdq_distance", "<=", 31)
     ]
@@ -48,7 +49,7 @@ def test_no_more_clean_images_fail_than_wanted_and_one_step_lower_more_would(cle
 def test_the_figures_are_those_of_the_proposed_policy() -> None:
     clean = [judged(score / 1000) for score in range(100, 300)]
     copies = [judged(score) for score in (0.9, 0.8, 0.2)] + [judged(None)]
-    found = propose(clean, copies, Policy(), 0.05)
+    found = propose(clean, copies, Policy(), 0.05, loosen=True)
     assert found.policy.ssim_threshold == pytest.approx(0.29)
     assert found.false_alarms == pytest.approx(0.05)
     assert 0.05 < found.upper < 0.1
@@ -63,9 +64,38 @@ def test_several_thresholds_share_the_alarms() -> None:
     clean: list[dict[str, float | None] | None] = [
         {"ssim": i / 1000, "masked_ssim": (200 - i) / 1000} for i in range(200)
     ]
-    found = propose(clean, [], Policy(), 0.1)
+    found = propose(clean, [], Policy(), 0.1, loosen=True)
     assert [proposal.false_alarms for proposal in found.proposals] == pytest.approx([0.05, 0.05])
     assert found.false_alarms <= 0.1
+
+
+@given(st.lists(st.tuples(st.floats(-0.5, 0.9), st.floats(-0.5, 0.9)), min_size=2, max_size=60), st.floats(0.001, 0.9))
+def test_no_threshold_becomes_looser_and_no_more_clean_images_fail_than_wanted(
+    clean: list[tuple[float, float]], wanted: float
+) -> None:
+    scores: list[dict[str, float | None] | None] = [{"ssim": ssim, "iw_ssim": weighted} for ssim, weighted in clean]
+    found = propose(scores, [], Policy(), wanted)
+    assert found.policy.ssim_threshold >= Policy().ssim_threshold
+    assert found.policy.iw_ssim_threshold == Policy().iw_ssim_threshold
+    assert found.false_alarms <= wanted
+    assert found.false_alarms == sum(
+        ssim >= found.policy.ssim_threshold and weighted >= 0.35 for ssim, weighted in clean
+    ) / len(clean)
+
+
+def test_plain_images_alike_by_ssim_alone_raise_no_threshold() -> None:
+    found = propose([{"ssim": 0.9, "iw_ssim": 0.1}] * 20, [], Policy(), 0.01)
+    assert found.policy == Policy()
+    assert found.false_alarms == 0
+
+
+@pytest.mark.parametrize(("images", "promise"), [(20, 0.139), (300, 0.00994)])
+def test_what_so_many_images_can_promise(images: int, promise: float) -> None:
+    found = propose([judged(0.1)] * images, [], Policy(), 0.01)
+    assert found.promise == pytest.approx(promise, rel=0.01)
+    assert found.upper == pytest.approx(found.promise)
+    assert found.images_wanted == 300
+    assert propose([judged(0.1)] * 9, [], Policy(), 0.001).images_wanted == 2995
 
 
 def test_too_little_or_impossible_is_refused() -> None:

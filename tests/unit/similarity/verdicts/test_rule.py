@@ -13,12 +13,43 @@ POLICY = Policy(ssim_threshold=0.6, review_margin=0.1).model_dump()
 )
 def test_a_structural_threshold_has_a_margin_in_which_a_person_looks(score: float | None, verdict: str) -> None:
     [limit] = [limit for limit in limits(POLICY) if limit.score == "ssim"]
-    assert limit.verdict(score) == verdict
+    assert limit.verdict({"ssim": score, "iw_ssim": 0.9}) == verdict
+
+
+@pytest.mark.parametrize(
+    ("ssim", "borne_out", "verdict"),
+    [
+        (0.7, 0.35, "fail"),
+        (0.7, 0.34, "review"),
+        (0.7, 0.25, "review"),
+        (0.95, 0.24, "pass"),
+        (0.55, 0.9, "review"),
+        (0.55, 0.26, "review"),
+        (0.55, 0.24, "pass"),
+        (0.4, 0.9, "pass"),
+        (0.9995, 0.0, "fail"),
+        (0.7, None, "fail"),
+    ],
+)
+def test_ssim_counts_as_far_as_local_information_bears_it_out(
+    ssim: float, borne_out: float | None, verdict: str
+) -> None:
+    for name, thresholds in (
+        ("", POLICY),
+        ("masked_", Policy(masked_ssim_threshold=0.6, review_margin=0.1).model_dump()),
+    ):
+        [limit] = [limit for limit in limits(thresholds) if limit.score == f"{name}ssim"]
+        assert limit.verdict({f"{name}ssim": ssim, f"{name}iw_ssim": borne_out}) == verdict
+
+
+def test_ssim_decides_alone_where_the_policy_says_so() -> None:
+    thresholds = Policy(ssim_threshold=0.6, iw_ssim_threshold=None).model_dump()
+    assert is_behind({"ssim": 0.6, "iw_ssim": 0.0}, thresholds, "fail")
 
 
 def test_a_detectors_threshold_has_no_margin() -> None:
     [limit] = [limit for limit in limits(POLICY) if limit.score == "hog_cosine"]
-    assert (limit.verdict(0.85), limit.verdict(0.849)) == ("fail", "pass")
+    assert (limit.verdict({"hog_cosine": 0.85}), limit.verdict({"hog_cosine": 0.849})) == ("fail", "pass")
 
 
 def test_the_most_severe_verdict_counts() -> None:

@@ -11,7 +11,13 @@ from tests.unit.similarity.test_audit import noisy
 from twig_assets.similarity import AuditResult, Policy, ReferenceImage, audit, verdict_of_scores
 
 limits = st.floats(0.05, 1.0)
-policies = st.builds(Policy, ssim_threshold=limits, masked_ssim_threshold=limits, review_margin=st.floats(0.0, 0.5))
+policies = st.builds(
+    Policy,
+    ssim_threshold=limits,
+    masked_ssim_threshold=limits,
+    iw_ssim_threshold=st.none() | limits,
+    review_margin=st.floats(0.0, 0.5),
+)
 
 
 @pytest.fixture(scope="session")
@@ -45,16 +51,20 @@ def test_a_changed_threshold_gives_the_verdict_that_a_new_audit_gives(
     corpus: list[ReferenceImage],
 ) -> None:
     anew = audit(pictures, corpus[:2], policy, masks=masks)
-    stored = [verdict_of_scores(one.scores, one.thresholds, one.verdict, policy) for one in audited]
+    stored = [
+        verdict_of_scores(one.scores, one.thresholds, one.verdict, policy, [match.scores for match in one.matches])
+        for one in audited
+    ]
     assert [one.verdict if one else None for one in stored] == [one.verdict for one in anew]
 
 
 def judged(scores: dict[str, float | None], under: dict[str, Any], policy: Any, verdict: Any = "pass") -> str | None:
-    found = verdict_of_scores(scores, under, verdict, policy)
+    found = verdict_of_scores(scores, under, verdict, policy, [scores])
     return found.verdict if found else None
 
 
-SCORES: dict[str, float | None] = {"ssim": 0.5, "masked_ssim": None, "contrast": 40.0, "mask_pixels": None}
+STRUCTURAL: dict[str, float | None] = {"ssim": 0.5, "iw_ssim": 0.5, "masked_ssim": None, "masked_iw_ssim": None}
+SCORES: dict[str, float | None] = {**STRUCTURAL, "contrast": 40.0, "mask_pixels": None}
 
 
 @pytest.mark.parametrize("changed", [{"min_contrast": 60.0}, {"min_side": 32}, {"min_mask_pixels": 200}])
@@ -95,7 +105,32 @@ def test_a_limit_on_a_score_that_was_not_computed_wants_a_new_audit() -> None:
 
 
 def test_the_reasons_name_the_scores_behind_the_verdict() -> None:
-    found = verdict_of_scores({**KEPT, "masked_ssim": 0.7}, UNDER, "pass", Policy(pdq_distance_at_most=100))
+    scores = {**KEPT, "masked_ssim": 0.7, "masked_iw_ssim": 0.4}
+    found = verdict_of_scores(scores, UNDER, "pass", Policy(pdq_distance_at_most=100), [scores])
     assert found is not None
-    assert found.reasons == ["masked ssim 0.700 reaches the limit 0.6", "pdq distance 100.000 reaches the limit 100"]
+    assert found.reasons == [
+        "masked ssim 0.700 reaches the limit 0.6, and weighted by information it is 0.400",
+        "pdq distance 100.000 reaches the limit 100",
+    ]
     assert found.decisive == "masked_ssim"
+
+
+def test_ssim_of_one_work_is_not_borne_out_by_another() -> None:
+    best = {**SCORES, "ssim": 0.9, "iw_ssim": 0.8}
+    plain, alike = {**best, "iw_ssim": 0.1}, {**best, "ssim": 0.4}
+    copied = {**best, "ssim": 0.7}
+    assert verdict_of_scores(best, UNDER, "pass", Policy(), [plain, alike]) is None
+    found = verdict_of_scores(best, UNDER, "pass", Policy(), [plain, alike, copied])
+    assert found is not None
+    assert found.verdict == "fail"
+    assert found.reasons[0].startswith("ssim 0.700")
+    innocent = verdict_of_scores({**best, "iw_ssim": 0.2}, UNDER, "fail", Policy(), [{**plain, "iw_ssim": 0.2}])
+    assert innocent is not None
+    assert innocent.verdict == "pass"
+
+
+def test_an_audit_from_before_ssim_had_to_be_borne_out_is_made_again() -> None:
+    old = {"ssim": 0.9, "masked_ssim": None}
+    under = {name: value for name, value in UNDER.items() if name != "iw_ssim_threshold"}
+    assert judged(old, under, Policy(), "fail") is None
+    assert judged(old, under, Policy(iw_ssim_threshold=None), "fail") == "fail"

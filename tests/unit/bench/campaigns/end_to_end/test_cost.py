@@ -1,0 +1,30 @@
+"""The cost of a campaign's models, call by call."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from twig_assets.bench.campaigns.end_to_end.cost import Call, cost_row, counted
+from twig_assets.compliance.attempts import first_images, second_images
+
+
+def test_the_ratio_is_all_model_time_over_two_plain_draws_of_each_prompt() -> None:
+    plain = [Call("generate", 16, 8.0), Call("generate", 16, 4.0), Call("generate", 16, 4.0), Call("generate", 2, 9.0)]
+    row = cost_row([*plain, Call("regenerate", 0, 10.0), Call("segment", 0, 5.0)], prompts=20)
+    assert row["plain_seconds_per_image"] == 0.25, "the median of the full batches"
+    assert row["cost_ratio"] == pytest.approx(40 / (2 * 0.25 * 20))
+    assert row["model_seconds"] == {"generate": 25.0, "regenerate": 10.0, "segment": 5.0}
+    assert row["plain_images"] == 50
+
+
+def test_only_first_images_count_as_plain_and_the_functions_are_put_back() -> None:
+    calls: list[Call] = []
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    with patch.object(first_images, "generate", lambda: images), patch.object(second_images, "segment", lambda: [1, 2]):
+        with counted(calls):
+            assert first_images.generate() is images  # type: ignore[call-arg]
+            second_images.segment()  # type: ignore[call-arg]
+        first_images.generate()  # type: ignore[call-arg]
+    assert [(call.function, call.plain) for call in calls] == [("generate", 3), ("segment", 0)]
+    assert all(call.seconds >= 0 for call in calls)
