@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import JudgeCalibration, Model
+from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
 from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import threshold_of
@@ -77,20 +77,36 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         policy_sha256=read_policy(campaign.policy_file).sha256,
         corpus_id=corpus_id,
         judge_sha256=judge,
-        threshold=_threshold(session, adherence, judge, model_sha256),
+        threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
     )
 
 
-def _threshold(session: Session, settings: AdherenceSettings, judge: str, model_sha256: str) -> float | None:
-    """The margin that the settings name, or the quantile of what the judge gave plain draws of the checkpoint."""
+def _threshold(
+    session: Session, campaign: Campaign, settings: AdherenceSettings, judge: str, model_sha256: str
+) -> float | None:
+    """The margin that the settings name, or the quantile of what the judge gave plain draws of the checkpoint.
+
+    While no model serves, it is that of the model that drew last, so that what is published keeps its verdict.
+    """
     if settings.threshold is not None:
         return settings.threshold
+    last = (
+        select(Image.model_id)
+        .join(Prompt)
+        .join(PromptBatch)
+        .where(PromptBatch.campaign == campaign.name)
+        .order_by(Image.id.desc())
+        .limit(1)
+    )
     margins = session.scalars(
         select(JudgeCalibration.margins)
         .join(Model, Model.base_sha256 == JudgeCalibration.base_sha256)
-        .where(JudgeCalibration.judge_sha256 == judge, Model.sha256 == model_sha256)
+        .where(
+            JudgeCalibration.judge_sha256 == judge,
+            Model.sha256 == model_sha256 if model_sha256 else Model.id == last.scalar_subquery(),
+        )
     ).first()
     return margins and threshold_of(margins, settings.reject_share)
 

@@ -1,8 +1,10 @@
 """Commands that compare images with protected works, and decide on what was found: audit, calibrate, review."""
 
+import json
 import shlex
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,6 +12,9 @@ from rich.table import Table
 
 from twig_assets.cli.app import CampaignName, CampaignRoot, console, errors, interruptible
 from twig_assets.settings.home import catalog_url
+
+if TYPE_CHECKING:
+    from twig_assets.compliance import Waiting
 
 
 def audit(
@@ -118,14 +123,15 @@ def review(
     why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
     against: Annotated[bool, typer.Option("--against", help="Hold it back, or take a waiver back.")] = False,
     out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A campaign's list as JSON on standard output.")] = False,
     campaign: CampaignName = "demo",
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
-    """Let an image through although it fails, or list what waits. A waiver holds for it beside these works only."""
+    """Let an image through, or list what waits and why. A waiver holds for it beside the works behind its verdict."""
     if out is not None:
         _review_output(out, image, who, why, against)
     else:
-        _review_campaign(campaign, root, image, who, why, against)
+        _review_campaign(campaign, root, image, who, why, against, as_json)
 
 
 def _review_output(out: Path, image: str | None, who: str, why: str, against: bool) -> None:
@@ -140,7 +146,9 @@ def _review_output(out: Path, image: str | None, who: str, why: str, against: bo
     console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared again.")
 
 
-def _review_campaign(name: str, root: Path, image: str | None, who: str, why: str, against: bool) -> None:
+def _review_campaign(
+    name: str, root: Path, image: str | None, who: str, why: str, against: bool, as_json: bool
+) -> None:
     from twig_assets.campaign import load_campaign
     from twig_assets.campaign.rules_in_force import rules_in_force
     from twig_assets.catalog.database import open_catalog
@@ -151,10 +159,25 @@ def _review_campaign(name: str, root: Path, image: str | None, who: str, why: st
         _, rules = rules_in_force(session, settings)
         if image is not None:
             decide(session, name, rules, image, "reject" if against else "waive", who, why)
-        table = Table("image", "prompt", "verdict", "state", "why", "decided")
-        for entry in waiting(session, name, rules):
+        entries = waiting(session, name, rules)
+        if as_json:
+            sys.stdout.write(json.dumps([_as_json(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n")
+            return
+        table = Table("image", "prompt", "similarity", "as asked?", "state", "why", "decided")
+        for entry in entries:
             made = entry.decision
             decided = f"{made.decision}: {made.who}, {made.why}" if made else ""
-            reasons = "; ".join(entry.reasons)
-            table.add_row(entry.image_sha256[:12], entry.prompt, entry.verdict, entry.state, reasons, decided)
+            shows = (entry.adherence or "not judged").replace("_", " ")
+            cells = (entry.prompt, entry.verdict, shows, entry.state, entry.why, decided)
+            table.add_row(entry.image_sha256[:12], *map(escape, cells))
         console.print(table)
+    undecided = [entry for entry in entries if entry.decision is None and entry.next_step]
+    for step in dict.fromkeys(entry.next_step.replace(entry.image_sha256[:12], "IMAGE") for entry in undecided):
+        console.print(f"Next: {step}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _as_json(entry: "Waiting") -> dict[str, Any]:
+    made = entry.decision
+    decision = {"decision": made.decision, "who": made.who, "why": made.why} if made else None
+    fields = ("image_sha256", "prompt", "verdict", "adherence", "reasons", "why", "next_step", "state")
+    return {**{name: getattr(entry, name) for name in fields}, "decision": decision}

@@ -110,8 +110,8 @@ def _verdicts(audit: Audit, adherence: Adherence, copied: Sequence[str]) -> str:
     unknown = adherence.reason.removeprefix("cannot tell: ")
     if copied:
         return (
-            f"the model drew the protected work itself ({'; '.join(copied)}), and of nothing else that it drew "
-            f"can be said that it shows this prompt ({unknown})"
+            f"the model drew the protected work itself ({', '.join(copied)}); nothing else that it drew can be said to "
+            f"show this prompt ({unknown})"
         )
     return f"nobody here can tell whether it shows its prompt ({unknown})"
 

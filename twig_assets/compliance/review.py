@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
 from twig_assets.compliance.candidates import PromptState, audits_in_force, prompt_states
+from twig_assets.compliance.held import Held, held
 from twig_assets.compliance.state import CandidateState
 
 Decision = Literal["waive", "reject"]
@@ -29,6 +30,8 @@ class Waiting:
             can tell, and for one that a person rejected all the same.
         adherence: `as_asked`, `not_as_asked` or `cannot_tell`; None where nobody has judged it yet.
         reasons: The reasons for these verdicts.
+        why: Why it is not released, in one sentence; where it is released all the same, what speaks against it.
+        next_step: What to do; empty where it is released.
         state: Its state, see `CandidateState`.
         decision: The decision that holds; None as long as nobody has decided.
     """
@@ -38,6 +41,8 @@ class Waiting:
     verdict: str
     adherence: str | None
     reasons: list[str]
+    why: str
+    next_step: str
     state: CandidateState
     decision: Review | None
 
@@ -53,20 +58,27 @@ def waiting(session: Session, campaign: str, rules: Rules) -> list[Waiting]:
     batches = session.scalars(
         select(PromptBatch.key).where(PromptBatch.campaign == campaign).order_by(PromptBatch.key)
     ).all()
-    return [
-        _waiting(s, s.candidate, s.audit)
-        for batch in batches
-        for s in prompt_states(session, batch, rules)
-        if s.candidate and s.audit and not (s.releasable and s.decision is None)
-    ]
+    states = [state for batch in batches for state in prompt_states(session, batch, rules)]
+    listed = [s for s in states if s.candidate and s.audit and not (s.releasable and s.decision is None)]
+    why = held(session, campaign, listed, rules)
+    return [_waiting(s, s.candidate, s.audit, why.get(s.prompt.id)) for s in listed if s.candidate and s.audit]
 
 
-def _waiting(state: PromptState, candidate: Image, audit: Audit) -> Waiting:
+def _waiting(state: PromptState, candidate: Image, audit: Audit, held: Held | None) -> Waiting:
     judged = state.adherence
     lacking = [judged.reason] if judged and judged.verdict != "as_asked" else []
     reasons = [*audit.reasons, *lacking]
-    adherence = judged.verdict if judged else None
-    return Waiting(candidate.sha256, state.prompt.text, audit.verdict, adherence, reasons, state.state, state.review)
+    return Waiting(
+        image_sha256=candidate.sha256,
+        prompt=state.prompt.text,
+        verdict=audit.verdict,
+        adherence=judged.verdict if judged else None,
+        reasons=reasons,
+        why=held.why if held else "; ".join(reasons),
+        next_step=held.next_step if held else "",
+        state=state.state,
+        decision=state.review,
+    )
 
 
 def decide(

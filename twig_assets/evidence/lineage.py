@@ -1,7 +1,7 @@
 """The lineage of one image, from the catalog: what it was made from, and what was decided about it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_file
-from twig_assets.catalog.models import Audit, ConceptEdit, Image, LedgerEntry, Mask, Release
+from twig_assets.catalog.models import Adherence, Audit, ConceptEdit, Image, LedgerEntry, Mask, Release
 from twig_assets.compliance.candidates import image_state
 from twig_assets.compliance.state import CandidateState
 
@@ -121,6 +121,23 @@ class AuditLine(_Part):
     reviews: list[ReviewLine]
 
 
+class AdherenceLine(_Part):
+    """A judge's verdict on whether the image shows its prompt, which is an opinion too."""
+
+    id: int
+    verdict: str
+    reason: str
+    score: float | None
+    threshold: float | None
+    subject: str | None
+    taken_for: str | None
+    judge_sha256: str
+    scores: dict[str, Any]
+    run_id: str
+    created_at: datetime
+    ledger_entry: int | None
+
+
 class ReleaseLine(_Part):
     """A time that the image was published for."""
 
@@ -143,6 +160,7 @@ class Lineage(_Part):
         children: The images that were regenerated from this one, the oldest first.
         masks: Masks of the image and of its parent.
         audits: The oldest first, under whatever rules.
+        adherence: Verdicts on whether it shows its prompt, the oldest first, under whatever judge and threshold.
         releases: The times that it was published for.
     """
 
@@ -154,6 +172,7 @@ class Lineage(_Part):
     children: list[ImageLine]
     masks: list[MaskLine]
     audits: list[AuditLine]
+    adherence: list[AdherenceLine]
     releases: list[ReleaseLine]
 
     @property
@@ -163,6 +182,7 @@ class Lineage(_Part):
         images += [(self.image, "image"), *((child, f"image {child.id} from this one") for child in self.children)]
         products: list[tuple[str, str]] = [(image.run_id, product) for image, product in images]
         products += [(audit.run_id, f"audit {audit.id}") for audit in self.audits]
+        products += [(verdict.run_id, f"verdict on adherence {verdict.id}") for verdict in self.adherence]
         return {run: [product for other, product in products if other == run] for run, _ in products}
 
 
@@ -213,6 +233,7 @@ def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage
     masked = [image.id] if parent is None else [parent.id, image.id]
     masks = session.scalars(select(Mask).where(Mask.image_id.in_(masked)).order_by(Mask.id))
     audits = session.scalars(select(Audit).where(Audit.image_id == image.id).order_by(Audit.id)).all()
+    adherence = session.scalars(select(Adherence).where(Adherence.image_id == image.id).order_by(Adherence.id)).all()
     releases = session.scalars(select(Release).where(Release.image_id == image.id).order_by(Release.id))
     return Lineage(
         image=_image(image),
@@ -229,6 +250,7 @@ def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage
         children=[_image(child) for child in children],
         masks=[MaskLine.model_validate(mask, from_attributes=True) for mask in masks],
         audits=_audits(session, audits),
+        adherence=_adherence(session, adherence),
         releases=[ReleaseLine.model_validate(release, from_attributes=True) for release in releases],
     )
 
@@ -307,6 +329,15 @@ def _audits(session: Session, audits: Iterable[Audit]) -> list[AuditLine]:
             )
         )
     return lines
+
+
+def _adherence(session: Session, verdicts: Sequence[Adherence]) -> list[AdherenceLine]:
+    entries = _entries(session, "adherence", [verdict.id for verdict in verdicts])
+    names = set(AdherenceLine.model_fields) - {"ledger_entry"}
+    return [
+        AdherenceLine(**{name: getattr(verdict, name) for name in names}, ledger_entry=entries.get(verdict.id))
+        for verdict in verdicts
+    ]
 
 
 def _entries(session: Session, table: str, ids: list[int]) -> dict[int, int]:

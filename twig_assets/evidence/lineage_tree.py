@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.markup import escape
 from rich.tree import Tree
 
-from twig_assets.evidence.lineage import AuditLine, ImageLine, MaskLine, ModelLine, ReleaseLine
+from twig_assets.evidence.lineage import AdherenceLine, AuditLine, ImageLine, MaskLine, ModelLine, ReleaseLine
 from twig_assets.evidence.lineage_runs import ImageLineage
 
 
@@ -21,6 +21,7 @@ def lineage_tree(lineage: ImageLineage) -> Tree:
         f"campaign {prompt.campaign}, batch {prompt.batch}, position {prompt.position}, seed {prompt.seed}"
     )
     _add_model(tree, lineage.model)
+    _add_rerun(tree, lineage.image)
     parent = lineage.parent
     tree.add(f"[bold]parent[/] image {parent.id} {_image(parent)}" if parent else "no parent image")
     for child in lineage.children:
@@ -31,6 +32,10 @@ def lineage_tree(lineage: ImageLineage) -> Tree:
         _add_audit(tree, audit)
     if not lineage.audits:
         tree.add("[yellow]not audited[/]")
+    for verdict in lineage.adherence:
+        _add_adherence(tree, verdict)
+    if not lineage.adherence:
+        tree.add("[yellow]nobody has judged whether it shows its prompt[/]")
     for release in lineage.releases:
         tree.add(_release(release))
     _add_runs(tree, lineage)
@@ -91,6 +96,25 @@ def _add_audit(tree: Tree, audit: AuditLine) -> None:
             f"[bold]review[/] {review.decision} by {escape(review.who)}, {_moment(review.created_at)}, "
             f"{_entry(review.ledger_entry)}: {escape(review.why)}"
         )
+
+
+def _add_rerun(tree: Tree, image: ImageLine) -> None:
+    reason = image.settings.get("rerun")
+    if reason is None:
+        return
+    evidence = "an image" if image.settings.get("evidence_of_copy") else "no image"
+    branch = tree.add(f"[bold]drawn again[/] for {reason}, when {evidence} of its prompt had been found to be a copy")
+    used = image.settings.get("acted_with", {})
+    branch.add(escape("with " + ", ".join(f"{name} {value}" for name, value in sorted(used.items()))))
+
+
+def _add_adherence(tree: Tree, verdict: AdherenceLine) -> None:
+    under = f"judge {verdict.judge_sha256[:12]}, threshold {verdict.threshold}"
+    line = f"{verdict.verdict}, {_moment(verdict.created_at)}, {_entry(verdict.ledger_entry)}, {under}"
+    branch = tree.add(f"[bold]adherence {verdict.id}[/] {line}")
+    branch.add(escape(verdict.reason))
+    if verdict.taken_for:
+        branch.add(escape(f"looks most like {verdict.taken_for}"))
 
 
 def _entry(sequence: int | None) -> str:

@@ -61,7 +61,7 @@ def bars(data: ReportData) -> list[Bar]:
 
 
 def _fate(image: Scored, published: set[str]) -> str:
-    if image.stage == "regenerated" and image.picture.sha256 in published:
+    if image.picture.sha256 in published:
         return "released"
     return "failed" if image.verdict == "fail" else "held"
 

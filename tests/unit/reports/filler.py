@@ -9,10 +9,12 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import generated_settings, regenerated_settings
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import (
+    Adherence,
     Audit,
     AuditMatch,
     CorpusVersion,
     Image,
+    JudgeCalibration,
     Mask,
     Model,
     PolicyRow,
@@ -22,11 +24,25 @@ from twig_assets.catalog.models import (
     Release,
 )
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.judge.identity import judge_sha256
+from twig_assets.judge.verdict import threshold_of
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.art import STYLES, sprites, view
 from twig_assets.similarity import ReferenceImage, audit, corpus_version, read_policy, read_references
 from twig_assets.similarity.verdicts.policy import policy_model
 
+MARGINS = [0.02 * step for step in range(1, 41)]
+# What a verdict on adherence rests on: margin, what was asked for, what the image is taken for.
+SHOWN = {
+    "as_asked": (0.31, "owl", "owl"),
+    "not_as_asked": (-0.2, "owl", "red apple"),
+    "cannot_tell": (None, None, "owl"),
+}
+REASONS = {
+    "as_asked": "asked for owl: +0.310, at least +0.140",
+    "not_as_asked": "asked for owl, looks more like red apple: -0.200, below +0.140",
+    "cannot_tell": "cannot tell: the judge knows none of its words",
+}
 DEMO = Path(__file__).parents[3] / "campaigns" / "demo"
 
 
@@ -50,7 +66,10 @@ class Filler:
         self.policy_row = PolicyRow(sha256=self.policy.sha256, body=self.policy.model_dump())
         self.references = {one.sha256: self._reference(one) for one in self.corpus}
         batch = PromptBatch(key=f"{campaign.name}-000", campaign=campaign.name)
-        session.add_all([self.model, self.version, self.policy_row, batch, *self.references.values()])
+        self.judge = JudgeCalibration(
+            judge_sha256=judge_sha256("embedded"), base_sha256="b" * 64, margins=MARGINS, source="40 plain draws"
+        )
+        session.add_all([self.judge, self.model, self.version, self.policy_row, batch, *self.references.values()])
         session.flush()
         self._prompts = 0
 
@@ -113,8 +132,38 @@ class Filler:
         self.session.flush()
         return row
 
-    def audit(self, image: Image, mask: np.ndarray | None = None, policy: PolicyRow | None = None) -> Audit:
-        """Audit an image with the real audit and write the result, under another policy row if one is given."""
+    def adherence(self, image: Image, verdict: str) -> Adherence:
+        """Say whether an image shows its prompt."""
+        score, subject, taken_for = SHOWN[verdict]
+        row = Adherence(
+            image_id=image.id,
+            judge_sha256=self.judge.judge_sha256,
+            verdict=verdict,
+            reason=REASONS[verdict],
+            score=score,
+            threshold=threshold_of(MARGINS, 0.15),
+            subject=subject,
+            taken_for=taken_for,
+            scores={},
+            run_id="run",
+        )
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def audit(
+        self,
+        image: Image,
+        mask: np.ndarray | None = None,
+        policy: PolicyRow | None = None,
+        shows: str | None = "as_asked",
+    ) -> Audit:
+        """Audit an image with the real audit and write the result, under another policy row if one is given.
+
+        `shows` is the verdict on whether it shows its prompt; None leaves that open.
+        """
+        if shows:
+            self.adherence(image, shows)
         rules = policy_model().model_validate(policy.body) if policy else self.policy
         pixels = self.store.read_image(image.sha256)[None]
         [result] = audit(pixels, self.corpus, rules, masks=None if mask is None else mask[None])

@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
-from twig_assets.catalog.models import Concept, ConceptEdit, Image, PolicyRow, Prompt, Reference, Review
+from twig_assets.catalog.models import Audit, Concept, ConceptEdit, Image, PolicyRow, Prompt, Reference, Review
 from twig_assets.reports import ReportData, collect
 from twig_assets.similarity import Policy
+
+CANNOT_TELL = {"release_cannot_tell": True}
 
 
 def report(filler: Filler) -> ReportData:
@@ -41,15 +43,20 @@ def draw_and_release(filler: Filler, name: str = "owl") -> Prompt:
 def test_an_empty_catalog_gives_an_empty_report(filler: Filler) -> None:
     data = report(filler)
     assert data.counts.model_dump() == {
-        "prompts": 0,
+        "asked": 0,
+        "released": 0,
+        "released_as_asked": 0,
+        "released_waived": 0,
+        "released_cannot_tell": 0,
+        "released_unjudged": 0,
+        "released_unsafe": 0,
+        "waiting": 0,
+        "withheld": 0,
+        "unfinished": 0,
+        "quarantined": 0,
         "images": 0,
         "audited": 0,
         "failed": 0,
-        "released": 0,
-        "quarantined": 0,
-        "review": 0,
-        "released_unsafe": 0,
-        "released_waived": 0,
         "worst_released_ssim": None,
         "ssim_95_released": None,
     }
@@ -71,7 +78,7 @@ def test_copies_are_caught_and_drawings_released(filler: Filler) -> None:
     assert [one.attempt for one in caught.images] == [0, 0, 1, 2]
     assert all(one.ssim is not None and one.ssim >= 0.5 == one.ssim_threshold for one in caught.images)
     [released] = data.released
-    assert released.safe
+    assert released.terms == "as_asked"
     assert released.image.ssim == data.counts.worst_released_ssim
     assert released.image.masked_ssim is not None
     assert data.policy == filler.policy.model_dump()
@@ -105,7 +112,7 @@ def test_a_withdrawn_release_is_not_shown(filler: Filler) -> None:
     filler.session.flush()
     data = report(filler)
     assert [one.prompt for one in data.released] == ["an owl"]
-    assert data.prompts[1].outcome == "waiting"
+    assert (data.prompts[1].outcome, data.prompts[1].why) == ("unfinished", "it complies, and is not released yet")
 
 
 def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_it(filler: Filler) -> None:
@@ -177,7 +184,7 @@ def test_a_blank_image_waits_for_a_person(filler: Filler) -> None:
     prompt = filler.prompt("nothing")
     filler.audit(filler.image(prompt, np.full((64, 64, 3), 255, np.uint8), "regenerated"))
     data = report(filler)
-    assert data.prompts[0].outcome == "review"
+    assert data.prompts[0].outcome == "waiting"
     assert data.prompts[0].attempts[0].nearest is None
 
 
@@ -251,4 +258,83 @@ def test_a_candidate_that_a_person_rejected_is_said_to_be_rejected(filler: Fille
     filler.session.flush()
     data = report(filler)
     assert [line.outcome for line in data.prompts] == ["rejected"]
-    assert (data.counts.released, data.counts.review) == (0, 0)
+    assert (data.counts.released, data.counts.waiting, data.counts.withheld) == (0, 0, 1)
+    assert data.prompts[0].why == "rejected by Ada: in bad taste"
+
+
+def candidate(filler: Filler, text: str, shows: str | None, attempt: int = 0) -> Image:
+    """A prompt's second image, an owl that passes the audit."""
+    image = filler.image(filler.prompt(text), drawing("owl", seed=1)[0], "regenerated", attempt)
+    filler.audit(image, shows=shows)
+    return image
+
+
+def test_every_prompt_is_in_one_of_the_headline_figures(filler: Filler) -> None:
+    draw_and_release(filler)
+    copy_and_quarantine(filler)
+    candidate(filler, "a blorp", "cannot_tell")
+    candidate(filler, "an owl at night", "not_as_asked")
+    candidate(filler, "an owl by day", None)
+    filler.prompt("an owl at noon")
+    counts = report(filler).counts
+    assert (counts.asked, counts.released_as_asked, counts.waiting, counts.withheld) == (6, 1, 1, 1)
+    assert counts.unfinished == 3
+    assert counts.released + counts.waiting + counts.withheld + counts.unfinished == counts.asked
+
+
+def test_what_is_released_though_the_judge_cannot_tell_is_counted_and_marked(filler: Filler) -> None:
+    image = candidate(filler, "a blorp", "cannot_tell")
+    [audit] = filler.session.query(Audit).filter_by(image_id=image.id)
+    filler.release(image, audit)
+    assert report(filler).released[0].terms == "withdraw"
+    filler.campaign.policy_file.write_text(yaml.safe_dump({**filler.policy.model_dump(), "adherence": CANNOT_TELL}))
+    data = report(filler)
+    assert [one.terms for one in data.released] == ["cannot_tell"]
+    assert (data.counts.released_as_asked, data.counts.released_cannot_tell) == (0, 1)
+    assert data.judge.release_cannot_tell
+
+
+def test_an_image_has_its_adherence_with_the_judge_and_what_it_was_taken_for(filler: Filler) -> None:
+    candidate(filler, "an owl", "not_as_asked")
+    data = report(filler)
+    shown = data.prompts[0].attempts[0].adherence
+    assert shown is not None
+    assert (shown.verdict, shown.subject, shown.taken_for) == ("not_as_asked", "owl", "red apple")
+    assert (shown.judge_sha256, shown.threshold) == (data.judge.sha256, data.judge.threshold)
+    assert data.judge.source == "15% of 40 plain draws lie below it"
+    assert data.prompts[0].outcome == "failed"
+    assert str(data.prompts[0].why).startswith("to be drawn again: does not show its prompt (asked for owl")
+
+
+def test_a_rerun_says_why_it_was_drawn_and_with_which_other_settings(filler: Filler) -> None:
+    first = candidate(filler, "an owl", "not_as_asked")
+    again = filler.image(first.prompt, drawing("owl", seed=2)[0], "regenerated", 1)
+    acted = {**again.settings["regeneration"], "strength": 0.1}
+    again.settings = {**again.settings, "rerun": "lost_subject", "evidence_of_copy": False, "acted_with": acted}
+    filler.session.flush()
+    [one, other] = report(filler).prompts[0].attempts
+    assert one.rerun is None
+    assert other.rerun is not None
+    assert (other.rerun.reason, other.rerun.evidence_of_copy) == ("lost_subject", False)
+    assert [line for line in other.rerun.changed if line.startswith("strength:")] == [
+        f"strength: {first.settings['regeneration']['strength']} -> 0.1"
+    ]
+
+
+def test_a_later_attempt_that_is_worse_does_not_replace_the_candidate(filler: Filler) -> None:
+    best = candidate(filler, "a blorp", "cannot_tell")
+    worse = filler.image(best.prompt, copied("clock"), "regenerated", 1)
+    filler.audit(worse, shows="cannot_tell")
+    [line] = report(filler).prompts
+    assert [image.candidate for image in line.attempts] == [True, False]
+    assert line.outcome == "waiting"
+
+
+def test_a_title_that_means_nothing_else_waits_because_the_model_drew_the_work(filler: Filler) -> None:
+    prompt = filler.prompt("salt clock at low tide")
+    filler.audit(filler.image(prompt, copied("clock")), shows="cannot_tell")
+    filler.audit(filler.image(prompt, drawing("owl")[0], "regenerated"), shows="cannot_tell")
+    [line] = report(filler).held
+    assert line.outcome == "waiting"
+    assert str(line.why).startswith("the model drew the protected work itself (salt clock at low tide); nothing else")
+    assert "twig review" in str(line.next_step)

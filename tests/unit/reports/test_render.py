@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.reports import collect, render
@@ -73,12 +74,14 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_well_formed(filler: Filler
     assert "<script" not in html
 
 
-def test_a_reader_sees_at_once_what_was_caught_and_that_the_rest_is_clean(filler: Filler, tmp_path: Path) -> None:
+def test_a_reader_sees_at_once_what_is_released_as_asked_and_what_was_caught(filler: Filler, tmp_path: Path) -> None:
     fill(filler)
     html = page(filler, tmp_path / "report.html")
     top = html[: html.index('id="caught"')]
-    assert "The released set is clean." in top
-    assert "4 images that were too similar to a protected work were caught" in top
+    assert "1 of 2 prompts are released as asked." in top
+    assert "1 is withheld." in top
+    assert "4 of them were too similar to a protected work and caught." in top
+    assert "All 3 attempts are spent: too similar to a protected work" in top
     assert html.count("Failed attempt") == 3
     assert "work mirrored" in html
     assert "not about infringement" in html
@@ -98,7 +101,31 @@ def test_a_published_image_that_fails_by_now_raises_the_alarm(filler: Filler, tm
     filler.release(image, filler.audit(image))
     html = page(filler, tmp_path / "report.html")
     assert "Withdraw 1 published image." in html
-    assert "The released set is clean" not in html
+    assert "are released as asked" not in html
+
+
+def test_what_is_out_although_the_judge_cannot_tell_is_in_the_headline_and_at_its_picture(
+    filler: Filler, tmp_path: Path
+) -> None:
+    settings = {**filler.policy.model_dump(), "adherence": {"release_cannot_tell": True}}
+    filler.campaign.policy_file.write_text(yaml.safe_dump(settings))
+    image = filler.image(filler.prompt("a blorp"), drawing("owl")[0], "regenerated")
+    filler.release(image, filler.audit(image, shows="cannot_tell"))
+    html = page(filler, tmp_path / "report.html")
+    top, released = html.split('<h2 id="released">')
+    assert "0 of 1 prompts are released as asked." in top
+    assert "1 more is released although the judge cannot tell whether it shows its prompt" in top
+    assert "clean" not in re.sub(r"<style>.*</style>", "", top, flags=re.DOTALL)
+    assert "released although the judge cannot tell" in released
+    assert "the judge knows none of its words; looks most like owl" in released
+
+
+def test_an_image_says_what_it_was_asked_for_and_what_it_is_taken_for(filler: Filler, tmp_path: Path) -> None:
+    image = filler.image(filler.prompt("an owl"), drawing("owl")[0], "regenerated", 2)
+    filler.audit(image, shows="not_as_asked")
+    html = page(filler, tmp_path / "report.html")
+    assert "asked for owl, taken for red apple: -0.200 &lt; +0.140" in html.replace("<", "&lt;")
+    assert "--campaign demo --who WHO --why WHY</code>" in html
 
 
 def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:

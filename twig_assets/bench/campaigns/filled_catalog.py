@@ -15,6 +15,7 @@ from twig_assets.campaign.rules_in_force import generated_settings, regenerated_
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import (
+    Adherence,
     Audit,
     AuditMatch,
     Image,
@@ -29,12 +30,16 @@ from twig_assets.catalog.models import (
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.compliance.candidates import attempt_seed
+from twig_assets.judge.shown import Shown
+from twig_assets.judge.vocabulary import Asked
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
 from twig_assets.similarity.audit import library_versions
 
 PER_BATCH = 50
+# Of the judge of adherence, so that no plain draws are needed for one.
+THRESHOLD = 0.05
 # Shares of the prompts.
 QUARANTINED, WAIVED = 0.01, 0.002
 _ROWS_PER_INSERT = 5000
@@ -54,13 +59,14 @@ SCORES = {
 def fill(workspace: Workspace, location: Location, count: int) -> None:
     """Write `count` batches of PER_BATCH prompts that are drawn, audited and released.
 
-    Every prompt has a generated and a regenerated image with a mask each, an audit of either with five matches, and a
-    release; a hundredth is quarantined instead, and of those a fifth is waived by a person. Model, corpus and policy
-    are real. All images but the waived ones are one file. The rows are not in the ledger.
+    Every prompt has a generated and a regenerated image with a mask each, an audit of either with five matches, a
+    verdict that either is as asked, and a release; a hundredth is quarantined instead, and of those a fifth is waived
+    by a person. Model, corpus and policy are real. All images but the waived ones are one file. The rows are not in
+    the ledger.
     """
     workspace.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
     workspace.write("concepts.yaml", [])
-    workspace.write("policy.yaml", {"ssim_threshold": 0.5})
+    workspace.write("policy.yaml", {"ssim_threshold": 0.5, "adherence": {"threshold": THRESHOLD}})
     workspace.protect(8)
     lines = "\n".join(f"thing number {n}" for n in range(count * PER_BATCH))
     (workspace.campaign / "prompts.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
@@ -72,6 +78,7 @@ def fill(workspace: Workspace, location: Location, count: int) -> None:
         plan = _plan(session)
         _insert_images(session, campaign, plan)
         _insert_audits(session, campaign, plan)
+        _insert_adherence(session, campaign, plan)
         _insert_releases(session, plan)
     location[0].add_dynamic_partitions("prompt_batches", keys)
 
@@ -154,7 +161,6 @@ def _insert_images(session: Session, campaign: Campaign, plan: _Plan) -> None:
             "settings": settings[stage],
             "settings_sha256": rules.settings_sha256(stage, 0),
             "run_id": "filled",
-            "adherence": 0.1,
         }
 
     _insert(session, Image, (image(row, stage) for row in plan.prompts for stage in settings))
@@ -200,6 +206,27 @@ def _insert_audits(session: Session, campaign: Campaign, plan: _Plan) -> None:
         for rank, work in enumerate(works[:5], start=1)
     )
     _insert(session, AuditMatch, matches)
+
+
+def _insert_adherence(session: Session, campaign: Campaign, plan: _Plan) -> None:
+    _, rules = rules_in_force(session, campaign)
+    shown = Shown(Asked(("thing",)), own=0.3, other=0.2, taken_for="thing")
+    verdicts = (
+        {
+            "image_id": number,
+            "judge_sha256": rules.judge_sha256,
+            "verdict": "as_asked",
+            "reason": "inserted by the benchmark",
+            "score": shown.margin,
+            "threshold": rules.threshold,
+            "subject": "thing",
+            "taken_for": "thing",
+            "scores": shown.as_scores(),
+            "run_id": "filled",
+        }
+        for number in plan.images
+    )
+    _insert(session, Adherence, verdicts)
 
 
 def _insert_releases(session: Session, plan: _Plan) -> None:
