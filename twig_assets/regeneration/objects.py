@@ -17,7 +17,7 @@ Segment: TypeAlias = Callable[[np.ndarray], np.ndarray]
 FoundBy: TypeAlias = Literal["colour", "mask"]
 
 _OBJECT = 0.3
-_MOST_OF_THE_EDGE = 0.75
+_MOST_OF_THE_EDGE = 2 / 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def find_objects(images: np.ndarray, segment: Segment | None, plain: float) -> O
 
 
 def plain_grounds(pictures: torch.Tensor, plain: float) -> np.ndarray:
-    """Whether pictures have a plain ground, bool (n,): three quarters of the frame's edge have one colour.
+    """Whether pictures have a plain ground, bool (n,): two thirds of the frame's edge have one colour.
 
     What is left of the edge may be an object that the frame cuts.
 
