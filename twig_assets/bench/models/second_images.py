@@ -12,7 +12,7 @@ from twig_assets.generation import GenerationSettings, generate
 from twig_assets.model_zoo import load_pipeline, load_sam, planted
 from twig_assets.model_zoo.art import SIDE
 from twig_assets.regeneration import RegenerationSettings, regenerate
-from twig_assets.segmentation import segment
+from twig_assets.segmentation import RememberingSegmenter, segment
 
 SECOND_SEED_OFFSET = 50_000
 
@@ -146,6 +146,7 @@ class Studio:
             settings,
             self.generation,
             self.works,
+            segment=RememberingSegmenter(lambda: self.sam).objects,
         )
 
     def _plain(self, prompts: Sequence[str], seeds: np.ndarray) -> np.ndarray:
