@@ -109,10 +109,11 @@ def clocked(clock: Clock) -> Iterator[None]:
 
 def _timed(function: Callable[..., Any], clock: Clock, kind: str) -> Callable[..., Any]:
     def timed(*arguments: Any, **named: Any) -> Any:
-        started = time.monotonic()
+        started, before = time.monotonic(), clock[kind]
         try:
             return function(*arguments, **named)
         finally:
-            clock[kind] += time.monotonic() - started
+            # What calls of the same kind within this one have added is a part of its own time.
+            clock[kind] = before + time.monotonic() - started
 
     return timed
