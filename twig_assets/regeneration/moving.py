@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt, median_filter
 
 from twig_assets.regeneration.overlap import iou
 from twig_assets.regeneration.placing import best_places
@@ -127,8 +127,9 @@ def continued(moved: Slid) -> np.ndarray:
     beyond = 2 * nearest - np.indices(taken.shape)
     inside = (beyond >= 0).all(0) & (beyond < np.reshape(taken.shape, (2, 1, 1))).all(0)
     free = inside & ~taken[tuple(np.where(inside, beyond, 0))]
-    sources = moved.image[tuple(np.where(free, beyond, nearest))]
-    return np.where(moved.covered[..., None], sources, moved.image)
+    # Neighbours may be mirrored about places that are far apart; the median leaves no single pixel of such a jump.
+    ground = median_filter(moved.image[tuple(np.where(free, beyond, nearest))], size=(3, 3, 1))
+    return np.where(moved.covered[..., None], ground, moved.image)
 
 
 def _rim(shape: np.ndarray) -> int:
