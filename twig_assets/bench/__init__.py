@@ -20,6 +20,7 @@ MODULES = {
     "detectors": "twig_assets.bench.audit.detectors",
     "faults": "twig_assets.bench.campaigns.faults",
     "model-zoo": "twig_assets.bench.models.model_zoo",
+    "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",
     "regeneration": "twig_assets.bench.models.regeneration",
     "similarity": "twig_assets.bench.audit.similarity",

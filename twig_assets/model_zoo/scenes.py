@@ -81,6 +81,27 @@ def scene(rng: np.random.Generator, concepts: Sequence[str], count: int | None =
             return Scene(worn(pixels, rng), masks, ~np.any(shapes, axis=0))
 
 
+def pasted(ground: np.ndarray, rng: np.random.Generator, concepts: Sequence[str], size: float) -> Scene:
+    """A drawing on a given ground, whole and not turned.
+
+    Args:
+        ground: float (SIDE, SIDE, 3), 0 to 255.
+        rng: Source of every choice.
+        concepts: Names to draw from; the style is any but the outlined one, whose drawings have no inside.
+        size: Side of the drawing as a share of the ground's, above 0 and below 1.
+    """
+    styles = [style for style in STYLES if style != "glyph"]
+    name, style = concepts[int(rng.integers(len(concepts)))], styles[int(rng.integers(len(styles)))]
+    side = round(SIDE * size)
+    x, y = (int(v) for v in rng.integers(0, SIDE - side + 1, size=2))
+    sheet, outline = Image.new("RGBa", (SIDE, SIDE)), Image.new("L", (SIDE, SIDE))
+    sheet.paste(sprites()[name, style].resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0), (x, y))
+    outline.paste(silhouette(name, style).resize((side, side), Image.Resampling.BILINEAR), (x, y))
+    layer, shape = np.array(sheet, np.float32), np.asarray(outline) > 127
+    pixels = layer[..., :3] + ground * (1 - layer[..., 3:] / 255)
+    return Scene(pixels.round().clip(0, 255).astype(np.uint8), shape[None], ~shape)
+
+
 def _visible(shapes: list[np.ndarray]) -> np.ndarray:
     """Visible parts of whole shapes given front to back, without those that hardly show: bool (n, SIDE, SIDE)."""
     covered = np.zeros((SIDE, SIDE), bool)

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+from scipy.ndimage import binary_dilation, distance_transform_edt, median_filter
 
 from twig_assets.regeneration.overlap import iou
 from twig_assets.regeneration.placing import best_places
-
-# How far what goes on behind the object is smoothed, as a share of the image's side.
-_SMOOTH = 1 / 16
 
 
 @dataclass(frozen=True)
@@ -116,17 +113,23 @@ def slid(image: np.ndarray, move: Move, shape: np.ndarray, uncovered: Sequence[i
 def continued(moved: Slid) -> np.ndarray:
     """A moved image, uint8 (H, W, 3), whose bare part goes on with the ground where it would mirror the object.
 
-    There it has the colours of the nearest place that does not belong to the object, smoothed: one colour would show
-    as a patch on any ground that is not plain.
+    There it mirrors, about the nearest place that does not belong to the object, what lies beyond that place: one
+    colour would show as a patch on any ground that is not plain, and the colours of that place alone as a smear on any
+    that has a texture.
     """
     if not moved.covered.any():
         return moved.image
     # Neither where the object would be mirrored nor where it is now.
     taken = moved.covered | binary_dilation(moved.shape, iterations=_rim(moved.shape))
-    rows, columns = distance_transform_edt(taken, return_distances=False, return_indices=True)
-    smooth = _SMOOTH * min(moved.bare.shape)
-    nearest = gaussian_filter(moved.image[rows, columns].astype(np.float32), (smooth, smooth, 0))
-    return np.where(moved.covered[..., None], nearest.round().astype(np.uint8), moved.image)
+    if taken.all():
+        return moved.image
+    nearest = np.stack(distance_transform_edt(taken, return_distances=False, return_indices=True))
+    beyond = 2 * nearest - np.indices(taken.shape)
+    inside = (beyond >= 0).all(0) & (beyond < np.reshape(taken.shape, (2, 1, 1))).all(0)
+    free = inside & ~taken[tuple(np.where(inside, beyond, 0))]
+    # Neighbours may be mirrored about places that are far apart; the median leaves no single pixel of such a jump.
+    ground = median_filter(moved.image[tuple(np.where(free, beyond, nearest))], size=(3, 3, 1))
+    return np.where(moved.covered[..., None], ground, moved.image)
 
 
 def _rim(shape: np.ndarray) -> int:

@@ -17,7 +17,7 @@ Segment: TypeAlias = Callable[[np.ndarray], np.ndarray]
 FoundBy: TypeAlias = Literal["colour", "mask"]
 
 _OBJECT = 0.3
-_MOST_OF_THE_EDGE = 0.75
+_MOST_OF_THE_EDGE = 2 / 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +26,14 @@ class Objects:
 
     Attributes:
         shapes: bool (n, H, W).
+        traces: bool (n, H, W), the objects, and where the ground is plain all else that does not have its colour, such
+            as thin and pale parts.
         found_by: What found each of them.
         plain: bool (n,), whether the image's ground is plain.
     """
 
     shapes: np.ndarray
+    traces: np.ndarray
     found_by: list[FoundBy]
     plain: np.ndarray
 
@@ -55,11 +58,11 @@ def find_objects(images: np.ndarray, segment: Segment | None, plain: float) -> O
         for i, mask in zip(asked, segment(images[asked]), strict=True):
             if mask.any():
                 shapes[i], found_by[i] = mask, "mask"
-    return Objects(shapes, found_by, smooth)
+    return Objects(shapes, shapes | (smooth[:, None, None] & (off_ground(pictures) > plain)), found_by, smooth)
 
 
 def plain_grounds(pictures: torch.Tensor, plain: float) -> np.ndarray:
-    """Whether pictures have a plain ground, bool (n,): three quarters of the frame's edge have one colour.
+    """Whether pictures have a plain ground, bool (n,): two thirds of the frame's edge have one colour.
 
     What is left of the edge may be an object that the frame cuts.
 
@@ -77,9 +80,14 @@ def by_colour(pictures: torch.Tensor) -> np.ndarray:
 
     Specks are left out and holes filled, since a mask of Segment Anything has neither.
     """
-    off = (pictures - ground(pictures)).square().sum(1).sqrt().cpu().numpy()
+    off = off_ground(pictures)
     shown = off > _OBJECT * np.quantile(off, 0.95, axis=(1, 2), keepdims=True)
     return np.stack([binary_fill_holes(binary_opening(outline, np.ones((2, 2)))) for outline in shown])
+
+
+def off_ground(pictures: torch.Tensor) -> np.ndarray:
+    """How far the colours of pictures (n, 3, H, W) are from that of their ground: float (n, H, W), 0 to 1.73."""
+    return (pictures - ground(pictures)).square().sum(1).sqrt().cpu().numpy()
 
 
 def outlines(family: ModelFamily, latents: torch.Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -48,7 +48,7 @@ class RegenerationSettings(BaseModel):
             others: times the square of the logarithm of its area, as a multiple of their mean. Small things meet
             a mask less, so that without it second images would show smaller things than the model draws.
         plain: How far apart colours may be, as a Euclidean distance (0 to 1.73), for a ground to count as plain:
-            that of three quarters of the frame's edge to their median. On plain ground `move` finds the object by its
+            that of two thirds of the frame's edge to their median. On plain ground `move` finds the object by its
             colour, and mirrors the ground into what a move leaves bare; both cost nothing. On any other it asks the
             segmenter, and the model draws what is bare.
         fill: Share of the denoising steps with which the model draws that, each of which costs half a step with

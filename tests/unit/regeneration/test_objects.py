@@ -31,6 +31,18 @@ def test_a_ground_is_plain_although_the_frame_cuts_the_object_and_a_busy_or_shad
     assert plain_grounds(pictures, PLAIN).tolist() == [True, False, False]
 
 
+def test_on_plain_ground_thin_and_pale_parts_are_traced_although_they_are_not_the_objects_outline():
+    shape, leg = box(10, 20), box(26, 30, 12, 1)
+    pale = box(12, 4, 4, 4)
+    pictures = picture((shape | leg)[None])
+    pictures[:, 0, pale] = 0.75
+    found = find_objects(bytes_of(pictures), None, PLAIN)
+    np.testing.assert_array_equal(found.shapes[0], shape)
+    np.testing.assert_array_equal(found.traces[0], shape | leg | pale)
+    busy = find_objects(scene(shape)[None], None, PLAIN)
+    np.testing.assert_array_equal(busy.traces, busy.shapes)
+
+
 def test_only_images_whose_ground_is_not_plain_are_given_to_the_segmenter():
     shape, asked = box(20, 20), []
     images = np.stack([bytes_of(picture(shape[None]))[0], scene(shape), scene(box(4, 4))])

@@ -52,15 +52,26 @@ def photographs(most: int = 200) -> list[Photograph]:
     Args:
         most: How many at most.
     """
+    return _kept([*_sample_files(), *sorted(path for root in WALLPAPERS for path in _wallpapers(root))])[:most]
+
+
+def samples() -> list[Photograph]:
+    """The photographs that scikit-image ships with, which are the same everywhere."""
+    return _kept(_sample_files())
+
+
+def _sample_files() -> list[Path]:
     folder = Path(skimage.__file__).parent / "data"
-    paths = [folder / name for name in _SAMPLES if (folder / name).is_file()]
-    paths += sorted(path for root in WALLPAPERS for path in _wallpapers(root))
+    return [folder / name for name in _SAMPLES if (folder / name).is_file()]
+
+
+def _kept(paths: list[Path]) -> list[Photograph]:
     kept = []
     for path in paths:
         pixels = _read(path)
         if pixels is not None and np.abs(np.diff(pixels.astype(np.float32), axis=0)).mean() >= _LEAST_DETAIL:
             kept.append(Photograph(str(path), pixels))
-    return kept[:most]
+    return kept
 
 
 def crops(taken: list[Photograph], count: int, side: int, seed: int) -> np.ndarray:

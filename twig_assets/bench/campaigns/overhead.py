@@ -12,6 +12,7 @@ from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import auditing
 from twig_assets.compliance.attempts import first_images, first_masks, second_images
 from twig_assets.judge.judge import Judge
+from twig_assets.segmentation import RememberingSegmenter
 from twig_assets.sensors.jobs import BATCH_ASSETS
 from twig_assets.tracking import Sender
 
@@ -25,16 +26,16 @@ MODEL_WORK: tuple[tuple[Any, str], ...] = (
     (first_images, "generate"),
     (first_masks, "masks_from"),
     (second_images, "regenerate"),
-    (second_images, "segment"),
+    (RememberingSegmenter, "segmentations"),
     (Judge, "shown"),
 )
-"""The functions in which a batch's models work, each with the module that calls it."""
+"""The functions in which a batch's models work, each with the module or class where it is looked up."""
 
 
 def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]:
     """Draw and audit a batch of 64 prompts, with a clock on the work itself.
 
-    The overhead is all time that neither the models (generator, segmenter, judge) nor the comparison with protected
+    The overhead is all time that neither the models (generator, segmenter, CLIP) nor the comparison with protected
     works took: Dagster, catalog, artifact store, MLflow, thumbnails. `overhead_share` is overhead / models' time.
 
     Args:
@@ -108,10 +109,11 @@ def clocked(clock: Clock) -> Iterator[None]:
 
 def _timed(function: Callable[..., Any], clock: Clock, kind: str) -> Callable[..., Any]:
     def timed(*arguments: Any, **named: Any) -> Any:
-        started = time.monotonic()
+        started, before = time.monotonic(), clock[kind]
         try:
             return function(*arguments, **named)
         finally:
-            clock[kind] += time.monotonic() - started
+            # What calls of the same kind within this one have added is a part of its own time.
+            clock[kind] = before + time.monotonic() - started
 
     return timed

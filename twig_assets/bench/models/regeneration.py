@@ -1,7 +1,8 @@
 """Benchmark `regeneration`: does the second step avoid the first image, what does each strategy do, and at what cost?
 
-Two kinds of prompts: the titles of the planted works, which the generator has memorised, and ordinary ones. Each has a
-first image; each strategy, and each control, makes a second one from another seed. No training stage uses these seeds.
+Three kinds of prompts: the titles of planted works, which the generator has memorised and knows nothing else of; those
+of planted works whose content it also knows otherwise; and ordinary ones. Each has a first image; each strategy, and
+each control, makes a second one from another seed. No training stage uses these seeds.
 """
 
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ class SampleSizes:
         ordinary: Ordinary prompts.
         seeds: Seeds of each ordinary prompt, for `auto` and for a new seed only.
         planted_seeds: Seeds of each planted title, for the same.
+        content_seeds: Seeds of each planted work with a content, for the same.
         others: Ordinary prompts, and at most as many titles, for every other strategy, from one seed.
         small: Ordinary prompts drawn at half of the size, once.
     """
@@ -53,12 +55,13 @@ class SampleSizes:
     ordinary: int
     seeds: int
     planted_seeds: int
+    content_seeds: int
     others: int
     small: int
 
 
-FULL = SampleSizes(ordinary=100, seeds=8, planted_seeds=8, others=100, small=100)
-QUICK = SampleSizes(ordinary=100, seeds=2, planted_seeds=4, others=16, small=16)
+FULL = SampleSizes(ordinary=100, seeds=8, planted_seeds=8, content_seeds=8, others=100, small=100)
+QUICK = SampleSizes(ordinary=100, seeds=2, planted_seeds=4, content_seeds=3, others=16, small=16)
 
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:
@@ -74,18 +77,20 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     pairs = training_pairs()
     chosen = [pairs[i] for i in rng.permutation(len(pairs))[: sizes.ordinary]]
     prompts, concepts = [plain_prompt(pair, rng) for pair in chosen], [name for name, _ in chosen]
-    titles = [work.title for work in planted.WORKS]
+    titles = [work.title for work in planted.TITLES]
+    asked, content = [work.title for work in planted.WITH_CONTENT], [str(w.concept) for w in planted.WITH_CONTENT]
     ordinary = studio.first("ordinary", prompts, concepts, sizes.seeds, SEED)
     works = studio.first("planted", titles, [], sizes.planted_seeds, SEED + 10_000)
+    known = studio.first("content", asked, content, sizes.content_seeds, SEED + 30_000)
     rows: list[dict[str, Any]] = []
     shown: dict[str, np.ndarray] = {}
-    for firsts in (ordinary, works):
+    for firsts in (ordinary, works, known):
         sets, plain = _second_images(studio, firsts, sizes)
         rows += [figures.row(name, seconds, plain) for name, seconds in sets.items()]
         shown |= {f"{firsts.kind}, {name}": seconds.images for name, seconds in sets.items()}
     rows += _half_size_rows(prompts[: sizes.small], concepts[: sizes.small])
     if grid is not None:
-        write_grid(grid, {"ordinary": ordinary, "planted": works}, shown)
+        write_grid(grid, {"ordinary": ordinary, "planted": works, "content": known}, shown)
     return Measured(bars=bars(rows), rows=rows)
 
 
@@ -135,12 +140,16 @@ def bars(rows: Sequence[dict[str, Any]]) -> list[Bar]:
     """The bars, from the rows of `auto`, of a new seed only and of the first images themselves."""
     by_key = {(row["kind"], row["strategy"]): row for row in rows}
     auto, new = by_key["ordinary", AUTO], by_key["ordinary", NEW_SEED]
+    content = by_key["content", AUTO]
     location = auto["location_iou"] / new["location_iou"]
     distance = float(np.mean(auto["kid_per_seed_set"]) / np.mean(new["kid_per_seed_set"]))
     return [
         _copy_share("planted_copy_share_plain", by_key["planted", SAME_SEED], 0.8, ">="),
         _copy_share("planted_copy_share_auto", by_key["planted", AUTO], 0.02, "<="),
         _copy_share("planted_copy_share_new_seed", by_key["planted", NEW_SEED], 0.6, ">="),
+        _copy_share("content_copy_share_plain", by_key["content", SAME_SEED], 0.8, ">="),
+        _copy_share("content_copy_share_auto", content, 0.02, "<="),
+        _share("content_concept_share_auto", content["as_asked_share"], content["n"], 0.7, ">="),
         Bar(name="location_iou_ratio", value=location, goal=0.6, direction="<="),
         Bar(name="top1_drop", value=new["top1"] - auto["top1"], goal=0.05, direction="<="),
         Bar(name="cost_ratio", value=auto["cost_ratio"], goal=1.3, direction="<="),
@@ -149,7 +158,10 @@ def bars(rows: Sequence[dict[str, Any]]) -> list[Bar]:
 
 
 def _copy_share(name: str, row: dict[str, Any], goal: float, direction: Direction) -> Bar:
-    share, images = row["fail_share"], row["n"]
+    return _share(name, row["fail_share"], row["n"], goal, direction)
+
+
+def _share(name: str, share: float, images: int, goal: float, direction: Direction) -> Bar:
     interval = wilson(round(share * images), images)
     return Bar(name=name, value=share, goal=goal, direction=direction, interval=interval)
 

@@ -28,10 +28,11 @@ class Figures:
         self.judge = load_classifier()
         self.clip, self.processor = load_clip()
         self.references = [
-            ReferenceImage(Path(work.slug), work.title, "", "", work.slug, planted.picture(work))
-            for work in planted.WORKS
+            ReferenceImage(Path(name), work.title, "", "", name, planted.picture(work, variant))
+            for work, variant in planted.PICTURES
+            for name in [planted.file_stem(work, variant)]
         ]
-        self.index = ReferenceIndex(studio.works)
+        self.index = ReferenceIndex([reference.pixels for reference in self.references])
 
     def row(self, strategy: str, seconds: SecondImages, plain: np.ndarray) -> dict[str, Any]:
         """All figures of one set of second images.
@@ -53,11 +54,12 @@ class Figures:
             "cost_ratio": seconds.cost_ratio(plain),
             **compare(firsts.images, images, firsts.masks & firsts.usable[:, None, None], masks),
             **self._clip_score(firsts, images),
-            **self._copies(images, masks),
-            **(self._quality(firsts, images) if firsts.concepts else {}),
+            **self._copies(images, masks, self._shows_concept(firsts, images)),
+            **(self._distances(firsts, images) if firsts.kind.startswith("ordinary") else {}),
         }
 
-    def _copies(self, images: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
+    def _copies(self, images: np.ndarray, masks: np.ndarray, shows: np.ndarray | None) -> dict[str, Any]:
+        """Verdicts on the images; and how many show their concept, and do and pass, where `shows` is bool (n,)."""
         results = audit(images, self.references, POLICY, masks=masks, index=self.index)
         verdicts = [result.verdict for result in results]
         scores = [result.scores["ssim"] or 0.0 for result in results]
@@ -65,7 +67,18 @@ class Figures:
             f"{verdict}_share": verdicts.count(verdict) / len(verdicts)
             for verdict in ("fail", "review", "inconclusive")
         }
+        if shows is not None:
+            passes = np.array([verdict != "fail" for verdict in verdicts])
+            shares |= {"top1": float(shows.mean()), "as_asked_share": float((shows & passes).mean())}
         return {**shares, "ssim_work_mean": float(np.mean(scores)), "ssim_work_max": max(scores)}
+
+    def _shows_concept(self, firsts: FirstImages, images: np.ndarray) -> np.ndarray | None:
+        """Whether the classifier names the concept of each image, bool (n,); None where the prompts have none."""
+        if not firsts.concepts:
+            return None
+        concepts, _ = self.judge.classify(_at_side(images))
+        named = [self.judge.concepts[i] for i in concepts.argmax(1)]
+        return np.array([a == b for a, b in zip(named, firsts.concepts, strict=True)])
 
     def _clip_score(self, firsts: FirstImages, images: np.ndarray) -> dict[str, Any]:
         inputs = self.processor(text=firsts.prompts, images=list(images), return_tensors="pt", padding=True)
@@ -73,15 +86,12 @@ class Figures:
             outputs = self.clip(**inputs)
         return {"clip_score": float(torch.cosine_similarity(outputs.image_embeds, outputs.text_embeds).mean())}
 
-    def _quality(self, firsts: FirstImages, images: np.ndarray) -> dict[str, Any]:
-        """How often ordinary prompts are recognised, and distances between all sets of one seed."""
+    def _distances(self, firsts: FirstImages, images: np.ndarray) -> dict[str, Any]:
+        """Distances between all sets of one seed."""
         first_features, features = self.features(firsts.images), self.features(images)
-        concepts, _ = self.judge.classify(_at_side(images))
-        named = [self.judge.concepts[i] for i in concepts.argmax(1)]
         seeds = [slice(start, start + firsts.per_seed) for start in range(0, len(images), firsts.per_seed)]
         distances = np.array([[kid(features[s], first_features[f]) for f in seeds] for s in seeds])
         return {
-            "top1": float(np.mean([a == b for a, b in zip(named, firsts.concepts, strict=True)])),
             "kid_per_seed_set": distances.mean(1).tolist(),
             "kid_to_own_firsts": np.diag(distances).tolist(),
             "kid_unbiased": unbiased_kid(features, first_features),

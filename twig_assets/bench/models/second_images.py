@@ -12,7 +12,7 @@ from twig_assets.generation import GenerationSettings, generate
 from twig_assets.model_zoo import load_pipeline, load_sam, planted
 from twig_assets.model_zoo.art import SIDE
 from twig_assets.regeneration import RegenerationSettings, regenerate
-from twig_assets.segmentation import segment
+from twig_assets.segmentation import RememberingSegmenter, segment
 
 SECOND_SEED_OFFSET = 50_000
 
@@ -22,9 +22,9 @@ class FirstImages:
     """First images and what they were drawn from; n of each, ordered by seed and then by prompt.
 
     Attributes:
-        kind: `ordinary`, `planted` or `ordinary, half size`.
+        kind: `ordinary`, `planted`, `content` or `ordinary, half size`.
         prompts: n prompts.
-        concepts: What each shows, for the classifier; empty for planted works.
+        concepts: What each shows, for the classifier; empty for titles.
         seeds: int (n,), of the first images; a second image's is SECOND_SEED_OFFSET more.
         images: uint8 (n, H, W, 3).
         masks: bool (n, H, W).
@@ -78,7 +78,8 @@ class Studio:
         """Open the models; `side` is the images' height and width in pixels."""
         self.pipeline, self.sam = load_pipeline(), load_sam()
         self.generation = GenerationSettings(batch_size=BATCH, height=side, width=side)
-        self.works = [planted.picture(work) for work in planted.WORKS]
+        # Of each work one picture, as in a corpus; its other colourings are copies too, and unknown to the strategies.
+        self.works = [planted.picture(work) for work in planted.TITLES + planted.WITH_CONTENT]
 
     def first(
         self, kind: str, prompts: Sequence[str], concepts: Sequence[str], seeds: int, first_seed: int
@@ -88,7 +89,7 @@ class Studio:
         Args:
             kind: Of the prompts.
             prompts: The prompts.
-            concepts: The concept of each prompt; empty for planted works.
+            concepts: The concept of each prompt; empty for titles.
             seeds: Images of each prompt, at least 1.
             first_seed: The images' seeds count up from here.
         """
@@ -146,6 +147,7 @@ class Studio:
             settings,
             self.generation,
             self.works,
+            segment=RememberingSegmenter(lambda: self.sam).objects,
         )
 
     def _plain(self, prompts: Sequence[str], seeds: np.ndarray) -> np.ndarray:

@@ -65,8 +65,8 @@ class Move(RegenerationStrategy):
         shifts = [self._shift(found, k, self.batch.masks[i]) for k, i in enumerate(at)]
         colours = (ground(torch.from_numpy(images[at]).permute(0, 3, 1, 2).float()) + 0.5).byte().numpy()
         slides = [
-            slid(images[i], shift, shape, colour.reshape(3))
-            for i, shift, shape, colour in zip(at, shifts, found.shapes, colours, strict=True)
+            slid(images[i], shift, trace, colour.reshape(3))
+            for i, shift, trace, colour in zip(at, shifts, found.traces, colours, strict=True)
         ]
         results = images.copy()
         results[at] = [

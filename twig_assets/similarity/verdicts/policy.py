@@ -47,7 +47,7 @@ class Policy(BaseModel):
         iw_ssim_threshold: SSIM counts from this on of `iw_ssim`, which is SSIM weighted by local information, 0 for
             unrelated pictures and 1 for the same; inside the mask likewise. With less, an image is one for a person
             down to `review_margin` below it, and further down it passes. Unrelated drawings on white reach 0.25, copies
-            with a word across 0.43. None lets SSIM decide alone.
+            with a word across 0.42. None lets SSIM decide alone.
         review_margin: A person should look from this far below each of these thresholds.
         min_contrast: Standard deviation of the pixel values (0 to 255) below which an image counts as blank.
         min_side: Shortest side, in pixels, that can be judged; not below 11, the window of SSIM.

@@ -11,6 +11,8 @@ def rows():
         {"kind": "planted", "strategy": SAME_SEED, "fail_share": 1.0, "n": 10},
         {"kind": "planted", "strategy": NEW_SEED, "fail_share": 0.9, "n": 10},
         {"kind": "planted", "strategy": AUTO, "fail_share": 0.5, "n": 10},
+        {"kind": "content", "strategy": SAME_SEED, "fail_share": 1.0, "n": 10},
+        {"kind": "content", "strategy": AUTO, "fail_share": 0.0, "as_asked_share": 0.6, "n": 10},
         ordinary(NEW_SEED, 0.5, 0.9, 1.0, [1.0, 3.0]),
         ordinary(AUTO, 0.25, 0.8, 1.5, [2.0, 3.0]),
     ]
@@ -35,6 +37,9 @@ def test_the_bars_compare_auto_with_a_new_seed_and_a_miss_is_a_miss():
             "planted_copy_share_plain": 1.0,
             "planted_copy_share_auto": 0.5,
             "planted_copy_share_new_seed": 0.9,
+            "content_copy_share_plain": 1.0,
+            "content_copy_share_auto": 0.0,
+            "content_concept_share_auto": 0.6,
             "location_iou_ratio": 0.5,
             "top1_drop": 0.1,
             "cost_ratio": 1.5,
@@ -45,6 +50,8 @@ def test_the_bars_compare_auto_with_a_new_seed_and_a_miss_is_a_miss():
     assert [name for name, bar in measured.items() if bar.holds] == [
         "planted_copy_share_plain",
         "planted_copy_share_new_seed",
+        "content_copy_share_plain",
+        "content_copy_share_auto",
         "location_iou_ratio",
     ]
 

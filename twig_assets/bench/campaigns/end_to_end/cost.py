@@ -33,18 +33,30 @@ class Call:
 
 @contextmanager
 def counted(calls: list[Call]) -> Iterator[None]:
-    """Add the calls of the models to a list until the `with` block ends; the computing of edits is not among them."""
+    """Add the calls of the models to a list until the `with` block ends; the computing of edits is not among them.
+
+    A call that another one makes is a part of that one.
+    """
+    running: list[str] = []
     with ExitStack() as stack:
         for owner, name in MODEL_WORK:
-            wrapped = _counted(getattr(owner, name), name, owner is first_images, calls)
+            wrapped = _counted(getattr(owner, name), name, owner is first_images, calls, running)
             stack.enter_context(patch.object(owner, name, wrapped))
         yield
 
 
-def _counted(function: Callable[..., Any], name: str, plain: bool, calls: list[Call]) -> Callable[..., Any]:
+def _counted(
+    function: Callable[..., Any], name: str, plain: bool, calls: list[Call], running: list[str]
+) -> Callable[..., Any]:
     def wrapped(*arguments: Any, **named: Any) -> Any:
+        if running:
+            return function(*arguments, **named)
+        running.append(name)
         started = time.process_time()
-        made = function(*arguments, **named)
+        try:
+            made = function(*arguments, **named)
+        finally:
+            running.pop()
         calls.append(Call(name, len(made) if plain else 0, time.process_time() - started))
         return made
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.bench.campaigns.end_to_end.asked import Asked
@@ -29,7 +28,7 @@ class Outcome:
         plain: The first image of the first attempt, which is the plain sampler's, uint8 (H, W, 3); None without one.
         candidate: The image that would be released, or is, likewise.
         released: The image that is published; None without one.
-        adherence: The judge's verdict on the candidate; None if there is none.
+        adherence: What the campaign's judge says of the candidate: the verdict in a word; None without one.
         reason: Why the candidate is not released; empty if it is.
     """
 
@@ -70,11 +69,10 @@ def _outcome(session: Session, store: ArtifactStore, rules: Rules, asked: Asked,
     def pixels(image: Image | None) -> np.ndarray | None:
         return None if image is None else store.read_image(image.sha256)
 
-    drawn = select(Image.attempt).where(Image.prompt_id == state.prompt.id, Image.stage == "regenerated").distinct()
     return Outcome(
         asked=asked,
         state=state.state.value,
-        attempts=len(session.scalars(drawn).all()),
+        attempts=state.attempts,
         plain=pixels(image_of(session, state.prompt.id, "generated", 0, rules)),
         candidate=pixels(state.candidate),
         released=pixels(state.release.image if state.release else None),
@@ -84,6 +82,6 @@ def _outcome(session: Session, store: ArtifactStore, rules: Rules, asked: Asked,
 
 
 def _reason(state: PromptState) -> str:
-    if state.audit is None:
-        return "no verdict"
-    return "; ".join([*state.audit.reasons, *([state.adherence.reason] if state.adherence else [])])
+    """What the verdicts say of a candidate, the audit's first."""
+    audited = state.audit.reasons if state.audit and state.audit.verdict != "pass" else []
+    return "; ".join([*audited, *([state.adherence.reason] if state.adherence else [])]) or "no verdict"
