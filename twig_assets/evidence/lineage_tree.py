@@ -99,13 +99,13 @@ def _add_audit(tree: Tree, audit: AuditLine) -> None:
 
 
 def _add_rerun(tree: Tree, image: ImageLine) -> None:
-    reason = image.settings.get("rerun")
-    if reason is None:
+    applied = image.settings.get("applied", {})
+    if not applied.get("reason"):
         return
-    evidence = "an image" if image.settings.get("evidence_of_copy") else "no image"
-    branch = tree.add(f"[bold]drawn again[/] for {reason}, when {evidence} of its prompt had been found to be a copy")
-    used = image.settings.get("acted_with", {})
-    branch.add(escape("with " + ", ".join(f"{name} {value}" for name, value in sorted(used.items()))))
+    evidence = "an image" if applied["evidence"] else "no image"
+    said = f"for {applied['reason']}, when {evidence} of its prompt had been found to be a copy"
+    used = sorted(applied["regeneration"].items())
+    tree.add(f"[bold]drawn again[/] {said}").add(escape("with " + ", ".join(f"{name} {value}" for name, value in used)))
 
 
 def _add_adherence(tree: Tree, verdict: AdherenceLine) -> None:

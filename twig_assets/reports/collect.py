@@ -158,6 +158,9 @@ def _counts(rows: Rows, lines: list[PromptLine], released: list[Released]) -> Co
         asked=len(lines),
         released=len(released),
         released_as_asked=terms["as_asked"],
+        released_narrowly=sum(
+            r.terms == "as_asked" and r.image.adherence is not None and r.image.adherence.narrow for r in released
+        ),
         released_waived=terms["waived"],
         released_cannot_tell=terms["cannot_tell"],
         released_unjudged=terms["unjudged"],

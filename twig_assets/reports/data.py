@@ -78,6 +78,11 @@ class AdherenceLine(_Part):
     reason: str
     judge_sha256: str
 
+    @property
+    def narrow(self) -> bool:
+        """Whether it is as asked although it looks more like something else, by less than plain draws often do."""
+        return self.verdict == "as_asked" and self.score is not None and self.score < 0
+
 
 class RerunLine(_Part):
     """Why an image was drawn again.
@@ -238,8 +243,9 @@ class Counts(_Part):
 
     Attributes:
         asked: Prompts in the campaign.
-        released: Prompts with a published image: the sum of the five that follow.
+        released: Prompts with a published image, in one of five ways:
         released_as_asked: Those whose image passed the audit and shows its prompt.
+        released_narrowly: Those of them whose image looks more like something else to the judge, within its threshold.
         released_waived: Those whose image a person let through.
         released_cannot_tell: Those whose image passed while the judge could not tell whether it shows its prompt, as
             the policy allows.
@@ -259,6 +265,7 @@ class Counts(_Part):
     asked: int
     released: int
     released_as_asked: int
+    released_narrowly: int
     released_waived: int
     released_cannot_tell: int
     released_unjudged: int

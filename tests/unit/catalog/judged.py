@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from tests.unit.catalog.filled import Filled, digest
 from twig_assets.catalog.database import Catalog, open_catalog
-from twig_assets.catalog.models import Audit, AuditMatch, Image, Reference, Review
+from twig_assets.catalog.models import Adherence, Audit, AuditMatch, Image, Reference, Review
 
 
 def add_images(catalog: Catalog, count: int) -> list[int]:
@@ -51,6 +51,25 @@ def add_audit(catalog: Catalog, image_id: int, decision: str | None = None) -> i
             audit.reviews.append(Review(decision=decision, who="Ada", why="licensed since"))
         session.add(audit)
     return audit.id
+
+
+def add_adherence(catalog: Catalog, image_id: int) -> None:
+    """One transaction: a verdict on whether an image shows its prompt."""
+    with catalog.session() as session:
+        session.add(
+            Adherence(
+                image_id=image_id,
+                judge_sha256=digest("judge"),
+                verdict="not_as_asked",
+                reason="looks more like a red apple",
+                score=-0.25,
+                threshold=0.5,
+                subject="owl",
+                taken_for="red apple",
+                scores={"own": 0.25, "other": 0.5},
+                run_id="run",
+            )
+        )
 
 
 def audit_all(url: str, image_ids: list[int]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from tests.unit.catalog.judged import add_audit, add_images
+from tests.unit.catalog.judged import add_adherence, add_audit, add_images
 from twig_assets.catalog.artifacts import Artifact, needed_artifacts
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.hashing import sha256_of
@@ -19,7 +19,7 @@ from twig_assets.catalog.models import PolicyRow, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, check_anchors, check_artifacts, check_ledger, check_names
 
-TABLES = ("audit", "audit_match", "review", "ledger_entry")
+TABLES = ("audit", "audit_match", "review", "adherence", "ledger_entry")
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.none() | st.integers(-3, 20) | st.floats(allow_nan=False) | st.text(max_size=5) | st.binary(max_size=3)
 PLACES = st.integers(0, 2**16)
@@ -32,12 +32,13 @@ def open_file(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     catalog = open_catalog(f"sqlite:///{path}")
     for image_id, decision in zip(add_images(catalog, 5)[1:], ("waive", None, "reject", "waive"), strict=True):
         add_audit(catalog, image_id, decision)
+        add_adherence(catalog, image_id)
     catalog.close()
     with sqlite3.connect(path) as connection:
         triggers = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
         for name in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-    assert len(triggers) == 12
+    assert len(triggers) == 15
     return tampering_engine(path)
 
 

@@ -132,15 +132,15 @@ class Filler:
         self.session.flush()
         return row
 
-    def adherence(self, image: Image, verdict: str) -> Adherence:
-        """Say whether an image shows its prompt."""
-        score, subject, taken_for = SHOWN[verdict]
+    def adherence(self, image: Image, verdict: str, score: float | None = None) -> Adherence:
+        """Say whether an image shows its prompt, with another score than usual if one is given."""
+        usual, subject, taken_for = SHOWN[verdict]
         row = Adherence(
             image_id=image.id,
             judge_sha256=self.judge.judge_sha256,
             verdict=verdict,
             reason=REASONS[verdict],
-            score=score,
+            score=usual if score is None else score,
             threshold=threshold_of(MARGINS, 0.15),
             subject=subject,
             taken_for=taken_for,

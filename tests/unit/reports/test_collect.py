@@ -46,6 +46,7 @@ def test_an_empty_catalog_gives_an_empty_report(filler: Filler) -> None:
         "asked": 0,
         "released": 0,
         "released_as_asked": 0,
+        "released_narrowly": 0,
         "released_waived": 0,
         "released_cannot_tell": 0,
         "released_unjudged": 0,
@@ -117,7 +118,7 @@ def test_a_withdrawn_release_is_not_shown(filler: Filler) -> None:
 
 def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_it(filler: Filler) -> None:
     draw_and_release(filler)
-    strict = Policy(ssim_threshold=0.05, review_margin=0.01)
+    strict = Policy(ssim_threshold=0.05, review_margin=0.01, iw_ssim_threshold=None)
     row = PolicyRow(sha256=strict.sha256, body=strict.model_dump())
     filler.session.add(row)
     filler.session.flush()
@@ -306,19 +307,28 @@ def test_an_image_has_its_adherence_with_the_judge_and_what_it_was_taken_for(fil
     assert str(data.prompts[0].why).startswith("to be drawn again: does not show its prompt (asked for owl")
 
 
+def test_what_the_judge_takes_for_something_else_within_its_tolerance_is_said_to_be_narrow(filler: Filler) -> None:
+    draw_and_release(filler)
+    assert report(filler).counts.released_narrowly == 0
+    image = filler.session.query(Image).filter_by(stage="regenerated").one()
+    filler.adherence(image, "as_asked", score=-0.05)
+    counts = report(filler).counts
+    assert (counts.released_as_asked, counts.released_narrowly) == (1, 1)
+
+
 def test_a_rerun_says_why_it_was_drawn_and_with_which_other_settings(filler: Filler) -> None:
     first = candidate(filler, "an owl", "not_as_asked")
     again = filler.image(first.prompt, drawing("owl", seed=2)[0], "regenerated", 1)
-    acted = {**again.settings["regeneration"], "strength": 0.1}
-    again.settings = {**again.settings, "rerun": "lost_subject", "evidence_of_copy": False, "acted_with": acted}
+    plain = first.settings["regeneration"]
+    first.settings = {**first.settings, "applied": {"reason": None, "evidence": False, "regeneration": plain}}
+    weaker = {"reason": "lost_subject", "evidence": False, "regeneration": {**plain, "strength": 0.1}}
+    again.settings = {**again.settings, "applied": weaker}
     filler.session.flush()
     [one, other] = report(filler).prompts[0].attempts
     assert one.rerun is None
     assert other.rerun is not None
     assert (other.rerun.reason, other.rerun.evidence_of_copy) == ("lost_subject", False)
-    assert [line for line in other.rerun.changed if line.startswith("strength:")] == [
-        f"strength: {first.settings['regeneration']['strength']} -> 0.1"
-    ]
+    assert other.rerun.changed == [f"strength: {plain['strength']} -> 0.1"]
 
 
 def test_a_later_attempt_that_is_worse_does_not_replace_the_candidate(filler: Filler) -> None:
