@@ -104,7 +104,7 @@ def busy_ground(rng: np.random.Generator) -> np.ndarray:
 
 def middle(shape: np.ndarray) -> np.ndarray:
     """A shape, bool (H, W), in the middle of the frame, where most first images have theirs."""
-    rows, columns = shape.any(1).nonzero()[0], shape.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(shape.any(1)), np.flatnonzero(shape.any(0))
     down, right = (side - 1 - line[0] - line[-1] for side, line in zip(shape.shape, (rows, columns), strict=True))
     return shifted(shape, down // 2, right // 2)
 
@@ -133,7 +133,7 @@ def _measured(
     mirrored, _ = _moved(replace(batch, settings=usual.model_copy(update={"fill": 0.0})))
     drawn, _ = _moved(replace(batch, settings=usual.model_copy(update={"fill_known": -1e6})))
     coloured, told_coloured = _moved(replace(batch, segment=None))
-    shown = np.where(avoided[..., None], scenes.images // 2 + np.uint8([127, 0, 0]), scenes.images)
+    shown = np.where(avoided[..., None], scenes.images // 2 + np.array([127, 0, 0], np.uint8), scenes.images)
     strip = np.concatenate([np.concatenate(list(row), 1) for row in (shown, coloured, mirrored, drawn, images)])
     row = {
         "kind": scenes.kind,
