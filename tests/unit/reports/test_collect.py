@@ -110,7 +110,7 @@ def test_a_withdrawn_release_is_not_shown(filler: Filler) -> None:
 
 def test_a_stricter_policy_makes_a_published_image_unsafe_until_a_person_waives_it(filler: Filler) -> None:
     draw_and_release(filler)
-    strict = Policy(ssim_threshold=0.05, review_margin=0.01)
+    strict = Policy(ssim_threshold=0.05, iw_ssim_threshold=None, review_margin=0.01)
     row = PolicyRow(sha256=strict.sha256, body=strict.model_dump())
     filler.session.add(row)
     filler.session.flush()

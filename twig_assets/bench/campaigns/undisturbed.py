@@ -22,8 +22,14 @@ CAMPAIGN = {
     "generation": {"steps": 2},
     "ablation": {"evaluation": _QUICK},
 }
-# Two steps give poor pictures; only a copy to the pixel shall fail.
-POLICY = {"ssim_threshold": 0.999, "masked_ssim_threshold": 0.999, "review_margin": 0.0, "min_contrast": 0.0}
+# Two steps give poor pictures; only a copy to the pixel shall fail, and with other thresholds everything.
+POLICY = {
+    "ssim_threshold": 0.999,
+    "masked_ssim_threshold": 0.999,
+    "iw_ssim_threshold": None,
+    "review_margin": 0.0,
+    "min_contrast": 0.0,
+}
 ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
 
 
