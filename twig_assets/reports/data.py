@@ -109,6 +109,7 @@ class Scored(_Part):
         verdict: Of its newest audit; None when it has not been audited.
         reasons: Of that audit.
         ssim: Highest SSIM to any reference, whole picture; None if not judged.
+        iw_ssim: Highest `iw_ssim`, which must bear SSIM out; None if not judged, or by an audit from before it.
         masked_ssim: Highest SSIM inside the mask; None if not judged.
         ssim_threshold: Of that audit.
         masked_ssim_threshold: Of that audit.
@@ -130,6 +131,7 @@ class Scored(_Part):
     verdict: str | None = None
     reasons: list[str] = []
     ssim: float | None = None
+    iw_ssim: float | None = None
     masked_ssim: float | None = None
     ssim_threshold: float | None = None
     masked_ssim_threshold: float | None = None

@@ -40,6 +40,7 @@ def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]
         verdict=audit.verdict,
         reasons=audit.reasons,
         ssim=audit.scores.get("ssim"),
+        iw_ssim=audit.scores.get("iw_ssim"),
         masked_ssim=audit.scores.get("masked_ssim"),
         ssim_threshold=audit.thresholds.get("ssim_threshold"),
         masked_ssim_threshold=audit.thresholds.get("masked_ssim_threshold"),

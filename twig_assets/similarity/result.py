@@ -6,7 +6,7 @@ from typing import Any
 
 from twig_assets.similarity.corpus.references import ReferenceImage
 from twig_assets.similarity.detectors.registry import detectors
-from twig_assets.similarity.verdicts.rule import Thresholds, Verdict, limits, severity
+from twig_assets.similarity.verdicts.rule import BEARS_OUT, Thresholds, Verdict, limits, severity
 
 KEPT_MATCHES = 5
 _OF_THE_IMAGE = {"contrast", "mask_pixels"}
@@ -128,7 +128,7 @@ def extended(earlier: AuditResult, further: AuditResult) -> AuditResult:
     """
     if "inconclusive" in (earlier.verdict, further.verdict):
         return further
-    first, second = sorted((earlier, further), key=lambda result: (severity(result.verdict), -_ssim(result)))
+    first, second = sorted((earlier, further), key=lambda result: (severity(result.verdict), -_evidence(result)))
     reasons = first.reasons
     if first.verdict == second.verdict != "pass":
         reasons = list(dict.fromkeys([*first.reasons, *second.reasons]))
@@ -137,8 +137,11 @@ def extended(earlier: AuditResult, further: AuditResult) -> AuditResult:
     return replace(first, reasons=reasons, scores=_nearest_scores(earlier, further), matches=ranked)
 
 
-def _ssim(result: AuditResult) -> float:
-    return result.scores["ssim"] or 0
+def _evidence(result: AuditResult) -> float:
+    """How much speaks for the first match: what it has in common with the image, or SSIM where that alone decides."""
+    nearest = result.matches[0].scores
+    borne_out = result.verdict != "pass" and result.thresholds.get(BEARS_OUT) is not None
+    return (nearest.get("iw_ssim") if borne_out else None) or nearest["ssim"] or 0.0
 
 
 def _nearest_scores(earlier: AuditResult, further: AuditResult) -> dict[str, float | None]:

@@ -51,7 +51,8 @@ def test_copies_fail_and_say_of_what_and_how(images: Path, references: Path, tmp
     outcome = run(images, references, tmp_path / "out")
     assert verdicts(outcome) == {"copy.png": "fail", "mirrored.png": "fail", "other.png": "pass"}
     copy, mirrored, _ = outcome.judged
-    assert copy.result["reasons"][0] == "SSIM 1.000 to 'Alpha' reaches the threshold 0.6"
+    borne_out = "and weighted by information it is 1.000, 0.35 or more"
+    assert copy.result["reasons"][0] == f"SSIM 1.000 to 'Alpha' reaches the threshold 0.6, {borne_out}"
     assert mirrored.result["matches"][0]["transform"] == "mirror"
     assert outcome.summary["images"] == {
         "files": 3,

@@ -45,7 +45,9 @@ QUARANTINED, WAIVED = 0.01, 0.002
 _ROWS_PER_INSERT = 5000
 SCORES = {
     "ssim": 0.2,
+    "iw_ssim": 0.1,
     "masked_ssim": 0.1,
+    "masked_iw_ssim": 0.1,
     "hog_cosine": 0.4,
     "pdq_distance": 110,
     "sift_inliers": 0,

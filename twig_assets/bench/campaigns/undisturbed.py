@@ -26,11 +26,12 @@ CAMPAIGN = {
 POLICY = {
     "ssim_threshold": 0.999,
     "masked_ssim_threshold": 0.999,
+    "iw_ssim_threshold": None,
     "review_margin": 0.0,
     "min_contrast": 0.0,
     "adherence": {"threshold": -2.0},
 }
-ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001, "iw_ssim_threshold": None}
+ALL_FAIL = {**POLICY, "ssim_threshold": 0.000001, "masked_ssim_threshold": 0.000001}
 
 
 @dataclass(frozen=True)
