@@ -78,6 +78,10 @@ def test_a_name_that_is_not_a_plain_folder_is_refused(tmp_path: Path, name: str)
         ("title: A\ngeneration:\n  stepz: 4\n", ":3: generation.stepz: unknown field"),
         ("title: A\nablation:\n  stepz: 4\n", ":3: ablation.stepz: unknown field"),
         ("title: A\nsegmentation:\n  stepz: 4\n", ":3: segmentation.stepz: unknown field"),
+        (
+            "title: A\nregeneration: {neutral: a cat}\n",
+            ":2: regeneration: Value error, 'neutral' is no longer a setting",
+        ),
         ("title: A\nregeneration: 3\n", ":2: regeneration: Input should be a valid dictionary"),
         ("title: A\nsegmenter: {kind: vit_x}\n", ":2: segmenter.kind: Input should be 'embedded', 'vit_b'"),
         ("title: A\nsegmenter: {kind: vit_b}\n", ":2: segmenter: Value error, kind 'vit_b' needs the path"),

@@ -128,7 +128,7 @@ def _measured(
     """
     n, usual = len(scenes.images), RegenerationSettings(strategy="move")
     given = [""] * n, list(range(SEED, SEED + n)), scenes.images, avoided, None
-    batch = Batch(family_of(pipeline), *given, usual, generation, scenes.segment)
+    batch = Batch(family_of(pipeline), *given, usual, generation, np.zeros(n, bool), scenes.segment)
     images, told = _moved(batch)
     mirrored, _ = _moved(replace(batch, settings=usual.model_copy(update={"fill": 0.0})))
     drawn, _ = _moved(replace(batch, settings=usual.model_copy(update={"fill_known": -1e6})))
