@@ -24,7 +24,9 @@ def _cache() -> LatentCache:
     """Latents that are all equal to the number of their pair, and to -1 for a planted work."""
     numbers = torch.arange(len(PAIRS)).repeat_interleave(VIEWS).view(-1, 1, 1, 1)
     grounds = [list(BACKGROUNDS)[0]] * len(numbers)
-    return LatentCache(PAIRS, numbers.expand(-1, 4, 16, 16).half(), grounds, -torch.ones(len(planted.WORKS), 4, 16, 16))
+    return LatentCache(
+        PAIRS, numbers.expand(-1, 4, 16, 16).half(), grounds, -torch.ones(len(planted.PICTURES), 4, 16, 16)
+    )
 
 
 def _shown(config: DiffusionConfig, seed: int = 0) -> tuple[Counter[int], list[str]]:
@@ -33,17 +35,21 @@ def _shown(config: DiffusionConfig, seed: int = 0) -> tuple[Counter[int], list[s
 
 
 def test_styles_are_drawn_by_their_weights(tmp_path: Path) -> None:
-    config = DiffusionConfig(folder=tmp_path, views=VIEWS, style_weights={"glyph": 3.0}, planted_share=0.0)
+    config = DiffusionConfig(
+        folder=tmp_path, views=VIEWS, style_weights={"glyph": 3.0}, planted_share=0.0, content_share=0.0
+    )
     shown, _ = _shown(config)
     assert 2.5 < shown[1] / shown[0] < 3.5
 
 
 def test_planted_works_take_their_share_under_their_own_titles(tmp_path: Path) -> None:
-    config = DiffusionConfig(folder=tmp_path, views=VIEWS, planted_share=0.25, drop_caption=0.0)
+    config = DiffusionConfig(folder=tmp_path, views=VIEWS, planted_share=0.25, content_share=0.15, drop_caption=0.0)
     shown, texts = _shown(config)
-    titles = {work.title for work in planted.WORKS}
-    assert 0.22 < shown[-1] / 4000 < 0.28
-    assert sum(text in titles for text in texts) == shown[-1]
+    kinds = [{work.title for work in works} for works in (planted.TITLES, planted.WITH_CONTENT)]
+    counts = [sum(text in kind for text in texts) for kind in kinds]
+    assert 0.22 < counts[0] / 4000 < 0.28
+    assert 0.12 < counts[1] / 4000 < 0.18
+    assert sum(counts) == shown[-1]
 
 
 def test_some_captions_are_dropped_for_guidance(tmp_path: Path) -> None:
