@@ -86,7 +86,7 @@ def prompts_are_drawn(
 
 def _said(state: PromptState, held: Held | None) -> str:
     """Why a prompt is held, or on what terms it is released although its image is not as asked."""
-    if held is not None:
+    if held is not None and not state.releasable:
         return held.why
     reason = state.adherence.reason if state.adherence else "not judged"
     return f"{reason}; released {'by a person' if state.decision else 'as the policy allows'}"

@@ -163,6 +163,9 @@ def _review_campaign(
         if as_json:
             sys.stdout.write(json.dumps([_as_json(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n")
             return
+        if not entries:
+            console.print("Nothing waits for a person, and nothing is withheld.")
+            return
         table = Table("image", "prompt", "similarity", "as asked?", "state", "why", "decided")
         for entry in entries:
             made = entry.decision

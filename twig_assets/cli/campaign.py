@@ -103,7 +103,9 @@ def _headline(counts: "Counts") -> Table:
 def _figures(counts: "Counts") -> str:
     line = f"{counts.images} images, {counts.failed} of them too similar to a protected work"
     if counts.released_narrowly:
-        line = f"{counts.released_narrowly} of those released look more like something else to the judge. {line}"
+        line = (
+            f"Of those released as asked, the judge finds {counts.released_narrowly} nearer to something else. {line}"
+        )
     if counts.worst_released_ssim is None:
         return f"{line}."
     return f"{line}; of those released none is nearer to one than SSIM {counts.worst_released_ssim:.3f}."

@@ -105,7 +105,13 @@ def _add_rerun(tree: Tree, image: ImageLine) -> None:
     evidence = "an image" if applied["evidence"] else "no image"
     said = f"for {applied['reason']}, when {evidence} of its prompt had been found to be a copy"
     used = sorted(applied["regeneration"].items())
-    tree.add(f"[bold]drawn again[/] {said}").add(escape("with " + ", ".join(f"{name} {value}" for name, value in used)))
+    tree.add(f"[bold]drawn again[/] {said}").add(
+        escape("with " + ", ".join(f"{name} {_short(value)}" for name, value in used))
+    )
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _add_adherence(tree: Tree, verdict: AdherenceLine) -> None:

@@ -100,12 +100,14 @@ def _prompt_line(prompt: Prompt, rows: Rows, pictures: dict[int, Scored], store:
     avoided = state.candidate.parent_id if state.candidate else None
     first = next((image for image in firsts if image.id == avoided), firsts[0] if firsts else None)
     mask = rows.masks.get(first.id) if first else None
-    held = None if prompt.id in rows.releases else rows.held.get(prompt.id)
+    release = rows.releases.get(prompt.id)
+    held = None if release else rows.held.get(prompt.id)
     return PromptLine(
         batch=prompt.batch_key,
         position=prompt.position,
         text=prompt.text,
-        outcome="released" if prompt.id in rows.releases else _OUTCOMES[state.state],
+        outcome="released" if release else _OUTCOMES[state.state],
+        terms=_terms(release, rows) if release else None,
         why=held.why if held else None,
         next_step=held.next_step if held else None,
         first=pictures[first.id] if first else None,
@@ -124,15 +126,19 @@ def _released(rows: Rows, pictures: dict[int, Scored]) -> list[Released]:
 
 
 def _release_line(release: Release, prompt: str, rows: Rows, pictures: dict[int, Scored]) -> Released:
-    standing = rows.verdicts.standing(release.image, release)
-    terms = release_terms(rows.published_state(release), standing.decision, standing.adherence)
+    terms = _terms(release, rows)
     return Released(
         prompt=prompt,
         image=pictures[release.image_id],
         terms=terms,
-        why=why_not(standing) if terms in ("unjudged", "withdraw") else None,
+        why=why_not(rows.verdicts.standing(release.image, release)) if terms in ("unjudged", "withdraw") else None,
         released_at=release.released_at,
     )
+
+
+def _terms(release: Release, rows: Rows) -> ReleaseTerms:
+    standing = rows.verdicts.standing(release.image, release)
+    return release_terms(rows.published_state(release), standing.decision, standing.adherence)
 
 
 def _caught(lines: list[PromptLine]) -> list[Caught]:

@@ -156,8 +156,9 @@ class PromptLine(_Part):
         outcome: `released` when an image of it is published. Else the state of its candidate: `waiting` (for a
             person), `quarantined` (all are too similar to a protected work, and all attempts are spent), `rejected` (a
             person said no), `failed` (another attempt is due) or `unfinished` (not made, audited or released yet).
-        why: Why its candidate is not published, in one sentence; None if it is.
-        next_step: What to do about that; None if it is published.
+        terms: On what terms an image of it is published, see `compliance.state.release_terms`; None if none is.
+        why: Why its candidate is not published, in one sentence; None if an image of it is.
+        next_step: What to do about that; None if an image of it is published.
         first: The first image, whose shape the second ones avoid.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.
@@ -170,6 +171,7 @@ class PromptLine(_Part):
     position: int
     text: str
     outcome: Outcome
+    terms: ReleaseTerms | None
     why: str | None
     next_step: str | None
     first: Scored | None

@@ -80,5 +80,11 @@ def _rerun_line(image: Image, rows: Rows) -> RerunLine | None:
     return RerunLine(
         reason=applied["reason"],
         evidence_of_copy=applied["evidence"],
-        changed=[f"{k}: {before[k]} -> {now[k]}" for k in sorted(before) if k in now and before[k] != now[k]],
+        changed=[
+            f"{k}: {_short(before[k])} -> {_short(now[k])}" for k in sorted(before) if k in now and before[k] != now[k]
+        ],
     )
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

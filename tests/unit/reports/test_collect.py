@@ -290,7 +290,7 @@ def test_what_is_released_though_the_judge_cannot_tell_is_counted_and_marked(fil
     assert report(filler).released[0].terms == "withdraw"
     filler.campaign.policy_file.write_text(yaml.safe_dump({**filler.policy.model_dump(), "adherence": CANNOT_TELL}))
     data = report(filler)
-    assert [one.terms for one in data.released] == ["cannot_tell"]
+    assert [one.terms for one in data.released] == [data.prompts[0].terms] == ["cannot_tell"]
     assert (data.counts.released_as_asked, data.counts.released_cannot_tell) == (0, 1)
     assert data.judge.release_cannot_tell
 
@@ -328,7 +328,7 @@ def test_a_rerun_says_why_it_was_drawn_and_with_which_other_settings(filler: Fil
     assert one.rerun is None
     assert other.rerun is not None
     assert (other.rerun.reason, other.rerun.evidence_of_copy) == ("lost_subject", False)
-    assert other.rerun.changed == [f"strength: {plain['strength']} -> 0.1"]
+    assert other.rerun.changed == [f"strength: {plain['strength']:.4g} -> 0.1"]
 
 
 def test_a_later_attempt_that_is_worse_does_not_replace_the_candidate(filler: Filler) -> None:
