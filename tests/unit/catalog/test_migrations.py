@@ -111,7 +111,7 @@ def test_other_library_versions_make_another_audit_and_the_newest_counts(databas
         session.add(Audit(**{**audit_like_the_first(session), "versions": {"numpy": "9"}, "verdict": "fail"}))
     with catalog.session() as session:
         first, second = session.scalars(select(Audit).where(Audit.image_id == image_id).order_by(Audit.id))
-        rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id)
+        rules = Rules("", "", (), 1, second.policy.sha256, second.corpus_version_id, "", None)
         assert audits_in_force(session, [image_id], rules)[image_id].id == second.id > first.id
     catalog.close()
 

@@ -121,7 +121,7 @@ def test_an_entry_removed_together_with_its_row_is_found_unless_it_is_the_last(t
 
 def test_findings_name_the_row_and_its_entry(tampered: Connection) -> None:
     change(tampered, "UPDATE review SET decision = 'reject' WHERE id = 1")
-    assert found(tampered) == ["review 1: was altered since ledger entry 6 recorded it, or that entry was"]
+    assert found(tampered) == ["review 1: was altered since ledger entry 5 recorded it, or that entry was"]
     tampered.rollback()
     change(tampered, "DELETE FROM audit_match WHERE id = 2")
     assert found(tampered) == ["audit_match 2: missing, though ledger entry 5 recorded it"]
