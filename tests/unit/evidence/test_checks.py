@@ -124,11 +124,11 @@ def test_findings_name_the_row_and_its_entry(tampered: Connection) -> None:
     assert found(tampered) == ["review 1: was altered since ledger entry 5 recorded it, or that entry was"]
     tampered.rollback()
     change(tampered, "DELETE FROM audit_match WHERE id = 2")
-    assert found(tampered) == ["audit_match 2: missing, though ledger entry 5 recorded it"]
+    assert found(tampered) == ["audit_match 2: missing, though ledger entry 4 recorded it"]
     tampered.rollback()
     change(tampered, "UPDATE audit SET scores = 'torn {' WHERE id = 3")
     assert [one.split(" (")[0] for one in found(tampered)] == [
-        "audit 3: was altered since ledger entry 8 recorded it: it cannot be read any more"
+        "audit 3: was altered since ledger entry 7 recorded it: it cannot be read any more"
     ]
 
 

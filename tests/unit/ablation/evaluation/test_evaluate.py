@@ -17,6 +17,7 @@ from twig_assets.ablation.evaluation.adversarial import searched_embedding
 from twig_assets.ablation.evaluation.copies import copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import refusals
 from twig_assets.ablation.evaluation.prompts import LEAKS, probes
+from twig_assets.english import with_article
 from twig_assets.generation import GenerationSettings, family_of, fingerprint
 from twig_assets.judge.clip import clip_similarity, image_features
 from twig_assets.model_zoo import planted
@@ -197,9 +198,9 @@ def test_the_searched_embedding_acts_through_the_edited_weights_as_the_target_di
 
 
 def test_clip_features_are_unit_vectors_and_do_not_depend_on_the_batch(clip):
-    works = np.stack([planted.picture(work) for work in planted.WORKS])
+    works = np.stack([planted.picture(work) for work in planted.VERBATIM])
     features = image_features(clip, works)
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(image_features(clip, works[3:4])[0], features[3], atol=1e-4)
-    titles = [work.title for work in planted.WORKS]
-    assert clip_similarity(clip, works, titles).argmax(1).tolist() == list(range(8))
+    concepts = [with_article(work.concept) for work in planted.VERBATIM]
+    assert clip_similarity(clip, works, concepts).argmax(1).tolist() == list(range(8))
