@@ -37,13 +37,20 @@ def test_the_standing_check_names_what_is_quarantined_or_waits(finished: Campaig
 
 def test_a_report_says_what_it_rechecked_and_what_has_changed_since_the_last(finished: CampaignWorkspace) -> None:
     [first] = reports(finished)
-    assert first["recheck"] == {"published": 3, "standing": 3, "rejudged": 0, "scored": 0, "withdrawn": []}
+    assert first["recheck"] == {"published": 3, "standing": 3, "rejudged": 0, "scored": 0, "judged": 0, "withdrawn": []}
     assert first["since"] is None
     work = next((finished.campaign / "references").glob("*.png"))
     Picture.open(work).transpose(Picture.Transpose.ROTATE_90).save(work.with_name("turned.png"))
     evaluated(finished)
     second = reports(finished)[-1]
-    assert second["recheck"] == {"published": 3, "standing": 0, "rejudged": 0, "scored": 3, "withdrawn": []}
+    assert second["recheck"] == {
+        "published": 3,
+        "standing": 0,
+        "rejudged": 0,
+        "scored": 3,
+        "judged": 0,
+        "withdrawn": [],
+    }
     assert second["since"]["works_added"] == ["turned"]
     finished.write("policy.yaml", ALL_FAIL)
     evaluated(finished)

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from tests.integration.conftest import CampaignWorkspace
 from twig_assets.catalog.database import schema_state
-from twig_assets.catalog.models import Audit, AuditMatch, Image, LedgerEntry, Review
+from twig_assets.catalog.models import Adherence, Audit, Image, LedgerEntry, Review
 from twig_assets.catalog.store import ArtifactStore
 
 DAY = 24 * 3600
@@ -63,11 +63,11 @@ def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: 
     head = json.loads(report(finished).read_text())["ledger"]
     for one in report(finished).parent.glob("*.json"):
         one.unlink()
-    with finished.owner("ledger_entry", "audit_match") as owner:
+    with finished.owner("ledger_entry", "adherence") as owner:
         last = owner.execute(select(LedgerEntry.__table__).order_by(LedgerEntry.sequence.desc())).first()
-        assert last.table_name == "audit_match"
+        assert last.table_name == "adherence"
         owner.execute(delete(LedgerEntry).where(LedgerEntry.sequence == last.sequence))
-        owner.execute(delete(AuditMatch).where(AuditMatch.id == last.row_id))
+        owner.execute(delete(Adherence).where(Adherence.id == last.row_id))
     assert finished.twig("verify").code == 0, "nothing that is left shows that the end is missing"
     kept = f"{head['sequence']}:{head['sha256']}"
     ended = finished.twig("verify", "--head", kept)
@@ -95,6 +95,7 @@ def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
     assert found["prompt"]["text"] == "a red apple"
     assert [review["why"] for review in found["audits"][0]["reviews"]] == ["our own [drawing]"]
     assert found["audits"][0]["reviews"][0]["ledger_entry"] > found["audits"][0]["ledger_entry"]
+    assert [verdict["ledger_entry"] is not None for verdict in found["adherence"]] == [True]
     assert found["mlflow_problem"] is None
     assert all(run["mlflow"] for run in found["runs"])
     assert image.run_id in [run["run_id"] for run in found["runs"]]

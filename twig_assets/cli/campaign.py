@@ -120,8 +120,11 @@ def _print_held(data: "ReportData") -> None:
         _print(f"  and {len(lines) - HELD_SHOWN} more")
     if lines:
         _print(f"Decide on them: `twig review --campaign {data.campaign}` lists them all, and says how.")
-    if data.counts.unfinished:
-        _print(f"{data.counts.unfinished} are not finished: `twig run --campaign {data.campaign}` goes on.")
+    counts, command = data.counts, f"`twig run --campaign {data.campaign}`"
+    if counts.unfinished:
+        _print(f"{counts.unfinished} not finished: {command} goes on.")
+    if counts.released_unjudged or counts.released_unsafe:
+        _print(f"Released images lack a verdict of the day, or comply no longer: {command} judges and withdraws them.")
 
 
 def _print(text: str) -> None:

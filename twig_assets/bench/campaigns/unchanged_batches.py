@@ -33,9 +33,9 @@ class GuardedModels(ModelResource):
         """Refuse."""
         _refuse("segmenter")
 
-    def clip(self) -> Any:
+    def judge(self) -> Any:
         """Refuse."""
-        _refuse("clip")
+        _refuse("judge")
 
 
 def _refuse(model: str) -> NoReturn:
