@@ -4,7 +4,7 @@ The masks are those of the package's `SamAutomaticMaskGenerator` without crops. 
 list of Python numbers, which it copies again and again; at small images that costs as much as the model does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ _STABILITY_OFFSET = 1.0
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """The masks of a batch of points that pass both thresholds, best first within no order.
+    """The masks of a batch of points that pass both thresholds, in the order of their points.
 
     Attributes:
         packed: uint8 (m, ceil(H W / 8)), eight pixels a byte: the masks of a fine grid on a large image must all be
@@ -83,10 +83,10 @@ class AutomaticMasks:
             logits, iou = (
                 each.flatten(0, 1) for each in decode(self._sam.mask_decoder, embedding, self._positions, prompts)
             )
-            sure = iou > settings.pred_iou_thresh
+            sure = _reached(iou, settings.pred_iou_thresh, torch.gt)
             logits, iou = self._at_size(logits[sure]), iou[sure]
             stability = calculate_stability_score(logits, cut, _STABILITY_OFFSET)
-            stable = stability >= settings.stability_score_thresh
+            stable = _reached(stability, settings.stability_score_thresh, torch.ge)
             masks = logits[stable] > cut
             packed = np.packbits(masks.flatten(1).cpu().numpy(), axis=1)
             yield _Asked(packed, batched_mask_to_box(masks), iou[stable], stability[stable])
@@ -97,6 +97,11 @@ class AutomaticMasks:
         height, width = self._predictor.input_size
         square = _resized(logits, (side, side))
         return _resized(square[:, :height, :width], self._size)
+
+
+def _reached(ratings: torch.Tensor, threshold: float, compare: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """Which ratings (m,) pass: at threshold 0 all, even those below it and, of an empty mask, undefined ones."""
+    return compare(ratings, threshold) if threshold > 0 else torch.ones_like(ratings, dtype=torch.bool)
 
 
 def _resized(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -9,6 +9,7 @@ is left differs from the package's own forward pass by rounding only.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -103,7 +104,8 @@ def _upscaled(upscaling: torch.nn.Sequential, places: torch.Tensor) -> torch.Ten
 
     A transposed convolution whose stride is its width, 2, is one linear map for each of a place's four quarters.
     """
-    first, norm, activation, second, last = upscaling
+    layers: list[Any] = list(upscaling)
+    first, norm, activation, second, last = layers
     quarters = _linear(first, places)
     # The package writes this norm out over channels; these are the last axis here.
     quarters = activation(F.layer_norm(quarters, quarters.shape[-1:], norm.weight, norm.bias, norm.eps))
@@ -112,8 +114,9 @@ def _upscaled(upscaling: torch.nn.Sequential, places: torch.Tensor) -> torch.Ten
 
 def _linear(convolution: torch.nn.ConvTranspose2d, places: torch.Tensor) -> torch.Tensor:
     """(..., c) -> (..., 4, c'), the quarters row by row."""
-    weight = convolution.weight.permute(2, 3, 1, 0).flatten(0, 2)
-    return F.linear(places, weight, convolution.bias.repeat(4)).unflatten(-1, (4, -1))
+    weight = convolution.weight.permute(2, 3, 1, 0)
+    bias = None if convolution.bias is None else convolution.bias.repeat(4)
+    return F.linear(places, weight.flatten(0, 2), bias).unflatten(-1, (4, -1))
 
 
 def _in_order(logits: torch.Tensor, grid: torch.Size) -> torch.Tensor:
