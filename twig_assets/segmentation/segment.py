@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy import ndimage
-from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 
-from twig_assets.segmentation.ranking import Candidate, rank
+from twig_assets.segmentation.automatic import AutomaticMasks
+from twig_assets.segmentation.ranking import rank
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.settings.segmentation import SegmentationSettings
 
@@ -30,15 +30,8 @@ def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None 
     """
     settings = settings or SegmentationSettings()
     check_images(images)
-    generator = SamAutomaticMaskGenerator(
-        sam,
-        points_per_side=settings.points_per_side,
-        points_per_batch=settings.points_per_batch,
-        pred_iou_thresh=settings.pred_iou_thresh,
-        stability_score_thresh=settings.stability_score_thresh,
-        box_nms_thresh=settings.box_nms_thresh,
-    )
-    return [_segmented(image, generator, settings) for image in images]
+    automatic = AutomaticMasks(sam, images.shape[1:3], settings)
+    return [from_ranked(image, rank(automatic.of(image), settings), settings) for image in images]
 
 
 def check_images(images: np.ndarray) -> None:
@@ -51,12 +44,6 @@ def check_images(images: np.ndarray) -> None:
         raise ValueError(f"images: {width} x {height} pixels are too few, give at least {MIN_SIDE} x {MIN_SIDE}")
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise ValueError(f"images: {width} x {height} pixels are too narrow, give at most {MAX_ASPECT} to 1")
-
-
-def _segmented(image: np.ndarray, generator: SamAutomaticMaskGenerator, settings: SegmentationSettings) -> Segmentation:
-    records = generator.generate(image)
-    candidates = [Candidate(r["segmentation"], float(r["predicted_iou"]), float(r["stability_score"])) for r in records]
-    return from_ranked(image, rank(candidates, settings), settings)
 
 
 def from_ranked(image: np.ndarray, ranked: list[RankedMask], settings: SegmentationSettings) -> Segmentation:
