@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import OSA
 
-from twig_assets.ablation.prompts.token_pairs import preserved_prompts, surrounding_prompts
+from twig_assets.ablation.prompts.token_pairs import COLOURS, preserved_prompts, surrounding_prompts
 from twig_assets.ablation.prompts.training_pairs import training_pairs
 from twig_assets.generation import Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, names
@@ -22,7 +22,9 @@ _FRAMINGS = (
     "a {}",
     "a picture of a {}",
     "an icon of a {}",
-    "{} on a blue background",
+    "{} on a {colour} background",
+    "a {}, {} style, {colour} background",
+    "a {} in the style of {} on a {colour} background",
     "{} in bright colours",
     "{}, a drawing",
     "the {} and another one",
@@ -96,7 +98,8 @@ class RetentionPrompts:
 
     def _sentence(self, rng: np.random.Generator) -> str:
         framing = _FRAMINGS[rng.integers(len(_FRAMINGS))]
-        return framing.format(*(self.words[rng.integers(len(self.words))] for _ in range(framing.count("{}"))))
+        words = [self.words[rng.integers(len(self.words))] for _ in range(framing.count("{}"))]
+        return framing.format(*words, colour=COLOURS[rng.integers(len(COLOURS))])
 
 
 def vocabulary(pipeline: Pipeline, concepts: Collection[ConceptTarget]) -> list[str]:

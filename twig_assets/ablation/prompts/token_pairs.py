@@ -57,10 +57,14 @@ ORDINARY = (
     "woman",
 )
 
+# Grounds that prompts name. An edit that saw one of them only may take the others from the model.
+COLOURS = ("white", "black", "grey", "red", "pink", "orange", "yellow", "green", "blue", "purple", "brown")
+
 _SURROUNDING_FRAMINGS = ("{}", "a {}", "a picture of a {}", "an icon of a {}")
 _SURROUNDING_STYLES = ("{}", "a house, {}", "a picture in {}", "an animal in the style of {}")
 _FRAMINGS = (
-    "{} on a blue background",
+    "{} on a {colour} background",
+    "a {}, {colour} background",
     "a picture of a {}",
     "{} in bright colours",
     "{}, a drawing",
@@ -140,7 +144,9 @@ def preserved_prompts(concept: ConceptTarget) -> list[str]:
     Everyday things come in sentences of many kinds: those that only ever follow an article protect nothing else.
     """
     things = _ordinary(concept)
-    varied = [_FRAMINGS[i % len(_FRAMINGS)].format(word) for i, word in enumerate(things)]
+    varied = [
+        _FRAMINGS[i % len(_FRAMINGS)].format(word, colour=COLOURS[i % len(COLOURS)]) for i, word in enumerate(things)
+    ]
     return [*surrounding_prompts(concept), "", concept.anchor, *(f"a {word}" for word in things), *varied]
 
 
