@@ -146,6 +146,7 @@ def test_a_stricter_policy_withdraws_a_waiver_releases_and_the_old_policy_restor
 
 def test_what_a_person_should_see_is_held_back_and_neither_redrawn_nor_in_the_way(finished: CampaignWorkspace) -> None:
     images = finished.images()
+    finished.write("campaign.yaml", {**CAMPAIGN, "max_attempts": 1})
     finished.write("policy.yaml", {**POLICY, "ssim_threshold": 1.0, "review_margin": 0.999999})
     ended = finished.run()
     assert ended.code == 0, ended.text

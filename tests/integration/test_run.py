@@ -25,7 +25,7 @@ def test_a_run_ends_well_with_a_summary_and_a_report(first_run: tuple[CampaignWo
     assert ended.code == 0, ended.text
     report = workspace.home / "reports" / "tiny" / "report.html"
     assert f"Report: {report}" in ended.text
-    assert "worst released SSIM" in ended.text
+    assert "released as asked" in ended.text
     page = report.read_text(encoding="utf-8")
     assert all(prompt in page for prompt in PROMPTS)
     assert not idle_assets(ended.text), "a first run has everything to do"
@@ -91,7 +91,7 @@ def test_another_process_starting_from_nothing_makes_the_same_images_and_verdict
     text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
     assert f"Report: {workspace.home / 'reports' / 'tiny' / 'report.html'}" in text
-    assert "worst released SSIM" in text
+    assert "released as asked" in text
     assert workspace.images() == first_run[0].images()
     assert workspace.verdicts() == first_run[0].verdicts()
 

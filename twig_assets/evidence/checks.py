@@ -15,6 +15,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.ledger import CHAINED, GENESIS, ROWS_AT_ONCE, Content, Head, entry_sha256, read_contents
 from twig_assets.catalog.models import Base, ConceptEdit, CorpusVersion, Image, LedgerEntry, Model, PolicyRow, Prompt
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
+from twig_assets.similarity.verdicts.policy import policy_sha256
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -109,7 +110,7 @@ _NAMED: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     ConceptEdit: ("settings_sha256", lambda row: sha256_of(row.settings)),
     # What was avoided, how, which works, and how a rerun differed is noted among an image's settings, but is a result.
     Image: ("settings_sha256", lambda row: sha256_of({k: v for k, v in row.settings.items() if k not in _RESULTS})),
-    PolicyRow: ("sha256", lambda row: sha256_of(row.body)),
+    PolicyRow: ("sha256", lambda row: policy_sha256(row.body) if isinstance(row.body, dict) else ""),
     CorpusVersion: ("sha256", lambda row: hashlib.sha256("\n".join(sorted(row.members)).encode()).hexdigest()),
 }
 

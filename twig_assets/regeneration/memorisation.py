@@ -54,12 +54,19 @@ class MemorisationDetector:
         memorised = shown(clean, self._first_latents).diagonal() >= self._settings.memorised
         return memorised | (shown(clean, self._references) >= self._settings.near_work).any(1)
 
-    def most_shown(self, clean: torch.Tensor, image: int) -> float:
-        """How far one prediction shows the first image of this number, or a protected work: the most of them.
+    def brought_back(self, clean: torch.Tensor, image: int) -> torch.Tensor:
+        """The pictures that a prompt brings back: of its first image and the protected works, (k, C, h, w), k >= 1.
+
+        These are the ones that its prediction shows beyond the thresholds, or the one that it shows most. Others do not
+        count: a thing on a plain ground is a little like any other, which says nothing of the words.
 
         Args:
-            clean: Predicted clean latents (1, C, h, w).
-            image: The number of an image of the batch.
+            clean: The prediction with the whole prompt, (1, C, h, w).
+            image: The number of the image in the batch.
         """
         pictures = torch.cat([self._first_latents[image, None], self._references.to(self._first_latents)])
-        return float(shown(clean, pictures).max())
+        scores = shown(clean, pictures)[0]
+        limits = torch.full_like(scores, self._settings.near_work)
+        limits[0] = self._settings.memorised
+        reached = scores >= limits
+        return pictures[reached] if reached.any() else pictures[scores.argmax()][None]

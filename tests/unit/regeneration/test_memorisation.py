@@ -52,9 +52,16 @@ def test_a_prediction_near_its_first_image_or_near_a_protected_work_is_memorised
     assert MemorisationDetector(firsts, None, RegenerationSettings()).detect(clean).tolist() == [False, False, True]
 
 
-def test_what_is_shown_most_is_the_first_image_or_a_work():
+def test_what_is_brought_back_is_what_the_prediction_shows_and_nothing_that_is_a_little_like_it():
     work, other, first = pictures(3)[:, None]
-    detector = MemorisationDetector(torch.cat([other, first]), work, RegenerationSettings())
-    assert detector.most_shown(work, 0) == pytest.approx(1)
-    assert detector.most_shown(first, 1) == pytest.approx(1)
-    assert detector.most_shown(first, 0) < 0.2
+    detector = MemorisationDetector(torch.cat([first, first]), torch.cat([other, work]), RegenerationSettings())
+    near = 0.9 * work + 0.45 * other
+    assert shown(near, other).item() > 0.3
+    assert torch.equal(detector.brought_back(near, 0), work)
+    assert torch.equal(detector.brought_back(first, 1), first)
+
+
+def test_with_evidence_alone_what_is_shown_most_counts():
+    work, other, first = pictures(3)[:, None]
+    detector = MemorisationDetector(first, torch.cat([other, work]), RegenerationSettings(memorised=1, near_work=1))
+    assert torch.equal(detector.brought_back(0.5 * work + 0.4 * other, 0), work)

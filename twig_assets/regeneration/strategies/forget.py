@@ -7,7 +7,7 @@ import torch
 from twig_assets.generation import Conditioning
 from twig_assets.generation.schedulers import parametrisation
 from twig_assets.generation.steering import Prediction, Step
-from twig_assets.regeneration.memorisation import MemorisationDetector
+from twig_assets.regeneration.memorisation import MemorisationDetector, shown
 from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
 from twig_assets.regeneration.trigger_words import without_trigger
 
@@ -65,11 +65,12 @@ class Forget(RegenerationStrategy):
 
     def _without_trigger(self, first: "_FirstStep", image: int) -> str:
         family, size = self.batch.family, self.batch.size
+        pictures = self._detector.brought_back(first.predicted(image), image)
 
-        def shown(text: str) -> float:
-            return self._detector.most_shown(first.clean(image, family.encode([text], size)), image)
+        def much(text: str) -> float:
+            return float(shown(first.clean(image, family.encode([text], size)), pictures).max())
 
-        return without_trigger(self.batch.prompts[image], shown, self.batch.settings.trigger)
+        return without_trigger(self.batch.prompts[image], much, self.batch.settings.trigger)
 
 
 class _FirstStep:
@@ -84,6 +85,10 @@ class _FirstStep:
         self._family, self._prediction = batch.family, prediction
         self._scheduler = batch.family.scheduler(prediction.step.steps, batch.size)
         self._reading = parametrisation(self._scheduler)
+
+    def predicted(self, image: int) -> torch.Tensor:
+        """The clean latents (1, C, h, w) predicted with one image's own prompt."""
+        return self._prediction.clean[image, None]
 
     @torch.no_grad()
     def clean(self, image: int, text: Conditioning) -> torch.Tensor:

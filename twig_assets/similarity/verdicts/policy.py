@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,14 @@ class Policy(BaseModel):
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
-        fields = self.model_dump(mode="json")
-        hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
-        body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(body.encode()).hexdigest()
+        return policy_sha256(self.model_dump(mode="json"))
+
+
+def policy_sha256(fields: Mapping[str, Any]) -> str:
+    """The hash that names a policy of these fields, as JSON holds them."""
+    hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
+    body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def policy_model() -> type[Policy]:
