@@ -32,7 +32,7 @@ class Selection:
 
     Attributes:
         starts: What the sampler starts from, for each of c candidates: (c, n, C, h, w). The second half are the mirror
-            images of the first, but where there is a single one.
+            images of the first, but where only one is looked at.
         seeds: The seeds of the candidates that are no mirror images, each n.
         ranks: For each image the candidates, best first; 0 is the image's own seed.
     """
@@ -73,12 +73,13 @@ def select_noise(
         settings: How many candidates (`beginnings`) there are, and the costs; of a single one no sketch is made.
     """
     count, size = settings.beginnings, (masks.shape[1], masks.shape[2])
-    candidates = [[int(seed) + _APART * i for seed in seeds] for i in range(count)]
+    # A single candidate has a substitute all the same, which is drawn where no move helps.
+    candidates = [[int(seed) + _APART * i for seed in seeds] for i in range(max(2, count))]
     noise = torch.stack(
         [family.starting_noise([torch.Generator().manual_seed(seed) for seed in row], size) for row in candidates]
     )
     if count == 1:
-        return Selection(noise, candidates, [[0] for _ in seeds])
+        return Selection(noise, candidates, [[0, 1] for _ in seeds])
     with torch.no_grad():
         conditioning = family.encode(prompts, size)
     sketched = [outlines(family, sketch(family, conditioning, seeds, start), size) for start in noise]

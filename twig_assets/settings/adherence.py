@@ -8,8 +8,8 @@ class AdherenceSettings(BaseModel):
 
     Attributes:
         reject_share: The judge's threshold is the margin below which this share of plain draws lies, of prompts that it
-            knows. With 0.2, of 400 plain draws of the embedded model, the classifier named 357 right: one in ten of
-            these would have been drawn again, and seven in ten of the others.
+            knows. Of 400 plain draws of the embedded model, the classifier named 357 right; with 0.15, one in twelve of
+            these would have been drawn again, and two in three of the others.
         threshold: The margin itself, -2 to 2, in place of one that is calibrated.
         release_cannot_tell: Release images without a person whose prompts the judge cannot judge. The report says so.
         first_images: Whether the first image, which avoids nothing, may be released where it is the best one.
@@ -17,7 +17,7 @@ class AdherenceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    reject_share: float = Field(0.2, ge=0, le=0.5)
+    reject_share: float = Field(0.15, ge=0, le=0.5)
     threshold: float | None = Field(None, ge=-2, le=2)
     release_cannot_tell: bool = False
     first_images: bool = False

@@ -30,7 +30,7 @@ def test_a_near_miss_keeps_further_away_and_changes_nothing_else():
 
 
 def test_where_the_subject_was_lost_less_is_done():
-    assert changed("lost_subject") == {"strength": pytest.approx(0.6), "until": pytest.approx(0.3), "beginnings": 1}
+    assert changed("lost_subject") == {"strength": pytest.approx(0.6), "until": pytest.approx(0.3)}
     assert SETTINGS.for_rerun("lost_subject", 9).strength > 0, "or memorised prompts would be drawn as they are"
 
 

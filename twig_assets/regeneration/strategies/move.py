@@ -44,7 +44,7 @@ class Move(RegenerationStrategy):
     def redraw(self) -> Redraw | None:
         """See `RegenerationStrategy`: where no move helps, and another seed candidate was not tried yet."""
         selected, limit = self._selection, self.batch.settings.redraw_above
-        if selected is None or len(selected.ranks[0]) == 1:
+        if selected is None:
             return None
         told = [each.get("avoidance") for each in self._figures]
         at = [i for i, each in enumerate(told) if each and each["how"] != "moved" and each["overlap"] > limit]
