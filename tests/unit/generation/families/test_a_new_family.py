@@ -79,7 +79,8 @@ def test_it_regenerates_with_every_strategy_that_needs_no_attention(toy, strateg
     firsts, plain = (generate(toy, PROMPTS, seeds, FAST) for seeds in ([1, 2, 3], [7, 8, 9]))
     masks = np.zeros((3, 32, 32), bool)
     masks[:, :, :16] = True
-    settings = RegenerationSettings(strategy=strategy, radius=4.0, memorised=0.0, near_work=0.0, until=0.9)
+    acting = {"radius": 4.0, "memorised": 0.0, "near_work": 0.0, "until": 0.9, "beginnings": 4}
+    settings = RegenerationSettings(strategy=strategy, **acting)
     given = (toy, PROMPTS, firsts, masks, [7, 8, 9])
     images = regenerate(*given, settings, FAST, list(firsts))
     assert (images != plain).any()
