@@ -8,8 +8,8 @@ class AdherenceSettings(BaseModel):
 
     Attributes:
         reject_share: The judge's threshold is the margin below which this share of plain draws lies, of prompts that it
-            knows. Of 400 plain draws of the embedded model, the classifier named 357 right; with 0.15, one in twelve of
-            these would have been drawn again, and two in three of the others.
+            knows. Of 400 plain draws of the embedded model, the classifier named 357 right; with 0.15, 6 % of
+            these would have been drawn again, and 56 % of the others.
         threshold: The margin itself, -2 to 2, in place of one that is calibrated.
         release_cannot_tell: Release images without a person whose prompts the judge cannot judge. The report says so.
         first_images: Whether the first image, which avoids nothing, may be released where it is the best one.
