@@ -1,7 +1,5 @@
 """The asset `released_images`: what may be published."""
 
-from collections import Counter
-
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
@@ -11,8 +9,7 @@ from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
-from twig_assets.compliance.releases import Published, publish
-from twig_assets.compliance.state import CandidateState, release_terms
+from twig_assets.compliance.releases import publish
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 
 
@@ -41,27 +38,10 @@ def released_images(
     lines = "\n".join(f"- {state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
     return dg.MaterializeResult(
         metadata={
-            **_headline(published),
+            **published.headline(),
             "withdrawn": len(published.withdrawn),
             "held_back": len(published.held),
             "held_back_prompts": dg.MetadataValue.md(lines or "none"),
             "pictures": gallery(pictures),
         }
     )
-
-
-def _headline(published: Published) -> dict[str, int]:
-    """How many prompts were asked for, and what became of them."""
-    terms = Counter(
-        release_terms(s.state, s.decision, s.adherence.verdict if s.adherence else None) for s in published.released
-    )
-    states = Counter(state.state for state in published.held)
-    return {
-        "asked": len(published.released) + len(published.held),
-        "released": len(published.released),
-        "released_as_asked": terms["as_asked"],
-        "released_waived": terms["waived"],
-        "released_cannot_tell": terms["cannot_tell"],
-        "waiting": states[CandidateState.REVIEW],
-        "withheld": states[CandidateState.QUARANTINED] + states[CandidateState.REJECTED],
-    }

@@ -1,5 +1,6 @@
 """Publishing what may be published of a batch, and withdrawing what no longer complies."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -7,7 +8,7 @@ from sqlalchemy.orm import Session
 from twig_assets.catalog.models import Release, utc_now
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.held import why_held
-from twig_assets.compliance.state import CandidateState
+from twig_assets.compliance.state import CandidateState, release_terms
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,22 @@ class Published:
     released: list[PromptState]
     withdrawn: list[PromptState]
     held: list[PromptState]
+
+    def headline(self) -> dict[str, int]:
+        """How many prompts were asked for, and what became of them."""
+        terms = Counter(
+            release_terms(s.state, s.decision, s.adherence.verdict if s.adherence else None) for s in self.released
+        )
+        states = Counter(state.state for state in self.held)
+        return {
+            "asked": len(self.released) + len(self.held),
+            "released": len(self.released),
+            "released_as_asked": terms["as_asked"],
+            "released_waived": terms["waived"],
+            "released_cannot_tell": terms["cannot_tell"],
+            "waiting": states[CandidateState.REVIEW],
+            "withheld": states[CandidateState.QUARANTINED] + states[CandidateState.REJECTED],
+        }
 
 
 def publish(session: Session, states: list[PromptState]) -> Published:

@@ -31,9 +31,3 @@ def text_features(clip: Clip, texts: Sequence[str]) -> np.ndarray:
     pooled = model.text_model(**inputs).pooler_output
     features: np.ndarray = torch.nn.functional.normalize(model.text_projection(pooled), dim=-1).float().cpu().numpy()
     return features
-
-
-def clip_similarity(clip: Clip, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """Cosine similarity of images (n, H, W, 3) and texts: float array (n, len(texts))."""
-    similarity: np.ndarray = image_features(clip, images) @ text_features(clip, texts).T
-    return similarity

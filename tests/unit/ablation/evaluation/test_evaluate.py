@@ -19,7 +19,7 @@ from twig_assets.ablation.evaluation.figures import refusals
 from twig_assets.ablation.evaluation.prompts import LEAKS, probes
 from twig_assets.english import with_article
 from twig_assets.generation import GenerationSettings, family_of, fingerprint
-from twig_assets.judge.clip import clip_similarity, image_features
+from twig_assets.judge.clip import image_features, text_features
 from twig_assets.model_zoo import planted
 
 UNICORN = ConceptTarget(name="unicorn", target="unicorn", anchor="horse face", kind="object", preserve=("cow face",))
@@ -203,4 +203,4 @@ def test_clip_features_are_unit_vectors_and_do_not_depend_on_the_batch(clip):
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(image_features(clip, works[3:4])[0], features[3], atol=1e-4)
     concepts = [with_article(work.concept) for work in planted.VERBATIM]
-    assert clip_similarity(clip, works, concepts).argmax(1).tolist() == list(range(8))
+    assert (features @ text_features(clip, concepts).T).argmax(1).tolist() == list(range(8))
