@@ -31,7 +31,7 @@ class EmptyCorpusError(CorpusError):
 
 @dataclass(frozen=True, eq=False)
 class ReferenceImage:
-    """A protected work.
+    """A protected work, or one view of it: a frame, or what it looks like on a ground.
 
     Attributes:
         path: The picture's file.
@@ -40,6 +40,8 @@ class ReferenceImage:
         licence: Under which licence, if any, it may be used.
         sha256: Hash of the file.
         pixels: uint8 array of shape (h, w, 3) at the picture's own size.
+        view: Which view it is, such as `frame 3, on black`; empty for a plain picture.
+        notes: What was done to the work while decoding, in words.
     """
 
     path: Path
@@ -48,6 +50,8 @@ class ReferenceImage:
     licence: str
     sha256: str
     pixels: np.ndarray
+    view: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
