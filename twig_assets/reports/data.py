@@ -116,6 +116,7 @@ class Scored(_Part):
         detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
         transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
+        nearest_view: Which view of it, such as `frame 3`; empty for a plain picture.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
         rejected: Whether a person's newest decision on that audit was to reject it.
@@ -138,6 +139,7 @@ class Scored(_Part):
     detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
+    nearest_view: str = ""
     audited_at: datetime | None = None
     waiver: str | None = None
     rejected: bool = False

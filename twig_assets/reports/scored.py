@@ -47,6 +47,7 @@ def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]
         detectors=_detector_lines(audit),
         transform=match.transform if match else None,
         nearest=works.get(near) if near else None,
+        nearest_view=str(match.scores.get("reference_view", "")) if match else "",
         audited_at=audit.created_at,
         waiver=f"{review.who}: {review.why}" if review and review.decision == "waive" else None,
         rejected=review is not None and review.decision == "reject",
