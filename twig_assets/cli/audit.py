@@ -123,6 +123,9 @@ def review(
     why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
     against: Annotated[bool, typer.Option("--against", help="Hold it back, or take a waiver back.")] = False,
     out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    unread: Annotated[
+        str | None, typer.Option(help="A file of the campaign's works that could not be compared: accept that.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A campaign's list as JSON on standard output.")] = False,
     campaign: CampaignName = "demo",
     root: CampaignRoot = Path("campaigns"),
@@ -130,6 +133,8 @@ def review(
     """Let an image through, or list what waits and why. A waiver holds for it beside the works behind its verdict."""
     if out is not None:
         _review_output(out, image, who, why, against)
+    elif unread is not None:
+        _review_unread(campaign, root, unread, who, why, against)
     else:
         _review_campaign(campaign, root, image, who, why, against, as_json)
 
@@ -144,6 +149,19 @@ def _review_output(out: Path, image: str | None, who: str, why: str, against: bo
     for decision in waivers.decide(out, image, "revoke" if against else "waive", who, why):
         console.print(f"{decision.decision}d: {decision.image} beside {decision.title!r}", markup=False, soft_wrap=True)
     console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared again.")
+
+
+def _review_unread(name: str, root: Path, file: str, who: str, why: str, against: bool) -> None:
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.unread_works import decide_unread
+    from twig_assets.catalog.database import open_catalog
+
+    settings = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        made = decide_unread(session, settings, file, "revoke" if against else "accept", who, why)
+        said = "accepted that nothing is compared with it" if made.decision == "accept" else "taken back"
+        console.print(f"{made.file}: {said}", markup=False, soft_wrap=True)
+    console.print(f"Next: twig run --campaign {name}", markup=False, soft_wrap=True)
 
 
 def _review_campaign(
