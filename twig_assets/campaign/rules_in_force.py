@@ -14,7 +14,7 @@ from twig_assets.catalog.serving import NotMaterializedError, current_corpus, se
 from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
-from twig_assets.similarity import read_adherence, read_policy
+from twig_assets.similarity import read_adherence, read_decisions, read_policy
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Rules:
         threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
+        approvals: How many different people have to let an image through.
         unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
     """
 
@@ -47,6 +48,7 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
+    approvals: int = 1
     unread: tuple[str, ...] = ()
 
     @property
@@ -88,6 +90,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
+        approvals=read_decisions(campaign.policy_file).approvals,
         unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )
 

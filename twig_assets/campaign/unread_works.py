@@ -95,7 +95,7 @@ def unread_works(session: Session, campaign: Campaign) -> list[Unread]:
 
 
 def decide_unread(
-    session: Session, campaign: Campaign, file: str, decision: Literal["accept", "revoke"], who: str, why: str
+    session: Session, campaign: Campaign, file: str, decision: Literal["accept", "lift"], who: str, why: str
 ) -> UnreadDecision:
     """Write down that a file need not be compared with, or has to be after all.
 

@@ -24,6 +24,7 @@ from twig_assets.similarity.verdicts.policy import (
     PolicyError,
     read_adherence,
     read_corpus_settings,
+    read_decisions,
     read_policy,
 )
 from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, detector_scores, is_behind, limits, severity
@@ -62,6 +63,7 @@ __all__ = [
     "planted_recall",
     "read_adherence",
     "read_corpus_settings",
+    "read_decisions",
     "read_policy",
     "read_references",
     "severity",

@@ -63,7 +63,7 @@ def test_a_person_accepts_a_file_and_no_other_and_takes_it_back(session: Session
     read(session, campaign)
     accept(session, campaign, "cut.png")
     assert read(session, campaign) == {"blank.png": None, "cut.png": "A person: known", "lost.png": None}
-    decide_unread(session, campaign, "cut.png", "revoke", "A person", "was wrong")
+    decide_unread(session, campaign, "cut.png", "lift", "A person", "was wrong")
     assert read(session, campaign)["cut.png"] is None
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.campaign.unread_works import Unread, keep_unread
 from twig_assets.reports import collect, render
+from twig_assets.reports.data import DecisionLine
 from twig_assets.reports.render import bars, turn
 
 VOID = {"meta", "img", "br"}
@@ -148,6 +150,29 @@ def test_works_that_were_not_compared_are_in_a_banner_and_in_the_json(filler: Fi
     assert "That was accepted for each of them." in html
     assert "Nothing more is released until" not in html
     assert json.loads((tmp_path / "report.json").read_text())["complete"] is False
+
+
+def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler: Filler, tmp_path: Path) -> None:
+    line = DecisionLine(
+        made_at=datetime(2026, 5, 1, tzinfo=UTC),
+        who="Ada <b>",
+        decision="waive",
+        why="licensed",
+        prompt="an owl",
+        image_sha256="ab" * 32,
+        verdict="fail: near",
+        standing="lapsed: the policy has changed since",
+        lapsed=True,
+    )
+    fill(filler)
+    data = collect(filler.session, filler.campaign, filler.store)
+    decisions = [line, line.model_copy(update={"lapsed": False})]
+    render(data.model_copy(update={"decisions": decisions}), tmp_path / "report.html")
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<b>1 waiver lapsed.</b>" in written
+    assert written.count("Ada &lt;b&gt;") == 2
+    assert "lapsed: the policy has changed since" in written
+    assert Checker(written).open == []
 
 
 def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ The way down drops both, which fails where the ledger has entries of decisions.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 BEFORE = ("audit", "audit_match", "review", "adherence")
 NOW = (*BEFORE, "unread_decision")
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("decision IN ('accept', 'revoke')", name=op.f("ck_unread_decision_decision")),
+        sa.CheckConstraint("decision IN ('accept', 'lift')", name=op.f("ck_unread_decision_decision")),
     )
     op.create_index("ix_unread_decision_campaign", "unread_decision", ["campaign"])
     _keep_append_only("unread_decision", ["id = NEW.id"])
