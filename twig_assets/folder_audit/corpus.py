@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from twig_assets.folder_audit.images import reduced, squeezed
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
@@ -20,15 +19,14 @@ from twig_assets.similarity.corpus.references import (
     ReferenceImage,
     corpus_files,
     corpus_version,
+    not_wholly,
     same_file,
 )
+from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
 from twig_assets.similarity.corpus.views import drawings
 from twig_assets.similarity.detectors.hog import hog
 from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq
-
-MAX_SIDE = 2048
-"""References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
 
 LOCAL_UP_TO = 2000
 """Up to this many views of works, candidates are also sought by local features, which take 0.25 MB a view."""
@@ -103,7 +101,7 @@ class Corpus:
     def unread(self) -> list[NotCompared]:
         """What makes an audit incomplete: files that nothing was compared with, and works of which frames were not."""
         partly = [
-            NotCompared(protected.name, f"is not wholly compared: {missing}")
+            NotCompared(protected.name, not_wholly(missing))
             for protected in self.works.values()
             for missing in protected.missing
         ]
@@ -125,7 +123,7 @@ class Corpus:
         ]
 
     def picture(self, view: ReferenceRow) -> ReferenceImage:
-        """A view of a work with its pixels, at most MAX_SIDE on either side.
+        """A view of a work with its pixels, at most WORK_SIDE on either side.
 
         Raises:
             WorkError: If the work's file is not what it was when the run began.
@@ -137,7 +135,7 @@ class Corpus:
         content = read_file(work.file.path)
         if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
-        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, MAX_SIDE)).pixels
+        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
         file = work.file
         details = (file.title, file.rights_holder, file.licence)
         reference = ReferenceImage(file.path, *details, view.sha256, pixels, view.label, work.notes)

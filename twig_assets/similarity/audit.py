@@ -13,6 +13,7 @@ import numpy as np
 from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import EmptyCorpusError, ReferenceImage
 from twig_assets.similarity.corpus.views import one_view_each, works_of
+from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
@@ -31,7 +32,7 @@ from twig_assets.similarity.verdicts.rule import (
 )
 
 LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
-SCORING = "2"
+SCORING = "3"
 """Raised when this project's own scores change, so that no verdict rests on scores of before."""
 
 
@@ -79,8 +80,7 @@ def audit(
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
     if judged:
         pixels = [reference.pixels for reference in references]
-        if index is None:
-            index = ReferenceIndex(pixels, opened_sources(policy.model_dump()), works=works_of(references))
+        index = indexed(references, opened_sources(policy.model_dump())) if index is None else index
         if len(index) != len(references):
             raise ValueError(f"index: holds {len(index)} works, there are {len(references)} references")
         scores = pair_scores(
@@ -345,6 +345,16 @@ def _nearest_scores(evidence: Sequence[Evidence]) -> dict[str, float | None]:
         known = [score for pair in evidence if (score := pair.scores[detector.score]) is not None]
         nearest[detector.score] = (max if detector.direction == ">=" else min)(known, default=None)
     return nearest
+
+
+def indexed(references: Sequence[ReferenceImage], sources: Sequence[Source]) -> ReferenceIndex:
+    """The index of references; views of one work are its views there too.
+
+    Args:
+        references: The views.
+        sources: What describes and compares, see `opened_sources`.
+    """
+    return ReferenceIndex([reference.pixels for reference in references], sources, works=works_of(references))
 
 
 def library_versions() -> dict[str, str]:
