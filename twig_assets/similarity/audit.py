@@ -12,6 +12,7 @@ import numpy as np
 
 from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import EmptyCorpusError, ReferenceImage
+from twig_assets.similarity.detectors.networks import packaged_versions
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
@@ -30,7 +31,7 @@ from twig_assets.similarity.verdicts.rule import (
 )
 
 LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
-SCORING = "2"
+SCORING = "3"
 """Raised when this project's own scores change, so that no verdict rests on scores of before."""
 
 
@@ -334,4 +335,4 @@ def _nearest_scores(evidence: Sequence[Evidence]) -> dict[str, float | None]:
 
 def library_versions() -> dict[str, str]:
     """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
-    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}}
+    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}, **packaged_versions()}
