@@ -8,6 +8,7 @@ from twig_assets.campaign.input_rows import equal_pictures, keep_references
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
 from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.corpus.views import first_views
 
 CHECKS = [
     dg.AssetCheckSpec(
@@ -42,7 +43,8 @@ def reference_corpus(
 ) -> dg.MaterializeResult:
     """Bring the reference rows in line with the folder and name the version."""
     settings, artifacts = campaign.load(), store.open()
-    references, unreadable = read_references(settings.references_folder)
+    views, unreadable = read_references(settings.references_folder)
+    references = first_views(views)
     version = corpus_version(reference.sha256 for reference in references)
     pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
     with catalog.open().session() as session:

@@ -31,7 +31,8 @@ from twig_assets.similarity import (
     read_policy,
     read_references,
 )
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.audit import indexed, library_versions
+from twig_assets.similarity.corpus.views import first_views
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.result import extended
 
@@ -71,7 +72,7 @@ class _Scoring:
 
     Attributes:
         policy: The policy in force.
-        references: The works of the corpus in force.
+        references: The views of the works of the corpus in force.
         sources: The opened detectors that describe and compare; see `opened_sources`.
         index: The index of these works.
         earlier: Image id -> its audit against a part of the corpus, and the works that it lacks; see `carried_over`.
@@ -89,7 +90,7 @@ class _Scoring:
         if lacking is None:
             return self._audit(pictures, self.references, self.index)
         added = [reference for reference in self.references if reference.sha256 in lacking]
-        index = ReferenceIndex([reference.pixels for reference in added], self.sources)
+        index = indexed(added, self.sources)
         results = self._audit(pictures, added, index)
         return [
             replace(extended(self.earlier[picture.image.id][0], result), label=result.label)
@@ -197,17 +198,17 @@ def _scoring(
 ) -> _Scoring:
     references = _corpus_images(campaign, corpus)
     sources = opened_sources(policy.model_dump())
-    index = ReferenceIndex([reference.pixels for reference in references], sources)
-    by_hash = {reference.sha256: reference for reference in references}
+    index = indexed(references, sources)
+    by_hash = {reference.sha256: reference for reference in first_views(references)}
     with catalog.session() as session:
         earlier = carried_over(session, image_ids, policy_id, corpus, by_hash)
     return _Scoring(policy, references, sources, index, earlier)
 
 
 def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:
-    """The works of a corpus version from the campaign's folder, in order of file."""
+    """The views of the works of a corpus version from the campaign's folder, in order of file."""
     references, _ = read_references(campaign.references_folder)
-    if sorted(reference.sha256 for reference in references) != sorted(corpus.members):
+    if {reference.sha256 for reference in references} != set(corpus.members):
         raise NotMaterializedError(
             f"{campaign.references_folder} has changed since the corpus was read; materialize reference_corpus"
         )

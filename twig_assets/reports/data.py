@@ -98,6 +98,32 @@ class RerunLine(_Part):
     changed: list[str]
 
 
+class DecisionLine(_Part):
+    """A person's decision.
+
+    Attributes:
+        made_at: When.
+        who: Who.
+        decision: `waive`, `reject` or `lift`.
+        why: The reason given.
+        prompt: The image's prompt.
+        image_sha256: The image.
+        verdict: Of the audit that it was made beside, with its reasons.
+        standing: What it comes to today.
+        lapsed: Whether it is a waiver that lapsed.
+    """
+
+    made_at: datetime
+    who: str
+    decision: str
+    why: str
+    prompt: str
+    image_sha256: str
+    verdict: str
+    standing: str
+    lapsed: bool = False
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -116,6 +142,7 @@ class Scored(_Part):
         detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
         transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
+        nearest_view: Which view of it, such as `frame 3`; empty for a plain picture.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
         rejected: Whether a person's newest decision on that audit was to reject it.
@@ -138,6 +165,7 @@ class Scored(_Part):
     detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
+    nearest_view: str = ""
     audited_at: datetime | None = None
     waiver: str | None = None
     rejected: bool = False
@@ -386,6 +414,7 @@ class ReportData(_Part):
     released: list[Released]
     prompts: list[PromptLine]
     concepts: list[ConceptLine]
+    decisions: list[DecisionLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None
     since: Since | None = None
@@ -400,6 +429,6 @@ class ReportData(_Part):
         )
 
     @property
-    def waived(self) -> list[tuple[str, Scored]]:
-        """Prompt and image of every waiver that holds."""
-        return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]
+    def lapsed(self) -> list[DecisionLine]:
+        """The waivers that let an image through once and hold no longer, although nobody took them back."""
+        return [line for line in self.decisions if line.lapsed]
