@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import segmenter_name
+from twig_assets.campaign.unread_works import found_unread, unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Mask, Prompt, Reference
@@ -31,7 +32,8 @@ from twig_assets.similarity import (
     read_policy,
     read_references,
 )
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.audit import indexed, library_versions
+from twig_assets.similarity.corpus.views import first_views
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.result import extended
 
@@ -71,7 +73,7 @@ class _Scoring:
 
     Attributes:
         policy: The policy in force.
-        references: The works of the corpus in force.
+        references: The views of the works of the corpus in force.
         sources: The opened detectors that describe and compare; see `opened_sources`.
         index: The index of these works.
         earlier: Image id -> its audit against a part of the corpus, and the works that it lacks; see `carried_over`.
@@ -89,7 +91,7 @@ class _Scoring:
         if lacking is None:
             return self._audit(pictures, self.references, self.index)
         added = [reference for reference in self.references if reference.sha256 in lacking]
-        index = ReferenceIndex([reference.pixels for reference in added], self.sources)
+        index = indexed(added, self.sources)
         results = self._audit(pictures, added, index)
         return [
             replace(extended(self.earlier[picture.image.id][0], result), label=result.label)
@@ -195,19 +197,22 @@ def _unaudited(session: Session, which: ColumnElement[bool], policy_id: int, cor
 def _scoring(
     campaign: Campaign, catalog: Catalog, corpus: CorpusVersion, policy: Policy, policy_id: int, image_ids: list[int]
 ) -> _Scoring:
-    references = _corpus_images(campaign, corpus)
+    references = _corpus_images(campaign, catalog, corpus)
     sources = opened_sources(policy.model_dump())
-    index = ReferenceIndex([reference.pixels for reference in references], sources)
-    by_hash = {reference.sha256: reference for reference in references}
+    index = indexed(references, sources)
+    by_hash = {reference.sha256: reference for reference in first_views(references)}
     with catalog.session() as session:
         earlier = carried_over(session, image_ids, policy_id, corpus, by_hash)
     return _Scoring(policy, references, sources, index, earlier)
 
 
-def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:
-    """The works of a corpus version from the campaign's folder, in order of file."""
-    references, _ = read_references(campaign.references_folder)
-    if sorted(reference.sha256 for reference in references) != sorted(corpus.members):
+def _corpus_images(campaign: Campaign, catalog: Catalog, corpus: CorpusVersion) -> list[ReferenceImage]:
+    """The views of the works of a corpus version from the campaign's folder, in order of file."""
+    references, unreadable = read_references(campaign.references_folder)
+    with catalog.session() as session:
+        known = {(work.file, work.sha256) for work in unread_works(session, campaign)}
+    left_out = {(work.file, work.sha256) for work in found_unread(unreadable, campaign.references_folder)}
+    if {reference.sha256 for reference in references} != set(corpus.members) or left_out != known:
         raise NotMaterializedError(
             f"{campaign.references_folder} has changed since the corpus was read; materialize reference_corpus"
         )

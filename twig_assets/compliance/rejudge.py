@@ -49,7 +49,8 @@ def _write(
     session: Session, earlier: Audit, judged: StoredVerdict, policy: Policy, policy_id: int, run_id: str
 ) -> Audit:
     nearest = _nearest(earlier, judged, policy)
-    named = f" to {nearest.reference.title!r}" if nearest else ""
+    view = (nearest.scores.get("reference_view") if nearest else None) or ""
+    named = f" to {nearest.reference.title!r}{f' ({view})' if view else ''}" if nearest else ""
     audit = Audit(
         image_id=earlier.image_id,
         policy_id=policy_id,

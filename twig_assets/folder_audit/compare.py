@@ -9,14 +9,13 @@ import numpy as np
 
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, reduced, squeezed
-from twig_assets.folder_audit.views import named_by_work
+from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.folder_audit.work import SIDE, ReferenceRow, Scan, WorkFolder
 from twig_assets.similarity import ORIENTATIONS, Policy, audit, ssim_all_pairs
 from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.corpus.sizes import reduced, squeezed
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
-from twig_assets.similarity.result import KEPT_MATCHES
 
 CANDIDATES = 8
 """How many works by each source are compared with an image at its own size."""
@@ -186,10 +185,8 @@ class _Shard:
         if known is not None:
             return known
         references = [self._corpus.picture(view) for view in views]
-        # Enough matches that as many works as ever are among them, even if some are further views of a work.
-        kept = KEPT_MATCHES + len(views) - len({view.sha256 for view in views})
-        [result] = audit(self._picture(query)[None], references, policy, labels=[query.name], kept=kept)
-        body: Result = named_by_work(json.loads(json.dumps(result.as_row())))
+        [result] = audit(self._picture(query)[None], references, policy, labels=[query.name])
+        body: Result = json.loads(json.dumps(result.as_row()))
         with self._work.transaction():
             self._work.put_result(query.key, key, body)
         return body

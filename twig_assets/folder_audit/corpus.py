@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from twig_assets.folder_audit.images import reduced, squeezed
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
@@ -20,22 +19,20 @@ from twig_assets.similarity.corpus.references import (
     ReferenceImage,
     corpus_files,
     corpus_version,
+    not_wholly,
     same_file,
 )
+from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
+from twig_assets.similarity.corpus.views import drawings
 from twig_assets.similarity.detectors.hog import hog
 from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq
-
-MAX_SIDE = 2048
-"""References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
 
 LOCAL_UP_TO = 2000
 """Up to this many views of works, candidates are also sought by local features, which take 0.25 MB a view."""
 
 _KEPT_BYTES = 256 << 20
 _BATCH = 256
-_SAME_DRAWING = 31
-"""Views of a work whose PDQ hashes differ in at most as many bits share their local features."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ class Corpus:
     def unread(self) -> list[NotCompared]:
         """What makes an audit incomplete: files that nothing was compared with, and works of which frames were not."""
         partly = [
-            NotCompared(protected.name, f"is not wholly compared: {missing}")
+            NotCompared(protected.name, not_wholly(missing))
             for protected in self.works.values()
             for missing in protected.missing
         ]
@@ -126,7 +123,7 @@ class Corpus:
         ]
 
     def picture(self, view: ReferenceRow) -> ReferenceImage:
-        """A view of a work with its pixels, at most MAX_SIDE on either side; its `sha256` is the view's key.
+        """A view of a work with its pixels, at most WORK_SIDE on either side.
 
         Raises:
             WorkError: If the work's file is not what it was when the run began.
@@ -138,22 +135,19 @@ class Corpus:
         content = read_file(work.file.path)
         if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
-        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, MAX_SIDE)).pixels
+        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
         file = work.file
-        reference = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, view.key, pixels)
+        details = (file.title, file.rights_holder, file.licence)
+        reference = ReferenceImage(file.path, *details, view.sha256, pixels, view.label, work.notes)
         self._kept[view.key] = reference
         while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return reference
 
     def _drawings(self, work: Work) -> list[ReferenceRow]:
-        """Views that differ clearly: a feature that many views share would count as one that all works have."""
-        kept: dict[int, np.ndarray] = {}
-        for i, view in enumerate(work.views):
-            code = self._work.block(view.row, view.row + 1)[0]["pdq"]
-            if all(np.bitwise_count(code ^ other).sum() > _SAME_DRAWING for other in kept.values()):
-                kept[i] = code
-        return [work.views[i] for i in kept]
+        """Views that differ clearly, see `drawings`."""
+        codes = [self._work.block(view.row, view.row + 1)[0]["pdq"] for view in work.views]
+        return [work.views[i] for i in drawings(codes)]
 
 
 def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:

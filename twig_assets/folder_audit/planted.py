@@ -10,7 +10,8 @@ import numpy as np
 
 from twig_assets.folder_audit.compare import Query, Result
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, reduced
+from twig_assets.folder_audit.images import MAX_SIDE
+from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from twig_assets.folder_audit.compare import Progress, Query, Result, compare
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced, reduced_size
-from twig_assets.folder_audit.views import view_key, worst_view
+from twig_assets.folder_audit.images import MAX_SIDE, ImageFile
+from twig_assets.folder_audit.views import worst_view
 from twig_assets.folder_audit.work import ImageRow, WorkError, WorkFolder
 from twig_assets.similarity import Policy, is_behind, severity
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.sizes import reduced, reduced_size
+from twig_assets.similarity.corpus.views import view_key
 
 
 @dataclass(frozen=True)

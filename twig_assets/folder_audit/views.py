@@ -1,4 +1,4 @@
-"""Views of images and works: an image has one verdict and a work one name, whatever the number of their views."""
+"""Views of images: an image has one verdict, whatever the number of its views."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,34 +10,6 @@ from twig_assets.similarity.result import KEPT_MATCHES
 
 _LISTED = 5
 _OF_ONE_VIEW = ("contrast", "mask_pixels")
-
-
-def view_key(sha256: str, label: str) -> str:
-    """The key of a view: the hash of the file, and the view's label if it has one."""
-    return f"{sha256} {label}" if label else sha256
-
-
-def work_and_label(key: str) -> tuple[str, str]:
-    """The hash and the label that a key was made of."""
-    sha256, _, label = key.partition(" ")
-    return sha256, label
-
-
-def named_by_work(result: dict[str, Any]) -> dict[str, Any]:
-    """A result against views of works as one against the works.
-
-    Args:
-        result: An AuditResult as JSON, whose references are keys of views.
-
-    Returns:
-        The same, with hashes of works. Of each work the first match stays, and `reference_view` is the view's label.
-    """
-    matches: dict[str, dict[str, Any]] = {}
-    for match in result["matches"]:
-        sha256, label = work_and_label(match["reference_sha256"])
-        matches.setdefault(sha256, {**match, "reference_sha256": sha256, "reference_view": label})
-    nearest = work_and_label(result["nearest"])[0] if result["nearest"] else None
-    return {**result, "nearest": nearest, "matches": _ranked(list(matches.values()))}
 
 
 def worst_view(results: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from twig_assets.folder_audit.views import view_key
+from twig_assets.similarity.corpus.views import view_key
 from twig_assets.similarity.detectors import hog
 
 SIDE = 64

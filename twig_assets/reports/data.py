@@ -37,12 +37,24 @@ class ModelLine(_Part):
 
 
 class ReferenceLine(_Part):
-    """A protected work as the report names it."""
+    """A protected work as the report names it; `notes` says what was done to it before it was compared."""
 
     title: str
     rights_holder: str
     licence: str
     picture: Picture
+    notes: list[str] = []
+
+
+class UnreadLine(_Part):
+    """A file of the corpus that is not, or not wholly, compared with; see `campaign.unread_works.Unread`."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    file: str
+    reason: str
+    sha256: str | None
+    accepted: str | None
 
 
 class DetectorLine(_Part):
@@ -142,6 +154,7 @@ class Scored(_Part):
         detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
         transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
+        nearest_view: Which view of it, such as `frame 3`; empty for a plain picture.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
         rejected: Whether a person's newest decision on that audit was to reject it.
@@ -164,6 +177,7 @@ class Scored(_Part):
     detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
+    nearest_view: str = ""
     audited_at: datetime | None = None
     waiver: str | None = None
     rejected: bool = False
@@ -395,7 +409,12 @@ class LedgerHead(_Part):
 
 
 class ReportData(_Part):
-    """Everything on the page."""
+    """Everything on the page.
+
+    Attributes:
+        complete: Whether every work that is listed or lies in the folder was compared, in all its frames.
+        unread: Those that were not, whether or not somebody accepted that.
+    """
 
     title: str
     campaign: str
@@ -405,6 +424,8 @@ class ReportData(_Part):
     model: ModelLine | None
     corpus_sha256: str | None
     references: list[ReferenceLine]
+    complete: bool = True
+    unread: list[UnreadLine] = []
     policy: dict[str, Any]
     policy_sha256: str | None
     judge: JudgeLine
@@ -417,6 +438,11 @@ class ReportData(_Part):
     recheck: Recheck | None = None
     since: Since | None = None
     trend: list[TrendPoint] = []
+
+    @property
+    def holding(self) -> list[UnreadLine]:
+        """What was not compared and nobody accepted, so that it holds releases back."""
+        return [work for work in self.unread if work.accepted is None]
 
     @property
     def held(self) -> list[PromptLine]:

@@ -49,6 +49,7 @@ def _judged(audit: Audit, works: dict[int, ReferenceLine]) -> dict[str, Any]:
         detectors=_detector_lines(audit),
         transform=match.transform if match else None,
         nearest=works.get(near) if near else None,
+        nearest_view=str(match.scores.get("reference_view", "")) if match else "",
         audited_at=audit.created_at,
     )
 

@@ -12,6 +12,9 @@ import numpy as np
 
 from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import EmptyCorpusError, ReferenceImage
+from twig_assets.similarity.corpus.views import one_view_each, works_of
+from twig_assets.similarity.detectors.detector import Source
+from twig_assets.similarity.detectors.networks import packaged_versions
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
@@ -30,7 +33,7 @@ from twig_assets.similarity.verdicts.rule import (
 )
 
 LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
-SCORING = "2"
+SCORING = "3"
 """Raised when this project's own scores change, so that no verdict rests on scores of before."""
 
 
@@ -48,7 +51,8 @@ def audit(
 
     Args:
         images: uint8 array of shape (n, H, W, 3). References of another size are resized to H x W.
-        references: The corpus.
+        references: The corpus. Views of the same work have the same `sha256`; matches name works, each once, by the
+            view that is most alike.
         policy: Thresholds and quality gate.
         masks: bool array of shape (n, H, W), True on the foreground of each image; all False where there is none.
         labels: A name for each image, `image 0` and so on by default.
@@ -77,7 +81,7 @@ def audit(
     results = {i: _inconclusive(names[i], images[i], str(gates[i]), policy) for i in range(len(images)) if gates[i]}
     if judged:
         pixels = [reference.pixels for reference in references]
-        index = ReferenceIndex(pixels, opened_sources(policy.model_dump())) if index is None else index
+        index = indexed(references, opened_sources(policy.model_dump())) if index is None else index
         if len(index) != len(references):
             raise ValueError(f"index: holds {len(index)} works, there are {len(references)} references")
         scores = pair_scores(
@@ -90,15 +94,18 @@ def audit(
         )
         for row, i in enumerate(judged):
             mask_pixels = None if masks is None else int(masks[i].sum())
-            nearest = np.argsort(-scores.whole[row], kind="stable")[:kept]
+            ranked = np.argsort(-scores.whole[row], kind="stable").tolist()
+            nearest = one_view_each(ranked, references, kept)
+            for reference in set(nearest) - set(ranked[:kept]):
+                make_exact(scores, row, reference, images[i], pixels[reference], usable[i])
             kinds = _structural_kinds(scores, row, policy)
-            alike = [reference for kind in kinds for reference in kind.alike()[:kept]]
-            looked_at = {*nearest.tolist(), *(kind.nearest for kind in kinds), *alike}
+            alike = [reference for kind in kinds for reference in one_view_each(kind.alike(), references, kept)]
+            looked_at = {*nearest, *(kind.nearest for kind in kinds), *alike}
             evidence = gather(index, pixels, images[i], policy.candidates, also=sorted(looked_at))
             copies = {pair.reference for pair in evidence if triggered(pair.scores, policy.model_dump())}
             for reference in sorted(copies - looked_at):
                 make_exact(scores, row, reference, images[i], pixels[reference], usable[i])
-            order = list(dict.fromkeys([*alike, *nearest.tolist()]))
+            order = [*alike, *nearest]
             results[i] = _judge(
                 names[i], images[i], mask_pixels, scores, row, kinds, order, evidence, references, policy, kept
             )
@@ -226,7 +233,7 @@ def _judge(
     if mask_pixels is not None and not has_mask:
         reasons.append(f"the mask has too few pixels away from the edge for a score of its own ({mask_pixels} in all)")
     behind = [finding.reference for finding in findings if finding.verdict == verdict != "pass"]
-    order = list(dict.fromkeys([*behind, *nearest]))[:kept]
+    order = one_view_each([*behind, *nearest], references, kept)
     pairs = {pair.reference: pair for pair in evidence}
     matches = [
         _match(scores, row, rank, references[i], image, pairs[i], triggers[i]) for rank, i in enumerate(order, start=1)
@@ -249,8 +256,8 @@ def _structural_finding(kind: _Kind, references: Sequence[ReferenceImage]) -> _F
     """What the work that a kind of structural similarity rests on says."""
     best = next(iter(kind.alike()), kind.nearest)
     limit, scores = kind.limit, kind.scores(best)
-    turned = "" if kind.orientations[best] == 0 else f" ({ORIENTATIONS[kind.orientations[best]]})"
-    beside = f"{kind.title} {kind.values[best]:.3f} to {references[best].title!r}{turned}"
+    turned = "" if kind.orientations[best] == 0 else str(ORIENTATIONS[kind.orientations[best]])
+    beside = f"{kind.title} {kind.values[best]:.3f} to {_named(references[best], turned)}"
     verdict = limit.verdict(scores)
     if limit.reached(scores[limit.score]):
         sentence = f"{beside} reaches the threshold {limit.value:g}"
@@ -259,6 +266,12 @@ def _structural_finding(kind: _Kind, references: Sequence[ReferenceImage]) -> _F
     else:
         sentence = f"{beside} is the highest and stays below the threshold {limit.value:g}"
     return _Finding(verdict, sentence + _borne_out(limit, scores), best)
+
+
+def _named(reference: ReferenceImage, *details: str) -> str:
+    """A work's title, and in parentheses which view of it and whatever else there is to say."""
+    known = [detail for detail in (reference.view, *details) if detail]
+    return f"{reference.title!r} ({', '.join(known)})" if known else repr(reference.title)
 
 
 def _borne_out(limit: Limit, scores: Mapping[str, float | None]) -> str:
@@ -281,14 +294,16 @@ def _detector_findings(
     """One finding per reference that a detector triggers on; the one that most detectors agree on first."""
     copies = [pair for pair in evidence if triggers[pair.reference]]
     copies.sort(key=lambda pair: (-len(triggers[pair.reference]), -(pair.scores["sift_inliers"] or 0)))
+    first = set(one_view_each([pair.reference for pair in copies], references))
     return [
         _Finding(
             "fail",
-            f"a copy of {references[pair.reference].title!r} ({', '.join(pair.copied) or 'how is not known'}): "
+            f"a copy of {_named(references[pair.reference], ', '.join(pair.copied) or 'how is not known')}: "
             + "; ".join(trigger.sentence for trigger in triggers[pair.reference]),
             pair.reference,
         )
         for pair in copies
+        if pair.reference in first
     ]
 
 
@@ -320,6 +335,7 @@ def _match(
         resized_from=None if size == image.shape[:2] else (size[0], size[1]),
         copied=evidence.copied,
         fired=tuple(trigger.detector for trigger in triggers),
+        reference_view=reference.view,
     )
 
 
@@ -332,6 +348,16 @@ def _nearest_scores(evidence: Sequence[Evidence]) -> dict[str, float | None]:
     return nearest
 
 
+def indexed(references: Sequence[ReferenceImage], sources: Sequence[Source]) -> ReferenceIndex:
+    """The index of references; views of one work are its views there too.
+
+    Args:
+        references: The views.
+        sources: What describes and compares, see `opened_sources`.
+    """
+    return ReferenceIndex([reference.pixels for reference in references], sources, works=works_of(references))
+
+
 def library_versions() -> dict[str, str]:
     """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
-    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}}
+    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}, **packaged_versions()}

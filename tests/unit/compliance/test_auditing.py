@@ -1,5 +1,6 @@
 """Auditing what has no verdict yet."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.similarity import Policy, audit, read_references
+from twig_assets.similarity.corpus.views import first_views
 
 
 @dataclass
@@ -36,9 +38,13 @@ class Setting:
 
     def add_work(self, name: str, pixels: np.ndarray) -> None:
         PillowImage.fromarray(pixels).save(self.campaign.references_folder / f"{name}.png")
+        self.keep_works()
+
+    def keep_works(self) -> None:
         works, _ = read_references(self.campaign.references_folder)
         with self.catalog.session() as session:
             known = set(session.scalars(select(Reference.sha256)))
+            works = first_views(works)
             hashes = sorted(work.sha256 for work in works)
             for work in works:
                 if work.sha256 not in known:
@@ -124,3 +130,25 @@ def test_works_that_changed_since_the_corpus_was_read_are_not_compared_with(sett
     with setting.catalog.session() as session:
         assert len(session.scalars(select(Image)).all()) == 3
     assert setting.audits() == {}
+
+
+def test_a_work_is_compared_in_all_its_frames_and_stored_under_its_name_with_the_frame(setting: Setting) -> None:
+    frames = [PillowImage.fromarray(noise(seed)) for seed in (20, 21, 6)]
+    book = setting.campaign.references_folder / "book.tif"
+    frames[0].save(book, save_all=True, append_images=frames[1:])
+    setting.keep_works()
+    audited = setting.audit()
+    copy = next(result for image, _, result in audited.results if image.attempt == 2)
+    assert copy.verdict == "fail"
+    assert "'book' (page 3)" in copy.reasons[0]
+    row = next(row for row in setting.audits().values() if row.verdict == "fail" and "book" in row.reasons[0])
+    with setting.catalog.session() as session:
+        stored = session.get_one(Audit, row.id)
+        assert stored.nearest_reference is not None
+        assert stored.nearest_reference.sha256 == hashlib.sha256(book.read_bytes()).hexdigest()
+        titles = [match.reference.title for match in stored.matches]
+        assert (titles[0], sorted(titles)) == ("book", ["a", "b", "book"])
+        assert stored.matches[0].scores["reference_view"] == "page 3"
+    setting.set_policy(Policy(ssim_threshold=0.9))
+    assert setting.audit().rejudged == 3
+    assert any("to 'book' (page 3)" in reason for row in setting.audits().values() for reason in row.reasons)

@@ -28,6 +28,7 @@ from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
+from twig_assets.similarity.corpus.views import first_views
 
 # Attempt, reason of the rerun, evidence of a copy, and whether there is a shape to avoid.
 _Alike: TypeAlias = tuple[int, str, bool, bool]
@@ -233,7 +234,7 @@ def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:
     try:
-        return read_references(campaign.references_folder)[0]
+        return first_views(read_references(campaign.references_folder)[0])
     except EmptyCorpusError:
         return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
-from twig_assets.similarity.corpus.files import files_below, shown
-from twig_assets.similarity.corpus.transparency import is_blank
+from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.files import READ_ALREADY, files_below, shown
+from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced
 
 TABLE = "references.csv"
 COLUMNS = ("file", "title", "rights_holder", "licence")
@@ -31,7 +31,7 @@ class EmptyCorpusError(CorpusError):
 
 @dataclass(frozen=True, eq=False)
 class ReferenceImage:
-    """A protected work.
+    """A protected work, or one view of it: a frame, or what it looks like on a ground.
 
     Attributes:
         path: The picture's file.
@@ -40,6 +40,8 @@ class ReferenceImage:
         licence: Under which licence, if any, it may be used.
         sha256: Hash of the file.
         pixels: uint8 array of shape (h, w, 3) at the picture's own size.
+        view: Which view it is, such as `frame 3, on black`; empty for a plain picture.
+        notes: What was done to the work while decoding, in words.
     """
 
     path: Path
@@ -48,21 +50,25 @@ class ReferenceImage:
     licence: str
     sha256: str
     pixels: np.ndarray
+    view: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file of the corpus that is not compared with, and why.
+    """A file of the corpus that is not compared with, or not wholly, and why.
 
     Attributes:
         path: Where it is.
         reason: Why it is not compared with.
         duplicate: Whether that is because another file with the same content is.
+        sha256: Hash of its content; None if it could not be read.
     """
 
     path: Path
     reason: str
     duplicate: bool = False
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,40 +120,59 @@ def stated_titles(folder: Path) -> list[str]:
 
 
 def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
-    """Read every picture below a folder.
+    """Read every picture below a folder, in all its views.
 
     A picture that `references.csv` does not name is compared with all the same; its rights holder is "not stated".
-    Hidden files and notes (.md, .txt) are passed over. Of an animation the first frame counts.
+    Hidden files and notes (.md, .txt) are passed over.
 
     Returns:
-        The readable pictures in order of path, and whatever else is there or ought to be, each with the reason.
+        The views of the readable pictures, in order of path, those of one picture together; see `decode_views`. And
+        whatever else is there or ought to be, or could not be read wholly, each with the reason.
 
     Raises:
         CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
         EmptyCorpusError: If no picture could be read.
     """
-    references: dict[str, ReferenceImage] = {}
-    unreadable = []
+    views: list[ReferenceImage] = []
+    unreadable: list[Unreadable] = []
+    first: dict[str, Path] = {}
     for file in corpus_files(folder):
+        sha256 = None
         try:
             if file.problem:
                 raise DecodeError("unreadable", file.problem)
             content = read_file(file.path)
             sha256 = hashlib.sha256(content).hexdigest()
-            if sha256 in references:
-                unreadable.append(Unreadable(file.path, same_file(references[sha256].path), duplicate=True))
+            if sha256 in first:
+                unreadable.append(Unreadable(file.path, same_file(first[sha256]), duplicate=True, sha256=sha256))
                 continue
-            pixels = decode(content).pixels
-            if is_blank(pixels):
-                raise DecodeError("unsupported", BLANK)
-            details = (file.title, file.rights_holder, file.licence)
-            references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)
+            of_file, missing = _views(file, content, sha256)
         except ValueError as error:
-            unreadable.append(Unreadable(file.path, str(error)))
-    if not references:
+            unreadable.append(Unreadable(file.path, str(error), file.problem == READ_ALREADY, sha256))
+        else:
+            first[sha256] = file.path
+            views += of_file
+            unreadable += [Unreadable(file.path, not_wholly(reason), sha256=sha256) for reason in missing]
+    if not views:
         reasons = "".join(f"\n{shown(file.path)}: {file.reason}" for file in unreadable)
         raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
-    return list(references.values()), unreadable
+    return views, unreadable
+
+
+def _views(file: CorpusFile, content: bytes, sha256: str) -> tuple[list[ReferenceImage], tuple[str, ...]]:
+    """The views of a work, and why frames of it are missing."""
+    decoded = decode_views(content, lambda pixels: reduced(pixels, WORK_SIDE))
+    if decoded.blank:
+        raise DecodeError("unsupported", BLANK)
+    details = (file.title, file.rights_holder, file.licence)
+    notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
+    views = [ReferenceImage(file.path, *details, sha256, view.pixels, view.label, notes) for view in decoded.views]
+    return views, decoded.missing
+
+
+def not_wholly(reason: str) -> str:
+    """What is said of a work of which a frame is missing, for the reason given."""
+    return f"is not wholly compared with: {reason}"
 
 
 def same_file(path: Path) -> str:

@@ -146,10 +146,24 @@ def test_odd_names_links_and_pipes_in_the_corpus_are_read_or_said(tmp_path: Path
     }
 
 
-def test_a_work_that_shows_one_colour_on_white_is_not_compared_with(tmp_path: Path) -> None:
+def test_a_work_is_read_in_all_views_and_one_that_shows_one_colour_in_all_of_them_is_not(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(encoded(logo((255, 255, 255))))
-    (tmp_path / "scene.png").write_bytes(encoded(scene()))
+    (tmp_path / "blank.png").write_bytes(encoded(Image.new("RGB", (64, 64), (255, 255, 255))))
     references, [blank] = read_references(tmp_path)
-    assert [reference.path.name for reference in references] == ["scene.png"]
-    assert blank.path.name == "logo.png"
+    assert [(work.path.name, work.view) for work in references] == [
+        ("logo.png", "on black"),
+        ("logo.png", "its own shape in black"),
+    ]
+    assert len({work.sha256 for work in references}) == 1
+    assert "transparent: looked at" in references[0].notes[0]
+    assert blank.path.name == "blank.png"
     assert blank.reason.startswith("shows one colour only")
+
+
+def test_a_work_of_which_a_frame_is_missing_is_compared_with_and_listed(tmp_path: Path) -> None:
+    pages = encoded(scene(seed=1), "TIFF", save_all=True, append_images=[scene(seed=2)])
+    (tmp_path / "cut.tif").write_bytes(pages[: len(pages) * 3 // 4])
+    [work], [partly] = read_references(tmp_path)
+    assert (work.path, work.sha256) == (partly.path, partly.sha256)
+    assert partly.reason.startswith("is not wholly compared with: ")
+    assert not partly.duplicate
