@@ -1,14 +1,24 @@
 """What the desk shows of one image: the works beside it, every score beside its threshold, attempts and history."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Adherence, Audit, AuditMatch, Image, Mask, Prompt, PromptBatch, Release, Review
-from twig_assets.compliance.candidates import PromptState, prompt_states, verdicts_in_force
+from twig_assets.catalog.models import (
+    Adherence,
+    Audit,
+    AuditMatch,
+    Image,
+    Mask,
+    Model,
+    Prompt,
+    PromptBatch,
+    Release,
+    Review,
+)
+from twig_assets.compliance.candidates import PromptState, Verdicts, counting, prompt_states, verdicts_in_force
 from twig_assets.compliance.decisions import Decided, decided, reviews_of
 from twig_assets.compliance.held import Held, held
 from twig_assets.similarity import limits
@@ -39,11 +49,15 @@ class Attempt:
         image: The image.
         words: What it is and what was found.
         candidate: Whether it is the one that would be published.
+        may_be_candidate: Whether it counts under the rules in force, and has a verdict.
+        seen: Id of the newest decision about it, 0 for none.
     """
 
     image: Image
     words: str
     candidate: bool
+    may_be_candidate: bool
+    seen: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,8 @@ def image_view(session: Session, campaign: str, rules: Rules, prompt_id: int, sh
     images = list(session.scalars(select(Image).where(Image.prompt_id == prompt.id).order_by(Image.id)))
     verdicts = verdicts_in_force(session, [one.id for one in images], rules)
     audit, adherence = verdicts.audits.get(image.id), verdicts.adherence.get(image.id)
+    ids = select(Image.id).join(Model).where(Image.prompt_id == prompt.id, counting(rules))
+    counted = set(session.scalars(ids))
     reviews = reviews_of(session, Image.id == image.id).get(image.id, [])
     masks = select(Mask).where(
         Mask.image_id.in_([i for i in (image.parent_id, image.id) if i]), Mask.sha256.is_not(None)
@@ -116,7 +132,7 @@ def image_view(session: Session, campaign: str, rules: Rules, prompt_id: int, sh
         adherence=adherence,
         matches=_matches(audit),
         scores=_scores(audit),
-        attempts=[_attempt(one, verdicts.audits.get(one.id), verdicts.adherence.get(one.id), state) for one in images],
+        attempts=[_attempt(one, verdicts, one.id in counted, state) for one in images],
         mask=session.scalars(masks.order_by(Mask.id.desc())).first(),
         decided=decided(reviews, audit, rules.approvals),
         reviews=reviews,
@@ -150,14 +166,12 @@ def _scores(audit: Audit | None) -> list[ScoreLine]:
     return lines
 
 
-def _attempt(image: Image, audit: Audit | None, adherence: Adherence | None, state: PromptState) -> Attempt:
+def _attempt(image: Image, verdicts: Verdicts, counts: bool, state: PromptState) -> Attempt:
+    audit, adherence = verdicts.audits.get(image.id), verdicts.adherence.get(image.id)
     what = "first image" if image.stage == "generated" else f"attempt {image.attempt + 1}"
     said = [what, audit.verdict if audit else "no audit in force"]
     if adherence is not None:
         said.append(adherence.verdict.replace("_", " "))
-    return Attempt(image, ", ".join(said), state.candidate is not None and state.candidate.id == image.id)
-
-
-def titles(matches: Sequence[AuditMatch]) -> str:
-    """The works of matches in a few words."""
-    return ", ".join(dict.fromkeys(match.reference.title for match in matches))
+    newest = verdicts.decided(image.id).newest
+    candidate = state.candidate is not None and state.candidate.id == image.id
+    return Attempt(image, ", ".join(said), candidate, counts and audit is not None, newest.id if newest else 0)

@@ -8,9 +8,10 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from twig_assets.campaign import load_campaign
+from twig_assets.campaign import Campaign, load_campaign
 from twig_assets.catalog.models import AuditMatch, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
@@ -33,7 +34,10 @@ REASONS: dict[str, tuple[str, ...]] = {
 }
 MOST_UPLOADED = 64 << 20
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
-templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+# Jinja escapes by the file's name by default, and would take `.html.j2` for plain text.
+templates = Jinja2Templates(
+    env=Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
+)
 router = APIRouter(include_in_schema=False)
 
 
@@ -111,7 +115,7 @@ def decide_one(
     key: str,
     sha256: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
     seen: Annotated[int, Form()],
-    decision: Annotated[str, Form(pattern="^(waive|reject|lift|undo)$")],
+    decision: Annotated[str, Form(pattern="^(waive|reject|reject_all|lift|undo)$")],
     why: Annotated[str, Form(max_length=2000)] = "",
     back: Annotated[str, Form(max_length=2000)] = "/queue",
 ) -> Response:
@@ -120,11 +124,23 @@ def decide_one(
     if decision == "undo":
         undo(desk.catalog, campaign, wish, person.name)
         return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(_own(back)).query}", 303)
+    wishes = [wish]
+    if decision == "reject_all":
+        decision, wishes = "reject", [wish, *_others(desk, campaign, key, sha256)]
     must_be_allowed(person, decision)
-    make(desk.catalog, campaign, [wish], decision, person.name, why)  # type: ignore[arg-type]
+    make(desk.catalog, campaign, wishes, decision, person.name, why)  # type: ignore[arg-type]
     last = urlencode({"last": f"{campaign.name}/{key}"})
     target = _own(back)
     return RedirectResponse(f"{target}{'&' if '?' in target else '?'}{last}", 303)
+
+
+def _others(desk: Desk, campaign: Campaign, key: str, sha256: str) -> list[Wish]:
+    """The other images of an item's prompt that might be published in its place."""
+    prompt_id, _, start = key.partition("-")
+    with desk.catalog.snapshot() as session:
+        view = image_view(session, campaign.name, rules_of(session, campaign), int(prompt_id), start)
+    others = [] if view is None else [one for one in view.attempts if one.may_be_candidate]
+    return [Wish(one.image.sha256, one.seen) for one in others if one.image.sha256 != sha256]
 
 
 @router.post("/bulk")
