@@ -7,5 +7,6 @@ policy, detectors) once, and never writes anything that others read: the caller'
 
 from twig_assets.engines.engine import Context, Engine, Shard, WorkerDiedError
 from twig_assets.engines.opening import opened_engine
+from twig_assets.engines.ray_cluster import RayError
 
-__all__ = ["Context", "Engine", "Shard", "WorkerDiedError", "opened_engine"]
+__all__ = ["Context", "Engine", "RayError", "Shard", "WorkerDiedError", "opened_engine"]

@@ -63,7 +63,8 @@ class Worker:
             if self._key != call.context_key:
                 # The one before may be large; it goes before the next comes.
                 self._key = self._opened = None
-                self._opened = call.context.opens(call.context.settings)
+                with single_threaded():
+                    self._opened = call.context.opens(call.context.settings)
                 self._key = call.context_key
             with single_threaded():
                 return Answer(call.compute(self._opened, shard.content))
@@ -90,3 +91,10 @@ def _sendable(error: Exception | None, reason: Exception) -> Exception:
         return TypeError(f"a result cannot be sent back from a worker: {reason}")
     # The notes are part of the text.
     return RuntimeError("".join(traceback.format_exception_only(error)).strip())
+
+
+def loaded(data: bytes) -> Answer:
+    """The answer that `pickled` made bytes of."""
+    answer = pickle.loads(data)
+    assert isinstance(answer, Answer)
+    return answer

@@ -7,25 +7,20 @@ that dies, as when the kernel takes its memory back, is replaced and its shard c
 import multiprocessing
 import pickle
 import signal
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from multiprocessing.connection import Connection, wait
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any
 
-from twig_assets.engines.calls import Answer, Call
-from twig_assets.engines.engine import C, Context, R, Shard, T, WorkerDiedError, ignored
+from twig_assets.engines.calls import Answer, Call, loaded
+from twig_assets.engines.engine import C, Context, R, Shard, T, ignored
 from twig_assets.engines.process_worker import Order, serve
 from twig_assets.engines.threads import single_threaded_children
-
-TRIES = 2
-"""How often a shard is computed before the worker's death is taken for its fault."""
+from twig_assets.engines.turns import Turns
 
 QUEUED = 2
 """Shards that a worker has at a time, so that it need not wait for the next."""
-
-AHEAD = 4
-"""Shards per worker that are computed before their turn, at most, while one before them takes long."""
 
 
 class Processes:
@@ -58,7 +53,7 @@ class Processes:
         if self._mapping:
             raise RuntimeError("this engine is computing already; one call of map at a time")
         self._mapping = True
-        work = _Work(Call.of(compute, context), iter(shards))
+        work = Turns(Call.of(compute, context), iter(shards))
         try:
             while True:
                 self._hand_out(work)
@@ -72,9 +67,9 @@ class Processes:
             self._mapping = False
             self._end([process for process in self._pool if process.pending])
 
-    def _hand_out(self, work: "_Work") -> None:
+    def _hand_out(self, work: Turns) -> None:
         """Give shards to those that have the fewest, and start a worker where all have some."""
-        while work.again or work.ahead < AHEAD * self.workers:
+        while work.may_go_on(self.workers):
             free = min(self._pool, key=lambda process: len(process.pending), default=None)
             start = len(self._pool) < self.workers and (free is None or free.pending)
             if not start and free is not None and len(free.pending) >= QUEUED:
@@ -86,7 +81,7 @@ class Processes:
                 self._pool.append(free := _Process())
             free.send(*taken, work.call)
 
-    def _receive(self, work: "_Work", finished: Callable[[str], None]) -> None:
+    def _receive(self, work: Turns, finished: Callable[[str], None]) -> None:
         """Wait for an answer or a death, and take what there is."""
         events = [event for process in self._pool for event in (process.connection, process.sentinel)]
         ready = wait(events)
@@ -105,59 +100,6 @@ class Processes:
         for process in processes:
             process.kill()
         self._pool = [process for process in self._pool if process not in processes]
-
-
-class _Work:
-    """The shards of one call: those to come, those to compute again, and the answers that are not taken yet."""
-
-    def __init__(self, call: Call, shards: Iterator[Shard[Any]]) -> None:
-        self.call = call
-        self.answers: dict[int, Answer] = {}
-        self._shards = enumerate(shards)
-        self.again: deque[tuple[int, Shard[Any]]] = deque()
-        self._tries: Counter[int] = Counter()
-        self._handed_out, self._taken = 0, 0
-
-    @property
-    def ahead(self) -> int:
-        """How many shards have been handed out whose answers are not taken."""
-        return self._handed_out - self._taken
-
-    @property
-    def next_answer(self) -> Answer | None:
-        """The answer whose turn it is, if it is there."""
-        return self.answers.get(self._taken)
-
-    def taken(self) -> Answer:
-        """Take the answer whose turn it is."""
-        answer = self.answers.pop(self._taken)
-        self._taken += 1
-        return answer
-
-    def next_shard(self) -> tuple[int, Shard[Any]] | None:
-        """The next shard to compute, with its number; None if there is none."""
-        if self.again:
-            return self.again.popleft()
-        numbered = next(self._shards, None)
-        self._handed_out += numbered is not None
-        return numbered
-
-    def redo(self, lost: Iterable[tuple[int, Shard[Any]]], how: str) -> None:
-        """Compute shards again that a dead worker had; the first is the one that it was at.
-
-        Raises:
-            WorkerDiedError: If that one has cost as many workers as it may.
-        """
-        lost = list(lost)
-        if lost:
-            number, shard = lost[0]
-            self._tries[number] += 1
-            if self._tries[number] >= TRIES:
-                raise WorkerDiedError(
-                    f"{shard.name}: the worker that computed it {how}, {TRIES} times; mostly that is for lack of "
-                    "memory, so use fewer workers, or give the machine more of it"
-                )
-        self.again.extendleft(reversed(lost))
 
 
 class _Process:
@@ -194,7 +136,7 @@ class _Process:
         """Its next answer, None if there is none yet."""
         try:
             if self.connection.poll():
-                return _loaded(self.connection)
+                return loaded(self.connection.recv_bytes())
             self.dead = self.dead or not self._process.is_alive()
         except (EOFError, OSError):
             self.dead = True
@@ -212,9 +154,3 @@ class _Process:
         self._process.kill()
         self._process.join()
         self.connection.close()
-
-
-def _loaded(connection: Connection) -> Answer:
-    answer = pickle.loads(connection.recv_bytes())
-    assert isinstance(answer, Answer)
-    return answer
