@@ -43,7 +43,15 @@ class Outcome:
 
 
 def audit_folder(
-    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 18, shown: int = 200, bars: bool = False
+    images: Path,
+    references: Path,
+    policy: Policy,
+    out: Path,
+    *,
+    sample: int = 18,
+    shown: int = 200,
+    follow_links: bool = False,
+    bars: bool = False,
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -55,6 +63,7 @@ def audit_folder(
         sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
             many copies of works are planted, to see how many are found.
         shown: How many images, the worst first, the gallery shows.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
 
     Raises:
@@ -63,10 +72,10 @@ def audit_folder(
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
     """
-    files, hidden = files_to_audit(images, references, out)
+    files, hidden = files_to_audit(images, references, out, follow_links)
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
         with Bar("reading images", "files", bars) as bar, Comparing("images", bars) as progress:
             judged = judge(files, corpus, policy, work, bar.reach, progress)
         with Comparing("corpus against itself", bars) as progress:
@@ -88,7 +97,9 @@ def audit_folder(
     return Outcome(judged, let_through, summary, out)
 
 
-def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+def files_to_audit(
+    images: Path, references: Path, out: Path, follow_links: bool = False
+) -> tuple[list[ImageFile], list[str]]:
     """The files to audit and the names of hidden ones.
 
     Raises:
@@ -98,7 +109,7 @@ def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[Imag
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise FolderAuditError(f"{out}: lies within {folder}, which is read; choose another --out")
     try:
-        files, hidden = image_files(images)
+        files, hidden = image_files(images, follow_links)
     except OSError as error:
         raise FolderAuditError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
     if not files:

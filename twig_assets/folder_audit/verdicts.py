@@ -143,12 +143,19 @@ class _Views:
         """The pixels of a view, at most MAX_SIDE on either side."""
         if sha256 != self._sha256:
             self._sha256, self._pixels = "", {}
-            content = read_file(file.path)
+            content = _content(file)
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise WorkError(f"{file.name}: has changed since the run began; run the same command again")
             decoded = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE))
             self._sha256, self._pixels = sha256, {view.label: view.pixels for view in decoded.views}
         return self._pixels[label]
+
+
+def _content(file: ImageFile) -> bytes:
+    try:
+        return read_file(file.path)
+    except DecodeError as error:
+        raise WorkError(f"{file.name}: {error}, and run the same command again") from error
 
 
 def _judged(file: ImageFile, sha256: str, row: ImageRow, results: dict[str, Result]) -> Judged:
