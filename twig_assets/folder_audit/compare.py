@@ -12,10 +12,10 @@ from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.folder_audit.work import SIDE, ReferenceRow, Scan, WorkFolder
 from twig_assets.similarity import ORIENTATIONS, Policy, audit, ssim_all_pairs
-from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.corpus.sizes import reduced, squeezed
 from twig_assets.similarity.detectors.hog import hog_orientations
 from twig_assets.similarity.detectors.pdq import pdq_orientations
+from twig_assets.similarity.versions import library_versions
 
 CANDIDATES = 8
 """How many works by each source are compared with an image at its own size."""

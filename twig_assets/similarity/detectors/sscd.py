@@ -56,6 +56,10 @@ class Sscd(Detector):
             return None
         return Sscd(_opened_file(Path(policy["sscd_file"]), str(policy["sscd_sha256"]), policy["sscd_side"]))
 
+    @property
+    def identity(self) -> None:
+        """Not known here: another model may be opened by the same name."""
+
     def describe(self, picture: np.ndarray) -> np.ndarray:
         """The vector of a picture: float32 of unit length."""
         if self._embed is None:
