@@ -1,7 +1,7 @@
 """Works with their descriptions, which are made once and asked for by name."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,21 +70,19 @@ class DescribedWorks(Protocol):
 
 
 class Descriptions(Protocol):
-    """Where the descriptions of views of works are kept.
+    """Where the descriptions of views of works are kept."""
 
-    Attributes:
-        sources: Name of a descriptor -> what makes it.
-    """
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Name of a descriptor -> what makes it."""
 
-    sources: Mapping[str, Source]
-
-    def of_view(self, name: str, key: str, picture: np.ndarray) -> Any:
+    def of_view(self, name: str, key: str, picture: Callable[[], np.ndarray]) -> Any:
         """The description of this name of a view.
 
         Args:
             name: One of `sources`.
             key: The view's key, see `view_key`.
-            picture: The view, uint8 (h, w, 3), from which it is made if it is not kept.
+            picture: Gives the view, uint8 (h, w, 3); called if its description is not kept and has to be made.
         """
 
 
@@ -110,7 +108,7 @@ class ChosenWorks(DescribedWorks):
 
     def description(self, name: str, reference: int) -> Any:
         """See `DescribedWorks`."""
-        return self._descriptions.of_view(name, self._keys[reference], self._pictures[reference])
+        return self._descriptions.of_view(name, self._keys[reference], lambda: self._pictures[reference])
 
     def candidates(self, image: Described, k: int) -> list[Candidate]:
         """All of them."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
 from twig_assets.similarity.verdicts.policy import Policy
 from twig_assets.similarity.verdicts.rule import (
+    BEARS_OUT,
     BORNE_OUT_BY,
     Limit,
     Triggered,
@@ -25,6 +26,9 @@ from twig_assets.similarity.verdicts.rule import (
     triggered,
 )
 from twig_assets.similarity.versions import library_versions
+
+_JUDGING = {BEARS_OUT, "review_margin", "min_contrast", "min_side", "min_mask_pixels", "candidates"}
+"""Fields that decide on scores, or on which images and works are looked at, and change no score."""
 
 
 def judge(
@@ -92,6 +96,13 @@ def gated(size: tuple[int, int], contrast: float, policy: Policy) -> str | None:
     if contrast < policy.min_contrast:
         return f"the image is blank (contrast {contrast:.1f}, at least {policy.min_contrast:g} is needed)"
     return None
+
+
+def compared_by(policy: Policy) -> dict[str, Any]:
+    """The fields of a policy that decide how scores come about; the others only judge them."""
+    fields = policy.model_dump(mode="json")
+    thresholds = {limit.field for limit in limits(fields)}
+    return {name: value for name, value in fields.items() if name not in thresholds | _JUDGING}
 
 
 def inconclusive(label: str, contrast: float, reason: str, policy: Policy) -> AuditResult:
