@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
@@ -34,6 +35,7 @@ class Rules:
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
         approvals: How many different people have to let an image through.
+        unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
     """
 
     model_sha256: str
@@ -47,6 +49,12 @@ class Rules:
     cannot_tell: bool = False
     first_images: bool = False
     approvals: int = 1
+    unread: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every work was compared, or does not have to be."""
+        return not self.unread
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -83,6 +91,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
         approvals=read_decisions(campaign.policy_file).approvals,
+        unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )
 
 

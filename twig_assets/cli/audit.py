@@ -131,20 +131,27 @@ def review(
     lift: Annotated[bool, typer.Option("--lift", help="Take back what was decided before.")] = False,
     history: Annotated[bool, typer.Option("--history", help="All decisions of a campaign, in order.")] = False,
     out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    unread: Annotated[
+        str | None, typer.Option(help="A file of the campaign's works that could not be compared: accept that.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A campaign's list as JSON on standard output.")] = False,
     campaign: Annotated[str | None, typer.Option(help="Folder below campaigns/; may be left out if it is one.")] = None,
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
     """Let an image through, or list what waits and why. A waiver holds for it beside the works behind its verdict."""
-    if image is None and (who or why or against or lift):
+    if image is None and unread is None and (who or why or against or lift):
         raise typer.BadParameter("names no image to decide about; `twig review` lists them", param_hint="IMAGE")
     if against and lift:
         raise typer.BadParameter("is of no use with --against; give one of them", param_hint="--lift")
+    if unread is not None and (image is not None or against):
+        raise typer.BadParameter("is about a file of the corpus; leave IMAGE and --against out", param_hint="--unread")
     decision: Decision = "reject" if against else "lift" if lift else "waive"
     if out is not None:
         if campaign is not None or history:
             raise typer.BadParameter("is a folder audit's and no campaign's; leave one of them out", param_hint="--out")
         _review_output(out, image, who, why, decision)
+    elif unread is not None:
+        _review_unread(campaign or the_campaign(root), root, unread, who, why, lift)
     elif history and image is None:
         _review_history(campaign or the_campaign(root), root)
     else:
@@ -161,6 +168,19 @@ def _review_output(out: Path, image: str | None, who: str, why: str, decision: "
     for made in waivers.decide(out, image, "waive" if decision == "waive" else "revoke", who, why):
         console.print(f"{made.decision}d: {made.image} beside {made.title!r}", markup=False, soft_wrap=True)
     console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared again.")
+
+
+def _review_unread(name: str, root: Path, file: str, who: str, why: str, lift: bool) -> None:
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.unread_works import decide_unread
+    from twig_assets.catalog.database import open_catalog
+
+    settings = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        made = decide_unread(session, settings, file, "lift" if lift else "accept", who, why)
+        said = "accepted that nothing is compared with it" if made.decision == "accept" else "taken back"
+        console.print(f"{made.file}: {said}", markup=False, soft_wrap=True)
+    console.print(f"Next: twig run --campaign {name}", markup=False, soft_wrap=True)
 
 
 def _review_campaign(

@@ -141,7 +141,7 @@ def prompt_state(
         rules: The rules in force.
     """
     standings = [verdicts.standing(image, release) for image in images]
-    best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+    best, state = state_under(rules, standings)
     candidate = next((image for image in images if best and image.id == best.image_id), None)
     audit = verdicts.audits.get(candidate.id) if candidate else None
     return PromptState(
@@ -153,6 +153,13 @@ def prompt_state(
         verdicts.decided(candidate.id) if candidate else UNDECIDED,
         release,
         attempts=max((image.attempt for image in images), default=-1) + 1,
+    )
+
+
+def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing | None, CandidateState]:
+    """The candidate among the images of a prompt, and its state under the rules in force; see `candidate_state`."""
+    return candidate_state(
+        standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts, complete=rules.complete
     )
 
 
@@ -170,7 +177,7 @@ def counting(rules: Rules) -> ColumnElement[bool]:
 def published_state(image: Image, verdicts: Verdicts, release: Release, rules: Rules) -> CandidateState:
     """The state of a published image by itself, whatever other images its prompt has."""
     standing = [verdicts.standing(image, release)]
-    return candidate_state(standing, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)[1]
+    return state_under(rules, standing)[1]
 
 
 def image_state(session: Session, image: Image, rules: Rules) -> CandidateState | None:

@@ -34,6 +34,9 @@ class CandidateState(StrEnum):
     REJECTED = "rejected"
     """A person said no to an image that did not fail, and nobody lifted that. No other attempt is due."""
 
+    INCOMPLETE = "incomplete"
+    """The image complies, but a work was not compared with it, and nobody accepted that. It is not published."""
+
     RELEASABLE = "releasable"
     """The image passed, shows its prompt and nobody rejected it, or a person let it through; it is not published."""
 
@@ -144,7 +147,7 @@ def why_not(standing: Standing) -> str:
 
 
 def candidate_state(
-    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int
+    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int, complete: bool = True
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.
 
@@ -159,6 +162,8 @@ def candidate_state(
         standings: The prompt's images that count under the rules in force.
         cannot_tell: Whether the campaign releases images whose prompts the judge does not know.
         max_attempts: How many attempts the campaign allows, at least 1.
+        complete: Whether every work was compared, or does not have to be. If not, what is published stays so, and
+            nothing else is published.
 
     Returns:
         The candidate, None if there is no image, and its state.
@@ -172,7 +177,9 @@ def candidate_state(
     accepted = [image for image in images if image.acceptable(cannot_tell)]
     if accepted:
         best = min(accepted, key=lambda image: (not image.released, image.decision is not None, image._order))
-        return best, CandidateState.RELEASED if best.released else CandidateState.RELEASABLE
+        if best.released:
+            return best, CandidateState.RELEASED
+        return best, CandidateState.RELEASABLE if complete else CandidateState.INCOMPLETE
     unjudged = [image for image in images if image.awaits_verdicts]
     if unjudged:
         return max(unjudged, key=lambda image: image.attempt), CandidateState.UNAUDITED

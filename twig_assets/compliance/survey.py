@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import audits_in_force, counting, judged_in_force
+from twig_assets.compliance.candidates import audits_in_force, counting, judged_in_force, state_under
 from twig_assets.compliance.decisions import decided, reviews_of
-from twig_assets.compliance.state import CandidateState, Standing, candidate_state, why_not
+from twig_assets.compliance.state import CandidateState, Standing, why_not
 
 
 @dataclass
@@ -63,7 +63,7 @@ def _survey_published(
     for release_id, prompt_id, batch, *judged in session.execute(_published(campaign, rules)):
         standing = _standing(judged, decisions, published=True)
         published[prompt_id] = standing.image_id
-        _, state = candidate_state([standing], cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+        _, state = state_under(rules, [standing])
         if state == CandidateState.UNAUDITED:
             result.unjudged[batch].append(standing.image_id)
         elif not state.may_be_published:
@@ -89,7 +89,7 @@ def _survey_candidates(
     for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
         released = published.get(prompt_id)
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
-        best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+        best, state = state_under(rules, standings)
         if best is None:
             continue
         if state == CandidateState.FAILED:

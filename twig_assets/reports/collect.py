@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Image, Prompt, Reference, Release, utc_now
 from twig_assets.catalog.store import ArtifactStore
@@ -32,6 +33,7 @@ from twig_assets.reports.data import (
     Released,
     ReportData,
     Scored,
+    UnreadLine,
 )
 from twig_assets.reports.pictures import reference_picture, stored_picture
 from twig_assets.reports.rows import Rows, read_rows
@@ -47,6 +49,7 @@ _OUTCOMES: dict[CandidateState, Outcome] = {
     CandidateState.QUARANTINED: "quarantined",
     CandidateState.REVIEW: "waiting",
     CandidateState.REJECTED: "rejected",
+    CandidateState.INCOMPLETE: "waiting",
     CandidateState.RELEASABLE: "unfinished",
     CandidateState.RELEASED: "released",
 }
@@ -71,6 +74,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     lines = [_prompt_line(prompt, rows, pictures, store) for prompt in rows.prompts]
     released = _released(rows, pictures)
     newest = max(rows.verdicts.audits.values(), key=lambda audit: audit.id, default=None)
+    unread = [UnreadLine.model_validate(work) for work in unread_works(session, campaign)]
     return ReportData(
         title=campaign.title,
         campaign=campaign.name,
@@ -80,6 +84,8 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         model=_model_line(session, rows.images),
         corpus_sha256=newest.corpus_version.sha256 if newest else None,
         references=[works[r.id] for r in rows.references if r.status == "active"],
+        complete=not unread,
+        unread=unread,
         policy=newest.policy.body if newest else {},
         policy_sha256=newest.policy.sha256 if newest else None,
         judge=_judge_line(session, campaign, rows.rules),
@@ -93,7 +99,9 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
 
 
 def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
-    return ReferenceLine(title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture)
+    return ReferenceLine(
+        title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture, notes=row.notes
+    )
 
 
 def _prompt_line(prompt: Prompt, rows: Rows, pictures: dict[int, Scored], store: ArtifactStore) -> PromptLine:

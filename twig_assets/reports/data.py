@@ -37,12 +37,24 @@ class ModelLine(_Part):
 
 
 class ReferenceLine(_Part):
-    """A protected work as the report names it."""
+    """A protected work as the report names it; `notes` says what was done to it before it was compared."""
 
     title: str
     rights_holder: str
     licence: str
     picture: Picture
+    notes: list[str] = []
+
+
+class UnreadLine(_Part):
+    """A file of the corpus that is not, or not wholly, compared with; see `campaign.unread_works.Unread`."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    file: str
+    reason: str
+    sha256: str | None
+    accepted: str | None
 
 
 class DetectorLine(_Part):
@@ -397,7 +409,12 @@ class LedgerHead(_Part):
 
 
 class ReportData(_Part):
-    """Everything on the page."""
+    """Everything on the page.
+
+    Attributes:
+        complete: Whether every work that is listed or lies in the folder was compared, in all its frames.
+        unread: Those that were not, whether or not somebody accepted that.
+    """
 
     title: str
     campaign: str
@@ -407,6 +424,8 @@ class ReportData(_Part):
     model: ModelLine | None
     corpus_sha256: str | None
     references: list[ReferenceLine]
+    complete: bool = True
+    unread: list[UnreadLine] = []
     policy: dict[str, Any]
     policy_sha256: str | None
     judge: JudgeLine
@@ -419,6 +438,11 @@ class ReportData(_Part):
     recheck: Recheck | None = None
     since: Since | None = None
     trend: list[TrendPoint] = []
+
+    @property
+    def holding(self) -> list[UnreadLine]:
+        """What was not compared and nobody accepted, so that it holds releases back."""
+        return [work for work in self.unread if work.accepted is None]
 
     @property
     def held(self) -> list[PromptLine]:

@@ -3,6 +3,8 @@
 from functools import cache
 from importlib.metadata import version
 
+from twig_assets.similarity.detectors.networks import packaged_versions
+
 LIBRARIES = ("scikit-image", "numpy", "scipy", "pillow", "opencv-python-headless", "pdqhash", "faiss-cpu")
 SCORING = "3"
 """Raised when this project's own scores change, so that no verdict rests on scores of before."""
@@ -10,7 +12,7 @@ SCORING = "3"
 
 def library_versions() -> dict[str, str]:
     """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
-    return {"scoring": SCORING, **_installed()}
+    return {"scoring": SCORING, **_installed(), **packaged_versions()}
 
 
 @cache
