@@ -31,10 +31,11 @@ from twig_assets.similarity import (
     planted_recall,
     read_policy,
 )
-from twig_assets.similarity.audit import indexed, library_versions
+from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.views import first_views
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.result import extended
+from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
 
