@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
@@ -70,12 +70,14 @@ class Policy(BaseModel):
         alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
             laid on the image by its local features, lies on it, times the square root of how many features agree on
             that. 1.8 is 4 of them and a weighted SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
-        sscd_file: A TorchScript file of SSCD that you bring, which this project does not ship; without one there is no
-            such detector. A path, seen from where the command runs.
+        sscd_network: Which network of the extra `sscd` describes pictures where that is installed: `distilled`, small
+            and quick, `int8`, SSCD itself, or `none`. Each audit's versions say whether it was, and the network's hash.
+        sscd_file: A TorchScript or ONNX file of SSCD that you bring, in place of the extra's. A path, seen from where
+            the command runs.
         sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
         sscd_side: Pictures are squeezed to this many pixels on either side for SSCD.
         sscd_cosine_at_least: An image fails from this cosine of its SSCD vector and a work's on. SSCD's authors give
-            0.75 for 90 % precision on their photographs.
+            0.75 for 90 % precision on their photographs, and so does the distilled network's.
         clip: `embedded`, or the folder of a CLIP that `save_pretrained` wrote: a further source of candidates. It never
             fails an image by itself, since CLIP finds the same subject, not the same picture.
         candidates: How many of the nearest works by each source the detectors look at closely.
@@ -94,6 +96,7 @@ class Policy(BaseModel):
     hog_cosine_at_least: HogCosine | None = 0.85
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
+    sscd_network: Literal["distilled", "int8", "none"] = "distilled"
     sscd_file: str | None = None
     sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     sscd_side: int = Field(288, ge=32)
