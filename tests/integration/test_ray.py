@@ -1,7 +1,6 @@
 """A Ray cluster of two nodes on this machine, and what it computes beside what this process computes."""
 
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ import pytest
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
+from twig_assets.bench.audit.ray_nodes import ray_nodes
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.engines import Engine, Shard, WorkerDiedError, opened_engine
-from twig_assets.engines.threads import single_threaded_children
 from twig_assets.settings.engines import EngineSettings
 
 # Not importorskip, since Ray reads its environment when it is imported.
@@ -26,24 +25,9 @@ pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not ins
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes with two cores each, on the loopback, with a token of their own."""
-    variables = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in variables.items():
-            environment.setenv(name, value)
-        from ray.cluster_utils import Cluster
-
-        node = {"num_cpus": 2, "num_gpus": 0, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-        with single_threaded_children():
-            started = Cluster(initialize_head=True, head_node_args=node)
-            started.add_node(**node)
+    """Two nodes with two cores each."""
+    with ray_nodes(2, 2) as started:
         yield started
-        started.shutdown()
 
 
 @contextmanager
