@@ -25,7 +25,7 @@ from twig_assets.compliance.carry_over import carried_over
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.engines import Context, Engine, Shard
 from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_policy
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
 

@@ -35,7 +35,7 @@ from twig_assets.judge.vocabulary import Asked
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.versions import library_versions
 
 PER_BATCH = 50
 # Of the judge of adherence, so that no plain draws are needed for one.

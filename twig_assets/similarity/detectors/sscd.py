@@ -44,6 +44,10 @@ class Sscd(Detector):
         embed = None if network == "none" else packaged(network, policy["sscd_side"])
         return Sscd(embed) if embed else None
 
+    @property
+    def identity(self) -> None:
+        """Not known here: another model may be opened by the same name."""
+
     def describe(self, picture: np.ndarray) -> np.ndarray:
         """The vector of a picture: float32 of unit length."""
         if self._embed is None:
