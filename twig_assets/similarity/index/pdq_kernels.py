@@ -82,7 +82,7 @@ def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, ro
     Args:
         hashes: uint64 (N, 4).
         order: See `bucketed`.
-        starts: See `bucketed`.
+        starts: See `bucketed`; (PARTS, 0) if there are no buckets, and every query is compared with every row.
         queries: uint64 (Q, 4).
         query_parts: uint16 (Q, PARTS), the same.
         limit: Bits that may differ, at most MAX_DISTANCE.
@@ -97,7 +97,10 @@ def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, ro
     looked, exhaustive = 0, 0
     bound = np.uint64(limit)
     inside = np.zeros(len(queries), np.int64)
-    for part in range(PARTS):
+    has_buckets = starts.shape[1] > 0
+    if not has_buckets:
+        inside[:] = dense + 1
+    for part in range(PARTS if has_buckets else 0):
         for q in range(len(queries)):
             for bit in range(17):
                 # The bit 16 is none of the part's: the bucket of the part itself.
@@ -107,7 +110,7 @@ def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, ro
         if inside[q] <= dense:
             looked += inside[q]
             continue
-        looked, exhaustive = looked + len(hashes), exhaustive + 1
+        looked, exhaustive = looked + len(hashes), exhaustive + (1 if has_buckets else 0)
         a, b, c, d = queries[q, 0], queries[q, 1], queries[q, 2], queries[q, 3]
         for row in range(len(hashes)):
             distance = _distance(hashes, row, a, b, c, d, bound)
@@ -116,7 +119,7 @@ def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, ro
     # First which rows, then their distances: so the processor fetches many rows at once. Part after part, so that one
     # part's buckets stay in its cache for all queries.
     at_once = np.empty(dense + 1, np.uint32)
-    for part in range(PARTS):
+    for part in range(PARTS if has_buckets else 0):
         for q in range(len(queries)):
             if inside[q] > dense:
                 continue

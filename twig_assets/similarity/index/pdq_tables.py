@@ -10,6 +10,9 @@ from twig_assets.similarity.index.pdq_kernels import BUCKETS, MAX_DISTANCE, PART
 
 __all__ = ["MAX_DISTANCE", "Found", "HashTable", "look_up_all", "tables_of"]
 
+BUCKETED_FROM = 4096
+"""Fewer hashes are compared with one after the other: their buckets would take more room than they do."""
+
 _DENSE_SHARE = 0.5
 _ABSENT = 257
 
@@ -19,8 +22,8 @@ class HashTable(NamedTuple):
 
     Attributes:
         hashes: uint8 (N, 32).
-        order: uint32 (16, N): rows, bucket after bucket, for each part of 16 bits.
-        starts: uint32 (16, 65537): where each bucket starts.
+        order: uint32 (16, N): rows, bucket after bucket, for each part of 16 bits; (16, 0) if N is small.
+        starts: uint32 (16, 65537): where each bucket starts; likewise.
     """
 
     hashes: np.ndarray
@@ -51,6 +54,8 @@ def tables_of(hashes: np.ndarray) -> HashTable:
         hashes: uint8 array of shape (N, 32), N below 2**32.
     """
     hashes = np.ascontiguousarray(hashes)
+    if len(hashes) < BUCKETED_FROM:
+        return HashTable(hashes, np.empty((PARTS, 0), np.uint32), np.empty((PARTS, 0), np.uint32))
     order = np.empty((PARTS, len(hashes)), np.uint32)
     starts = np.zeros((PARTS, BUCKETS + 1), np.uint32)
     bucketed(hashes.view(np.uint16), order, starts)
