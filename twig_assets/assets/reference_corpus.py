@@ -1,10 +1,13 @@
 """The asset `reference_corpus`: the protected works that images are compared with."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign.input_rows import equal_pictures, keep_references
+from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, unread_works
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
 from twig_assets.similarity.corpus.files import shown
@@ -49,10 +52,17 @@ def reference_corpus(
     pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
     with catalog.open().session() as session:
         lost = keep_references(session, settings, references, pixels, version)
+        keep_unread(session, settings.name, found_unread(unreadable, settings.references_folder))
+        unread = unread_works(session, settings)
     return dg.MaterializeResult(
         metadata={
             "references": len(references),
             "not_compared_with": len(unreadable),
+            "complete": not unread,
+            "unread": dg.MetadataValue.md(_lines(f"{work.sentence} ({_standing(work)})" for work in unread)),
+            "notes": dg.MetadataValue.md(
+                _lines(f"{shown(r.path.name)}: {'; '.join(r.notes)}" for r in references if r.notes)
+            ),
             "corpus_version": version,
             "works": gallery([(f"{r.title} ({r.rights_holder})", [r.pixels]) for r in references]),
         },
@@ -63,6 +73,14 @@ def reference_corpus(
             _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
         ],
     )
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts) or "none"
+
+
+def _standing(work: Unread) -> str:
+    return f"accepted, {work.accepted}" if work.accepted else "holds releases back"
 
 
 def _not_compared(file: Unreadable) -> str:

@@ -10,10 +10,12 @@ from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.models import Prompt
 from twig_assets.compliance.adherence import judge_images
 from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.compliance.held import accept_step, not_compared
 from twig_assets.resources import (
     CampaignResource,
     CatalogResource,
@@ -89,6 +91,30 @@ def ssim_below_threshold(
         passed=not failing and not unaudited,
         description="\n".join(lines),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
+    )
+
+
+@dg.asset_check(
+    asset=similarity_audits,
+    partitions_def=prompt_batches,
+    blocking=True,
+    description="Every work that is listed or lies in the folder was compared, in all its frames, or a person or the "
+    "policy accepts that it was not. Until then nothing more is released.",
+)
+def every_work_compared(campaign: CampaignResource, catalog: CatalogResource) -> dg.AssetCheckResult:
+    """List what nothing is compared with, as the corpus was read last."""
+    settings = campaign.load()
+    with catalog.open().session() as session:
+        unread = unread_works(session, settings)
+    holding = [work for work in unread if work.accepted is None]
+    accepted = [work for work in unread if work.accepted is not None]
+    lines = [f"{not_compared([work.file for work in holding])}; {accept_step(settings.name)}"] if holding else []
+    lines += [work.sentence for work in holding]
+    lines += [f"accepted ({work.accepted}): {work.sentence}" for work in accepted]
+    return dg.AssetCheckResult(
+        passed=not holding,
+        description="\n".join(lines) or "every work was compared",
+        metadata={"holding": len(holding), "accepted": len(accepted)},
     )
 
 

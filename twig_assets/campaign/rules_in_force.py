@@ -7,13 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
 from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
-from twig_assets.similarity import read_adherence, read_policy
+from twig_assets.similarity import read_adherence, read_decisions, read_policy
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Rules:
         threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
+        approvals: How many different people have to let an image through.
+        unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
     """
 
     model_sha256: str
@@ -45,6 +48,13 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
+    approvals: int = 1
+    unread: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every work was compared, or does not have to be."""
+        return not self.unread
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -80,6 +90,8 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
+        approvals=read_decisions(campaign.policy_file).approvals,
+        unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import segmenter_name
+from twig_assets.campaign.unread_works import found_unread, unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Mask, Prompt, Reference
@@ -196,7 +197,7 @@ def _unaudited(session: Session, which: ColumnElement[bool], policy_id: int, cor
 def _scoring(
     campaign: Campaign, catalog: Catalog, corpus: CorpusVersion, policy: Policy, policy_id: int, image_ids: list[int]
 ) -> _Scoring:
-    references = _corpus_images(campaign, corpus)
+    references = _corpus_images(campaign, catalog, corpus)
     sources = opened_sources(policy.model_dump())
     index = indexed(references, sources)
     by_hash = {reference.sha256: reference for reference in first_views(references)}
@@ -205,10 +206,13 @@ def _scoring(
     return _Scoring(policy, references, sources, index, earlier)
 
 
-def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:
+def _corpus_images(campaign: Campaign, catalog: Catalog, corpus: CorpusVersion) -> list[ReferenceImage]:
     """The views of the works of a corpus version from the campaign's folder, in order of file."""
-    references, _ = read_references(campaign.references_folder)
-    if {reference.sha256 for reference in references} != set(corpus.members):
+    references, unreadable = read_references(campaign.references_folder)
+    with catalog.session() as session:
+        known = {(work.file, work.sha256) for work in unread_works(session, campaign)}
+    left_out = {(work.file, work.sha256) for work in found_unread(unreadable, campaign.references_folder)}
+    if {reference.sha256 for reference in references} != set(corpus.members) or left_out != known:
         raise NotMaterializedError(
             f"{campaign.references_folder} has changed since the corpus was read; materialize reference_corpus"
         )

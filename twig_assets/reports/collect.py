@@ -11,14 +11,17 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Image, Prompt, Reference, Release, utc_now
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.decision_history import Made, history
 from twig_assets.compliance.state import CandidateState, ReleaseTerms, release_terms, why_not
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
     Counts,
+    DecisionLine,
     Figure,
     JudgeLine,
     LedgerHead,
@@ -30,6 +33,7 @@ from twig_assets.reports.data import (
     Released,
     ReportData,
     Scored,
+    UnreadLine,
 )
 from twig_assets.reports.pictures import reference_picture, stored_picture
 from twig_assets.reports.rows import Rows, read_rows
@@ -45,6 +49,7 @@ _OUTCOMES: dict[CandidateState, Outcome] = {
     CandidateState.QUARANTINED: "quarantined",
     CandidateState.REVIEW: "waiting",
     CandidateState.REJECTED: "rejected",
+    CandidateState.INCOMPLETE: "waiting",
     CandidateState.RELEASABLE: "unfinished",
     CandidateState.RELEASED: "released",
 }
@@ -69,6 +74,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     lines = [_prompt_line(prompt, rows, pictures, store) for prompt in rows.prompts]
     released = _released(rows, pictures)
     newest = max(rows.verdicts.audits.values(), key=lambda audit: audit.id, default=None)
+    unread = [UnreadLine.model_validate(work) for work in unread_works(session, campaign)]
     return ReportData(
         title=campaign.title,
         campaign=campaign.name,
@@ -78,6 +84,8 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         model=_model_line(session, rows.images),
         corpus_sha256=newest.corpus_version.sha256 if newest else None,
         references=[works[r.id] for r in rows.references if r.status == "active"],
+        complete=not unread,
+        unread=unread,
         policy=newest.policy.body if newest else {},
         policy_sha256=newest.policy.sha256 if newest else None,
         judge=_judge_line(session, campaign, rows.rules),
@@ -85,12 +93,15 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         released=released,
         prompts=lines,
         concepts=_concepts(session, campaign.name),
+        decisions=[_decision_line(made) for made in history(session, campaign.name, rows.rules)],
         ledger=_ledger_head(session),
     )
 
 
 def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
-    return ReferenceLine(title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture)
+    return ReferenceLine(
+        title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture, notes=row.notes
+    )
 
 
 def _prompt_line(prompt: Prompt, rows: Rows, pictures: dict[int, Scored], store: ArtifactStore) -> PromptLine:
@@ -209,6 +220,21 @@ def _model_line(session: Session, images: Iterable[Image]) -> ModelLine | None:
 def _ledger_head(session: Session) -> LedgerHead | None:
     newest = head(session.connection())
     return LedgerHead(sequence=newest.sequence, sha256=newest.sha256) if newest else None
+
+
+def _decision_line(made: Made) -> DecisionLine:
+    review, audit = made.review, made.review.audit
+    return DecisionLine(
+        made_at=review.created_at,
+        who=review.who,
+        decision=review.decision,
+        why=review.why,
+        prompt=made.prompt,
+        image_sha256=audit.image.sha256,
+        verdict=f"{audit.verdict}: {'; '.join(audit.reasons)}",
+        standing=made.standing,
+        lapsed=made.lapsed is not None,
+    )
 
 
 def _concepts(session: Session, campaign: str) -> list[ConceptLine]:

@@ -14,6 +14,7 @@ from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import EmptyCorpusError, ReferenceImage
 from twig_assets.similarity.corpus.views import one_view_each, works_of
 from twig_assets.similarity.detectors.detector import Source
+from twig_assets.similarity.detectors.networks import packaged_versions
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, Match
@@ -359,4 +360,4 @@ def indexed(references: Sequence[ReferenceImage], sources: Sequence[Source]) -> 
 
 def library_versions() -> dict[str, str]:
     """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
-    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}}
+    return {"scoring": SCORING, **{library: version(library) for library in LIBRARIES}, **packaged_versions()}

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.detectors.sscd import unit_vector
+from twig_assets.similarity.detectors.networks import unit_vector
 
 EMBEDDED = "embedded"
 

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from twig_assets.similarity import Policy, ReferenceImage, audit
 from twig_assets.similarity.corpus.index import ReferenceIndex, gather
+from twig_assets.similarity.detectors import networks
 from twig_assets.similarity.detectors.clip import Clip
+from twig_assets.similarity.detectors.networks import ModelFileError
 from twig_assets.similarity.detectors.registry import opened_sources
-from twig_assets.similarity.detectors.sscd import ModelFileError, Sscd
+from twig_assets.similarity.detectors.sscd import Sscd
 
 
 class Means(torch.nn.Module):
@@ -64,11 +66,73 @@ def test_a_file_without_its_hash_is_refused() -> None:
         Policy(sscd_file="model.pt")
 
 
-def test_without_a_file_there_is_no_such_score(works: np.ndarray, corpus: list[ReferenceImage]) -> None:
-    [result] = audit(works[:1], corpus, Policy())
+def test_a_policy_turns_the_network_off(works: np.ndarray, corpus: list[ReferenceImage]) -> None:
+    policy = Policy(sscd_network="none")
+    [result] = audit(works[:1], corpus, policy)
     assert result.scores["sscd_cosine"] is None
     assert result.matches[0].scores["sscd_cosine"] is None
-    assert "sscd" not in {source.descriptor for source in opened_sources(Policy().model_dump())}
+    assert "sscd" not in {source.descriptor for source in opened_sources(policy.model_dump())}
+
+
+def onnx_file(folder: Path, integers: bool) -> Path:
+    """Mean colours of a 4 x 4 grid again, of pictures as bytes or normalised."""
+    onnx = pytest.importorskip("onnx")
+    kind = onnx.TensorProto.UINT8 if integers else onnx.TensorProto.FLOAT
+    shape = ["batch", 64, 64, 3] if integers else ["batch", 3, 64, 64]
+    nodes = [
+        onnx.helper.make_node("Cast", ["picture"], ["values"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2] if integers else [0, 1, 2, 3]),
+        onnx.helper.make_node("AveragePool", ["planes"], ["means"], kernel_shape=[16, 16], strides=[16, 16]),
+        onnx.helper.make_node("Flatten", ["means"], ["vector"]),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "means",
+        [onnx.helper.make_tensor_value_info("picture", kind, shape)],
+        [onnx.helper.make_tensor_value_info("vector", onnx.TensorProto.FLOAT, ["batch", 48])],
+    )
+    path = folder / "model.onnx"
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("integers", [True, False])
+def test_an_onnx_file_is_given_pictures_in_the_form_it_takes(integers: bool, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    opened = Sscd().opened(sscd_policy(onnx_file(tmp_path, integers)).model_dump())
+    assert opened is not None
+    red, blue = (np.full((80, 60, 3), colour, np.uint8) for colour in ((250, 5, 5), (5, 5, 250)))
+    vector = opened.describe(red)
+    assert vector.shape == (48,)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    assert opened.compare(vector, opened.describe(blue)) < 0.9 < opened.compare(vector, opened.describe(red[:40]))
+
+
+def test_what_is_no_onnx_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(ModelFileError, match="is no ONNX model"):
+        Sscd().opened(sscd_policy(path).model_dump())
+
+
+@pytest.mark.skipif(not networks.packaged_versions(), reason="the extra sscd is not installed")
+@pytest.mark.parametrize("network", ["distilled", "int8"])
+def test_the_extras_network_is_used_by_itself_and_recorded(
+    network: str, works: np.ndarray, corpus: list[ReferenceImage]
+) -> None:
+    [result] = audit(works[2:3], corpus, Policy(sscd_network=network))
+    assert "sscd" in result.matches[0].fired
+    assert result.thresholds["sscd_network"] == network
+    assert len(result.versions[f"sscd {network}"]) == 16
+
+
+def test_without_the_extra_a_policy_still_opens_and_keeps_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = Policy().sha256
+    monkeypatch.setattr(networks, "packaged_versions", dict)
+    assert Sscd().opened(Policy().model_dump()) is None
+    assert Policy().sha256 == with_it
 
 
 def test_clip_proposes_candidates(art: list[np.ndarray]) -> None:
