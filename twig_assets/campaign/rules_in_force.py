@@ -13,7 +13,7 @@ from twig_assets.catalog.serving import NotMaterializedError, current_corpus, se
 from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
-from twig_assets.similarity import read_adherence, read_policy
+from twig_assets.similarity import read_adherence, read_decisions, read_policy
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Rules:
         threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
+        approvals: How many different people have to let an image through.
     """
 
     model_sha256: str
@@ -45,6 +46,7 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
+    approvals: int = 1
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -80,6 +82,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
+        approvals=read_decisions(campaign.policy_file).approvals,
     )
 
 

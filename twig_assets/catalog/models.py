@@ -376,10 +376,13 @@ class Adherence(Base):
 
 
 class Review(Base):
-    """A person's decision about an audit; append-only, so the newest one counts."""
+    """A person's decision about an image, made beside an audit of it; append-only. `lift` takes back what came before.
+
+    What several come to, `compliance.decisions` says.
+    """
 
     __tablename__ = "review"
-    __table_args__ = (CheckConstraint("decision IN ('waive', 'reject')", name="decision"),)
+    __table_args__ = (CheckConstraint("decision IN ('waive', 'reject', 'lift')", name="decision"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"), index=True)

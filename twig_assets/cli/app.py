@@ -52,6 +52,20 @@ def interruptible(kept: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def the_campaign(root: Path) -> str:
+    """The campaign that is meant where none is named: the only one there is.
+
+    Raises:
+        typer.BadParameter: If there are several.
+    """
+    from twig_assets.campaign import campaign_names
+
+    names = campaign_names(root)
+    if len(names) > 1:
+        raise typer.BadParameter(f"there are several: {', '.join(names)}; say which", param_hint="--campaign")
+    return names[0] if names else "demo"
+
+
 def use_one_thread() -> None:
     """Let torch use as many threads as OMP_NUM_THREADS says, which is 1 unless somebody set it."""
     import torch

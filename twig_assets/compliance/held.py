@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model
 from twig_assets.compliance.candidates import PromptState, audits_in_force, counting
+from twig_assets.compliance.decisions import people
 from twig_assets.compliance.state import CandidateState
 
 
@@ -72,13 +73,13 @@ def why_held(state: PromptState, copied: Sequence[str] = ()) -> str:
     """
     if state.candidate is None:
         return "nothing has been drawn yet"
-    if state.decision == "reject" and state.review is not None:
-        return f"rejected by {state.review.who}: {state.review.why}"
+    if state.decision == "reject" and state.decided.review is not None:
+        return f"rejected by {state.decided.who}: {state.decided.review.why}"
     if state.audit is None or state.adherence is None:
         return "not audited yet" if state.audit is None else "nobody has judged yet whether it shows its prompt"
     if state.releasable:
         return "it complies, and is not released yet"
-    why = _verdicts(state.audit, state.adherence, copied)
+    why = _verdicts(state.audit, state.adherence, copied) + _undone(state)
     if state.failing:
         return f"to be drawn again: {why}"
     return f"all {state.attempts} attempts are spent: {why}" if state.quarantined and state.attempts > 1 else why
@@ -94,9 +95,16 @@ def next_step(state: PromptState, campaign: str) -> str:
         case CandidateState.QUARANTINED:
             return f"other settings or another prompt draw it again; after a look, `{let_through}` lets it through"
         case CandidateState.REJECTED:
-            return f"nothing, unless the decision was wrong: `{let_through}` takes it back"
+            return f"nothing, unless the decision was wrong: `{let_through}` and `--lift` takes it back"
         case _:
             return f"`twig run --campaign {campaign}` goes on with it"
+
+
+def _undone(state: PromptState) -> str:
+    """What became of waivers that do not let the candidate through."""
+    if state.decided.waiting:
+        return f"; let through by {' and '.join(people(state.decided.waiting))}, and more people have to agree"
+    return "".join(f"; the waiver by {waiver.who} lapsed: {reason}" for waiver, reason in state.decided.lapsed[-1:])
 
 
 def _verdicts(audit: Audit, adherence: Adherence, copied: Sequence[str]) -> str:

@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
+from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.survey import survey
 
-Event = Literal["withdrawn", "quarantined", "stuck", "died"]
+Event = Literal["withdrawn", "quarantined", "lapsed", "stuck", "died"]
 TITLES: dict[Event, str] = {
     "withdrawn": "published images no longer comply and were withdrawn",
     "quarantined": "prompts spent all their attempts and are quarantined",
+    "lapsed": "waivers lapsed, so that the verdicts decide again",
     "stuck": "needs a run, and runs change nothing",
     "died": "a run died",
 }
@@ -58,6 +60,16 @@ def quarantines(session: Session, campaign: str, rules: Rules) -> list[Notice]:
         select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
     )
     return _by_batch("quarantined", [(batch, f"image {key}", text) for key, batch, text in rows])
+
+
+def lapses(session: Session, campaign: str, rules: Rules) -> list[Notice]:
+    """Waivers that let an image through and hold no longer although nobody took them back, by batch."""
+    lapsed = [(made.review, made.lapsed) for made in history(session, campaign, rules) if made.lapsed]
+    rows = []
+    for review, why in lapsed:
+        prompt = review.audit.image.prompt
+        rows.append((prompt.batch_key, f"review {review.id}: {why}", f"{prompt.text}: given by {review.who}; {why}"))
+    return _by_batch("lapsed", rows)
 
 
 def _by_batch(event: Event, rows: Iterable[tuple[str, str, str]]) -> list[Notice]:
@@ -121,7 +133,7 @@ def record(session: Session, notification_id: int, outcomes: Mapping[str, str | 
 def title(row: Notification) -> str:
     """The notification in one line."""
     event = TITLES[row.event]  # type: ignore[index]
-    count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined") else ""
+    count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined", "lapsed") else ""
     return f"twig-assets, {row.campaign}: {row.subject}: {count}{event}"
 
 

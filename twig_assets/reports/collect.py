@@ -14,11 +14,13 @@ from twig_assets.campaign.rules_in_force import Rules, calibration_source
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Image, Prompt, Reference, Release, utc_now
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.decision_history import Made, history
 from twig_assets.compliance.state import CandidateState, ReleaseTerms, release_terms, why_not
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
     Counts,
+    DecisionLine,
     Figure,
     JudgeLine,
     LedgerHead,
@@ -85,6 +87,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         released=released,
         prompts=lines,
         concepts=_concepts(session, campaign.name),
+        decisions=[_decision_line(made) for made in history(session, campaign.name, rows.rules)],
         ledger=_ledger_head(session),
     )
 
@@ -209,6 +212,21 @@ def _model_line(session: Session, images: Iterable[Image]) -> ModelLine | None:
 def _ledger_head(session: Session) -> LedgerHead | None:
     newest = head(session.connection())
     return LedgerHead(sequence=newest.sequence, sha256=newest.sha256) if newest else None
+
+
+def _decision_line(made: Made) -> DecisionLine:
+    review, audit = made.review, made.review.audit
+    return DecisionLine(
+        made_at=review.created_at,
+        who=review.who,
+        decision=review.decision,
+        why=review.why,
+        prompt=made.prompt,
+        image_sha256=audit.image.sha256,
+        verdict=f"{audit.verdict}: {'; '.join(audit.reasons)}",
+        standing=made.standing,
+        lapsed=made.lapsed is not None,
+    )
 
 
 def _concepts(session: Session, campaign: str) -> list[ConceptLine]:

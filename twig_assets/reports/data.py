@@ -98,6 +98,32 @@ class RerunLine(_Part):
     changed: list[str]
 
 
+class DecisionLine(_Part):
+    """A person's decision.
+
+    Attributes:
+        made_at: When.
+        who: Who.
+        decision: `waive`, `reject` or `lift`.
+        why: The reason given.
+        prompt: The image's prompt.
+        image_sha256: The image.
+        verdict: Of the audit that it was made beside, with its reasons.
+        standing: What it comes to today.
+        lapsed: Whether it is a waiver that lapsed.
+    """
+
+    made_at: datetime
+    who: str
+    decision: str
+    why: str
+    prompt: str
+    image_sha256: str
+    verdict: str
+    standing: str
+    lapsed: bool = False
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -386,6 +412,7 @@ class ReportData(_Part):
     released: list[Released]
     prompts: list[PromptLine]
     concepts: list[ConceptLine]
+    decisions: list[DecisionLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None
     since: Since | None = None
@@ -400,6 +427,6 @@ class ReportData(_Part):
         )
 
     @property
-    def waived(self) -> list[tuple[str, Scored]]:
-        """Prompt and image of every waiver that holds."""
-        return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]
+    def lapsed(self) -> list[DecisionLine]:
+        """The waivers that let an image through once and hold no longer, although nobody took them back."""
+        return [line for line in self.decisions if line.lapsed]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.reports import collect, render
+from twig_assets.reports.data import DecisionLine
 from twig_assets.reports.render import bars, turn
 
 VOID = {"meta", "img", "br"}
@@ -126,6 +128,29 @@ def test_an_image_says_what_it_was_asked_for_and_what_it_is_taken_for(filler: Fi
     html = page(filler, tmp_path / "report.html")
     assert "asked for owl, taken for red apple: -0.200 &lt; +0.140" in html.replace("<", "&lt;")
     assert "--campaign demo --who WHO --why WHY</code>" in html
+
+
+def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler: Filler, tmp_path: Path) -> None:
+    line = DecisionLine(
+        made_at=datetime(2026, 5, 1, tzinfo=UTC),
+        who="Ada <b>",
+        decision="waive",
+        why="licensed",
+        prompt="an owl",
+        image_sha256="ab" * 32,
+        verdict="fail: near",
+        standing="lapsed: the policy has changed since",
+        lapsed=True,
+    )
+    fill(filler)
+    data = collect(filler.session, filler.campaign, filler.store)
+    decisions = [line, line.model_copy(update={"lapsed": False})]
+    render(data.model_copy(update={"decisions": decisions}), tmp_path / "report.html")
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<b>1 waiver lapsed.</b>" in written
+    assert written.count("Ada &lt;b&gt;") == 2
+    assert "lapsed: the policy has changed since" in written
+    assert Checker(written).open == []
 
 
 def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:

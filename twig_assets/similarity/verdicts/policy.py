@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.adherence import AdherenceSettings
+from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -29,6 +30,12 @@ _HASHED_WHEN_NONE = {
     "clip",
 }
 """The fields of the first policies. A field that came later counts only where it is set, so that old hashes stay."""
+
+_PARTS: dict[str, Any] = {
+    "adherence": (AdherenceSettings, AdherenceSettings()),
+    "decisions": (DecisionSettings, DecisionSettings()),
+}
+"""What stands in a policy's file beside its fields: name -> type and default."""
 
 
 class PolicyError(ValueError):
@@ -128,12 +135,12 @@ def _extended(fields: tuple[PolicyField, ...]) -> type[Policy]:
 
 
 def read_policy(path: Path) -> Policy:
-    """Read a `policy.yaml`; fields that are left out take their defaults. Its part `adherence` is no part of this.
+    """Read a `policy.yaml`; fields that are left out take their defaults. Its further parts are no part of this.
 
     Raises:
         PolicyError: With every problem, each as `file:line: field: what is wrong, what to do`.
     """
-    return policy_model().model_validate(_read_file(path).model_dump(exclude={"adherence"}))
+    return policy_model().model_validate(_read_file(path).model_dump(exclude=set(_PARTS)))
 
 
 def read_adherence(path: Path) -> AdherenceSettings:
@@ -143,6 +150,16 @@ def read_adherence(path: Path) -> AdherenceSettings:
         PolicyError: With every problem of the file.
     """
     settings: AdherenceSettings = _read_file(path).adherence  # type: ignore[attr-defined]
+    return settings
+
+
+def read_decisions(path: Path) -> DecisionSettings:
+    """Read the part `decisions` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: DecisionSettings = _read_file(path).decisions  # type: ignore[attr-defined]
     return settings
 
 
@@ -156,4 +173,4 @@ def _read_file(path: Path) -> Policy:
 @cache
 def _whole(policy: type[Policy]) -> type[Policy]:
     """A policy with what stands beside it in its file and is no part of its hash."""
-    return create_model("PolicyFile", __base__=policy, adherence=(AdherenceSettings, AdherenceSettings()))
+    return create_model("PolicyFile", __base__=policy, **_PARTS)
