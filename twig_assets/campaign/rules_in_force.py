@@ -33,6 +33,7 @@ class Rules:
         threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
+        lost_attempts: How many images that pass may fail to show their prompt before no other attempt is due.
     """
 
     model_sha256: str
@@ -45,6 +46,7 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
+    lost_attempts: int = 2
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -80,6 +82,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
+        lost_attempts=adherence.lost_attempts,
     )
 
 

@@ -135,7 +135,7 @@ def prompt_state(
         rules: The rules in force.
     """
     standings = [verdicts.standing(image, release) for image in images]
-    best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+    best, state = state_under(rules, standings)
     candidate = next((image for image in images if best and image.id == best.image_id), None)
     audit = verdicts.audits.get(candidate.id) if candidate else None
     return PromptState(
@@ -147,6 +147,16 @@ def prompt_state(
         verdicts.reviews.get(audit.id) if audit else None,
         release,
         attempts=max((image.attempt for image in images), default=-1) + 1,
+    )
+
+
+def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing | None, CandidateState]:
+    """A prompt's candidate and its state under rules, see `candidate_state`."""
+    return candidate_state(
+        standings,
+        cannot_tell=rules.cannot_tell,
+        max_attempts=rules.max_attempts,
+        lost_attempts=rules.lost_attempts,
     )
 
 
@@ -164,7 +174,7 @@ def counting(rules: Rules) -> ColumnElement[bool]:
 def published_state(image: Image, verdicts: Verdicts, release: Release, rules: Rules) -> CandidateState:
     """The state of a published image by itself, whatever other images its prompt has."""
     standing = [verdicts.standing(image, release)]
-    return candidate_state(standing, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)[1]
+    return state_under(rules, standing)[1]
 
 
 def image_state(session: Session, image: Image, rules: Rules) -> CandidateState | None:

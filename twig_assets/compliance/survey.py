@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import counting, judged_in_force
+from twig_assets.compliance.candidates import counting, judged_in_force, state_under
 from twig_assets.compliance.decisions import standing_decisions
-from twig_assets.compliance.state import CandidateState, Standing, candidate_state, why_not
+from twig_assets.compliance.state import CandidateState, Standing, why_not
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Survey:
         unjudged: Published images and candidates that lack a verdict in force, on their similarity or their adherence.
         failing: Candidates of prompts for which another attempt is due.
         quarantined: Candidates of prompts all of whose images failed, with no attempt left.
+        waiting: Candidates that a person has to decide about.
         releasable: Candidates that may be published and are not.
         offending: Published images that may not be: release id, batch, and why.
         attempts: The highest attempt of a prompt for which another is due, by batch.
@@ -35,6 +36,7 @@ class Survey:
     unjudged: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     failing: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     quarantined: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     releasable: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     offending: list[tuple[int, str, str]] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -63,7 +65,7 @@ def _survey_published(
     for release_id, prompt_id, batch, *judged in session.execute(_published(campaign, rules)):
         standing = _standing(judged, decisions, published=True)
         published[prompt_id] = standing.image_id
-        _, state = candidate_state([standing], cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+        _, state = state_under(rules, [standing])
         if state == CandidateState.UNAUDITED:
             result.unjudged[batch].append(standing.image_id)
         elif not state.may_be_published:
@@ -83,13 +85,14 @@ def _survey_candidates(
         CandidateState.UNAUDITED: result.unjudged,
         CandidateState.FAILED: result.failing,
         CandidateState.QUARANTINED: result.quarantined,
+        CandidateState.REVIEW: result.waiting,
         CandidateState.RELEASABLE: result.releasable,
     }
     rows = session.execute(_candidates(campaign, rules))
     for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
         released = published.get(prompt_id)
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
-        best, state = candidate_state(standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts)
+        best, state = state_under(rules, standings)
         if best is None:
             continue
         if state == CandidateState.FAILED:
