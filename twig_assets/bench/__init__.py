@@ -18,6 +18,7 @@ MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
     "campaign": "twig_assets.bench.campaigns.campaign",
     "detectors": "twig_assets.bench.audit.detectors",
+    "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",
     "model-zoo": "twig_assets.bench.models.model_zoo",
     "moves": "twig_assets.bench.models.moves",

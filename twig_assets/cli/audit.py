@@ -27,6 +27,9 @@ def audit(
     ),
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compare; the cores by default. The results are the same.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
@@ -41,14 +44,24 @@ def audit(
     """
     from twig_assets.folder_audit import audit_folder
     from twig_assets.settings.corpus import CorpusSettings
+    from twig_assets.settings.engines import EngineSettings
     from twig_assets.similarity import Policy, read_corpus_settings, read_policy
 
     rules = read_policy(policy) if policy else Policy()
     corpus = read_corpus_settings(policy) if policy else CorpusSettings()
     follow_links = follow_links or corpus.follow_links
+    engine = EngineSettings(workers=workers)
     with interruptible("What was compared"):
         outcome = audit_folder(
-            images, references, rules, out, sample=sample, shown=gallery, follow_links=follow_links, bars=True
+            images,
+            references,
+            rules,
+            out,
+            sample=sample,
+            shown=gallery,
+            follow_links=follow_links,
+            bars=True,
+            engine=engine,
         )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")

@@ -7,20 +7,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from twig_assets.engines import opened_engine
 from twig_assets.files import write_whole
-from twig_assets.folder_audit.compare import compare
+from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.descriptions import describe_works
 from twig_assets.folder_audit.gallery import About, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
-from twig_assets.folder_audit.planted import planted, recall, sampled
-from twig_assets.folder_audit.progress import Bar, Comparing
+from twig_assets.folder_audit.planted import self_check
+from twig_assets.folder_audit.progress import Bar, CompareBars
 from twig_assets.folder_audit.summary import summarize
 from twig_assets.folder_audit.tables import write_tables
 from twig_assets.folder_audit.verdicts import Judged, judge
 from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
+from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
 from twig_assets.similarity.corpus.files import shown as shown_name
+
+IN_PROCESS = EngineSettings(workers=1)
 
 
 class FolderAuditError(ValueError):
@@ -54,6 +59,7 @@ def audit_folder(
     shown: int = 200,
     follow_links: bool = False,
     bars: bool = False,
+    engine: EngineSettings = IN_PROCESS,
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -67,6 +73,7 @@ def audit_folder(
         shown: How many images, the worst first, the gallery shows.
         follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
+        engine: Where it is computed; the output has the same bytes whatever is chosen.
 
     Raises:
         FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
@@ -78,18 +85,19 @@ def audit_folder(
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
             corpus = prepare_corpus(references, work, bar.reach, follow_links)
-        with Bar("reading images", "files", bars) as bar, Comparing("images", bars) as progress:
-            judged = judge(files, corpus, policy, work, bar.reach, progress)
-        with Comparing("corpus against itself", bars) as progress:
-            baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
-        copies = planted(corpus, sample)
-        with Comparing("planted copies", bars) as progress:
-            results = compare([copy.query for copy in copies], corpus, policy, work, progress)
+        with opened_engine(engine) as opened:
+            by = Comparing(corpus, policy, work, opened)
+            with Bar("describing references", "views", bars) as bar:
+                describe_works(corpus, policy, work, opened, bar.reach)
+            with Bar("reading images", "files", bars) as bar, CompareBars("images", bars) as progress:
+                judged = judge(files, by, bar.reach, progress)
+            with CompareBars("self-check, once for a corpus", bars) as progress:
+                baseline, found = self_check(by, sample, progress)
     waivers = read_waivers(out)
     let_through = {
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
     }
-    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let_through)
+    summary = summarize(judged, hidden, corpus, policy, baseline, found, let_through)
     about = About(shown_name(images), shown_name(references), policy, datetime.now(UTC))
     try:
         write_tables(judged, corpus, policy, waivers, out)
