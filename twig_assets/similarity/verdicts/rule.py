@@ -24,7 +24,7 @@ BORNE_OUT_BY = {"ssim": "iw_ssim", "masked_ssim": "masked_iw_ssim"}
 """Score of structural similarity -> the one that must bear it out."""
 BEARS_OUT = "iw_ssim_threshold"
 _SHARED = ("iw_ssim", "masked_iw_ssim", "aligned_iw_ssim")
-_PASSED_BY_AT_MOST = 3.0
+_PASSED_BY_AT_MOST = 2.0
 
 CERTAIN = 0.999
 """SSIM from which on two pictures are the same to the eye, whatever information they hold. Two specks on a white sheet,
@@ -182,7 +182,8 @@ class Weight(NamedTuple):
     Attributes:
         verdict: Place of the verdict that the image would have for this work alone, the most severe highest.
         agreeing: How many thresholds were reached, those of SSIM where it is borne out.
-        strength: By how much detectors passed their thresholds: the sum of score to threshold, 3 at most each.
+        strength: By how much detectors passed their thresholds: the sum of score to threshold, 2 at most each,
+            to a tenth.
         information: What both have in common by SSIM weighted by information, whole, in the mask or aligned, -1 to 1.
     """
 
@@ -202,7 +203,7 @@ def weight(scores: Scores, thresholds: Thresholds) -> Weight:
     return Weight(
         verdict=-severity(verdict),
         agreeing=len(reached) + by_structure.count("fail"),
-        strength=sum(_passed_by(found) for found in reached),
+        strength=round(sum(_passed_by(found) for found in reached), 1),
         information=max(shared, default=-1.0),
     )
 
