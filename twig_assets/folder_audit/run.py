@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
-from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.gallery import About, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
 from twig_assets.folder_audit.planted import self_check
 from twig_assets.folder_audit.progress import Bar, CompareBars
@@ -22,6 +23,7 @@ from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
+from twig_assets.similarity.corpus.files import shown as shown_name
 
 IN_PROCESS = EngineSettings(workers=1)
 
@@ -96,10 +98,11 @@ def audit_folder(
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
     }
     summary = summarize(judged, hidden, corpus, policy, baseline, found, let_through)
+    about = About(shown_name(images), shown_name(references), policy, datetime.now(UTC))
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown, about)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)
