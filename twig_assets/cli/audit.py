@@ -34,6 +34,9 @@ def audit(
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Audit a folder of images without a campaign.
 
@@ -46,7 +49,17 @@ def audit(
     rules = read_policy(policy) if policy else Policy()
     engine = EngineSettings(workers=workers)
     with interruptible("What was compared"):
-        outcome = audit_folder(images, references, rules, out, sample=sample, shown=gallery, bars=True, engine=engine)
+        outcome = audit_folder(
+            images,
+            references,
+            rules,
+            out,
+            sample=sample,
+            shown=gallery,
+            follow_links=follow_links,
+            bars=True,
+            engine=engine,
+        )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
     highest = outcome.summary["ssim"]["maximum"]
@@ -85,6 +98,9 @@ def calibrate(
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let thresholds become looser than those of the policy to start from.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies.
 
@@ -96,7 +112,16 @@ def calibrate(
     rules = read_policy(policy) if policy else Policy()
     with interruptible("What was compared"):
         proposed = calibrate_folder(
-            images, references, rules, out, false_alarms=rate, copies=copies, loosen=loosen, like=like, bars=True
+            images,
+            references,
+            rules,
+            out,
+            false_alarms=rate,
+            copies=copies,
+            loosen=loosen,
+            like=like,
+            follow_links=follow_links,
+            bars=True,
         )
     calibration = proposed.calibration
     table = Table("score", "fails from", "false alarms", "copies found")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import segmenter_name
-from twig_assets.campaign.unread_works import found_unread, unread_works
+from twig_assets.campaign.unread_works import found_unread, read_works, unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Mask, Prompt, Reference
@@ -30,7 +30,6 @@ from twig_assets.similarity import (
     opened_sources,
     planted_recall,
     read_policy,
-    read_references,
 )
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.views import first_views
@@ -209,7 +208,7 @@ def _scoring(
 
 def _corpus_images(campaign: Campaign, catalog: Catalog, corpus: CorpusVersion) -> list[ReferenceImage]:
     """The views of the works of a corpus version from the campaign's folder, in order of file."""
-    references, unreadable = read_references(campaign.references_folder)
+    references, unreadable = read_works(campaign)
     with catalog.session() as session:
         known = {(work.file, work.sha256) for work in unread_works(session, campaign)}
     left_out = {(work.file, work.sha256) for work in found_unread(unreadable, campaign.references_folder)}

@@ -8,7 +8,7 @@ from typing import Any
 from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
-from twig_assets.folder_audit.pictures import Pictures, pictures
+from twig_assets.folder_audit.pictures import Pictures
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.similarity import SEVERITY, limits
@@ -39,23 +39,23 @@ class Bar:
 
 def write_gallery(
     judged: Sequence[Judged],
+    drawn: Sequence[Pictures],
     waived: dict[str, list[Waiver]],
     summary: dict[str, Any],
     corpus: Corpus,
     baseline: Sequence[Result],
     path: Path,
-    shown: int,
 ) -> None:
     """Write the page; it appears whole or not at all.
 
     Args:
         judged: Every file with its verdict.
+        drawn: The pictures of the images that it shows, in the order of `most_severe`.
         waived: Name of a file -> the decisions that let it through.
         summary: The figures that `summarize` gives.
         corpus: The works that the images were compared with.
         baseline: Results of works of the corpus against the rest of it.
         path: Where the page goes.
-        shown: How many images it shows at most.
 
     Raises:
         OSError: If it cannot be written.
@@ -65,8 +65,7 @@ def write_gallery(
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda image: image.order)
-    cards = [_card(image, corpus) for image in worst[:shown]]
+    cards = [_card(image, of_image, corpus) for image, of_image in zip(most_severe(judged), drawn, strict=False)]
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
         cards=cards,
@@ -78,6 +77,11 @@ def write_gallery(
         waived=waived,
     )
     write_whole(path, page)
+
+
+def most_severe(judged: Sequence[Judged]) -> list[Judged]:
+    """The images in the order of the page."""
+    return sorted(judged, key=lambda image: image.order)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
@@ -107,6 +111,6 @@ def _step(score: float) -> int:
     return min(BINS - 1, max(0, int(score * BINS)))
 
 
-def _card(image: Judged, corpus: Corpus) -> Card:
+def _card(image: Judged, of_image: Pictures, corpus: Corpus) -> Card:
     nearest = image.result["nearest"]
-    return Card(image, pictures(image, corpus), corpus.works[nearest] if nearest else None)
+    return Card(image, of_image, corpus.works[nearest] if nearest else None)

@@ -11,8 +11,9 @@ from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
-from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.gallery import most_severe, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
+from twig_assets.folder_audit.kept_pictures import drawn
 from twig_assets.folder_audit.planted import self_check
 from twig_assets.folder_audit.progress import Bar, CompareBars
 from twig_assets.folder_audit.summary import summarize
@@ -55,6 +56,7 @@ def audit_folder(
     *,
     sample: int = 18,
     shown: int = 200,
+    follow_links: bool = False,
     bars: bool = False,
     engine: EngineSettings = IN_PROCESS,
 ) -> Outcome:
@@ -68,6 +70,7 @@ def audit_folder(
         sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
             many copies of works are planted, to see how many are found.
         shown: How many images, the worst first, the gallery shows.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
         engine: Where it is computed; the output has the same bytes whatever is chosen.
 
@@ -77,10 +80,10 @@ def audit_folder(
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
     """
-    files, hidden = files_to_audit(images, references, out)
+    files, hidden = files_to_audit(images, references, out, follow_links)
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
         with opened_engine(engine) as opened:
             by = Comparing(corpus, policy, work, opened)
             with Bar("describing references", "views", bars) as bar:
@@ -89,6 +92,8 @@ def audit_folder(
                 judged = judge(files, by, bar.reach, progress)
             with CompareBars("self-check, once for a corpus", bars) as progress:
                 baseline, found = self_check(by, sample, progress)
+            with Bar("drawing the page", "images", bars) as bar:
+                cards = drawn(most_severe(judged)[:shown], by, bar.reach)
     waivers = read_waivers(out)
     let_through = {
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
@@ -97,13 +102,15 @@ def audit_folder(
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, cards, let_through, summary, corpus, baseline, out / "gallery.html")
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)
 
 
-def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+def files_to_audit(
+    images: Path, references: Path, out: Path, follow_links: bool = False
+) -> tuple[list[ImageFile], list[str]]:
     """The files to audit and the names of hidden ones.
 
     Raises:
@@ -113,7 +120,7 @@ def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[Imag
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise FolderAuditError(f"{out}: lies within {folder}, which is read; choose another --out")
     try:
-        files, hidden = image_files(images)
+        files, hidden = image_files(images, follow_links)
     except OSError as error:
         raise FolderAuditError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
     if not files:
