@@ -14,7 +14,7 @@ from markupsafe import Markup
 from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
-from twig_assets.folder_audit.pictures import Pictures, pictures
+from twig_assets.folder_audit.pictures import Pictures
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.what_if import scores_of
@@ -63,24 +63,24 @@ class Bar:
 
 def write_gallery(
     judged: Sequence[Judged],
+    drawn: Sequence[Pictures],
     waived: dict[str, list[Waiver]],
     summary: dict[str, Any],
     corpus: Corpus,
     baseline: Sequence[Result],
     path: Path,
-    shown: int,
     about: About,
 ) -> None:
     """Write the page; it appears whole or not at all.
 
     Args:
         judged: Every file with its verdict.
+        drawn: The pictures of the images that it shows, in the order of `most_severe`.
         waived: Name of a file -> the decisions that let it through.
         summary: The figures that `summarize` gives.
         corpus: The works that the images were compared with.
         baseline: Results of works of the corpus against the rest of it.
         path: Where the page goes.
-        shown: How many images it shows at most.
         about: What it says of the audit itself.
 
     Raises:
@@ -91,8 +91,8 @@ def write_gallery(
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda image: image.order)
-    cards = [_card(image, corpus) for image in worst[:shown]]
+    worst = most_severe(judged)
+    cards = [_card(image, of_image, corpus) for image, of_image in zip(worst, drawn, strict=False)]
     policy = about.policy
     script = (Path(__file__).parent / "gallery.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -105,7 +105,7 @@ def write_gallery(
         detectors=detectors(),
         works=corpus.works,
         waived=waived,
-        data=scores_of(worst, worst[:shown], policy),
+        data=scores_of(worst, worst[: len(cards)], policy),
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=f"sha256-{digest}",
         policy_words=in_words(policy),
@@ -115,6 +115,11 @@ def write_gallery(
         references_folder=about.references,
     )
     write_whole(path, page)
+
+
+def most_severe(judged: Sequence[Judged]) -> list[Judged]:
+    """The images in the order of the page."""
+    return sorted(judged, key=lambda image: image.order)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
@@ -158,6 +163,6 @@ def _step(score: float) -> int:
     return min(BINS - 1, max(0, int(score * BINS)))
 
 
-def _card(image: Judged, corpus: Corpus) -> Card:
+def _card(image: Judged, of_image: Pictures, corpus: Corpus) -> Card:
     nearest = image.nearest_match
-    return Card(image, pictures(image, corpus), corpus.works[nearest["reference_sha256"]] if nearest else None)
+    return Card(image, of_image, corpus.works[nearest["reference_sha256"]] if nearest else None)
