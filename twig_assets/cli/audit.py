@@ -47,6 +47,9 @@ def audit(
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Audit a folder of images without a campaign.
 
@@ -67,6 +70,7 @@ def audit(
             brought(str(out), settings)[0],
             sample=sample,
             shown=gallery,
+            follow_links=follow_links,
             bars=True,
             engine=settings,
             copies=image_copies + work_copies,
@@ -109,6 +113,9 @@ def calibrate(
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let thresholds become looser than those of the policy to start from.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies.
 
@@ -120,7 +127,16 @@ def calibrate(
     rules = read_policy(policy) if policy else Policy()
     with interruptible("What was compared"):
         proposed = calibrate_folder(
-            images, references, rules, out, false_alarms=rate, copies=copies, loosen=loosen, like=like, bars=True
+            images,
+            references,
+            rules,
+            out,
+            false_alarms=rate,
+            copies=copies,
+            loosen=loosen,
+            like=like,
+            follow_links=follow_links,
+            bars=True,
         )
     calibration = proposed.calibration
     table = Table("score", "fails from", "false alarms", "copies found")

@@ -40,6 +40,7 @@ class ScoringSettings:
         works: The folder of works.
         members: Hashes of the works of the corpus in force, in order.
         left_out: Names and hashes of the files there that nothing is compared with, in order; see `found_unread`.
+        follow_links: Whether links are followed that lead out of the folder.
         policy: The policy in force.
         artifacts: Folder or fsspec URL of the store that holds images and masks.
     """
@@ -47,6 +48,7 @@ class ScoringSettings:
     works: Path
     members: tuple[str, ...]
     left_out: tuple[tuple[str, str | None], ...]
+    follow_links: bool
     policy: Policy
     artifacts: str
 
@@ -157,7 +159,7 @@ def recall(scoring: Scoring, pictures: Sequence[Picture]) -> PlantedRecall:
 
 def _corpus_images(settings: ScoringSettings) -> list[ReferenceImage]:
     """The views of the works of the corpus in force, in order of file."""
-    references, unreadable = read_references(settings.works)
+    references, unreadable = read_references(settings.works, settings.follow_links)
     left_out = {(work.file, work.sha256) for work in found_unread(unreadable, settings.works)}
     members = {reference.sha256 for reference in references}
     if members != set(settings.members) or left_out != set(settings.left_out):

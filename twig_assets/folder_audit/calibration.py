@@ -62,6 +62,7 @@ def calibrate_folder(
     copies: int = 72,
     loosen: bool = False,
     like: Path | None = None,
+    follow_links: bool = False,
     bars: bool = False,
 ) -> Proposed:
     """Propose a policy; writes `policy.yaml` and `calibration.html`, and goes on where an earlier run stopped.
@@ -75,6 +76,7 @@ def calibrate_folder(
         copies: How many copies of works to plant, to see what the thresholds find.
         loosen: Whether a threshold may become looser than it is in `policy`.
         like: A folder of images that are to be audited, to see whether the clean ones are like them.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
 
     Raises:
@@ -83,11 +85,11 @@ def calibrate_folder(
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
     """
-    files, _ = files_to_audit(images, references, out)
-    audited, _ = files_to_audit(like, references, out) if like else ([], [])
+    files, _ = files_to_audit(images, references, out, follow_links)
+    audited, _ = files_to_audit(like, references, out, follow_links) if like else ([], [])
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
         with opened_engine(IN_PROCESS) as opened:
             by = Comparing(corpus, policy, work, opened)
             with Bar("describing references", "views", bars) as bar:

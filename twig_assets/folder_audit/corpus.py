@@ -133,7 +133,7 @@ class Corpus:
             self._kept.move_to_end(view.key)
             return self._kept[view.key]
         work = self.works[view.sha256]
-        content = read_file(work.file.path)
+        content = _content(work)
         if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
         pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
@@ -158,19 +158,22 @@ class Corpus:
         return [work.views[i] for i in drawings(codes)]
 
 
-def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:
+def prepare_corpus(
+    folder: Path, work: WorkFolder, step: Callable[[int, int], None], follow_links: bool = False
+) -> Corpus:
     """Read the works that are new, squeeze them to SIDE x SIDE pixels (Lanczos), and withdraw those that are gone.
 
     Args:
         folder: Where they are.
         work: Where they are kept squeezed.
         step: Called with the number of files read and of all.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         CorpusError: If `references.csv` cannot be used.
         EmptyCorpusError: If no work could be read.
     """
-    files = corpus_files(folder)
+    files = corpus_files(folder, follow_links)
     first: dict[str, CorpusFile] = {}
     not_compared: list[NotCompared] = []
     known = set(work.references())
@@ -190,6 +193,13 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
     stored = work.references()
     works = {s: Work(file, shown(file.path.relative_to(folder)), stored[s]) for s, file in first.items()}
     return Corpus(works, not_compared)
+
+
+def _content(work: Work) -> bytes:
+    try:
+        return read_file(work.file.path)
+    except DecodeError as error:
+        raise WorkError(f"{work.name}: {error}, and run the same command again") from error
 
 
 class _DuplicateError(ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.folder_audit.work import WorkError
-from twig_assets.similarity.corpus.decode import decode_views, read_file
+from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file
 from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.detectors.copies import transformed
 
@@ -61,7 +61,10 @@ class ViewOfFile:
 
     def pixels(self, corpus: Corpus) -> np.ndarray:
         """See `Picture`."""
-        content = read_file(self.path)
+        try:
+            content = read_file(self.path)
+        except DecodeError as error:
+            raise WorkError(f"{self.name}: {error}, and run the same command again") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise WorkError(f"{self.name}: has changed since the run began; run the same command again")
         views = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE)).views

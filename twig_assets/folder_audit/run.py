@@ -55,6 +55,7 @@ def audit_folder(
     *,
     sample: int = 18,
     shown: int = 200,
+    follow_links: bool = False,
     bars: bool = False,
     engine: EngineSettings = IN_PROCESS,
     copies: tuple[Copy, ...] = (),
@@ -69,6 +70,7 @@ def audit_folder(
         sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
             many copies of works are planted, to see how many are found.
         shown: How many images, the worst first, the gallery shows.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
         engine: Where it is computed; the output has the same bytes whatever is chosen. What is named here as a folder
             has to be at the same place for all workers.
@@ -80,10 +82,10 @@ def audit_folder(
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
     """
-    files, hidden = files_to_audit(images, references, out)
+    files, hidden = files_to_audit(images, references, out, follow_links)
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
         with opened_engine(engine) as opened:
             by = Comparing(corpus, policy, work, opened, copies)
             with Bar("describing references", "views", bars) as bar:
@@ -106,7 +108,9 @@ def audit_folder(
     return Outcome(judged, let_through, summary, out)
 
 
-def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+def files_to_audit(
+    images: Path, references: Path, out: Path, follow_links: bool = False
+) -> tuple[list[ImageFile], list[str]]:
     """The files to audit and the names of hidden ones.
 
     Raises:
@@ -116,7 +120,7 @@ def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[Imag
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise FolderAuditError(f"{out}: lies within {folder}, which is read; choose another --out")
     try:
-        files, hidden = image_files(images)
+        files, hidden = image_files(images, follow_links)
     except OSError as error:
         raise FolderAuditError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
     if not files:

@@ -12,7 +12,7 @@ SCORING = "3"
 
 def library_versions() -> dict[str, str]:
     """Name -> version of the installed libraries that scores and verdicts depend on, and of the scoring itself."""
-    return {"scoring": SCORING, **_installed()}
+    return {"scoring": SCORING, **_installed(), **packaged_versions()}
 
 
 @cache

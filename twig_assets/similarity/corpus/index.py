@@ -16,10 +16,11 @@ from twig_assets.similarity.corpus.described import (
 from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.corpus.search import EXACT_UP_TO, BinarySearch, CosineSearch, exact_cosine
 from twig_assets.similarity.corpus.views import drawings
-from twig_assets.similarity.detectors.alignment import Alignment, ImageFeatures
+from twig_assets.similarity.detectors.alignment import Alignment
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength, how_copied
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.hog import Hog
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.pdq import pdq
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
 from twig_assets.similarity.structural.resized import ResizedWorks

@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from twig_assets.similarity.detectors.alignment import Alignment, ImageFeatures, laid_on
+from twig_assets.similarity.detectors.alignment import Alignment, laid_on
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features, local_features, on_canvas
 
 Strength = Annotated[float, Field(gt=0)]

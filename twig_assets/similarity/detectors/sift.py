@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from twig_assets.similarity.detectors.alignment import ImageFeatures
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features, local_features
 
 SiftInliers = Annotated[int, Field(ge=3)]
