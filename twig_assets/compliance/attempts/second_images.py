@@ -31,8 +31,8 @@ from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.similarity import EmptyCorpusError, ReferenceImage
 from twig_assets.similarity.corpus.views import first_views
 
-# Attempt, reason of the rerun, evidence of a copy, and whether there is a shape to avoid.
-_Alike: TypeAlias = tuple[int, str, bool, bool]
+# Attempt, reason of the rerun, and whether there is a shape to avoid.
+_Alike: TypeAlias = tuple[int, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +126,12 @@ class _Drawing:
             on_figures=done.extend,
         )
         segmentations = segmenter.segmentations(seconds)
-        made_with = {
-            "works": [work.sha256 for work in near],
-            "avoided": chunk[0].masked,
-            "applied": _applied(chunk[0].rerun, settings),
-        }
-        self._keep(attempt, chunk, seconds, segmentations, [made_with | figures for figures in done])
+        alike = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        made_with = [
+            {**alike, "applied": _applied(due.rerun, settings), **figures}
+            for due, figures in zip(chunk, done, strict=True)
+        ]
+        self._keep(attempt, chunk, seconds, segmentations, made_with)
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
             for due, first, shape, second, segmentation in zip(
@@ -211,8 +211,8 @@ def _due(batch: Batch, rules: Rules, session: Session) -> dict[_Alike, list[_Due
                 f"prompt {prompt.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
             )
         due = _Due(prompt, first, mask, again.get(prompt.prompt.id))
-        rerun = (due.rerun.reason, due.rerun.evidence) if due.rerun else ("", False)
-        groups.setdefault((prompt.attempt, *rerun, due.masked), []).append(due)
+        reason = due.rerun.reason if due.rerun else ""
+        groups.setdefault((prompt.attempt, reason, due.masked), []).append(due)
     return groups
 
 
