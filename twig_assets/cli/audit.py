@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.cli.app import CampaignRoot, console, errors, interruptible, the_campaign
+from twig_assets.cli.app import (
+    Address,
+    CampaignRoot,
+    EngineOption,
+    Workers,
+    brought,
+    chosen_engine,
+    console,
+    errors,
+    interruptible,
+    the_campaign,
+)
 from twig_assets.settings.home import catalog_url
 
 if TYPE_CHECKING:
@@ -19,17 +30,19 @@ if TYPE_CHECKING:
 
 
 def audit(
-    images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
-    references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],
+    images: Annotated[str, typer.Argument(help="A folder of images, or one image; a path or an fsspec URL.")],
+    references: Annotated[
+        str, typer.Option(help="Folder of the protected works, perhaps with a references.csv; a path or an fsspec URL.")
+    ],
     policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(
         "audit"
     ),
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that compare; the cores by default. The results are the same.")
-    ] = None,
+    workers: Workers = None,
+    engine: EngineOption = "processes",
+    address: Address = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
@@ -44,24 +57,26 @@ def audit(
     """
     from twig_assets.folder_audit import audit_folder
     from twig_assets.settings.corpus import CorpusSettings
-    from twig_assets.settings.engines import EngineSettings
     from twig_assets.similarity import Policy, read_corpus_settings, read_policy
 
     rules = read_policy(policy) if policy else Policy()
     corpus = read_corpus_settings(policy) if policy else CorpusSettings()
     follow_links = follow_links or corpus.follow_links
-    engine = EngineSettings(workers=workers)
+    settings = chosen_engine(engine, workers, address)
     with interruptible("What was compared"):
+        image_folder, image_copies = brought(images, settings)
+        work_folder, work_copies = brought(references, settings)
         outcome = audit_folder(
-            images,
-            references,
+            image_folder,
+            work_folder,
             rules,
-            out,
+            brought(str(out), settings)[0],
             sample=sample,
             shown=gallery,
             follow_links=follow_links,
             bars=True,
-            engine=engine,
+            engine=settings,
+            copies=image_copies + work_copies,
         )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from twig_assets.engines import opened_engine
+from twig_assets.engines import Copy, opened_engine
 from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
@@ -61,6 +61,7 @@ def audit_folder(
     follow_links: bool = False,
     bars: bool = False,
     engine: EngineSettings = IN_PROCESS,
+    copies: tuple[Copy, ...] = (),
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -74,7 +75,9 @@ def audit_folder(
         shown: How many images, the worst first, the gallery shows.
         follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
-        engine: Where it is computed; the output has the same bytes whatever is chosen.
+        engine: Where it is computed; the output has the same bytes whatever is chosen. What is named here as a folder
+            has to be at the same place for all workers.
+        copies: What workers copy to their machine before: images and works that lie at a URL.
 
     Raises:
         FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
@@ -87,9 +90,9 @@ def audit_folder(
         with Bar("reading references", "files", bars) as bar:
             corpus = prepare_corpus(references, work, bar.reach, follow_links)
         with opened_engine(engine) as opened:
-            by = Comparing(corpus, policy, work, opened)
+            by = Comparing(corpus, policy, work, opened, copies)
             with Bar("describing references", "views", bars) as bar:
-                describe_works(corpus, policy, work, opened, bar.reach)
+                describe_works(corpus, policy, work, opened, bar.reach, copies)
             with Bar("reading images", "files", bars) as bar, CompareBars("images", bars) as progress:
                 judged = judge(files, by, bar.reach, progress)
             with CompareBars("self-check, once for a corpus", bars) as progress:
