@@ -16,7 +16,7 @@ from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.sketches import SCANNED_UP_TO, compared_with_all, nearest_vectors
 from twig_assets.similarity.index.writer import IndexWriter
 from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.structural.scan import informed_scan
+from twig_assets.similarity.structural.pair_scores import pair_scores
 from twig_assets.similarity.verdicts.policy import Policy
 
 QUERIES = 36
@@ -65,6 +65,7 @@ def index_recall(
     queries: int = QUERIES,
     compared: int = COMPARED,
     among: np.ndarray | None = None,
+    copied_from: np.ndarray | None = None,
 ) -> IndexRecall:
     """Measure what the search for candidates loses.
 
@@ -74,11 +75,12 @@ def index_recall(
         policy: Thresholds from which on a work counts as alike.
         queries: How many copies are made.
         compared: Views, beside the copied ones, that each copy is compared with.
-        among: int64, rows that may be copied and compared with; all by default.
+        among: int64, rows that may be compared with; all by default.
+        copied_from: int64, rows that may be copied; those of `among` by default.
     """
     rng = np.random.default_rng(_SEED)
     there = np.flatnonzero(~index.removed) if among is None else among
-    copied = rng.permutation(there)[np.arange(queries) % len(there)]
+    copied = _drawn(there if copied_from is None else copied_from, queries, rng)
     sample = np.unique(np.concatenate([copied, rng.permutation(there)[:compared]]))
     ground = index.picture(int(copied[-1])).pixels
     images = [
@@ -100,6 +102,11 @@ def index_recall(
         candidate_recall=float(np.mean(hits)) if hits else 1.0,
         vector_recall=_vector_recall(index, images),
     )
+
+
+def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows by lot, none twice before all were drawn."""
+    return rng.permutation(rows)[np.arange(count) % len(rows)]
 
 
 def _works(index: CorpusIndex, proposed: Sequence[Candidate]) -> set[bytes]:
@@ -124,12 +131,8 @@ def _scores(
 ) -> dict[str, np.ndarray]:
     """For each measure (images, rows): how alike they are, -inf where a threshold is not reached."""
     small = np.stack([image.small for image in images])
-    ssim, informed = np.full((2, len(images), len(rows)), -np.inf)
-    for part in informed_scan(small, list(index.pixels(rows)), np.zeros(small.shape[:3], bool), len(ORIENTATIONS), 1):
-        assert part.informed is not None
-        best = part.whole.argmax(axis=2)[..., None]
-        ssim[part.rows, part.columns] = np.take_along_axis(part.whole, best, 2)[..., 0]
-        informed[part.rows, part.columns] = np.take_along_axis(part.informed, best, 2)[..., 0]
+    pairs = pair_scores(small, list(index.pixels(rows)), masks=None, orientations=len(ORIENTATIONS), listed=1)
+    ssim, informed = pairs.whole, pairs.informed
     least = -1.0 if policy.iw_ssim_threshold is None else policy.iw_ssim_threshold - policy.review_margin
     near = (ssim >= policy.ssim_threshold - policy.review_margin) & (informed >= least)
     scores = {"ssim": np.where(near, ssim, -np.inf)}
