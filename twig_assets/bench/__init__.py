@@ -18,6 +18,7 @@ MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
     "campaign": "twig_assets.bench.campaigns.campaign",
     "detectors": "twig_assets.bench.audit.detectors",
+    "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",
     "index": "twig_assets.bench.audit.index",
     "model-zoo": "twig_assets.bench.models.model_zoo",

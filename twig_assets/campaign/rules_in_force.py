@@ -34,6 +34,7 @@ class Rules:
         threshold: From which margin on the judge takes an image to be as asked; None before it is calibrated.
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
+        lost_attempts: How many images that pass may fail to show their prompt before no other attempt is due.
         approvals: How many different people have to let an image through.
         unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
     """
@@ -48,6 +49,7 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
+    lost_attempts: int = 2
     approvals: int = 1
     unread: tuple[str, ...] = ()
 
@@ -68,7 +70,7 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
         NotMaterializedError: If `composed_model` has not been made from the edits of now.
         PolicyError: If the campaign's policy cannot be read.
     """
-    model = serving_model(session, campaign.name, campaign.checkpoint)
+    model = serving_model(session, campaign.name, campaign.model_name)
     return model, rules_under(session, campaign, model.sha256)
 
 
@@ -90,6 +92,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         threshold=_threshold(session, campaign, adherence, judge, model_sha256),
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
+        lost_attempts=adherence.lost_attempts,
         approvals=read_decisions(campaign.policy_file).approvals,
         unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )

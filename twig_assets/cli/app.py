@@ -1,6 +1,7 @@
 """The command `twig` itself: its consoles, the options that several commands share, and how errors are shown."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,14 +29,36 @@ CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds th
 
 
 def main() -> None:
-    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback."""
+    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback.
+
+    Whatever ends it, the exit status is not 1, by which `twig audit` says that an image fails.
+    """
     try:
         app()
-    except Exception as error:
-        if not type(error).__module__.startswith("twig_assets."):
-            raise
-        errors.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+    except MemoryError:
+        errors.print(
+            "[red]MemoryError[/]: there is not enough memory for this; close other programs or use a larger machine, "
+            "and run the same command again: it goes on where it stopped",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise SystemExit(2) from None
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            traceback.print_exc()
+        else:
+            errors.print(f"[red]{type(error).__name__}[/]: {escape(message)}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+def _message(error: Exception) -> str | None:
+    """What to say of an error; None of one that is a bug."""
+    if type(error).__module__.startswith("twig_assets."):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error) or "the system refused something"
+    return None
 
 
 @contextmanager

@@ -27,9 +27,15 @@ def audit(
     ),
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compare; the cores by default. The results are the same.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
     ] = False,
 ) -> None:
     """Audit a folder of images without a campaign.
@@ -37,11 +43,23 @@ def audit(
     Exit status 1 if an image fails, 2 if the audit could not be done, 3 if no image fails but a work was not compared.
     """
     from twig_assets.folder_audit import audit_folder
+    from twig_assets.settings.engines import EngineSettings
     from twig_assets.similarity import Policy, read_policy
 
     rules = read_policy(policy) if policy else Policy()
+    engine = EngineSettings(workers=workers)
     with interruptible("What was compared"):
-        outcome = audit_folder(images, references, rules, out, sample=sample, shown=gallery, bars=True)
+        outcome = audit_folder(
+            images,
+            references,
+            rules,
+            out,
+            sample=sample,
+            shown=gallery,
+            follow_links=follow_links,
+            bars=True,
+            engine=engine,
+        )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
     highest = outcome.summary["ssim"]["maximum"]
@@ -80,6 +98,9 @@ def calibrate(
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let thresholds become looser than those of the policy to start from.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies.
 
@@ -91,7 +112,16 @@ def calibrate(
     rules = read_policy(policy) if policy else Policy()
     with interruptible("What was compared"):
         proposed = calibrate_folder(
-            images, references, rules, out, false_alarms=rate, copies=copies, loosen=loosen, like=like, bars=True
+            images,
+            references,
+            rules,
+            out,
+            false_alarms=rate,
+            copies=copies,
+            loosen=loosen,
+            like=like,
+            follow_links=follow_links,
+            bars=True,
         )
     calibration = proposed.calibration
     table = Table("score", "fails from", "false alarms", "copies found")

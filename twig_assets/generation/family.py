@@ -29,13 +29,17 @@ class Capability(StrEnum):
     GUIDANCE = "classifier-free guidance"
     CROSS_ATTENTION = "cross-attention"
     POOLED_TEXT = "a pooled text embedding"
+    TEXT_ENTRIES = "linear layers by which text enters"
+    LORA = "LoRAs"
 
 
 _INSTEAD = {
-    Capability.GUIDANCE: "choose a strategy other than 'delay'",
+    Capability.GUIDANCE: "choose a strategy other than 'delay', and no negative prompt",
     Capability.CROSS_ATTENTION: "choose a strategy other than 'suppress' and 'relocate', and a mask source other than "
     "'bright_ending'",
     Capability.POOLED_TEXT: "edit the token embeddings alone",
+    Capability.TEXT_ENTRIES: "choose a method other than 'closed_form' and 'fast'",
+    Capability.LORA: "open the checkpoint without `loras:`",
 }
 
 

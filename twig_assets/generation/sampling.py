@@ -9,7 +9,7 @@ import torch
 
 from twig_assets.generation.conditioning import Conditioning
 from twig_assets.generation.family import Capability, ModelFamily
-from twig_assets.generation.schedulers import Parametrisation, parametrisation
+from twig_assets.generation.schedulers import Parametrisation, late, parametrisation
 from twig_assets.generation.steering import Prediction, SamplingHook, Step
 from twig_assets.settings.generation import GenerationSettings
 
@@ -82,7 +82,7 @@ def denoise(
         guidance: None draws without guidance.
         hooks: What changes the drawing, in this order at every step.
         generators: n generators on the CPU, for a scheduler that adds noise at its steps.
-        stop: After how many steps to stop; None goes on to the end.
+        stop: After how many steps, counted from noise alone, to stop; None goes on to the end.
         unconditional: What guidance starts from, n rows; the family's own when None.
         begin: What the noise is laid over, and from which step on it is taken away; None begins with noise alone.
 
@@ -103,21 +103,25 @@ def denoise(
         if unconditional is None:
             unconditional = family.unconditional(len(noise), (height, width))
         conditioning = Conditioning.joined([unconditional, conditioning])
-    latents, first = noise * scheduler.init_noise_sigma, 0
+    latents, timesteps = noise * getattr(scheduler, "init_noise_sigma", 1), scheduler.timesteps
     if begin and reading:
-        first = begin.index
-        signal, noisy = reading.levels(scheduler.timesteps[first])
-        latents = (signal * begin.clean.to(noise) + noisy * noise).to(noise.dtype)
+        timesteps = late(scheduler, begin.index)
+        latents = reading.noised(begin.clean.to(noise), noise, timesteps[0]).to(noise.dtype)
+    whole = len(scheduler.timesteps)
+    first = whole - len(timesteps)
+    last = None if stop is None else stop * getattr(scheduler, "order", 1) - first
     with ExitStack() as stack:
         for hook in hooks:
             stack.enter_context(hook.attached())
-        for index, timestep in enumerate(scheduler.timesteps[first:stop], first):
-            scale = guidance.scale_at(index, len(scheduler.timesteps))
-            step = Step(index, len(scheduler.timesteps), timestep, scale)
+        for index, timestep in enumerate(timesteps[:last], first):
+            scale = guidance.scale_at(index, whole)
+            step = Step(index, whole, timestep, scale)
             read = conditioning
             for hook in hooks:
                 read = hook.condition(step, read)
-            inputs = scheduler.scale_model_input(torch.cat([latents, latents]) if twice else latents, timestep)
+            inputs = torch.cat([latents, latents]) if twice else latents
+            if hasattr(scheduler, "scale_model_input"):
+                inputs = scheduler.scale_model_input(inputs, timestep)
             prediction = family.predict(inputs, timestep, read, scale)
             if twice:
                 without, prompted = prediction.chunk(2)
@@ -139,7 +143,7 @@ def _steered(
     hooks: Sequence[SamplingHook],
 ) -> torch.Tensor:
     """The prediction that amounts to the clean image as the hooks change it; the very same tensor if they do not."""
-    sample = latents.float()
+    sample = latents.float() * reading.scale(step.timestep)
     clean = reading.clean(prediction.float(), sample, step.timestep)
     if not torch.isfinite(clean).all():
         raise FloatingPointError(
@@ -175,6 +179,7 @@ def sample(
         uint8 array of shape (n, H, W, 3).
 
     Raises:
+        MissingCapabilityError: If there is a negative prompt and the model has no guidance.
         FloatingPointError: If the model produced NaN.
     """
     size = image_size(family, settings)
@@ -185,7 +190,14 @@ def sample(
         conditioning = prompts if isinstance(prompts, Conditioning) else family.encode(prompts, size)
     guidance = Guidance(settings.guidance_scale, settings.guidance_rescale, settings.guidance_from)
     start = own if noise is None else noise
-    latents = denoise(family, conditioning, start, settings.steps, guidance, hooks, generators)
+    unconditional = None
+    if settings.negative_prompt and settings.guidance_scale > 1:
+        family.require(Capability.GUIDANCE, "a negative prompt")
+        with torch.no_grad():
+            unconditional = family.encode([settings.negative_prompt] * len(seeds), size)
+    latents = denoise(
+        family, conditioning, start, settings.steps, guidance, hooks, generators, unconditional=unconditional
+    )
     images = family.images(latents, generators)
     if not torch.isfinite(images).all():
         named = "an embedding" if isinstance(prompts, Conditioning) else list(prompts)

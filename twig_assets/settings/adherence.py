@@ -12,6 +12,9 @@ class AdherenceSettings(BaseModel):
             these would have been drawn again, and 56 % of the others.
         threshold: The margin itself, -2 to 2, in place of one that is calibrated.
         release_cannot_tell: Release images without a person whose prompts the judge cannot judge. The report says so.
+        lost_attempts: How many images of a prompt that no audit objects to may fail to show it before a person is asked
+            instead of the model. Of 483 prompts of the embedded model, a second such try gave an image that counted as
+            shown in half of all cases, 6 % of them by mistake; a third in a quarter, 38 % of them by mistake.
         first_images: Whether the first image, which avoids nothing, may be released where it is the best one.
     """
 
@@ -20,4 +23,5 @@ class AdherenceSettings(BaseModel):
     reject_share: float = Field(0.15, ge=0, le=0.5)
     threshold: float | None = Field(None, ge=-2, le=2)
     release_cannot_tell: bool = False
+    lost_attempts: int = Field(2, ge=1)
     first_images: bool = False

@@ -20,7 +20,6 @@ from twig_assets.bench.audit.synthetic_works import Pool, is_synthetic, rows_wit
 from twig_assets.bench.memory import PeakMemory
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.similarity import Policy, ReferenceImage, opened_sources
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.corpus.decode import decode, read_file
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.detectors.detector import Source
@@ -33,6 +32,7 @@ from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.rows import WorkText
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
+from twig_assets.similarity.versions import SCORING
 
 _SEED = 20251101
 _SIDE = 320

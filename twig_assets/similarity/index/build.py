@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.corpus.decode import DecodeError, read_file
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
 from twig_assets.similarity.corpus.references import (
@@ -22,6 +21,7 @@ from twig_assets.similarity.index.describe import Describer, vector_lengths
 from twig_assets.similarity.index.manifest import CorpusIndexError, UnreadWork, read_manifest
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
+from twig_assets.similarity.versions import SCORING
 
 SAVED_EVERY = 1024
 """Views that are described between two savings; an interrupted build goes on from the last with `twig index add`."""

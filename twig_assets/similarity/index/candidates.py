@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from twig_assets.similarity.corpus.sizes import squeezed
-from twig_assets.similarity.detectors.alignment import ImageFeatures
 from twig_assets.similarity.detectors.detector import Source
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features
 from twig_assets.similarity.detectors.pdq import pdq_orientations
 from twig_assets.similarity.index.describe import by_cosine

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.hog import Hog
@@ -16,8 +15,10 @@ from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.sketches import SCANNED_UP_TO, compared_with_all, nearest_vectors
 from twig_assets.similarity.index.writer import IndexWriter
 from twig_assets.similarity.orientations import ORIENTATIONS
-from twig_assets.similarity.structural.pair_scores import pair_scores
+from twig_assets.similarity.structural.resized import ResizedWorks
+from twig_assets.similarity.structural.scan import InformedQueries
 from twig_assets.similarity.verdicts.policy import Policy
+from twig_assets.similarity.versions import SCORING
 
 QUERIES = 36
 """Copies that are looked for: two in each of the eighteen ways."""
@@ -131,8 +132,14 @@ def _scores(
 ) -> dict[str, np.ndarray]:
     """For each measure (images, rows): how alike they are, -inf where a threshold is not reached."""
     small = np.stack([image.small for image in images])
-    pairs = pair_scores(small, list(index.pixels(rows)), masks=None, orientations=len(ORIENTATIONS), listed=1)
-    ssim, informed = pairs.whole, pairs.informed
+    ssim, informed = np.full((2, len(images), len(rows)), -np.inf)
+    prepared = InformedQueries(small, np.zeros(small.shape[:3], bool), len(ORIENTATIONS))
+    works = ResizedWorks()
+    for column, pixels in enumerate(list(index.pixels(rows))):
+        whole, weighted, *_ = prepared.scores(works.at(pixels, *small.shape[1:3]))
+        best = whole.argmax(axis=1)[:, None]
+        ssim[:, column] = np.take_along_axis(whole, best, 1)[:, 0]
+        informed[:, column] = np.take_along_axis(weighted, best, 1)[:, 0]
     least = -1.0 if policy.iw_ssim_threshold is None else policy.iw_ssim_threshold - policy.review_margin
     near = (ssim >= policy.ssim_threshold - policy.review_margin) & (informed >= least)
     scores = {"ssim": np.where(near, ssim, -np.inf)}

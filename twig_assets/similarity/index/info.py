@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.index.manifest import read_manifest
 from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.segment import hashed
 from twig_assets.similarity.index.sketches import SCANNED_UP_TO
+from twig_assets.similarity.versions import SCORING
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, read_file
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.corpus.references import ReferenceImage, corpus_version
@@ -14,6 +13,7 @@ from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced
 from twig_assets.similarity.index.manifest import CorpusIndexError, Manifest, read_manifest
 from twig_assets.similarity.index.rows import SIDE, WorkText
 from twig_assets.similarity.index.segment import Segment
+from twig_assets.similarity.versions import SCORING
 
 _TRIES = 5
 

@@ -15,6 +15,7 @@ from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
+from twig_assets.similarity.detectors.edges import EdgesCosine
 from twig_assets.similarity.detectors.hog import HogCosine
 from twig_assets.similarity.detectors.pdq import PdqDistance
 from twig_assets.similarity.detectors.registry import detectors
@@ -66,6 +67,8 @@ class Policy(BaseModel):
             bits, in one of eight orientations. None turns this detector off; likewise below.
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
+        edges_cosine_at_least: An image fails from this likeness of its outlines on, in one of eight orientations,
+            whatever filter was laid over them. Unrelated photographs, drawings and plain pictures stay below 0.67.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
         alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
             laid on the image by its local features, lies on it, times the square root of how many features agree on
@@ -94,6 +97,7 @@ class Policy(BaseModel):
     min_mask_pixels: int = Field(121, ge=1)
     pdq_distance_at_most: PdqDistance | None = 31
     hog_cosine_at_least: HogCosine | None = 0.85
+    edges_cosine_at_least: EdgesCosine | None = 0.7
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
     sscd_network: Literal["distilled", "int8", "none"] = "distilled"

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from tests.unit.similarity.index.conftest import SOURCES, save_drawings, seen
-from twig_assets.similarity.audit import SCORING
 from twig_assets.similarity.index.build import add_works, build_index, remove_works, works_in
 from twig_assets.similarity.index.describe import Describer
 from twig_assets.similarity.index.info import damaged_files
@@ -19,6 +18,7 @@ from twig_assets.similarity.index.manifest import CorpusIndexError
 from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.rows import Rows
 from twig_assets.similarity.index.writer import MERGED_AT, IndexWriter
+from twig_assets.similarity.versions import SCORING
 
 _CHANGES = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"}
 
