@@ -27,7 +27,7 @@ MODULES = {
 }
 
 _CHOOSABLE = "ablation"
-_LARGER = "campaign"
+_LARGER = ("campaign", "detectors")
 
 
 class UnknownBenchmarkError(ValueError):
@@ -55,7 +55,7 @@ def run(
         grid: Also write a PNG of samples there, for a person to look at.
         methods: For `ablation`: measure only these methods; all when None.
         tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
-        full: For `campaign`: take a larger sample; the report says so.
+        full: For `campaign` and `detectors`: take a larger sample; the report says so.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.
@@ -69,8 +69,10 @@ def run(
     choice: dict[str, Any] = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
     if not choice and (methods or tasks):
         raise UnknownBenchmarkError(f"Only {_CHOOSABLE} has methods and tasks; leave them out for '{name}'.")
-    if full and name != _LARGER:
-        raise UnknownBenchmarkError(f"Only {_LARGER} has a larger sample; leave --full out for '{name}'.")
+    if full and name not in _LARGER:
+        raise UnknownBenchmarkError(
+            f"Only {' and '.join(_LARGER)} have a larger sample; leave --full out for '{name}'."
+        )
     if full:
         choice = {"full": True}
     with contextlib.redirect_stdout(sys.stderr):

@@ -5,16 +5,17 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_WORDS = """
-amber basin cedar delta ember fjord grove heron inlet jetty kelp larch marsh north orchard pebble quarry reed sedge
-thorn umber valley willow yarrow zinc Rechnung Betrag Steuer Kunde Nummer Datum Menge Preis Summe Zahlung lorem
-ipsum dolor sit amet consetetur sadipscing elitr sed diam nonumy eirmod tempor invidunt quick brown foxes jump over
-lazy dogs while seven wizards brew potent jinx quietly beyond vexed zebras
-""".split()
-_NAMES = """
-Halcyon BRIGHT Ostrum Vela Quorum PANDO Merrow Tindle Askew NORDIC Fable Uplift Copper Zephyr KITE Lumen Orrery Dune
-Basalt WREN Ivory Sable Thistle Jolt Ember Rook Plover GROVE Mistral Vantage
-""".split()
+_TEXT = (
+    "amber basin cedar delta ember fjord grove heron inlet jetty kelp larch marsh north orchard pebble quarry reed "
+    "sedge thorn umber valley willow yarrow zinc Rechnung Betrag Steuer Kunde Nummer Datum Menge Preis Summe "
+    "Zahlung lorem ipsum dolor sit amet consetetur sadipscing elitr sed diam nonumy eirmod tempor invidunt quick "
+    "brown foxes jump over lazy dogs while seven wizards brew potent jinx quietly beyond vexed zebras "
+)
+_MARKS = (
+    "Halcyon BRIGHT Ostrum Vela Quorum PANDO Merrow Tindle Askew NORDIC Fable Uplift Copper Zephyr KITE Lumen "
+    "Orrery Dune Basalt WREN Ivory Sable Thistle Jolt Ember Rook Plover GROVE Mistral Vantage "
+)
+_WORDS, _NAMES = _TEXT.split(), _MARKS.split()
 Colour = tuple[int, int, int]
 
 
