@@ -36,9 +36,8 @@ class Guidance:
         """The scale at the step after `index` of `steps` steps."""
         return _WITHOUT_EFFECT if self.scale > 1 and index < self.begins * steps else self.scale
 
-    def combined(self, without: torch.Tensor, prompted: torch.Tensor, scale: float) -> torch.Tensor:
-        """The guided prediction of those without and with the prompt, (n, C, h, w) each."""
-        guided = without + scale * (prompted - without)
+    def rescaled(self, guided: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
+        """A guided prediction brought back to the contrast of the one with the prompt, (n, C, h, w) each."""
         if not self.rescale:
             return guided
         axes = list(range(1, guided.ndim))
@@ -119,19 +118,31 @@ def denoise(
             read = conditioning
             for hook in hooks:
                 read = hook.condition(step, read)
-            inputs = torch.cat([latents, latents]) if twice else latents
+            inputs = latents
             if hasattr(scheduler, "scale_model_input"):
-                inputs = scheduler.scale_model_input(inputs, timestep)
-            prediction = family.predict(inputs, timestep, read, scale)
+                inputs = scheduler.scale_model_input(latents, timestep)
+            prediction = _predicted(family, inputs, timestep, read, scale)
             if twice:
                 without, prompted = prediction.chunk(2)
                 for hook in hooks:
                     prompted = hook.guide(step, without, prompted)
-                prediction = guidance.combined(without, prompted, scale)
+                prediction = guidance.rescaled(family.guided(without, prompted, scale), prompted)
             if reading and hooks:
                 prediction = _steered(prediction, latents, step, read.rows(slice(-len(noise), None)), reading, hooks)
             latents = family.step(scheduler, prediction, timestep, latents, generators)
     return latents
+
+
+def _predicted(
+    family: ModelFamily, inputs: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, scale: float
+) -> torch.Tensor:
+    """The predictions for n latents with the n or, without the prompts and with them, 2n rows of a conditioning."""
+    if len(conditioning) == len(inputs):
+        return family.predict(inputs, timestep, conditioning, scale)
+    if family.both_at_once:
+        return family.predict(torch.cat([inputs, inputs]), timestep, conditioning, scale)
+    halves = conditioning.rows(slice(len(inputs))), conditioning.rows(slice(len(inputs), None))
+    return torch.cat([family.predict(inputs, timestep, half, scale) for half in halves])
 
 
 def _steered(
@@ -209,9 +220,9 @@ def image_size(family: ModelFamily, settings: GenerationSettings) -> tuple[int, 
     """Height and width in pixels: the settings', or the checkpoint's own.
 
     Raises:
-        ValueError: If a given size is not a multiple of the autoencoder's reduction.
+        ValueError: If a given size is not a multiple of what the model draws in.
     """
-    own, factor = family.native_size, family.reduction
+    own, factor = family.native_size, family.size_multiple
     height, width = settings.height or own[0], settings.width or own[1]
     if height % factor or width % factor:
         raise ValueError(f"height {height} and width {width} must be multiples of {factor} for this checkpoint")
