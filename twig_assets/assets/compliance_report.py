@@ -31,7 +31,7 @@ def compliance_report(
     """Recheck what is published, collect the campaign's state and write it as a page."""
     settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
     reporter = progress.reporter(context, "audits")
-    recheck = recheck_published(settings, rows, artifacts, context.run.run_id, reporter, models.judge)
+    recheck = recheck_published(settings, rows, artifacts, context.run.run_id, reporter, lambda: models.judge(settings))
     report = write_dated_report(settings, rows, artifacts, recheck)
     counts = {**report.data.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
     return dg.MaterializeResult(

@@ -55,7 +55,9 @@ def similarity_audits(
         progress.reporter(context, "audits"),
     )
     of_batch = Prompt.batch_key == context.partition_key
-    judged = judge_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, models.judge)
+    judged = judge_images(
+        settings, catalog.open(), store.open(), of_batch, context.run.run_id, lambda: models.judge(settings)
+    )
     if audited.results:
         return _result(context, settings, tracker, audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -34,6 +35,7 @@ _HASHED_WHEN_NONE = {
 _PARTS: dict[str, Any] = {
     "adherence": (AdherenceSettings, AdherenceSettings()),
     "decisions": (DecisionSettings, DecisionSettings()),
+    "edits": (EditSettings, EditSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
@@ -160,6 +162,16 @@ def read_decisions(path: Path) -> DecisionSettings:
         PolicyError: With every problem of the file.
     """
     settings: DecisionSettings = _read_file(path).decisions  # type: ignore[attr-defined]
+    return settings
+
+
+def read_edit_policy(path: Path) -> EditSettings:
+    """Read the part `edits` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: EditSettings = _read_file(path).edits  # type: ignore[attr-defined]
     return settings
 
 
