@@ -23,7 +23,7 @@ class ModelResource(dg.ConfigurableResource):
         """The unedited pipeline and its fingerprint; raises CheckpointError."""
         from twig_assets.ablation import remove
 
-        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
+        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
         remove(pipeline)
         return pipeline, base_sha256
 
@@ -36,7 +36,7 @@ class ModelResource(dg.ConfigurableResource):
         """
         from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
 
-        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
+        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
         if applied_sources(pipeline) == weights.keys():
             return pipeline
         self.base(campaign)
@@ -84,11 +84,11 @@ class ModelResource(dg.ConfigurableResource):
 
 
 @lru_cache(maxsize=1)
-def _checkpoint(checkpoint: str, folder: Path) -> tuple[Any, str]:
-    from twig_assets.generation import fingerprint, load_checkpoint
+def _checkpoint(checkpoint: str, folder: Path, opening: str) -> tuple[Any, str]:
+    from twig_assets.generation import OpeningSettings, fingerprint, load_checkpoint
 
     quiet_model_libraries()
-    pipeline = load_checkpoint(checkpoint, folder)
+    pipeline = load_checkpoint(checkpoint, folder, OpeningSettings.model_validate_json(opening))
     return pipeline, fingerprint(pipeline)
 
 

@@ -45,9 +45,9 @@ def composed_model(
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
         policy = read_edit_policy(settings.policy_file)
-        edits = by_decisions(session, edits_for_base(session, settings.name, settings.checkpoint, base_sha256), policy)
+        edits = by_decisions(session, edits_for_base(session, settings.name, settings.model_name, base_sha256), policy)
         weights = sorted(edit.weights_sha256 for edit in edits if edit.accepted)
-        known = models_of(session, settings.checkpoint, base_sha256, weights)
+        known = models_of(session, settings.model_name, base_sha256, weights)
         names = _names(edits)
         stopping = _stopping(edits, policy)
     if stopping:
@@ -58,7 +58,7 @@ def composed_model(
         parts = [Edit.from_bytes(artifacts.read(key, "safetensors")) for key in weights]
         joint, figures = _compose(context, settings, pipeline, models, tracker, parts)
         joint_sha256 = artifacts.put_bytes(joint.to_bytes(), "safetensors") if joint else None
-        model = Model(checkpoint=settings.checkpoint, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
+        model = Model(checkpoint=settings.model_name, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
         model.sha256 = sha256_of(model.content)
         with rows.session() as session:
             keep_model(session, model)

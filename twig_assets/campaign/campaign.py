@@ -1,5 +1,6 @@
 """A campaign: one folder with prompts, protected concepts, references, a policy and the settings of every step."""
 
+import json
 import re
 from pathlib import Path
 from typing import Literal, Self
@@ -10,6 +11,7 @@ from twig_assets.settings.ablation import AblationSettings
 from twig_assets.settings.generation import GenerationSettings
 from twig_assets.settings.judge import JudgeSettings, judge_for
 from twig_assets.settings.masks import MaskSettings
+from twig_assets.settings.opening import OpeningSettings
 from twig_assets.settings.prompts import PromptCheckSettings
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -46,7 +48,7 @@ class SegmenterChoice(BaseModel):
         return self
 
 
-class Campaign(BaseModel):
+class Campaign(OpeningSettings):
     """What `campaign.yaml` says; every field but the title has a default.
 
     Attributes:
@@ -54,7 +56,8 @@ class Campaign(BaseModel):
         folder: The folder with the files of the campaign. Prompts lie there as `prompts*.yaml` and `prompts*.csv`, see
             `twig_assets.prompts`; new ones are dropped into its `inbox`.
         title: Name to show people.
-        checkpoint: `embedded`, or the hub id or folder of a Stable Diffusion pipeline.
+        checkpoint: `embedded`, or the folder, `.safetensors` file or hub id of a text-to-image model. How it is opened
+            (`revision`, `config`, `loras`, `vae`, `scheduler`, `dtype`, `device`) is said in `OpeningSettings`.
         segmenter: The model that finds the foreground.
         judge: What says whether an image shows its prompt, and whether an edit removed its concept: `embedded` knows
             the concepts of the embedded models, `none` leaves it to people; else a CLIP or SigLIP, a folder below the
@@ -92,6 +95,12 @@ class Campaign(BaseModel):
     def chosen_judge(self) -> JudgeSettings:
         """The judge, whether it was named or follows from the checkpoint."""
         return judge_for(self.checkpoint, self.judge)
+
+    @property
+    def model_name(self) -> str:
+        """The checkpoint, with what is exchanged in it: what the catalog calls the model before it has edits."""
+        exchanged = self.opening.model_dump(mode="json", exclude_defaults=True, exclude={"device"})
+        return f"{self.checkpoint} {json.dumps(exchanged, sort_keys=True)}" if exchanged else self.checkpoint
 
     @property
     def settings_file(self) -> Path:

@@ -60,7 +60,7 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
         NotMaterializedError: If `composed_model` has not been made from the edits of now.
         PolicyError: If the campaign's policy cannot be read.
     """
-    model = serving_model(session, campaign.name, campaign.checkpoint)
+    model = serving_model(session, campaign.name, campaign.model_name)
     return model, rules_under(session, campaign, model.sha256)
 
 

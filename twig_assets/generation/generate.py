@@ -42,7 +42,7 @@ def generate(
     settings, family = settings or GenerationSettings(), family_of(pipeline)
     if len(prompts) != len(seeds):
         raise ValueError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed for each prompt")
-    check_lengths(family, prompts)
+    check_lengths(family, [*prompts, settings.negative_prompt] if settings.negative_prompt else prompts)
     batches = []
     for start in range(0, len(prompts), settings.batch_size):
         batch = slice(start, start + settings.batch_size)

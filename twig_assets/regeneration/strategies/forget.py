@@ -83,8 +83,7 @@ class _FirstStep:
 
     def __init__(self, batch: Batch, prediction: Prediction) -> None:
         self._family, self._prediction = batch.family, prediction
-        self._scheduler = batch.family.scheduler(prediction.step.steps, batch.size)
-        self._reading = parametrisation(self._scheduler)
+        self._reading = parametrisation(batch.family.scheduler(batch.generation.steps, batch.size))
 
     def predicted(self, image: int) -> torch.Tensor:
         """The clean latents (1, C, h, w) predicted with one image's own prompt."""
@@ -94,6 +93,5 @@ class _FirstStep:
     def clean(self, image: int, text: Conditioning) -> torch.Tensor:
         """The clean latents (1, C, h, w) predicted from one image's sample with a text of one row."""
         step, sample = self._prediction.step, self._prediction.sample[image, None]
-        inputs = self._scheduler.scale_model_input(sample.to(self._family.dtype), step.timestep)
-        predicted = self._family.predict(inputs, step.timestep, text, step.guidance_scale)
+        predicted = self._family.predict(sample.to(self._family.dtype), step.timestep, text, step.guidance_scale)
         return self._reading.clean(predicted.float(), sample, step.timestep)
