@@ -13,6 +13,11 @@ from twig_assets.generation.schedulers import Parametrisation, late, parametrisa
 from twig_assets.generation.steering import Prediction, SamplingHook, Step
 from twig_assets.settings.generation import GenerationSettings
 
+
+class NotFiniteError(FloatingPointError):
+    """A model that gave NaN or infinity; the message says what to do."""
+
+
 # The scale before guidance begins. At 1 itself the rows without the prompt would be left out of the batch.
 _WITHOUT_EFFECT = 1 + 1e-6
 
@@ -90,7 +95,7 @@ def denoise(
 
     Raises:
         UnsupportedSchedulerError: If there are hooks or `begin`, and the scheduler's clean prediction cannot be read.
-        FloatingPointError: If there are hooks, and a prediction is not finite.
+        NotFiniteError: If there are hooks, and a prediction is not finite.
     """
     guidance = guidance or Guidance()
     height, width = (side * family.reduction for side in noise.shape[-2:])
@@ -157,8 +162,8 @@ def _steered(
     sample = latents.float() * reading.scale(step.timestep)
     clean = reading.clean(prediction.float(), sample, step.timestep)
     if not torch.isfinite(clean).all():
-        raise FloatingPointError(
-            f"the latents are not finite at step {step.index + 1}; lower guidance_scale or use float32"
+        raise NotFiniteError(
+            f"the latents are not finite at step {step.index + 1}; lower guidance_scale, or use bfloat16 or float32"
         )
     before = after = Prediction(step, conditioning, clean, sample, *reading.levels(step.timestep))
     for hook in hooks:
@@ -191,7 +196,7 @@ def sample(
 
     Raises:
         MissingCapabilityError: If there is a negative prompt and the model has no guidance.
-        FloatingPointError: If the model produced NaN.
+        NotFiniteError: If the model produced NaN.
     """
     size = image_size(family, settings)
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
@@ -212,7 +217,7 @@ def sample(
     images = family.images(latents, generators)
     if not torch.isfinite(images).all():
         named = "an embedding" if isinstance(prompts, Conditioning) else list(prompts)
-        raise FloatingPointError(f"the model produced NaN for {named!r}; lower guidance_scale or use float32")
+        raise NotFiniteError(f"the model produced NaN for {named!r}; lower guidance_scale, or use bfloat16 or float32")
     return images.float().mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
