@@ -9,7 +9,7 @@ from twig_assets.catalog.hashing import sha256_file, sha256_of
 JudgeName = Literal["embedded", "none"]
 _ZOO = Path(__file__).parents[1] / "model_zoo"
 # Counts up whenever the comparison itself changes, so that scores of before and after are not taken for the same.
-_COMPARISON = 1
+_COMPARISON = 2
 
 
 @cache
@@ -21,5 +21,7 @@ def judge_sha256(name: JudgeName) -> str:
     """
     if name == "none":
         return sha256_of({"judge": name})
-    files = [_ZOO / "concepts.yaml", *sorted((_ZOO / "weights" / "clip").iterdir())]
-    return sha256_of({"comparison": _COMPARISON, "files": {file.name: sha256_file(file) for file in files}})
+    towers = [sorted((_ZOO / "weights" / folder).iterdir()) for folder in ("clip", "judge")]
+    files = [_ZOO / "concepts.yaml", *(file for tower in towers for file in tower)]
+    hashes = {str(file.relative_to(_ZOO)): sha256_file(file) for file in files}
+    return sha256_of({"comparison": _COMPARISON, "files": hashes})

@@ -3,6 +3,9 @@
 An image is compared with every caption of every subject. What counts is by how much the best caption of what was asked
 for is nearer than the best one of anything else: the level of a bare cosine differs from subject to subject and from
 CLIP to CLIP, and a style or a ground that is off must not outweigh the subject.
+
+Image towers that were trained differently err differently, so a second one may look as well. What counts is the mean of
+their cosines (an ensemble in the manner of Lakshminarayanan et al. 2017, arXiv 1612.01474).
 """
 
 from collections.abc import Sequence
@@ -12,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from twig_assets.english import with_article
+from twig_assets.judge.captions import caption_features
 from twig_assets.judge.clip import Clip, image_features, text_features
 from twig_assets.judge.shown import Shown
 from twig_assets.judge.vocabulary import Asked, Vocabulary
@@ -24,16 +28,18 @@ class Judge:
     Attributes:
         clip: The CLIP and its processor.
         vocabulary: What it can name, at least two subjects.
+        second: Another CLIP with the same text tower, whose image tower looks as well.
     """
 
     clip: Clip
     vocabulary: Vocabulary
+    second: Clip | None = None
 
     def asked(self, prompts: Sequence[str]) -> list[Asked]:
         """What each prompt asks for."""
         if not prompts:
             return []
-        nearness = np.einsum("nd,kcd->nkc", text_features(self.clip, prompts), self._captions).max(axis=2)
+        nearness = self._nearness(text_features(self.clip, prompts))
         return [self._asked(prompt, near) for prompt, near in zip(prompts, nearness, strict=True)]
 
     def shown(self, images: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Shown]:
@@ -41,7 +47,8 @@ class Judge:
         asked = self.asked(prompts)
         if not len(images):
             return []
-        scores = np.einsum("nd,kcd->nkc", image_features(self.clip, images), self._captions).max(axis=2)
+        towers = [self.clip, *([self.second] if self.second else [])]
+        scores = np.mean([self._nearness(image_features(tower, images)) for tower in towers], axis=0)
         return [self._shown(a, row) for a, row in zip(asked, scores, strict=True)]
 
     @cached_property
@@ -52,12 +59,13 @@ class Judge:
     @cached_property
     def _captions(self) -> np.ndarray:
         """Unit vectors (subjects, captions, d)."""
-        texts = [
-            caption.format(subject=with_article(name.lower()))
-            for name in self.names
-            for caption in self.vocabulary.captions
-        ]
-        return text_features(self.clip, texts).reshape(len(self.names), len(self.vocabulary.captions), -1)
+        features = caption_features(self.clip, self.vocabulary.written())
+        return features.reshape(len(self.names), len(self.vocabulary.captions), -1)
+
+    def _nearness(self, features: np.ndarray) -> np.ndarray:
+        """Cosine of each of n vectors (n, d) and the best caption of each subject, (n, subjects)."""
+        best: np.ndarray = np.einsum("nd,kcd->nkc", features, self._captions).max(axis=2)
+        return best
 
     def _asked(self, prompt: str, near: np.ndarray) -> Asked:
         named = self.vocabulary.named(prompt)
