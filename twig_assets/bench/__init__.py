@@ -17,6 +17,7 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
     "campaign": "twig_assets.bench.campaigns.campaign",
+    "desk": "twig_assets.bench.campaigns.desk",
     "detectors": "twig_assets.bench.audit.detectors",
     "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",
