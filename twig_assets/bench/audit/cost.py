@@ -197,6 +197,6 @@ def _describers() -> dict[str, Callable[[np.ndarray], object]]:
         hasher = PHash()
         found["imagededup PHash"] = lambda image: hasher.encode_image(image_array=image)
     for network in ("distilled", "int8"):
-        if (embed := packaged(network, 288)) is not None:  # type: ignore[arg-type]
+        if (embed := packaged(network, 288)) is not None:
             found[f"immaculate sscd {network}"] = embed
     return found

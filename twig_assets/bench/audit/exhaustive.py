@@ -38,7 +38,8 @@ class Exhaustive:
 
 def _best(image: np.ndarray, work: np.ndarray) -> tuple[float, int, float]:
     """The highest SSIM over the orientations, the first of those that differ by rounding only, and `iw_ssim` there."""
-    stack = oriented_stack(work, *image.shape[:2], len(ORIENTATIONS))
+    height, width = image.shape[:2]
+    stack = oriented_stack(work, height, width, len(ORIENTATIONS))
     maps = [_map(image, turned) for turned in stack]
     means = np.array([of_turn.mean() for of_turn in maps])
     turn = int((means >= means.max() - 1e-9).argmax())
