@@ -116,6 +116,10 @@ class Policy(BaseModel):
             raise ValueError("sscd_file and sscd_sha256 are only of use together; give both or neither")
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A class that was made for further detectors cannot be found by its name.
+        return _restored, (self.model_dump(mode="json"),)
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
@@ -135,6 +139,11 @@ def policy_model() -> type[Policy]:
     Such a field is checked like any other and is None, which turns the detector off, until a policy names it.
     """
     return _extended(tuple(d.field for d in detectors() if d.field.name not in Policy.model_fields))
+
+
+def _restored(fields: dict[str, Any]) -> Policy:
+    """The policy that was pickled as its fields; further detectors have to be registered here too."""
+    return policy_model().model_validate(fields)
 
 
 @cache
