@@ -56,9 +56,12 @@ def audit(
     Exit status 1 if an image fails, 2 if the audit could not be done, 3 if no image fails but a work was not compared.
     """
     from twig_assets.folder_audit import audit_folder
-    from twig_assets.similarity import Policy, read_policy
+    from twig_assets.settings.corpus import CorpusSettings
+    from twig_assets.similarity import Policy, read_corpus_settings, read_policy
 
     rules = read_policy(policy) if policy else Policy()
+    corpus = read_corpus_settings(policy) if policy else CorpusSettings()
+    follow_links = follow_links or corpus.follow_links
     settings = chosen_engine(engine, workers, address)
     with interruptible("What was compared"):
         image_folder, image_copies = brought(images, settings)
@@ -97,7 +100,8 @@ def audit(
         console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
     open_verdicts = [image.verdict for image in outcome.judged if image.file.name not in outcome.waived]
     held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
-    raise typer.Exit(1 if held else 0 if outcome.summary["complete"] or allow_unread else 3)
+    unaccepted = {file["file"] for file in references_read["unread"]} - set(corpus.accept_unread)
+    raise typer.Exit(1 if held else 3 if unaccepted and not allow_unread else 0)
 
 
 def calibrate(

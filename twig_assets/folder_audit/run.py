@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
-from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.gallery import About, most_severe, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
+from twig_assets.folder_audit.kept_pictures import drawn
 from twig_assets.folder_audit.planted import self_check
 from twig_assets.folder_audit.progress import Bar, CompareBars
 from twig_assets.folder_audit.summary import summarize
@@ -22,6 +24,7 @@ from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
+from twig_assets.similarity.corpus.files import shown as shown_name
 
 IN_PROCESS = EngineSettings(workers=1)
 
@@ -94,15 +97,18 @@ def audit_folder(
                 judged = judge(files, by, bar.reach, progress)
             with CompareBars("self-check, once for a corpus", bars) as progress:
                 baseline, found = self_check(by, sample, progress)
+            with Bar("drawing the page", "images", bars) as bar:
+                cards = drawn(most_severe(judged)[:shown], by, bar.reach)
     waivers = read_waivers(out)
     let_through = {
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
     }
     summary = summarize(judged, hidden, corpus, policy, baseline, found, let_through)
+    about = About(shown_name(images), shown_name(references), policy, datetime.now(UTC))
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, cards, let_through, summary, corpus, baseline, out / "gallery.html", about)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)

@@ -20,7 +20,14 @@ from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.structural.scan import ssim_all_pairs
 
 CANDIDATES = 8
-"""How many works each source proposes."""
+"""How many works each source proposes at most."""
+
+BY_SSIM = 6
+"""How many by SSIM, however little alike they are: an audit names the nearest works of every image."""
+
+NEAR = {"hog": 0.45, "sscd": 0.4}
+"""Cosines from which on vectors propose a work by themselves. Below, it neither reaches a threshold by its vector nor
+is it a copy that its local features do not show as well; of other descriptors each of the nearest is proposed."""
 
 POOL = 32
 """So many works by each description are ranked by SSIM at SIDE x SIDE pixels, which is not compared with all works."""
@@ -90,14 +97,20 @@ def candidates(
     if not images:
         return []
     left_out = list(excluded) or [None] * len(images)
-    by_source = {"pdq": _by_hash(index, images, threads), **_by_vectors(index, images)}
+    by_vectors = _by_vectors(index, images)
+    by_source = {"pdq": _by_hash(index, images, threads)}
+    by_source |= {name: [rows for rows, _ in near] for name, near in by_vectors.items()}
     by_source["local features"] = [_by_local_features(index, image) for image in images]
     found = []
     for number, image in enumerate(images):
         passed = None if left_out[number] is None else bytes.fromhex(str(left_out[number]))
         pools = {name: _works(index, rows[number], POOL, passed) for name, rows in by_source.items()}
         pool = np.array(sorted({row for rows in pools.values() for row in rows}), np.int64)
-        pools["ssim"] = _works(index, _by_ssim(index, image, pool), k, passed)
+        for name, near in by_vectors.items():
+            rows, count = near[number]
+            enough = set(rows[:count])
+            pools[name] = [row for row in pools[name] if row in enough]
+        pools["ssim"] = _works(index, _by_ssim(index, image, pool), min(k, BY_SSIM), passed)
         proposed: dict[int, list[str]] = {}
         for name, rows in pools.items():
             for row in rows[:k]:
@@ -118,13 +131,16 @@ def _by_hash(index: CorpusIndex, images: Sequence[DescribedImage], threads: int)
     ]
 
 
-def _by_vectors(index: CorpusIndex, images: Sequence[DescribedImage]) -> dict[str, list[list[int]]]:
+def _by_vectors(index: CorpusIndex, images: Sequence[DescribedImage]) -> dict[str, list[tuple[list[int], int]]]:
+    """By each descriptor, for each image, the nearest rows, and how many of them are NEAR."""
     found = {}
     for name in index.manifest.vectors:
         if all(name in image.vectors for image in images):
             queries = np.stack([image.vectors[name] for image in images])
             near = nearest_vectors([segment.vectors[name] for segment in index.segments], queries, 2 * POOL)
-            found[name] = [[row for row in rows if row >= 0] for rows in near.indices.tolist()]
+            enough = (near.scores >= NEAR.get(name, -1.0)).sum(axis=1).tolist()
+            rows = [[row for row in of_image if row >= 0] for of_image in near.indices.tolist()]
+            found[name] = list(zip(rows, enough, strict=True))
     return found
 
 

@@ -66,6 +66,7 @@ def index_recall(
     queries: int = QUERIES,
     compared: int = COMPARED,
     among: np.ndarray | None = None,
+    copied_from: np.ndarray | None = None,
 ) -> IndexRecall:
     """Measure what the search for candidates loses.
 
@@ -75,11 +76,12 @@ def index_recall(
         policy: Thresholds from which on a work counts as alike.
         queries: How many copies are made.
         compared: Views, beside the copied ones, that each copy is compared with.
-        among: int64, rows that may be copied and compared with; all by default.
+        among: int64, rows that may be compared with; all by default.
+        copied_from: int64, rows that may be copied; those of `among` by default.
     """
     rng = np.random.default_rng(_SEED)
     there = np.flatnonzero(~index.removed) if among is None else among
-    copied = rng.permutation(there)[np.arange(queries) % len(there)]
+    copied = _drawn(there if copied_from is None else copied_from, queries, rng)
     sample = np.unique(np.concatenate([copied, rng.permutation(there)[:compared]]))
     ground = index.picture(int(copied[-1])).pixels
     images = [
@@ -101,6 +103,11 @@ def index_recall(
         candidate_recall=float(np.mean(hits)) if hits else 1.0,
         vector_recall=_vector_recall(index, images),
     )
+
+
+def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows by lot, none twice before all were drawn."""
+    return rng.permutation(rows)[np.arange(count) % len(rows)]
 
 
 def _works(index: CorpusIndex, proposed: Sequence[Candidate]) -> set[bytes]:

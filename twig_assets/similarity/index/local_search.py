@@ -23,6 +23,7 @@ LEAST_VOTES = 3.0
 
 _TURNS, _SIZES = 16, 16
 _ROOM = 1 << 16
+_RANKED = [("row", np.int64), ("votes", np.float32)]
 
 
 def local_votes(tables: Sequence[LocalEntries], counts: Sequence[int], variants: Sequence[Features]) -> np.ndarray:
@@ -40,6 +41,8 @@ def local_votes(tables: Sequence[LocalEntries], counts: Sequence[int], variants:
     features = np.concatenate([of_variant.descriptors for of_variant in variants])
     geometry = np.concatenate([packed_geometry(of_variant) for of_variant in variants])
     variant = np.repeat(np.arange(len(variants)), [len(of_variant) for of_variant in variants])
+    if len(features) == 0 or not tables:
+        return np.empty(0, _RANKED)
     words, signatures = words_of(features, MULTIPLE)
     total = max(1, sum(len(table.rows) for table in tables))
     lengths = sum((np.diff(table.starts.astype(np.int64)) for table in tables), np.zeros(WORDS, np.int64))
@@ -90,7 +93,7 @@ def _agreeing(
     np.maximum.at(votes, place, best["votes"])
     enough = votes >= LEAST_VOTES
     order = np.lexsort((views[enough], -votes[enough]))
-    ranked = np.empty(len(order), [("row", np.int64), ("votes", np.float32)])
+    ranked = np.empty(len(order), _RANKED)
     ranked["row"], ranked["votes"] = views[enough][order], votes[enough][order]
     return ranked
 

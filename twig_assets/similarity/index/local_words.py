@@ -99,11 +99,11 @@ def words_of(descriptors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
     halves = descriptors.reshape(-1, 2, 64)
     nearest = [_nearest(halves[:, side], centres[side], 1 if count == 1 else 2) for side in (0, 1)]
     first, second = nearest[0][:, :, None], nearest[1][:, None, :]
-    words = (first * HALVES + second).reshape(len(descriptors), -1)
+    words = (first * HALVES + second).reshape(len(descriptors), count)
     projected = descriptors @ _planes().T
     centres_there = [(centres[side] @ _planes()[:, 64 * side : 64 * side + 64].T)[nearest[side]] for side in (0, 1)]
     offsets = centres_there[0][:, :, None] + centres_there[1][:, None, :]
-    sides = projected[:, None] > offsets.reshape(len(descriptors), -1, _BITS)
+    sides = projected[:, None] > offsets.reshape(len(descriptors), count, _BITS)
     return words.astype(np.int32), np.packbits(sides, axis=-1).view(np.uint64)[..., 0]
 
 
@@ -142,4 +142,6 @@ def _largest(features: Features) -> Features:
 
 def _nearest(points: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
     distances = (centres**2).sum(axis=1) - 2 * points @ centres.T
-    return np.argsort(distances, axis=1, kind="stable")[:, :count] if count > 1 else distances.argmin(axis=1)[:, None]
+    if count > 1:
+        return np.argsort(distances, axis=1, kind="stable")[:, :count]
+    return distances.argmin(axis=1)[:, None]

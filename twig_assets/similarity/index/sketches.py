@@ -17,7 +17,7 @@ LISTS = 256
 SKETCHED_FROM = 4096
 """Segments of fewer rows have no sketches; their vectors are compared with directly."""
 
-SHORTLIST = 256
+SHORTLIST = 512
 """Of the nearest sketches so many vectors are compared with."""
 
 SCANNED_UP_TO = 1_000_000

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.corpus import CorpusSettings
 from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -37,6 +38,7 @@ _PARTS: dict[str, Any] = {
     "adherence": (AdherenceSettings, AdherenceSettings()),
     "decisions": (DecisionSettings, DecisionSettings()),
     "corpus": (CorpusSettings, CorpusSettings()),
+    "edits": (EditSettings, EditSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
@@ -179,6 +181,16 @@ def read_corpus_settings(path: Path) -> CorpusSettings:
         PolicyError: With every problem of the file.
     """
     settings: CorpusSettings = _read_file(path).corpus  # type: ignore[attr-defined]
+    return settings
+
+
+def read_edit_policy(path: Path) -> EditSettings:
+    """Read the part `edits` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: EditSettings = _read_file(path).edits  # type: ignore[attr-defined]
     return settings
 
 
