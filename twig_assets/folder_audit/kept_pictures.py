@@ -12,7 +12,7 @@ from twig_assets.folder_audit.pictures import Pictures, pictures
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.similarity.versions import library_versions
 
-DRAWING = "1"
+DRAWING = "2"
 """Raised when the pictures of a card change."""
 
 _SHARD = 8

@@ -1,6 +1,7 @@
 """Pictures for the gallery: an image, the work it comes nearest to, and where the two are alike."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,7 @@ DRAWN_FROM = 5
 
 _NO_SCORE = 200
 _EXACT_SIDE = 96
+_LEVELS = 1024
 _STOPS = np.array([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0])
 _COLOURS = np.array([[8, 12, 26], [20, 24, 60], [84, 28, 109], [187, 55, 84], [249, 142, 9], [252, 255, 164]])
 """From dark (nothing alike) to light (the same), distinguishable in grey too."""
@@ -95,9 +97,17 @@ def likeness(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     same_size = np.asarray(Image.fromarray(reference).resize((width, height), Image.Resampling.LANCZOS))
     ssim_of_pixels = ssim_map(image, same_size)
     painted = np.full((height, width, 3), _NO_SCORE, np.uint8)
-    channels = [np.interp(ssim_of_pixels, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
-    painted[BORDER:-BORDER, BORDER:-BORDER] = np.stack(channels, axis=-1).round()
+    levels = np.rint((ssim_of_pixels.clip(-1, 1) + 1) * (_LEVELS / 2)).astype(np.int32)
+    painted[BORDER:-BORDER, BORDER:-BORDER] = _palette()[levels]
     return painted
+
+
+@cache
+def _palette() -> np.ndarray:
+    """Colours for SSIM from -1 to 1 in equal steps: uint8 (_LEVELS + 1, 3)."""
+    scores = np.linspace(-1, 1, _LEVELS + 1)
+    channels = [np.interp(scores, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def _uri(pixels: np.ndarray) -> str:

@@ -142,6 +142,8 @@ def _largest(features: Features) -> Features:
 
 def _nearest(points: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
     distances = (centres**2).sum(axis=1) - 2 * points @ centres.T
-    if count > 1:
-        return np.argsort(distances, axis=1, kind="stable")[:, :count]
-    return distances.argmin(axis=1)[:, None]
+    nearest = []
+    for _ in range(count):
+        nearest.append(distances.argmin(axis=1))
+        distances[np.arange(len(points)), nearest[-1]] = np.inf
+    return np.stack(nearest, axis=1)
