@@ -112,7 +112,7 @@ def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: Ca
     lost.unlink()
     (references / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     ended = finished.run()
-    assert ended.code == 0, ended.text
+    assert ended.code == 3, ended.text
     said = {check: last(finished, "reference_corpus", check) for check in WARNINGS["reference_corpus"]}
     assert not any(found.passed for found in said.values())
     assert "torn.png is not compared with" in said["references_readable"].description

@@ -7,9 +7,9 @@ import dagster as dg
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign.input_rows import equal_pictures, keep_references
-from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, unread_works
+from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, read_works, unread_works
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
-from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
+from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.corpus.views import first_views
 
@@ -46,7 +46,7 @@ def reference_corpus(
 ) -> dg.MaterializeResult:
     """Bring the reference rows in line with the folder and name the version."""
     settings, artifacts = campaign.load(), store.open()
-    views, unreadable = read_references(settings.references_folder)
+    views, unreadable = read_works(settings)
     references = first_views(views)
     version = corpus_version(reference.sha256 for reference in references)
     pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}

@@ -1,4 +1,4 @@
-"""Files of a campaign's corpus that nothing is compared with: what was found, and who accepted that."""
+"""A campaign's works as they are read, and the files that nothing is compared with: who accepted that."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.models import UnreadDecision, UnreadWork, utc_now
-from twig_assets.similarity import Unreadable, read_corpus_settings
+from twig_assets.similarity import ReferenceImage, Unreadable, read_corpus_settings, read_references
 from twig_assets.similarity.corpus.files import shown
 
 POLICY = "policy.yaml"
@@ -40,6 +40,16 @@ class Unread:
     def sentence(self) -> str:
         """File and reason, for a person."""
         return f"{self.file}: {self.reason}"
+
+
+def read_works(campaign: Campaign) -> tuple[list[ReferenceImage], list[Unreadable]]:
+    """Read a campaign's works as its policy says; see `read_references`.
+
+    Raises:
+        CorpusError: If there are none, or their table cannot be used.
+        PolicyError: If the campaign's policy cannot be read.
+    """
+    return read_references(campaign.references_folder, read_corpus_settings(campaign.policy_file).follow_links)
 
 
 def found_unread(unreadable: Iterable[Unreadable], folder: Path) -> list[Unread]:

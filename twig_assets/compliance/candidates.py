@@ -157,9 +157,13 @@ def prompt_state(
 
 
 def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing | None, CandidateState]:
-    """The candidate among the images of a prompt, and its state under the rules in force; see `candidate_state`."""
+    """A prompt's candidate and its state under rules, see `candidate_state`."""
     return candidate_state(
-        standings, cannot_tell=rules.cannot_tell, max_attempts=rules.max_attempts, complete=rules.complete
+        standings,
+        cannot_tell=rules.cannot_tell,
+        max_attempts=rules.max_attempts,
+        lost_attempts=rules.lost_attempts,
+        complete=rules.complete,
     )
 
 

@@ -29,12 +29,14 @@ class Decided:
         by: The rows that it rests on, the newest last: one rejection, or as many waivers as the policy asks for.
         waiting: Waivers that hold, while more people have to agree.
         lapsed: Waivers that let the image through once and hold no longer, each with the reason.
+        newest: The newest row about the image, whatever it comes to; None if nobody has decided anything.
     """
 
     decision: Literal["waive", "reject"] | None
     by: tuple[Review, ...] = ()
     waiting: tuple[Review, ...] = ()
     lapsed: tuple[tuple[Review, str], ...] = ()
+    newest: Review | None = None
 
     @property
     def review(self) -> Review | None:
@@ -58,6 +60,7 @@ def decided(reviews: Sequence[Review], audit: Audit | None, approvals: int) -> D
         audit: The audit in force; None without one. No waiver holds then, and none has lapsed.
         approvals: How many different people have to let it through.
     """
+    newest = reviews[-1] if reviews else None
     rejection: Review | None = None
     waivers: list[Review] = []
     complete = False
@@ -71,12 +74,12 @@ def decided(reviews: Sequence[Review], audit: Audit | None, approvals: int) -> D
         rejection = review if review.decision == "reject" else None
         waivers, complete = [], False
     if rejection is not None:
-        return Decided("reject", (rejection,), waiting=_holding(waivers, audit))
+        return Decided("reject", (rejection,), waiting=_holding(waivers, audit), newest=newest)
     holding = _holding(waivers, audit)
     if len(people(holding)) >= approvals:
-        return Decided("waive", holding)
+        return Decided("waive", holding, newest=newest)
     lapsed = [(waiver, why_lapsed(waiver, audit)) for waiver in waivers if audit and not holds(waiver, audit)]
-    return Decided(None, waiting=holding, lapsed=tuple(lapsed) if complete else ())
+    return Decided(None, waiting=holding, lapsed=tuple(lapsed) if complete else (), newest=newest)
 
 
 def reviews_of(session: Session, *which: ColumnElement[bool]) -> dict[int, list[Review]]:

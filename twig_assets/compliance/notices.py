@@ -14,10 +14,11 @@ from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch,
 from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.survey import survey
 
-Event = Literal["withdrawn", "quarantined", "lapsed", "stuck", "died"]
+Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "stuck", "died"]
 TITLES: dict[Event, str] = {
     "withdrawn": "published images no longer comply and were withdrawn",
     "quarantined": "prompts spent all their attempts and are quarantined",
+    "waiting": "prompts wait for a person, who can let an image through or reject it with twig review",
     "lapsed": "waivers lapsed, so that the verdicts decide again",
     "stuck": "needs a run, and runs change nothing",
     "died": "a run died",
@@ -52,14 +53,22 @@ def withdrawals(session: Session, campaign: str) -> list[Notice]:
     return _by_batch("withdrawn", [(batch, f"release {key}", f"{text}: {reason}") for key, reason, batch, text in rows])
 
 
-def quarantines(session: Session, campaign: str, rules: Rules) -> list[Notice]:
-    """Prompts whose attempts are spent, by batch."""
-    quarantined = survey(session, campaign, rules).quarantined
-    ids = [image_id for images in quarantined.values() for image_id in images]
+def held_prompts(session: Session, campaign: str, rules: Rules) -> list[Notice]:
+    """Prompts whose attempts are spent, and those about which a person has to decide, by batch."""
+    surveyed = survey(session, campaign, rules)
+    held: list[tuple[Event, dict[str, list[int]]]] = [
+        ("quarantined", surveyed.quarantined),
+        ("waiting", surveyed.waiting),
+    ]
+    return [notice for event, batches in held for notice in _of_images(session, event, batches)]
+
+
+def _of_images(session: Session, event: Event, batches: Mapping[str, list[int]]) -> list[Notice]:
+    ids = [image_id for images in batches.values() for image_id in images]
     rows = session.execute(
         select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
     )
-    return _by_batch("quarantined", [(batch, f"image {key}", text) for key, batch, text in rows])
+    return _by_batch(event, [(batch, f"image {key}", text) for key, batch, text in rows])
 
 
 def lapses(session: Session, campaign: str, rules: Rules) -> list[Notice]:
@@ -133,7 +142,7 @@ def record(session: Session, notification_id: int, outcomes: Mapping[str, str | 
 def title(row: Notification) -> str:
     """The notification in one line."""
     event = TITLES[row.event]  # type: ignore[index]
-    count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined", "lapsed") else ""
+    count = "" if row.event in ("stuck", "died") else f"{len(row.items)} "
     return f"twig-assets, {row.campaign}: {row.subject}: {count}{event}"
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from twig_assets.catalog.models import Audit, AuditMatch
 from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
-from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.verdicts.rule import limit_of
+from twig_assets.similarity.versions import library_versions
 
 
 def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_id: int, run_id: str) -> list[Audit]:

@@ -147,7 +147,12 @@ def why_not(standing: Standing) -> str:
 
 
 def candidate_state(
-    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int, complete: bool = True
+    standings: Iterable[Standing],
+    *,
+    cannot_tell: bool,
+    max_attempts: int,
+    lost_attempts: int = 2,
+    complete: bool = True,
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.
 
@@ -162,6 +167,7 @@ def candidate_state(
         standings: The prompt's images that count under the rules in force.
         cannot_tell: Whether the campaign releases images whose prompts the judge does not know.
         max_attempts: How many attempts the campaign allows, at least 1.
+        lost_attempts: How many images that pass may fail to show the prompt before a person is asked, at least 1.
         complete: Whether every work was compared, or does not have to be. If not, what is published stays so, and
             nothing else is published.
 
@@ -184,7 +190,9 @@ def candidate_state(
     if unjudged:
         return max(unjudged, key=lambda image: image.attempt), CandidateState.UNAUDITED
     best = min(images, key=lambda image: image._rank)
-    return best, _held(best, max(image.attempt for image in images) + 1 < max_attempts)
+    lost = sum(image.verdict == "pass" and image.adherence == "not_as_asked" for image in images)
+    attempts_left = max(image.attempt for image in images) + 1 < max_attempts
+    return best, _held(best, attempts_left and lost < lost_attempts)
 
 
 def _held(best: Standing, attempts_left: bool) -> CandidateState:

@@ -27,6 +27,7 @@ class Survey:
         unjudged: Published images and candidates that lack a verdict in force, on their similarity or their adherence.
         failing: Candidates of prompts for which another attempt is due.
         quarantined: Candidates of prompts all of whose images failed, with no attempt left.
+        waiting: Candidates that a person has to decide about.
         releasable: Candidates that may be published and are not.
         offending: Published images that may not be: release id, batch, and why.
         attempts: The highest attempt of a prompt for which another is due, by batch.
@@ -35,6 +36,7 @@ class Survey:
     unjudged: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     failing: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     quarantined: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     releasable: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     offending: list[tuple[int, str, str]] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -83,6 +85,7 @@ def _survey_candidates(
         CandidateState.UNAUDITED: result.unjudged,
         CandidateState.FAILED: result.failing,
         CandidateState.QUARANTINED: result.quarantined,
+        CandidateState.REVIEW: result.waiting,
         CandidateState.RELEASABLE: result.releasable,
     }
     rows = session.execute(_candidates(campaign, rules))

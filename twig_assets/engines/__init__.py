@@ -5,8 +5,9 @@ Results have the same bytes whatever the engine and the number of workers. A wor
 policy, detectors) once, and never writes anything that others read: the caller's process alone does that.
 """
 
+from twig_assets.engines.copies import Copy, CopyError, copy_of
 from twig_assets.engines.engine import Context, Engine, Shard, WorkerDiedError
 from twig_assets.engines.opening import opened_engine
 from twig_assets.engines.ray_cluster import RayError
 
-__all__ = ["Context", "Engine", "RayError", "Shard", "WorkerDiedError", "opened_engine"]
+__all__ = ["Context", "Copy", "CopyError", "Engine", "RayError", "Shard", "WorkerDiedError", "copy_of", "opened_engine"]

@@ -63,6 +63,8 @@ class Worker:
             if self._key != call.context_key:
                 # The one before may be large; it goes before the next comes.
                 self._key = self._opened = None
+                for copy in call.context.copies:
+                    copy.bring()
                 with single_threaded():
                     self._opened = call.context.opens(call.context.settings)
                 self._key = call.context_key

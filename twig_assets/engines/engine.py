@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from twig_assets.engines.copies import Copy
+
 C = TypeVar("C")
 """What a worker opens once."""
 
@@ -25,10 +27,12 @@ class Context(Generic[C]):
     Attributes:
         opens: A function of a module that opens it. It reads files and never writes any.
         settings: What it is given. Equal pickles mean the same context, so name a file with its version or hash.
+        copies: What has to be copied to the worker's machine before; see `copy_of`.
     """
 
     opens: Callable[[Any], C]
     settings: Any
+    copies: tuple[Copy, ...] = ()
 
 
 @dataclass(frozen=True)

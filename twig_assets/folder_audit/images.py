@@ -24,8 +24,12 @@ class ImageFile:
     problem: str | None = None
 
 
-def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
+def image_files(source: Path, follow_links: bool = False) -> tuple[list[ImageFile], list[str]]:
     """The files below a folder, or the one file that was named.
+
+    Args:
+        source: The folder or the file.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Returns:
         The files in order of path, and the names of hidden ones, which are not audited.
@@ -37,7 +41,7 @@ def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
         source.stat()
         return [ImageFile(source, shown(source.name))], []
     audited, hidden = [], []
-    for entry in files_below(source):
+    for entry in files_below(source, follow_links):
         inside = entry.path.relative_to(source)
         name = shown(inside)
         if any(part.startswith(".") for part in inside.parts):

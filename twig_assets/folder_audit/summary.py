@@ -13,8 +13,8 @@ from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.work import SIDE
 from twig_assets.similarity import SEVERITY, Policy
-from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.corpus.sizes import WORK_SIDE
+from twig_assets.similarity.versions import library_versions
 
 OPINION = "A verdict is an opinion about similarity, not about infringement."
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)

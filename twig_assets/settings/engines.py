@@ -62,13 +62,13 @@ def engine_settings() -> EngineSettings:
 def usable_cores() -> int:
     """The cores that this process may use, by its affinity and its control group's limit; 1 or more."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, _allowed(Path("/sys/fs/cgroup/cpu.max")) or affinity))
+    return max(1, min(affinity, allowed_cores(Path("/sys/fs/cgroup/cpu.max")) or affinity))
 
 
-def _allowed(limit: Path) -> int | None:
+def allowed_cores(limit: Path) -> int | None:
     """Cores by a control group's file `cpu.max`: microseconds in each period, `max` where there is no limit."""
     try:
         quota, period = limit.read_text().split()
-        return int(quota) // int(period)
+        return max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return None

@@ -34,8 +34,16 @@ def test_withdrawn_images_are_told_of_and_replaced_ones_are_not(session: Session
 def test_spent_attempts_are_told_of_by_batch(session: Session) -> None:
     filled = Filled(session, max_attempts=1)
     filled.judged("fail")
-    [notice] = notices.quarantines(session, "demo", filled.rules)
-    assert (notice.subject, list(notice.items.values())) == (BATCH, ["thing 0"])
+    [notice] = notices.held_prompts(session, "demo", filled.rules)
+    assert (notice.event, notice.subject, list(notice.items.values())) == ("quarantined", BATCH, ["thing 0"])
+
+
+def test_people_are_told_what_waits_for_them(session: Session) -> None:
+    filled = Filled(session, prompts=3, max_attempts=1)
+    filled.audit(filled.image(prompt=0), "pass")
+    filled.audit(filled.image(prompt=2), "inconclusive")
+    [notice] = notices.held_prompts(session, "demo", filled.rules)
+    assert (notice.event, notice.subject, list(notice.items.values())) == ("waiting", BATCH, ["thing 2"])
 
 
 def test_what_was_noted_is_not_noted_again_and_what_is_new_comes_alone(session: Session) -> None:

@@ -1,5 +1,7 @@
 """Why a prompt is drawn again, and what counts as evidence that the model has memorised its picture."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -36,6 +38,7 @@ def test_the_reason_is_what_was_wrong_with_the_newest_image(
 
 
 def test_a_prompt_does_not_become_memorised_by_counting(filled: Filled) -> None:
+    filled.rules = replace(filled.rules, lost_attempts=3)
     for attempt in range(2):
         filled.judged("pass", attempt, adherence="not_as_asked")
         assert answer(filled) == Rerun("lost_subject", evidence=False)

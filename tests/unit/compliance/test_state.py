@@ -30,7 +30,7 @@ DECISIONS = (None, "waive", "reject")
 
 
 def state_of(standing: Standing, attempts: int, cannot_tell: bool = False) -> CandidateState:
-    return candidate_state([standing], cannot_tell=cannot_tell, max_attempts=attempts)[1]
+    return candidate_state([standing], cannot_tell=cannot_tell, max_attempts=attempts, lost_attempts=3)[1]
 
 
 def expected(verdict: str, adherence: str, decision: str | None, attempt: int, released: bool, attempts: int) -> str:
@@ -73,7 +73,7 @@ def test_without_both_verdicts_an_image_is_unaudited(
 
 
 def test_without_an_image_there_is_no_candidate() -> None:
-    assert candidate_state([], cannot_tell=False, max_attempts=3) == (None, CandidateState.MISSING)
+    assert candidate_state([], cannot_tell=False, max_attempts=3, lost_attempts=3) == (None, CandidateState.MISSING)
 
 
 def test_what_cannot_be_told_is_released_only_where_the_policy_says_so() -> None:
@@ -104,14 +104,14 @@ IMAGES = st.builds(
 def test_another_image_never_takes_back_what_may_be_published(
     images: list[Standing], another: Standing, cannot_tell: bool
 ) -> None:
-    _, before = candidate_state(images, cannot_tell=cannot_tell, max_attempts=3)
-    _, after = candidate_state([*images, another], cannot_tell=cannot_tell, max_attempts=3)
+    _, before = candidate_state(images, cannot_tell=cannot_tell, max_attempts=3, lost_attempts=3)
+    _, after = candidate_state([*images, another], cannot_tell=cannot_tell, max_attempts=3, lost_attempts=3)
     assert after.may_be_published >= before.may_be_published
 
 
 @given(st.lists(IMAGES, min_size=1, max_size=5), st.booleans())
 def test_a_prompt_is_published_exactly_when_one_of_its_images_may_be(images: list[Standing], cannot_tell: bool) -> None:
-    best, state = candidate_state(images, cannot_tell=cannot_tell, max_attempts=3)
+    best, state = candidate_state(images, cannot_tell=cannot_tell, max_attempts=3, lost_attempts=3)
     assert best is not None
     assert state.may_be_published == any(image.acceptable(cannot_tell) for image in images)
     assert state.may_be_published == best.acceptable(cannot_tell)
@@ -121,17 +121,36 @@ def test_of_images_that_may_be_published_the_published_one_stays_and_else_the_le
     near, far = Standing(1, 0, "pass", "as_asked", None, 0.4), Standing(2, 1, "pass", "as_asked", None, 0.1)
     waived = Standing(3, 2, "fail", "as_asked", "waive", 0.05)
     standing = Standing(1, 0, "pass", "as_asked", None, 0.4, released=True)
-    assert candidate_state([near, far, waived], cannot_tell=False, max_attempts=3)[0] == far
-    assert candidate_state([standing, far], cannot_tell=False, max_attempts=3) == (standing, CandidateState.RELEASED)
+    assert candidate_state([near, far, waived], cannot_tell=False, max_attempts=3, lost_attempts=3)[0] == far
+    assert candidate_state([standing, far], cannot_tell=False, max_attempts=3, lost_attempts=3) == (
+        standing,
+        CandidateState.RELEASED,
+    )
+
+
+def test_a_subject_that_was_lost_as_often_as_the_rules_allow_is_not_drawn_again() -> None:
+    lost = [Standing(i, i, "pass", "not_as_asked", None, 0.1) for i in range(3)]
+    copy = Standing(9, 1, "fail", "not_as_asked", None, 0.9)
+
+    def state(*images: Standing) -> CandidateState:
+        return candidate_state(images, cannot_tell=False, max_attempts=9, lost_attempts=2)[1]
+
+    assert state(lost[0]) == state(lost[0], copy) == CandidateState.FAILED
+    assert state(*lost[:2]) == state(*lost) == CandidateState.REVIEW
 
 
 def test_a_person_sees_the_image_that_is_easiest_to_let_through() -> None:
     copy = Standing(1, 0, "fail", "as_asked", None, 0.9)
     wrong = Standing(2, 1, "pass", "not_as_asked", None, 0.2)
     unknown = Standing(3, 2, "pass", "cannot_tell", None, 0.3)
-    assert candidate_state([copy, wrong], cannot_tell=False, max_attempts=2) == (wrong, CandidateState.REVIEW)
-    assert candidate_state([copy, wrong, unknown], cannot_tell=False, max_attempts=3)[0] == unknown
-    assert candidate_state([copy, wrong], cannot_tell=False, max_attempts=3)[1] == CandidateState.FAILED
+    assert candidate_state([copy, wrong], cannot_tell=False, max_attempts=2, lost_attempts=3) == (
+        wrong,
+        CandidateState.REVIEW,
+    )
+    assert candidate_state([copy, wrong, unknown], cannot_tell=False, max_attempts=3, lost_attempts=3)[0] == unknown
+    assert (
+        candidate_state([copy, wrong], cannot_tell=False, max_attempts=3, lost_attempts=3)[1] == CandidateState.FAILED
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,10 +83,27 @@ def leaves(context: Opened, value: int) -> int:
     os._exit(7)
 
 
-def sleeps(context: Opened, folder: Path) -> int:
-    (folder / str(os.getpid())).touch()
-    time.sleep(60)
+def sleeps(context: Opened, folder: Path | None) -> int:
+    """Say in a folder which process this is, and do not come back for a minute; without one, come back at once."""
+    if folder is not None:
+        (folder / str(os.getpid())).touch()
+        time.sleep(60)
     return 0
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    for _ in range(round(seconds / 0.05)):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
 
 
 CONTEXT: Context[Opened] = Context(opened, (10, None))
@@ -93,3 +111,16 @@ CONTEXT: Context[Opened] = Context(opened, (10, None))
 
 def numbered(count: int) -> list[Shard[int]]:
     return [Shard(f"number {i}", i) for i in range(count)]
+
+
+def where(context: Opened, value: int) -> str:
+    """The Ray node that computes this."""
+    import ray
+
+    time.sleep(0.1)
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def slowly(context: Opened, value: int) -> int:
+    time.sleep(0.3)
+    return context.factor * value

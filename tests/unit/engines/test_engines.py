@@ -177,18 +177,7 @@ def test_no_worker_outlives_a_killed_caller(tmp_path: Path) -> None:
     caller.kill()
     caller.wait()
     [worker] = pids.iterdir()
-    for _ in range(100):
-        if not _runs(worker.name):
-            return
-        time.sleep(0.1)
-    pytest.fail("the worker still runs")
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
+    computing.wait_until(lambda: not computing.is_running(worker.name))
 
 
 def test_cores() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from twig_assets.folder_audit import audit_folder, corpus
-from twig_assets.folder_audit.compare import CANDIDATES
+from twig_assets.folder_audit.comparing import CANDIDATES
 from twig_assets.similarity import Policy
 
 

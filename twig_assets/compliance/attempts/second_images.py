@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
+from twig_assets.campaign.unread_works import read_works
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
@@ -27,11 +28,11 @@ from twig_assets.compliance.reruns import Rerun, reruns
 from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
-from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
+from twig_assets.similarity import EmptyCorpusError, ReferenceImage
 from twig_assets.similarity.corpus.views import first_views
 
-# Attempt, reason of the rerun, evidence of a copy, and whether there is a shape to avoid.
-_Alike: TypeAlias = tuple[int, str, bool, bool]
+# Attempt, reason of the rerun, and whether there is a shape to avoid.
+_Alike: TypeAlias = tuple[int, str, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +126,12 @@ class _Drawing:
             on_figures=done.extend,
         )
         segmentations = segmenter.segmentations(seconds)
-        made_with = {
-            "works": [work.sha256 for work in near],
-            "avoided": chunk[0].masked,
-            "applied": _applied(chunk[0].rerun, settings),
-        }
-        self._keep(attempt, chunk, seconds, segmentations, [made_with | figures for figures in done])
+        alike = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        made_with = [
+            {**alike, "applied": _applied(due.rerun, settings), **figures}
+            for due, figures in zip(chunk, done, strict=True)
+        ]
+        self._keep(attempt, chunk, seconds, segmentations, made_with)
         return [
             SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
             for due, first, shape, second, segmentation in zip(
@@ -210,8 +211,8 @@ def _due(batch: Batch, rules: Rules, session: Session) -> dict[_Alike, list[_Due
                 f"prompt {prompt.prompt.text!r} has no image or mask yet; materialize generated_images and masks"
             )
         due = _Due(prompt, first, mask, again.get(prompt.prompt.id))
-        rerun = (due.rerun.reason, due.rerun.evidence) if due.rerun else ("", False)
-        groups.setdefault((prompt.attempt, *rerun, due.masked), []).append(due)
+        reason = due.rerun.reason if due.rerun else ""
+        groups.setdefault((prompt.attempt, reason, due.masked), []).append(due)
     return groups
 
 
@@ -234,7 +235,7 @@ def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:
     try:
-        return first_views(read_references(campaign.references_folder)[0])
+        return first_views(read_works(campaign)[0])
     except EmptyCorpusError:
         return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
 

@@ -1,5 +1,6 @@
 """The strategy `forget`: memorised prompts lose the words that bring their picture back; others are left alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from twig_assets.generation.schedulers import parametrisation
 from twig_assets.generation.steering import Prediction, Step
 from twig_assets.regeneration.memorisation import MemorisationDetector, shown
 from twig_assets.regeneration.strategy import Batch, RegenerationStrategy, register
-from twig_assets.regeneration.trigger_words import without_trigger
+from twig_assets.regeneration.trigger_words import without_triggers
 
 
 @register
@@ -43,15 +44,13 @@ class Forget(RegenerationStrategy):
         if not self.memorised.any():
             return prediction
         first = _FirstStep(self.batch, prediction)
-        for image in self.memorised.nonzero().flatten().tolist():
-            self.read[image] = self._without_trigger(first, image)
-        if self.read == list(self.batch.prompts):
+        self._read_without_triggers(first, self.memorised.nonzero().flatten().tolist())
+        changed = [i for i, prompt in enumerate(self.batch.prompts) if self.read[i] != prompt]
+        if not changed:
             return prediction
         self._text = self.batch.family.encode(self.read, self.batch.size)
         clean = prediction.clean.clone()
-        for image, (text, prompt) in enumerate(zip(self.read, self.batch.prompts, strict=True)):
-            if text != prompt:
-                clean[image] = first.clean(image, self._text.rows([image]))[0]
+        clean[changed] = first.clean(changed, self._text.rows(changed))
         return replace(prediction, clean=clean)
 
     def condition(self, step: Step, conditioning: Conditioning) -> Conditioning:
@@ -63,14 +62,17 @@ class Forget(RegenerationStrategy):
         chosen = torch.cat([none] * (halves - 1) + [self.memorised])
         return conditioning.replaced(chosen, Conditioning.joined([self._text] * halves))
 
-    def _without_trigger(self, first: "_FirstStep", image: int) -> str:
+    def _read_without_triggers(self, first: "_FirstStep", images: list[int]) -> None:
         family, size = self.batch.family, self.batch.size
-        pictures = self._detector.brought_back(first.predicted(image), image)
+        pictures = [self._detector.brought_back(first.predicted(image), image) for image in images]
 
-        def much(text: str) -> float:
-            return float(shown(first.clean(image, family.encode([text], size)), pictures).max())
+        def much(at: Sequence[int], texts: Sequence[str]) -> list[float]:
+            clean = first.clean([images[k] for k in at], family.encode(texts, size))
+            return [float(shown(each[None], pictures[k]).max()) for k, each in zip(at, clean, strict=True)]
 
-        return without_trigger(self.batch.prompts[image], much, self.batch.settings.trigger)
+        read = without_triggers([self.batch.prompts[image] for image in images], much, self.batch.settings.trigger)
+        for image, text in zip(images, read, strict=True):
+            self.read[image] = text
 
 
 class _FirstStep:
@@ -83,17 +85,15 @@ class _FirstStep:
 
     def __init__(self, batch: Batch, prediction: Prediction) -> None:
         self._family, self._prediction = batch.family, prediction
-        self._scheduler = batch.family.scheduler(prediction.step.steps, batch.size)
-        self._reading = parametrisation(self._scheduler)
+        self._reading = parametrisation(batch.family.scheduler(batch.generation.steps, batch.size))
 
     def predicted(self, image: int) -> torch.Tensor:
         """The clean latents (1, C, h, w) predicted with one image's own prompt."""
         return self._prediction.clean[image, None]
 
     @torch.no_grad()
-    def clean(self, image: int, text: Conditioning) -> torch.Tensor:
-        """The clean latents (1, C, h, w) predicted from one image's sample with a text of one row."""
-        step, sample = self._prediction.step, self._prediction.sample[image, None]
-        inputs = self._scheduler.scale_model_input(sample.to(self._family.dtype), step.timestep)
-        predicted = self._family.predict(inputs, step.timestep, text, step.guidance_scale)
+    def clean(self, images: Sequence[int], texts: Conditioning) -> torch.Tensor:
+        """The clean latents (k, C, h, w) predicted from the samples of k images with as many rows of texts."""
+        step, sample = self._prediction.step, self._prediction.sample[list(images)]
+        predicted = self._family.predict(sample.to(self._family.dtype), step.timestep, texts, step.guidance_scale)
         return self._reading.clean(predicted.float(), sample, step.timestep)

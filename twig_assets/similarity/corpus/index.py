@@ -7,32 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from twig_assets.similarity.corpus.described import (
+    Candidate,
+    Described,
+    DescribedWorks,
+    by_descriptor,
+)
 from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.corpus.search import EXACT_UP_TO, BinarySearch, CosineSearch, exact_cosine
 from twig_assets.similarity.corpus.views import drawings
 from twig_assets.similarity.detectors.alignment import Alignment
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength, how_copied
-from twig_assets.similarity.detectors.detector import Detector, Source
+from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.hog import Hog
 from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.pdq import pdq
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
-
-Described = dict[str, Any]
-"""Name of a descriptor -> what it makes of an image."""
-
-
-@dataclass
-class Candidate:
-    """A reference worth a closer look.
-
-    Attributes:
-        reference: Its index.
-        proposed_by: Names of the descriptors by which it is among the nearest.
-    """
-
-    reference: int
-    proposed_by: tuple[str, ...]
+from twig_assets.similarity.structural.resized import ResizedWorks
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class Evidence:
     alignment: Alignment | None
 
 
-class ReferenceIndex:
+class ReferenceIndex(DescribedWorks):
     """Descriptions of all references, searchable.
 
     Holds, per reference, 3 KiB for HOG, 32 bytes for PDQ and at most 75 KiB for 300 local features.
@@ -81,9 +72,8 @@ class ReferenceIndex:
         self._count = len(pictures)
         self._works = list(range(len(pictures))) if works is None else list(works)
         self._views = max(Counter(self._works).values(), default=1)
-        self.sources: dict[str, Source] = {}
-        for source in opened_sources({}) if sources is None else sources:
-            self.sources.setdefault(source.descriptor, source)
+        self.sources = by_descriptor(opened_sources({}) if sources is None else sources)
+        self.resized = ResizedWorks()
         self.described = {name: _stacked(source, pictures) for name, source in self.sources.items()}
         self._drawings = _drawings(pictures, self._works)
         self._searches = {
@@ -94,9 +84,9 @@ class ReferenceIndex:
     def __len__(self) -> int:
         return self._count
 
-    def describe(self, image: np.ndarray) -> Described:
-        """All descriptions of an image, uint8 (H, W, 3)."""
-        return {name: source.describe_image(image) for name, source in self.sources.items()}
+    def description(self, name: str, reference: int) -> Any:
+        """See `DescribedWorks`."""
+        return self.described[name][reference]
 
     def candidates(self, image: Described, k: int) -> list[Candidate]:
         """The k works nearest to a described image by each source, as references in order of index."""
@@ -126,12 +116,6 @@ class ReferenceIndex:
             first.setdefault(self._works[i], i)
         return list(first.values())
 
-    def compare(self, detector: Detector, image: Described, reference: int) -> float | None:
-        """The score of a described image beside a reference; None when the index lacks what the detector describes."""
-        if detector.descriptor not in self.described:
-            return None
-        return detector.compare(image[detector.descriptor], self.described[detector.descriptor][reference])
-
     @property
     def exact(self) -> bool:
         """Whether every source compares with every reference."""
@@ -149,34 +133,40 @@ class ReferenceIndex:
 
 
 def gather(
-    index: ReferenceIndex, pictures: Sequence[np.ndarray], image: np.ndarray, k: int, also: Sequence[int] = ()
+    index: DescribedWorks,
+    pictures: Sequence[np.ndarray],
+    image: np.ndarray,
+    k: int,
+    also: Sequence[int] = (),
+    described: Described | None = None,
 ) -> list[Evidence]:
     """Look closely at the candidates for an image.
 
     Args:
-        index: The index of the references.
+        index: The references, described.
         pictures: The references themselves, in the index's order.
         image: uint8 array of shape (H, W, 3).
         k: How many candidates each source proposes, 1 or more.
         also: References to look at whatever the sources say.
+        described: What `describe` of the index makes of the image, if that is known.
 
     Returns:
         One for each candidate, in order of index.
     """
-    described = index.describe(image)
+    described = index.describe(image) if described is None else described
     proposed = {candidate.reference: candidate.proposed_by for candidate in index.candidates(described, k)}
     wanted = sorted({*proposed, *also})
     return [_evidence(index, pictures[i], image, described, i, proposed.get(i, ())) for i in wanted]
 
 
 def _evidence(
-    index: ReferenceIndex, picture: np.ndarray, image: np.ndarray, described: Described, i: int, by: tuple[str, ...]
+    index: DescribedWorks, picture: np.ndarray, image: np.ndarray, described: Described, i: int, by: tuple[str, ...]
 ) -> Evidence:
     scores = {detector.score: index.compare(detector, described, i) for detector in detectors()}
     alignment = None
     features: ImageFeatures | None = described.get(AlignmentStrength.descriptor)
     if features is not None:
-        alignment = features.alignment(index.described[AlignmentStrength.descriptor][i])
+        alignment = features.alignment(index.description(AlignmentStrength.descriptor, i))
     scores["aligned_ssim"] = alignment.ssim if alignment else None
     scores["aligned_iw_ssim"] = alignment.iw_ssim if alignment else None
     copied = how_copied(alignment, image, picture) if alignment else ()

@@ -11,10 +11,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
-from twig_assets.similarity.corpus.files import READ_ALREADY, files_below, shown
+from twig_assets.similarity.corpus.files import LEADS_OUT, READ_ALREADY, files_below, leads_out, shown
 from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced
 
 TABLE = "references.csv"
+MAX_TABLE = 256 << 20
+"""A table of more bytes is not read: one of a million works has a hundred million."""
+
 COLUMNS = ("file", "title", "rights_holder", "licence")
 NOT_STATED = "not stated"
 BLANK = "shows one colour only, so that nothing can be compared with it; replace it, or take it out"
@@ -90,8 +93,12 @@ class CorpusFile:
     problem: str | None = None
 
 
-def corpus_files(folder: Path) -> list[CorpusFile]:
+def corpus_files(folder: Path, follow_links: bool = False) -> list[CorpusFile]:
     """What is below a folder of protected works or named by its table, in order of path; hidden files and notes not.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
@@ -100,13 +107,17 @@ def corpus_files(folder: Path) -> list[CorpusFile]:
     rows = _table(folder / TABLE)
     try:
         problems = {
-            entry.path: entry.problem for entry in files_below(folder) if not is_note(entry.path.relative_to(folder))
+            entry.path: entry.problem
+            for entry in files_below(folder, follow_links)
+            if not is_note(entry.path.relative_to(folder))
         }
     except OSError as error:
         hint = "no readable reference image; put the protected works there"
         raise EmptyCorpusError(f"{folder}: {error.strerror}: {hint}") from error
+    root = Path(os.path.realpath(folder))
     for file in rows:
-        problems.setdefault(folder / file, None)
+        outside = not follow_links and leads_out(folder / file, root)
+        problems.setdefault(folder / file, LEADS_OUT if outside else None)
     return [_file(path, problem, rows, folder) for path, problem in sorted(problems.items(), key=_path_bytes)]
 
 
@@ -119,11 +130,15 @@ def stated_titles(folder: Path) -> list[str]:
     return [title for _, (title, _, _) in sorted(_table(folder / TABLE).items()) if title]
 
 
-def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
+def read_references(folder: Path, follow_links: bool = False) -> tuple[list[ReferenceImage], list[Unreadable]]:
     """Read every picture below a folder, in all its views.
 
     A picture that `references.csv` does not name is compared with all the same; its rights holder is "not stated".
     Hidden files and notes (.md, .txt) are passed over.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Returns:
         The views of the readable pictures, in order of path, those of one picture together; see `decode_views`. And
@@ -136,7 +151,7 @@ def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable
     views: list[ReferenceImage] = []
     unreadable: list[Unreadable] = []
     first: dict[str, Path] = {}
-    for file in corpus_files(folder):
+    for file in corpus_files(folder, follow_links):
         sha256 = None
         try:
             if file.problem:
@@ -201,14 +216,18 @@ def _path_bytes(entry: tuple[Path, str | None]) -> bytes:
 
 def _table(path: Path) -> dict[str, tuple[str, str, str]]:
     """File name -> title, rights holder, licence; empty when there is no table."""
-    if not path.exists():
-        return {}
     try:
+        if not path.exists():
+            return {}
+        if path.stat().st_size > MAX_TABLE:
+            raise CorpusError(f"{path}: file: has more than {MAX_TABLE:,} bytes; is it the table of the works?")
         reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
         header = reader.fieldnames or []
         if sorted(header) != sorted(COLUMNS):
             raise CorpusError(f"{path}:1: header: must be {','.join(COLUMNS)}, is {','.join(header)}; mend it")
         return _checked_rows(path, reader)
+    except OSError as error:
+        raise CorpusError(f"{path}: file: cannot be read ({error.strerror}); check that it is a file") from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: file: is not UTF-8 text; save it again with that encoding") from error
     except csv.Error as error:

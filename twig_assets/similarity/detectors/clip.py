@@ -36,6 +36,10 @@ class Clip(Source):
 
         return cls(*load_clip(None if folder == EMBEDDED else Path(folder)))
 
+    @property
+    def identity(self) -> None:
+        """Not known here: another model may be opened by the same name."""
+
     def describe(self, picture: np.ndarray) -> np.ndarray:
         """The vector of a picture: float32 of unit length."""
         import torch

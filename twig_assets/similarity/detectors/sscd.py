@@ -44,9 +44,14 @@ class Sscd(Detector):
     descriptor = "sscd"
     search = "cosine"
 
-    def __init__(self, embed: Embed | None = None) -> None:
-        """Hold an opened network; without one, only `opened` is of use."""
-        self._embed = embed
+    def __init__(self, embed: Embed | None = None, identity: str | None = None) -> None:
+        """Hold an opened network; without one, only `opened` is of use.
+
+        Args:
+            embed: The network.
+            identity: See `Source`; None if it is not known which network it is.
+        """
+        self._embed, self._identity = embed, identity
 
     def opened(self, policy: Mapping[str, Any]) -> "Sscd | None":
         """The detector with the policy's file, else with the policy's network of the extra; None where there is none.
@@ -55,10 +60,16 @@ class Sscd(Detector):
             ModelFileError: If the file is missing, is another one than the policy says, or is no such network.
         """
         if policy.get("sscd_file") is not None:
-            return Sscd(opened_file(Path(policy["sscd_file"]), str(policy["sscd_sha256"]), policy["sscd_side"]))
+            sha256, side = str(policy["sscd_sha256"]), policy["sscd_side"]
+            return Sscd(opened_file(Path(policy["sscd_file"]), sha256, side), f"sscd {sha256} {side}")
         network = policy.get("sscd_network", "none")
         embed = None if network == "none" else packaged(network, policy["sscd_side"])
-        return Sscd(embed) if embed else None
+        return Sscd(embed, f"sscd {network} {policy['sscd_side']}") if embed else None
+
+    @property
+    def identity(self) -> str | None:
+        """The network and the size of what it is shown."""
+        return self._identity
 
     def describe(self, picture: np.ndarray) -> np.ndarray:
         """The vector of a picture: float32 of unit length; shorter for plain ones, see `plainness`."""
