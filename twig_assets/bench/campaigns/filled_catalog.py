@@ -49,6 +49,7 @@ SCORES = {
     "masked_ssim": 0.1,
     "masked_iw_ssim": 0.1,
     "hog_cosine": 0.4,
+    "edges_cosine": 0.3,
     "pdq_distance": 110,
     "sift_inliers": 0,
     "alignment_strength": 0.0,
