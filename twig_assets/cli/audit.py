@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def audit(
     images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
-    references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],
+    references: Annotated[
+        Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv; or a twig index.")
+    ],
     policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(
         "audit"

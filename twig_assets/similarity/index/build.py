@@ -17,7 +17,7 @@ from twig_assets.similarity.corpus.references import (
     same_file,
 )
 from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.index.describe import Describer, vector_lengths
+from twig_assets.similarity.index.describe import Describer, check_identities, identities, vector_lengths
 from twig_assets.similarity.index.manifest import CorpusIndexError, UnreadWork, read_manifest
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
@@ -64,7 +64,7 @@ def build_index(
         CorpusIndexError: If there is an index, or it cannot be written.
         EmptyCorpusError: If no work could be read; then there is an index without works.
     """
-    with IndexWriter(folder, SCORING, vector_lengths(sources)) as writer:
+    with IndexWriter(folder, SCORING, vector_lengths(sources), identities(sources)) as writer:
         changes = _add(writer, files, sources, step)
     if not changes.added:
         reasons = "".join(f"\n{work.path}: {work.reason}" for work in changes.unread)
@@ -80,12 +80,14 @@ def add_works(
     Raises:
         CorpusIndexError: If there is no index, its descriptors are others, or it cannot be written.
     """
-    lengths = read_manifest(folder, SCORING).vectors
+    manifest = read_manifest(folder, SCORING)
+    lengths = manifest.vectors
     if lengths != vector_lengths(sources):
         has, given = (", ".join(sorted(names)) for names in (lengths, vector_lengths(sources)))
         raise CorpusIndexError(
             f"{folder}: describes works by {has}, the policy by {given}; give the policy it was built with"
         )
+    check_identities(folder, manifest, sources)
     with IndexWriter(folder, SCORING) as writer:
         return _add(writer, files, sources, step)
 
