@@ -3,21 +3,27 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from PIL import Image
 
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
+from twig_assets.bench.audit.engines import picture
 from twig_assets.bench.audit.ray_nodes import ray_nodes
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.engines import Engine, Shard, WorkerDiedError, opened_engine
+from twig_assets.folder_audit import audit_folder
 from twig_assets.settings.engines import EngineSettings
+from twig_assets.similarity import Policy
 
 # Not importorskip, since Ray reads its environment when it is imported.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
@@ -61,6 +67,57 @@ def test_audits_of_a_campaign_leave_the_same_rows(cluster: Any, tmp_path: Path) 
             rows.append(canonical_json([of_audits, [result.as_row() for _, result in audited.results], str(recall)]))
     assert rows[0] == rows[1] == rows[2]
     assert '"fail"' in rows[0]
+
+
+def test_a_folder_audit_writes_the_same_bytes_although_a_worker_is_killed(cluster: Any, tmp_path: Path) -> None:
+    works, images = tmp_path / "works", tmp_path / "images"
+    for folder, seeds in ((works, range(4)), (images, range(2, 14))):
+        folder.mkdir()
+        for seed in seeds:
+            Image.fromarray(picture(seed)[::2, ::2]).save(folder / f"{seed:02}.png")
+    runs: dict[str, EngineSettings] = {
+        "in process": EngineSettings(workers=1),
+        "processes": EngineSettings(workers=2),
+        "ray": EngineSettings(engine="ray", address=cluster.address, workers=2),
+    }
+    written = {}
+    for name, settings in runs.items():
+        with killed_once(name) as killed:
+            audit_folder(images, works, Policy(), tmp_path / name, sample=1, engine=settings)
+        assert killed == ([] if name == "in process" else [True])
+        files = ("audit.csv", "audit.parquet", "gallery.html", "summary.json")
+        written[name] = [(tmp_path / name / file).read_bytes() for file in files]
+    assert written["in process"] == written["processes"] == written["ray"]
+
+
+@contextmanager
+def killed_once(engine: str) -> Iterator[list[bool]]:
+    """Kill a worker as soon as it compares images."""
+    killed: list[bool] = []
+    over = threading.Event()
+
+    def at_work(process: psutil.Process) -> bool:
+        if engine == "ray":
+            # Ray gives a worker's process the name of its task.
+            return process.cmdline()[:1] == ["ray::02.png"]
+        return "spawn_main" in " ".join(process.cmdline()) and process.cpu_times().user > 1
+
+    def kill() -> None:
+        while not over.wait(0.01):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    if at_work(process):
+                        process.kill()
+                        killed.append(True)
+                        return
+
+    thread = threading.Thread(target=kill)
+    if engine != "in process":
+        thread.start()
+    yield killed
+    over.set()
+    if thread.ident is not None:
+        thread.join()
 
 
 def test_a_shard_whose_worker_was_killed_is_computed_again(cluster: Any, tmp_path: Path) -> None:
@@ -111,7 +168,9 @@ import psutil
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from twig_assets.engines import opened_engine
+from twig_assets.folder_audit import audit_folder
 from twig_assets.settings.engines import EngineSettings
+from twig_assets.similarity import Policy
 with opened_engine(EngineSettings(engine="ray", workers=1)) as engine:
     print(list(engine.map(computing.times, computing.numbered(3), computing.CONTEXT)))
     own = psutil.Process()

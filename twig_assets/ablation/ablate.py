@@ -7,7 +7,7 @@ from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.edits.merging import merged
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.methods.method import AblationTask, IsCopy, OnStep, method_of
-from twig_assets.ablation.prompts.neighbours import neighbours
+from twig_assets.ablation.prompts.neighbours import TextVectors, neighbours
 from twig_assets.ablation.prompts.token_pairs import check_distinct
 from twig_assets.generation import Pipeline, fingerprint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
@@ -22,6 +22,7 @@ def ablate(
     folder: Path | None = None,
     is_copy: IsCopy | None = None,
     vocabulary: Sequence[str] | None = None,
+    text_vectors: TextVectors | None = None,
     on_step: OnStep | None = None,
 ) -> ConceptEdit:
     """Compute the edit that makes the target's prompts draw the anchor.
@@ -37,6 +38,8 @@ def ablate(
             With it, such anchor images are left out, and what `fast` does not remove by the text encoder is
             fine-tuned away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
+        text_vectors: Compares them with the target, texts to float (n, d): a judge's, say. The model's own text encoder
+            when None.
         on_step: Called with the steps done and the loss while distilling or fine-tuning; of a fine-tuning that goes on,
             first with the steps that were done before.
 
@@ -49,7 +52,7 @@ def ablate(
     settings = settings or AblationSettings()
     base_sha256 = base_sha256 or fingerprint(pipeline)
     if not concept.preserve and (vocabulary or concept.kind == "object"):
-        surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary)
+        surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary, text_vectors)
         concept = concept.model_copy(update={"preserve": surrounding})
     check_distinct(pipeline, concept)
     task = AblationTask(pipeline, concept, settings, base_sha256, folder, is_copy, on_step)

@@ -40,7 +40,9 @@ def compliance_report(
     settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
     reporter = progress.reporter(context, "audits")
     with engine.opened() as opened:
-        recheck = recheck_published(settings, rows, artifacts, context.run.run_id, reporter, models.judge, opened)
+        recheck = recheck_published(
+            settings, rows, artifacts, context.run.run_id, reporter, lambda: models.judge(settings), opened
+        )
     report = write_dated_report(settings, rows, artifacts, recheck)
     counts = {**report.data.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
     return dg.MaterializeResult(

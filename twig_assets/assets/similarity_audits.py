@@ -55,7 +55,9 @@ def similarity_audits(
     reporter = progress.reporter(context, "audits")
     with engine.opened() as opened:
         audited = audit_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, reporter, opened)
-    judged = judge_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, models.judge)
+    judged = judge_images(
+        settings, catalog.open(), store.open(), of_batch, context.run.run_id, lambda: models.judge(settings)
+    )
     if audited.results:
         return _result(context, settings, tracker, store.open(), audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"

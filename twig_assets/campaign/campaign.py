@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twig_assets.judge.identity import JudgeName
 from twig_assets.settings.ablation import AblationSettings
 from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.judge import JudgeSettings, judge_for
 from twig_assets.settings.masks import MaskSettings
 from twig_assets.settings.opening import OpeningSettings
 from twig_assets.settings.prompts import PromptCheckSettings
@@ -59,8 +59,10 @@ class Campaign(OpeningSettings):
         checkpoint: `embedded`, or the folder, `.safetensors` file or hub id of a text-to-image model. How it is opened
             (`revision`, `config`, `loras`, `vae`, `scheduler`, `dtype`, `device`) is said in `OpeningSettings`.
         segmenter: The model that finds the foreground.
-        judge: What says whether an image shows its prompt: `embedded` knows the concepts of the embedded models, `none`
-            leaves it to people. Left out, it is `embedded` for the embedded checkpoint and `none` for any other.
+        judge: What says whether an image shows its prompt, and whether an edit removed its concept: `embedded` knows
+            the concepts of the embedded models, `none` leaves it to people; else a CLIP or SigLIP, a folder below the
+            campaign's or a hub id, perhaps with its `revision`. Left out, it is `embedded` for the embedded checkpoint
+            and `none` for any other.
         batch_size: Prompts per partition, 1 to 64.
         max_attempts: How often a failing image is drawn, each time with another seed, before its prompt is quarantined:
             1 to 10.
@@ -79,7 +81,7 @@ class Campaign(OpeningSettings):
     title: str = Field(min_length=1)
     checkpoint: str = Field("embedded", min_length=1)
     segmenter: SegmenterChoice = SegmenterChoice()
-    judge: JudgeName | None = None
+    judge: JudgeSettings | None = None
     batch_size: int = Field(64, ge=1, le=64)
     max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
     prompt_check: PromptCheckSettings = Field(default_factory=PromptCheckSettings)
@@ -90,9 +92,9 @@ class Campaign(OpeningSettings):
     ablation: AblationSettings = Field(default_factory=AblationSettings)
 
     @property
-    def judge_name(self) -> JudgeName:
+    def chosen_judge(self) -> JudgeSettings:
         """The judge, whether it was named or follows from the checkpoint."""
-        return self.judge or ("embedded" if self.checkpoint == "embedded" else "none")
+        return judge_for(self.checkpoint, self.judge)
 
     @property
     def model_name(self) -> str:

@@ -12,7 +12,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
 from twig_assets.judge.identity import judge_sha256
-from twig_assets.judge.verdict import threshold_of
+from twig_assets.judge.verdict import knows_the_model, threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.similarity import read_adherence, read_decisions, read_policy
 
@@ -80,7 +80,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
         corpus_id = None
-    judge, adherence = judge_sha256(campaign.judge_name), read_adherence(campaign.policy_file)
+    judge, adherence = judge_sha256(campaign.chosen_judge, campaign.folder), read_adherence(campaign.policy_file)
     return Rules(
         model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
@@ -103,6 +103,8 @@ def _threshold(
 ) -> float | None:
     """The margin that the settings name, or the quantile of what the judge gave plain draws of the checkpoint.
 
+    None where there are no draws yet, or judge and checkpoint do not know each other.
+
     While no model serves, it is that of the model that drew last, so that what is published keeps its verdict.
     """
     if settings.threshold is not None:
@@ -123,7 +125,7 @@ def _threshold(
             Model.sha256 == model_sha256 if model_sha256 else Model.id == last.scalar_subquery(),
         )
     ).first()
-    return margins and threshold_of(margins, settings.reject_share)
+    return threshold_of(margins, settings.reject_share) if margins and knows_the_model(margins) else None
 
 
 def calibration_source(session: Session, rules: Rules) -> str | None:

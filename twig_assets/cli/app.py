@@ -5,13 +5,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from twig_assets.settings.engines import EngineName, EngineSettings
 from twig_assets.settings.home import quiet_libraries
+
+if TYPE_CHECKING:
+    from twig_assets.engines import Copy
 
 quiet_libraries()
 
@@ -26,6 +30,15 @@ errors = Console(stderr=True)
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
 CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="How many compute; the cores by default. The results are the same."),
+]
+EngineOption = Annotated[EngineName, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", envvar="RAY_ADDRESS", help="HOST:PORT of the Ray cluster; without it, one is started."),
+]
 
 
 def main() -> None:
@@ -73,6 +86,26 @@ def interruptible(kept: str) -> Iterator[None]:
     except KeyboardInterrupt:
         errors.print(f"[yellow]Interrupted. {kept} is kept; run the same command again to go on from there.[/]")
         raise typer.Exit(130) from None
+
+
+def chosen_engine(engine: EngineName, workers: int | None, address: str | None) -> EngineSettings:
+    """The engine that the options name; an address counts for Ray only, since it may come from the environment."""
+    return EngineSettings(engine=engine, workers=workers, address=address if engine == "ray" else None)
+
+
+def brought(place: str, engine: EngineSettings) -> "tuple[Path, tuple[Copy, ...]]":
+    """The path of what somebody named by its path or URL, and what workers have to copy.
+
+    Raises:
+        CopyError: If the URL cannot be read.
+    """
+    from twig_assets.engines import copy_of
+
+    copy = copy_of(place)
+    if copy is not None:
+        return copy.bring(), (copy,)
+    # Workers on other machines have another working directory.
+    return (Path(place).absolute() if engine.engine == "ray" else Path(place)), ()
 
 
 def the_campaign(root: Path) -> str:

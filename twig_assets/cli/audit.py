@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.cli.app import CampaignRoot, console, errors, interruptible, the_campaign
+from twig_assets.cli.app import (
+    Address,
+    CampaignRoot,
+    EngineOption,
+    Workers,
+    brought,
+    chosen_engine,
+    console,
+    errors,
+    interruptible,
+    the_campaign,
+)
 from twig_assets.settings.home import catalog_url
 
 if TYPE_CHECKING:
@@ -19,9 +30,12 @@ if TYPE_CHECKING:
 
 
 def audit(
-    images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
+    images: Annotated[str, typer.Argument(help="A folder of images, or one image; a path or an fsspec URL.")],
     references: Annotated[
-        Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv; or a twig index.")
+        str,
+        typer.Option(
+            help="Folder of the protected works, perhaps with a references.csv, or an index; a path or an fsspec URL."
+        ),
     ],
     policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(
@@ -29,9 +43,9 @@ def audit(
     ),
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that compare; the cores by default. The results are the same.")
-    ] = None,
+    workers: Workers = None,
+    engine: EngineOption = "processes",
+    address: Address = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
@@ -45,22 +59,27 @@ def audit(
     Exit status 1 if an image fails, 2 if the audit could not be done, 3 if no image fails but a work was not compared.
     """
     from twig_assets.folder_audit import audit_folder
-    from twig_assets.settings.engines import EngineSettings
-    from twig_assets.similarity import Policy, read_policy
+    from twig_assets.settings.corpus import CorpusSettings
+    from twig_assets.similarity import Policy, read_corpus_settings, read_policy
 
     rules = read_policy(policy) if policy else Policy()
-    engine = EngineSettings(workers=workers)
+    corpus = read_corpus_settings(policy) if policy else CorpusSettings()
+    follow_links = follow_links or corpus.follow_links
+    settings = chosen_engine(engine, workers, address)
     with interruptible("What was compared"):
+        image_folder, image_copies = brought(images, settings)
+        work_folder, work_copies = brought(references, settings)
         outcome = audit_folder(
-            images,
-            references,
+            image_folder,
+            work_folder,
             rules,
-            out,
+            brought(str(out), settings)[0],
             sample=sample,
             shown=gallery,
             follow_links=follow_links,
             bars=True,
-            engine=engine,
+            engine=settings,
+            copies=image_copies + work_copies,
         )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
@@ -84,7 +103,8 @@ def audit(
         console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
     open_verdicts = [image.verdict for image in outcome.judged if image.file.name not in outcome.waived]
     held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
-    raise typer.Exit(1 if held else 0 if outcome.summary["complete"] or allow_unread else 3)
+    unaccepted = {file["file"] for file in references_read["unread"]} - set(corpus.accept_unread)
+    raise typer.Exit(1 if held else 3 if unaccepted and not allow_unread else 0)
 
 
 def calibrate(

@@ -43,7 +43,7 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
     from twig_assets.settings.home import artifact_root
 
     settings = load_campaign(campaign, root)
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, settings, ArtifactStore(artifact_root()))
     render(data, report_path(settings.name))
     print_summary(campaign, root)
@@ -76,7 +76,7 @@ def print_summary(campaign: str, root: Path) -> "ReportData":
     from twig_assets.reports import collect, report_path
     from twig_assets.settings.home import artifact_root
 
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root()))
     console.print(_headline(data.counts))
     _print(_figures(data.counts))

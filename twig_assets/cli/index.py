@@ -9,7 +9,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.cli.app import console, errors, interruptible
+from twig_assets.cli.app import (
+    Address,
+    EngineOption,
+    Workers,
+    brought,
+    chosen_engine,
+    console,
+    errors,
+    interruptible,
+)
 
 if TYPE_CHECKING:
     from twig_assets.similarity.index.build import Changes
@@ -26,21 +35,30 @@ AllowUnread = Annotated[bool, typer.Option("--allow-unread", help="No exit statu
 def build(
     folder: Folder,
     references: Annotated[
-        list[Path], typer.Option(help="Folder of the works, perhaps with a references.csv, or one file; repeatable.")
+        list[str],
+        typer.Option(help="Folder of the works, perhaps with a references.csv, or one file; path or URL; repeatable."),
     ],
     policy: PolicyFile = None,
     sample: Annotated[int, typer.Option(min=0, help="Copies looked for at the end, to see what is missed.")] = 36,
+    workers: Workers = None,
+    engine: EngineOption = "processes",
+    address: Address = None,
     allow_unread: AllowUnread = False,
     as_json: Json = False,
 ) -> None:
     """Describe works and make an index of them. Exit status 3 if one could not be read."""
+    from twig_assets.engines import opened_engine
     from twig_assets.folder_audit.progress import Bar
     from twig_assets.similarity.index import build as building
 
-    sources = _sources(policy)
-    files = building.works_in(references)
-    with interruptible("What was described"), Bar("describing works", "files", on=True) as bar:
-        changes = building.build_index(folder, files, sources, bar.reach)
+    settings = chosen_engine(engine, workers, address)
+    with interruptible("What was described"), opened_engine(settings) as opened:
+        places = [brought(place, settings) for place in references]
+        files = building.works_in([path for path, _ in places])
+        copies = tuple(copy for _, of_place in places for copy in of_place)
+        elsewhere = building.Elsewhere(opened, _thresholds(policy), copies)
+        with Bar("describing works", "files", on=True) as bar:
+            changes = building.build_index(folder, files, _sources(policy), bar.reach, elsewhere)
     if sample:
         _check(folder, policy, sample)
     _report(folder, changes, allow_unread, as_json)
@@ -103,9 +121,15 @@ def info(
 
 
 def _sources(policy: Path | None) -> list[Any]:
-    from twig_assets.similarity import Policy, opened_sources, read_policy
+    from twig_assets.similarity import opened_sources
 
-    return opened_sources((read_policy(policy) if policy else Policy()).model_dump())
+    return opened_sources(_thresholds(policy))
+
+
+def _thresholds(policy: Path | None) -> dict[str, Any]:
+    from twig_assets.similarity import Policy, read_policy
+
+    return (read_policy(policy) if policy else Policy()).model_dump()
 
 
 def _check(folder: Path, policy: Path | None, sample: int) -> None:

@@ -147,7 +147,12 @@ def why_not(standing: Standing) -> str:
 
 
 def candidate_state(
-    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int, lost_attempts: int, complete: bool = True
+    standings: Iterable[Standing],
+    *,
+    cannot_tell: bool,
+    max_attempts: int,
+    lost_attempts: int = 2,
+    complete: bool = True,
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.
 

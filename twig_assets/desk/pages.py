@@ -27,6 +27,7 @@ from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, Th
 from twig_assets.desk.sessions import COOKIE, Person
 from twig_assets.desk.snapshot import rules_of
 from twig_assets.reports import report_path
+from twig_assets.reports.render import turn
 
 REASONS: dict[str, tuple[str, ...]] = {
     "waive": ("looked at: it shows its prompt and copies nothing", "licensed", "a generic element, nobody's own"),
@@ -38,6 +39,7 @@ Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length
 templates = Jinja2Templates(
     env=Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
 )
+templates.env.filters["turn"] = turn
 router = APIRouter(include_in_schema=False)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from twig_assets.engines import Context, Engine, Shard
+from twig_assets.engines import Context, Copy, Engine, Shard
 from twig_assets.folder_audit.comparing import CANDIDATES, Comparer, Found, Settings, candidates, compared
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.queries import Query
@@ -45,12 +45,14 @@ class Comparing:
         policy: Thresholds.
         work: The folder that holds what earlier runs did; what is compared is saved there shard by shard.
         engine: What computes.
+        copies: What workers copy to their machine before.
     """
 
     corpus: Corpus
     policy: Policy
     work: WorkFolder
     engine: Engine
+    copies: tuple[Copy, ...] = ()
 
     @cached_property
     def settings(self) -> Settings:
@@ -76,7 +78,7 @@ def compare(queries: Sequence[Query], by: Comparing, progress: Progress) -> list
     while missing := [query for query in queries if _is_missing(query, known[query.key], by)]:
         parts = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
         shards = [Shard(part[0].name, [(query, known[query.key]) for query in part]) for part in parts]
-        context = Context(Comparer, by.settings)
+        context = Context(Comparer, by.settings, by.copies)
         for part, answers in zip(parts, by.engine.map(compared, shards, context), strict=True):
             with by.work.transaction():
                 for query, found in zip(part, answers, strict=True):

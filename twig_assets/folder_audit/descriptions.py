@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.engines import Context, Engine, Shard
+from twig_assets.engines import Context, Copy, Engine, Shard
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.work import ReferenceRow, WorkFolder, WorkReader
 from twig_assets.similarity import Policy, opened_sources
@@ -71,7 +71,12 @@ class _Described(NamedTuple):
 
 
 def describe_works(
-    corpus: Corpus, policy: Policy, work: WorkFolder, engine: Engine, progress: Callable[[int, int], None]
+    corpus: Corpus,
+    policy: Policy,
+    work: WorkFolder,
+    engine: Engine,
+    progress: Callable[[int, int], None],
+    copies: tuple[Copy, ...] = (),
 ) -> None:
     """Describe the works that nothing has described yet, by every source that a policy names, and keep that.
 
@@ -84,6 +89,7 @@ def describe_works(
         work: Where descriptions are kept.
         engine: What computes.
         progress: Called with the number of views described and of all that have to be.
+        copies: What workers copy to their machine before.
     """
     if not corpus.has_local_features:
         return
@@ -99,7 +105,7 @@ def describe_works(
         Shard(f"works {start + 1} to {start + _SHARD}", missing[start : start + _SHARD])
         for start in range(0, len(missing), _SHARD)
     ]
-    context = Context(_opened, _Settings(corpus, policy))
+    context = Context(_opened, _Settings(corpus, policy), copies)
     for count, described in enumerate(engine.map(_described, shards, context), 1):
         with work.transaction():
             for entry in described:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -61,14 +62,7 @@ class ViewOfFile:
 
     def pixels(self, corpus: Corpus) -> np.ndarray:
         """See `Picture`."""
-        try:
-            content = read_file(self.path)
-        except DecodeError as error:
-            raise WorkError(f"{self.name}: {error}, and run the same command again") from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise WorkError(f"{self.name}: has changed since the run began; run the same command again")
-        views = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE)).views
-        return {view.label: view.pixels for view in views}[self.label]
+        return _views(self.path, self.name, self.sha256)[self.label]
 
 
 @dataclass(frozen=True)
@@ -107,3 +101,17 @@ class CopyOfWork:
         # Coarse blots, so that what a work is pasted onto is no work of the corpus itself.
         ground = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(side // 8 + 1, 0).repeat(side // 8 + 1, 1)
         return reduced(transformed(picture, self.transform, rng, ground), MAX_SIDE)
+
+
+# Of the views of a file one is asked for after another.
+@lru_cache(maxsize=1)
+def _views(path: Path, name: str, sha256: str) -> dict[str, np.ndarray]:
+    """Label of each view of a file -> its pixels, at most MAX_SIDE on either side."""
+    try:
+        content = read_file(path)
+    except DecodeError as error:
+        raise WorkError(f"{name}: {error}, and run the same command again") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise WorkError(f"{name}: has changed since the run began; run the same command again")
+    decoded = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE))
+    return {view.label: view.pixels for view in decoded.views}

@@ -3,17 +3,19 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from twig_assets.engines import opened_engine
+from twig_assets.engines import Copy, opened_engine
 from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import Corpus, prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
-from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.gallery import About, most_severe, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
 from twig_assets.folder_audit.indexed import IndexedCorpus, is_index
+from twig_assets.folder_audit.kept_pictures import drawn
 from twig_assets.folder_audit.planted import self_check
 from twig_assets.folder_audit.progress import Bar, CompareBars
 from twig_assets.folder_audit.summary import summarize
@@ -23,6 +25,7 @@ from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy, opened_sources
+from twig_assets.similarity.corpus.files import shown as shown_name
 from twig_assets.similarity.index.reader import CorpusIndex
 
 IN_PROCESS = EngineSettings(workers=1)
@@ -60,6 +63,7 @@ def audit_folder(
     follow_links: bool = False,
     bars: bool = False,
     engine: EngineSettings = IN_PROCESS,
+    copies: tuple[Copy, ...] = (),
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -73,7 +77,9 @@ def audit_folder(
         shown: How many images, the worst first, the gallery shows.
         follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
-        engine: Where it is computed; the output has the same bytes whatever is chosen.
+        engine: Where it is computed; the output has the same bytes whatever is chosen. What is named here as a folder
+            has to be at the same place for all workers.
+        copies: What workers copy to their machine before: images and works that lie at a URL.
 
     Raises:
         FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
@@ -87,22 +93,25 @@ def audit_folder(
         with Bar("reading references", "files", bars) as bar:
             corpus = _corpus(references, work, policy, bar, follow_links)
         with opened_engine(engine) as opened:
-            by = Comparing(corpus, policy, work, opened)
+            by = Comparing(corpus, policy, work, opened, copies)
             with Bar("describing references", "views", bars) as bar:
-                describe_works(corpus, policy, work, opened, bar.reach)
+                describe_works(corpus, policy, work, opened, bar.reach, copies)
             with Bar("reading images", "files", bars) as bar, CompareBars("images", bars) as progress:
                 judged = judge(files, by, bar.reach, progress)
             with CompareBars("self-check, once for a corpus", bars) as progress:
                 baseline, found = self_check(by, sample, progress)
+            with Bar("drawing the page", "images", bars) as bar:
+                cards = drawn(most_severe(judged)[:shown], by, bar.reach)
     waivers = read_waivers(out)
     let_through = {
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
     }
     summary = summarize(judged, hidden, corpus, policy, baseline, found, let_through)
+    about = About(shown_name(images), shown_name(references), policy, datetime.now(UTC))
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, cards, let_through, summary, corpus, baseline, out / "gallery.html", about)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)

@@ -13,6 +13,7 @@ from twig_assets.similarity import Policy, is_behind, severity
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.sizes import reduced_size
 from twig_assets.similarity.corpus.views import view_key
+from twig_assets.similarity.verdicts.rule import weight
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,13 @@ class Judged:
 
     @property
     def nearest_match(self) -> Result | None:
-        """The match with the work behind the verdict; None if there is none."""
-        matches = (match for match in self.result["matches"] if match["reference_sha256"] == self.result["nearest"])
-        return next(matches, None)
+        """The match that the verdict rests on, or comes nearest to it: the one that most speaks for; None without one.
+
+        It is one of the view that the verdict rests on.
+        """
+        matches = self.result["matches"]
+        of_view = [match for match in matches if match.get("view", self.view) == self.view]
+        return max(of_view or matches, key=lambda match: weight(match, self.result["thresholds"]), default=None)
 
     @property
     def behind(self) -> list[str]:
@@ -65,9 +70,11 @@ class Judged:
         ]
 
     @property
-    def order(self) -> tuple[int, float, str]:
-        """A key that sorts the most severe first."""
-        return severity(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
+    def order(self) -> tuple[int, tuple[float, ...], float, str]:
+        """A key that sorts the most severe first, and of equals those for which most speaks."""
+        match = self.nearest_match
+        speaking = () if match is None else tuple(-part for part in weight(match, self.result["thresholds"])[1:])
+        return severity(self.verdict), speaking, -2.0 if self.ssim is None else -self.ssim, self.file.name
 
 
 def judge(

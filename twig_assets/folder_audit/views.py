@@ -7,6 +7,7 @@ from twig_assets.similarity import is_behind, severity
 from twig_assets.similarity.corpus.decode import frame_of
 from twig_assets.similarity.detectors.registry import detectors
 from twig_assets.similarity.result import KEPT_MATCHES
+from twig_assets.similarity.verdicts.rule import weight
 
 _LISTED = 5
 _OF_ONE_VIEW = ("contrast", "mask_pixels")
@@ -30,7 +31,7 @@ def worst_view(results: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, An
         for label, result in results.items()
         if result["verdict"] != "inconclusive" or frame_of(label) not in judged
     }
-    ranked = sorted(counted, key=lambda label: (severity(counted[label]["verdict"]), -_ssim(counted[label])))
+    ranked = sorted(counted, key=lambda label: _order(counted[label]))
     worst = counted[ranked[0]]
     reasons = [f"{ranked[0]}: {reason}" if ranked[0] else reason for reason in worst["reasons"]]
     alike = [label for label in ranked[1:] if counted[label]["verdict"] == worst["verdict"] != "pass"]
@@ -74,6 +75,12 @@ def _nearest_scores(worst: Mapping[str, float | None], scores: Sequence[Mapping[
         if name not in _OF_ONE_VIEW and known:
             nearest[name] = min(known) if name in low_is_near else max(known)
     return nearest
+
+
+def _order(result: Mapping[str, Any]) -> tuple[int, tuple[float, ...], float]:
+    """A key that sorts the most severe first, and of equals those for which most speaks."""
+    weights = [weight(match, result["thresholds"])[1:] for match in result["matches"]]
+    return severity(result["verdict"]), tuple(-part for part in max(weights, default=())), -_ssim(result)
 
 
 def _ssim(result: Mapping[str, Any]) -> float:

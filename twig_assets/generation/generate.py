@@ -37,7 +37,7 @@ def generate(
         ValueError: If prompts and seeds differ in number.
         UnknownFamilyError: If no family knows the pipeline's class.
         PromptTooLongError: If a prompt has more tokens than the text encoder reads.
-        FloatingPointError: If the model produced NaN.
+        NotFiniteError: If the model produced NaN.
     """
     settings, family = settings or GenerationSettings(), family_of(pipeline)
     if len(prompts) != len(seeds):

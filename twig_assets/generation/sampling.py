@@ -13,6 +13,11 @@ from twig_assets.generation.schedulers import Parametrisation, late, parametrisa
 from twig_assets.generation.steering import Prediction, SamplingHook, Step
 from twig_assets.settings.generation import GenerationSettings
 
+
+class NotFiniteError(FloatingPointError):
+    """A model that gave NaN or infinity; the message says what to do."""
+
+
 # The scale before guidance begins. At 1 itself the rows without the prompt would be left out of the batch.
 _WITHOUT_EFFECT = 1 + 1e-6
 
@@ -36,9 +41,8 @@ class Guidance:
         """The scale at the step after `index` of `steps` steps."""
         return _WITHOUT_EFFECT if self.scale > 1 and index < self.begins * steps else self.scale
 
-    def combined(self, without: torch.Tensor, prompted: torch.Tensor, scale: float) -> torch.Tensor:
-        """The guided prediction of those without and with the prompt, (n, C, h, w) each."""
-        guided = without + scale * (prompted - without)
+    def rescaled(self, guided: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
+        """A guided prediction brought back to the contrast of the one with the prompt, (n, C, h, w) each."""
         if not self.rescale:
             return guided
         axes = list(range(1, guided.ndim))
@@ -91,7 +95,7 @@ def denoise(
 
     Raises:
         UnsupportedSchedulerError: If there are hooks or `begin`, and the scheduler's clean prediction cannot be read.
-        FloatingPointError: If there are hooks, and a prediction is not finite.
+        NotFiniteError: If there are hooks, and a prediction is not finite.
     """
     guidance = guidance or Guidance()
     height, width = (side * family.reduction for side in noise.shape[-2:])
@@ -119,19 +123,31 @@ def denoise(
             read = conditioning
             for hook in hooks:
                 read = hook.condition(step, read)
-            inputs = torch.cat([latents, latents]) if twice else latents
+            inputs = latents
             if hasattr(scheduler, "scale_model_input"):
-                inputs = scheduler.scale_model_input(inputs, timestep)
-            prediction = family.predict(inputs, timestep, read, scale)
+                inputs = scheduler.scale_model_input(latents, timestep)
+            prediction = _predicted(family, inputs, timestep, read, scale)
             if twice:
                 without, prompted = prediction.chunk(2)
                 for hook in hooks:
                     prompted = hook.guide(step, without, prompted)
-                prediction = guidance.combined(without, prompted, scale)
+                prediction = guidance.rescaled(family.guided(without, prompted, scale), prompted)
             if reading and hooks:
                 prediction = _steered(prediction, latents, step, read.rows(slice(-len(noise), None)), reading, hooks)
             latents = family.step(scheduler, prediction, timestep, latents, generators)
     return latents
+
+
+def _predicted(
+    family: ModelFamily, inputs: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, scale: float
+) -> torch.Tensor:
+    """The predictions for n latents with the n or, without the prompts and with them, 2n rows of a conditioning."""
+    if len(conditioning) == len(inputs):
+        return family.predict(inputs, timestep, conditioning, scale)
+    if family.both_at_once:
+        return family.predict(torch.cat([inputs, inputs]), timestep, conditioning, scale)
+    halves = conditioning.rows(slice(len(inputs))), conditioning.rows(slice(len(inputs), None))
+    return torch.cat([family.predict(inputs, timestep, half, scale) for half in halves])
 
 
 def _steered(
@@ -146,8 +162,8 @@ def _steered(
     sample = latents.float() * reading.scale(step.timestep)
     clean = reading.clean(prediction.float(), sample, step.timestep)
     if not torch.isfinite(clean).all():
-        raise FloatingPointError(
-            f"the latents are not finite at step {step.index + 1}; lower guidance_scale or use float32"
+        raise NotFiniteError(
+            f"the latents are not finite at step {step.index + 1}; lower guidance_scale, or use bfloat16 or float32"
         )
     before = after = Prediction(step, conditioning, clean, sample, *reading.levels(step.timestep))
     for hook in hooks:
@@ -180,7 +196,7 @@ def sample(
 
     Raises:
         MissingCapabilityError: If there is a negative prompt and the model has no guidance.
-        FloatingPointError: If the model produced NaN.
+        NotFiniteError: If the model produced NaN.
     """
     size = image_size(family, settings)
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
@@ -201,7 +217,7 @@ def sample(
     images = family.images(latents, generators)
     if not torch.isfinite(images).all():
         named = "an embedding" if isinstance(prompts, Conditioning) else list(prompts)
-        raise FloatingPointError(f"the model produced NaN for {named!r}; lower guidance_scale or use float32")
+        raise NotFiniteError(f"the model produced NaN for {named!r}; lower guidance_scale, or use bfloat16 or float32")
     return images.float().mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -209,9 +225,9 @@ def image_size(family: ModelFamily, settings: GenerationSettings) -> tuple[int, 
     """Height and width in pixels: the settings', or the checkpoint's own.
 
     Raises:
-        ValueError: If a given size is not a multiple of the autoencoder's reduction.
+        ValueError: If a given size is not a multiple of what the model draws in.
     """
-    own, factor = family.native_size, family.reduction
+    own, factor = family.native_size, family.size_multiple
     height, width = settings.height or own[0], settings.width or own[1]
     if height % factor or width % factor:
         raise ValueError(f"height {height} and width {width} must be multiples of {factor} for this checkpoint")

@@ -197,8 +197,10 @@ def _counts(rows: Rows, lines: list[PromptLine], released: list[Released]) -> Co
 def _judge_line(session: Session, campaign: Campaign, rules: Rules) -> JudgeLine:
     settings, draws = read_adherence(campaign.policy_file), calibration_source(session, rules)
     source = f"{settings.reject_share:.0%} of {draws} lie below it" if draws else "no threshold could be found yet"
+    if draws and rules.threshold is None:
+        source = f"no threshold: the judge takes most of {draws} for something else, so it does not know this model"
     return JudgeLine(
-        name=campaign.judge_name,
+        name=campaign.chosen_judge.name,
         sha256=rules.judge_sha256,
         threshold=rules.threshold,
         source=source if settings.threshold is None else "set in policy.yaml",
@@ -255,4 +257,6 @@ def _concept_line(concept: Concept, edit: ConceptEdit | None) -> ConceptLine:
         seconds=edit.seconds if edit else None,
         samples=edit.evaluation.get("samples") if edit else None,
         figures=[Figure.model_validate(figure) for figure in edit.evaluation.get("figures", [])] if edit else [],
+        refusals=list(edit.evaluation.get("refusals", ())) if edit and not edit.accepted else [],
+        unjudged=bool(edit and edit.evaluation.get("unjudged")),
     )

@@ -269,7 +269,12 @@ class Figure(_Part):
 
 
 class ConceptLine(_Part):
-    """A protected concept and the edit that removes it; `accepted` is None when there is no edit yet."""
+    """A protected concept and the edit that removes it; `accepted` is None when there is no edit yet.
+
+    Attributes:
+        refusals: Why the edit was refused, a sentence each.
+        unjudged: Whether nobody judged it.
+    """
 
     name: str
     target: str
@@ -280,6 +285,8 @@ class ConceptLine(_Part):
     seconds: float | None
     samples: int | None
     figures: list[Figure]
+    refusals: list[str] = Field(default_factory=list)
+    unjudged: bool = False
 
 
 class Counts(_Part):

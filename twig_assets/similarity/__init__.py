@@ -25,6 +25,7 @@ from twig_assets.similarity.verdicts.policy import (
     read_adherence,
     read_corpus_settings,
     read_decisions,
+    read_edit_policy,
     read_policy,
 )
 from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, detector_scores, is_behind, limits, severity
@@ -64,6 +65,7 @@ __all__ = [
     "read_adherence",
     "read_corpus_settings",
     "read_decisions",
+    "read_edit_policy",
     "read_policy",
     "read_references",
     "severity",

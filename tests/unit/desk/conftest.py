@@ -70,13 +70,18 @@ def fill(filler: Filler) -> None:
             filler.release(second, audit)
 
 
+def copy_campaign(folder: Path) -> None:
+    """The demo, of which every prompt is drawn once."""
+    settings = Path(shutil.copytree(DEMO, folder)) / "campaign.yaml"
+    settings.write_text(settings.read_text("utf-8").replace("max_attempts: 3", "max_attempts: 1"), "utf-8")
+
+
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a catalog and its pictures, made once; every desk works on a copy."""
     folder = tmp_path_factory.mktemp("filled")
-    settings = Path(shutil.copytree(DEMO, folder / "campaigns" / "demo")) / "campaign.yaml"
-    settings.write_text(settings.read_text("utf-8").replace("max_attempts: 3", "max_attempts: 1"), "utf-8")
-    catalog, store = _behind(folder)
+    copy_campaign(folder / "campaigns" / "demo")
+    catalog, store = behind(folder)
     with catalog.session() as session:
         fill(Filler(session, store, load_campaign("demo", folder / "campaigns")))
     catalog.close()
@@ -108,12 +113,13 @@ def locked(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 def _opened(filled: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     monkeypatch.setenv("TWIG_HOME", str(folder / "home"))
     shutil.copytree(filled, folder)
-    catalog, store = _behind(folder)
+    catalog, store = behind(folder)
     app = desk_app(catalog, store, folder / "campaigns", read_settings())
     with TestClient(app, base_url="http://127.0.0.1:3100") as client:
         yield Opened(client, catalog, store, folder / "campaigns")
     catalog.close()
 
 
-def _behind(folder: Path) -> tuple[Catalog, ArtifactStore]:
+def behind(folder: Path) -> tuple[Catalog, ArtifactStore]:
+    """The catalog and the store of a desk's folder."""
     return open_catalog(f"sqlite:///{folder}/catalog.db"), ArtifactStore(str(folder / "artifacts"))

@@ -1,4 +1,5 @@
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,16 @@ def test_one_file(copy: Copy, bucket: str) -> None:
     of_file = copy_of(f"{bucket}/manifest.json")
     assert of_file is not None
     assert of_file.bring().read_text() == "a"
+
+
+def test_a_folder_in_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIG_COPIES", str(tmp_path / "copies"))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("works/a/b.txt", "B")
+        archive.writestr("other/c.txt", "C")
+    copy = copy_of(f"zip://works::file://{tmp_path}/all.zip")
+    assert copy is not None
+    assert contents(copy.bring()) == {"a/b.txt": "B"}
 
 
 def test_nothing_there(copy: Copy) -> None:

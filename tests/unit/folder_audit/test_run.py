@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def verdicts(outcome: Outcome) -> dict[str, str]:
 
 
 def written(out: Path) -> dict[str, bytes]:
-    return {name: (out / name).read_bytes() for name in FILES}
+    """What an audit wrote, without the moment when it did and the folder's own name."""
+    return {name: re.sub(rb"<time.*?</time>", b"", (out / name).read_bytes()) for name in FILES}
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_the_page_needs_nothing_else_and_shows_the_worst_first(images: Path, ref
     (images / "<b>&.png").write_bytes(b"nothing")
     audit_folder(images, references, POLICY, tmp_path / "out", sample=0, shown=3)
     page = (tmp_path / "out" / "gallery.html").read_text()
-    assert "<script" not in page
+    assert page.count("<script") == 2
     assert "://" not in page
     assert page.index("copy.png") < page.index("mirrored.png") < page.index("&lt;b&gt;&amp;.png")
     assert "other.png" not in page

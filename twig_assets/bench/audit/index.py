@@ -28,7 +28,7 @@ from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
 from twig_assets.similarity.index.build import add_works, build_index, works_in
 from twig_assets.similarity.index.check import index_recall
-from twig_assets.similarity.index.describe import Describer
+from twig_assets.similarity.index.describe import by_cosine, described_view, rows_of
 from twig_assets.similarity.index.pdq_tables import HashTable, look_up_all, tables_of
 from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.rows import WorkText
@@ -278,10 +278,9 @@ def _segments(count: int) -> list[int]:
 
 
 def _described(pictures: np.ndarray, sources: Sequence[Source]) -> Any:
-    describer = Describer(sources)
-    for i, picture in enumerate(pictures):
-        describer.add_view(WorkText(f"{i:064x}", "", "", "", "", ""), picture)
-    return describer.rows()
+    by_name = by_cosine(sources)
+    texts = [WorkText(f"{i:064x}", "", "", "", "", "") for i in range(len(pictures))]
+    return rows_of([described_view(text, picture, by_name) for text, picture in zip(texts, pictures, strict=True)])
 
 
 def _write(folder: Path, pictures: np.ndarray, prefix: str = "") -> None:

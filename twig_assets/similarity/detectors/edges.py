@@ -3,8 +3,7 @@
 Filters, halftone and dithering change every tone and most gradients, but the outlines stay. So a picture is described
 by its strongest edges alone, by direction, on a coarse grid, together with its histograms of oriented gradients: the
 first forgives more, the second distinguishes better. What has few edges, or edges that go on all along a row or a
-column, such as a word, a table or stripes, says little about what is drawn, and its descriptor is shortened
-accordingly.
+column, such as a word, a table or stripes, says little about what is drawn, and its descriptor is shortened by that.
 """
 
 from typing import Annotated

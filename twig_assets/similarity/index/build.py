@@ -1,10 +1,13 @@
 """Building an index from works' files, adding to it and removing from it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from twig_assets.engines import Context, Copy, Engine, Shard
 from twig_assets.similarity.corpus.decode import DecodeError, read_file
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
 from twig_assets.similarity.corpus.references import (
@@ -17,7 +20,16 @@ from twig_assets.similarity.corpus.references import (
     same_file,
 )
 from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.index.describe import Describer, check_identities, identities, vector_lengths
+from twig_assets.similarity.detectors.registry import opened_sources
+from twig_assets.similarity.index.describe import (
+    DescribedView,
+    DescribedWork,
+    check_identities,
+    described_file,
+    identities,
+    rows_of,
+    vector_lengths,
+)
 from twig_assets.similarity.index.manifest import CorpusIndexError, UnreadWork, read_manifest
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
@@ -25,6 +37,8 @@ from twig_assets.similarity.versions import SCORING
 
 SAVED_EVERY = 1024
 """Views that are described between two savings; an interrupted build goes on from the last with `twig index add`."""
+
+_SHARD = 16
 
 ADDED_AT_ONCE = 8192
 """A few works that are added cause no merge of more rows."""
@@ -49,8 +63,27 @@ class Changes:
     removed: int = 0
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where works are described, if that is not this process.
+
+    Attributes:
+        engine: What describes them; the works' files have to be within reach of its workers.
+        thresholds: Those of the policy that the detectors were opened for.
+        copies: What workers copy to their machine before.
+    """
+
+    engine: Engine
+    thresholds: Mapping[str, Any]
+    copies: tuple[Copy, ...] = ()
+
+
 def build_index(
-    folder: Path, files: Sequence[CorpusFile], sources: Sequence[Source], step: Callable[[int, int], None]
+    folder: Path,
+    files: Sequence[CorpusFile],
+    sources: Sequence[Source],
+    step: Callable[[int, int], None],
+    elsewhere: Elsewhere | None = None,
 ) -> Changes:
     """Make an index of works.
 
@@ -59,13 +92,14 @@ def build_index(
         files: The works' files.
         sources: Opened detectors, see `opened_sources`.
         step: Called with the number of files read and of all.
+        elsewhere: Who describes the works; this process if it is not given. The index is the same.
 
     Raises:
         CorpusIndexError: If there is an index, or it cannot be written.
         EmptyCorpusError: If no work could be read; then there is an index without works.
     """
     with IndexWriter(folder, SCORING, vector_lengths(sources), identities(sources)) as writer:
-        changes = _add(writer, files, sources, step)
+        changes = _add(writer, files, sources, step, elsewhere)
     if not changes.added:
         reasons = "".join(f"\n{work.path}: {work.reason}" for work in changes.unread)
         raise EmptyCorpusError(f"{folder}: none of the works could be read; put pictures there{reasons}")
@@ -73,7 +107,11 @@ def build_index(
 
 
 def add_works(
-    folder: Path, files: Sequence[CorpusFile], sources: Sequence[Source], step: Callable[[int, int], None]
+    folder: Path,
+    files: Sequence[CorpusFile],
+    sources: Sequence[Source],
+    step: Callable[[int, int], None],
+    elsewhere: Elsewhere | None = None,
 ) -> Changes:
     """Add works to an index; those that it has are left as they are. See `build_index`.
 
@@ -89,7 +127,7 @@ def add_works(
         )
     check_identities(folder, manifest, sources)
     with IndexWriter(folder, SCORING) as writer:
-        return _add(writer, files, sources, step)
+        return _add(writer, files, sources, step, elsewhere)
 
 
 def remove_works(folder: Path, named: Iterable[str]) -> Changes:
@@ -149,21 +187,43 @@ def _single(path: Path) -> CorpusFile:
 
 
 def _add(
-    writer: IndexWriter, files: Sequence[CorpusFile], sources: Sequence[Source], step: Callable[[int, int], None]
+    writer: IndexWriter,
+    files: Sequence[CorpusFile],
+    sources: Sequence[Source],
+    step: Callable[[int, int], None],
+    elsewhere: Elsewhere | None,
 ) -> Changes:
-    changes, adding = Changes(), _Adding(writer, sources)
+    changes, adding = Changes(), _Adding(writer)
     for start in range(0, len(files), SAVED_EVERY):
         batch = files[start : start + SAVED_EVERY]
-        hashes = {file.path: sha256 for file in batch if (sha256 := _hash_of(file, changes))}
-        known = writer.known(hashes.values())
-        for number, file in enumerate(batch, start + 1):
-            if (sha256 := hashes.get(file.path)) is not None:
-                adding.take(file, sha256, known, changes)
-            step(number, len(files))
+        missing = adding.missing(batch, changes)
+        step(start + len(batch) - len(missing), len(files))
+        for count, (file, work) in enumerate(_described(missing, sources, elsewhere), 1):
+            adding.take(file, work, changes)
+            step(start + len(batch) - len(missing) + count, len(files))
     adding.save()
     writer.note_unread(changes.unread, adding.read)
     writer.merge(MAX_ROWS if len(files) > SAVED_EVERY else ADDED_AT_ONCE)
     return changes
+
+
+def _described(
+    files: Sequence[CorpusFile], sources: Sequence[Source], elsewhere: Elsewhere | None
+) -> Iterator[tuple[CorpusFile, DescribedWork]]:
+    """The files in order, each with what there is to say of it."""
+    if elsewhere is None:
+        yield from ((file, described_file(file, sources)) for file in files)
+        return
+    parts = [files[start : start + _SHARD] for start in range(0, len(files), _SHARD)]
+    shards = [Shard(f"{shown(part[0].path)} and what follows", part) for part in parts]
+    context = Context(opened_sources, dict(elsewhere.thresholds), elsewhere.copies)
+    with closing(elsewhere.engine.map(_described_files, shards, context)) as described:
+        for part, works in zip(parts, described, strict=True):
+            yield from zip(part, works, strict=True)
+
+
+def _described_files(sources: Sequence[Source], files: Sequence[CorpusFile]) -> list[DescribedWork]:
+    return [described_file(file, sources) for file in files]
 
 
 def _hash_of(file: CorpusFile, changes: Changes) -> str | None:
@@ -187,34 +247,43 @@ class _Adding:
         read: The files that were described.
     """
 
-    def __init__(self, writer: IndexWriter, sources: Sequence[Source]) -> None:
-        self._writer, self._sources = writer, sources
-        self._describer = Describer(sources)
+    def __init__(self, writer: IndexWriter) -> None:
+        self._writer = writer
+        self._views: list[DescribedView] = []
         self._first: dict[str, Path] = {}
         self.read: list[str] = []
 
-    def take(self, file: CorpusFile, sha256: str, known: set[str], changes: Changes) -> None:
-        """Describe a work unless the index has it."""
-        if sha256 in self._first:
-            changes.duplicates.append(f"{shown(file.path)} {same_file(self._first[sha256])}")
-            return
-        self._first[sha256] = file.path
-        if sha256 in known:
-            changes.known += 1
-            return
-        try:
-            content = read_file(file.path)
-            changes.unread += self._describer.add_file(file, content, hashlib.sha256(content).hexdigest())
-        except DecodeError as error:
-            changes.unread.append(UnreadWork(path=shown(file.path), reason=str(error)))
+    def missing(self, files: Sequence[CorpusFile], changes: Changes) -> list[CorpusFile]:
+        """Those files that the index does not have, and that are not twice among those that were asked for."""
+        hashes = {file.path: sha256 for file in files if (sha256 := _hash_of(file, changes))}
+        known, missing = self._writer.known(hashes.values()), []
+        for file in files:
+            sha256 = hashes.get(file.path)
+            if sha256 is None:
+                continue
+            if sha256 in self._first:
+                changes.duplicates.append(f"{shown(file.path)} {same_file(self._first[sha256])}")
+                continue
+            self._first[sha256] = file.path
+            if sha256 in known:
+                changes.known += 1
+            else:
+                missing.append(file)
+        return missing
+
+    def take(self, file: CorpusFile, work: DescribedWork, changes: Changes) -> None:
+        """Take a work that was described, and save what there is if it is enough."""
+        changes.unread += work.unread
+        if not work.views:
             return
         changes.added += 1
         self.read.append(shown(file.path))
-        if len(self._describer) >= SAVED_EVERY:
+        self._views += work.views
+        if len(self._views) >= SAVED_EVERY:
             self.save()
 
     def save(self) -> None:
         """Put what was described into the index, as a segment."""
-        if len(self._describer):
-            self._writer.add(self._describer.rows())
-            self._describer = Describer(self._sources)
+        if self._views:
+            self._writer.add(rows_of(self._views))
+            self._views = []

@@ -1,11 +1,13 @@
 """Describing the views of a work as an index keeps them."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from twig_assets.similarity.corpus.decode import DecodeError, decode_views, suffix_note
+from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.corpus.references import BLANK, CorpusFile, not_wholly
 from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
@@ -47,58 +49,62 @@ def check_identities(folder: Path, manifest: Manifest, sources: Sequence[Source]
             raise CorpusIndexError(f"{folder}: describes works by another {name} than the policy; {hint}")
 
 
-class Describer:
-    """Collects descriptions of works until they are put into an index.
+class DescribedView(NamedTuple):
+    """A view of a work, described.
 
     Attributes:
-        texts: Those of the views so far.
+        text: What is said of it.
+        pixels: uint8 (SIDE, SIDE, 3).
+        pdq: uint8 (32,).
+        vectors: Name of a descriptor -> float16 (length,).
+        local: Its local features.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = by_cosine(sources)
-        self.texts: list[WorkText] = []
-        self._pixels: list[np.ndarray] = []
-        self._pdq: list[np.ndarray] = []
-        self._vectors: dict[str, list[np.ndarray]] = {name: [] for name in self._sources}
-        self._local: list[Features] = []
+    text: WorkText
+    pixels: np.ndarray
+    pdq: np.ndarray
+    vectors: dict[str, np.ndarray]
+    local: Features
 
-    def __len__(self) -> int:
-        return len(self.texts)
 
-    def add_file(self, file: CorpusFile, content: bytes, sha256: str) -> list[UnreadWork]:
-        """Describe every view of a work.
+class DescribedWork(NamedTuple):
+    """A work's file, described.
 
-        Args:
-            file: The work's file.
-            content: Its bytes.
-            sha256: Their hash.
+    Attributes:
+        views: Its views; empty if the file cannot be read or shows one colour only.
+        unread: The file or the frames that could not be described.
+    """
 
-        Returns:
-            Frames that could not be described.
+    views: list[DescribedView]
+    unread: list[UnreadWork]
 
-        Raises:
-            DecodeError: If the file cannot be read or shows one colour only; then nothing of it is kept.
-        """
+
+def described_file(file: CorpusFile, sources: Sequence[Source]) -> DescribedWork:
+    """Read a work's file and describe every view of it."""
+    try:
+        content = read_file(file.path)
         decoded = decode_views(content, lambda pixels: reduced(pixels, WORK_SIDE))
         if decoded.blank:
             raise DecodeError("unsupported", BLANK)
-        notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
-        details = str(file.path), file.title, file.rights_holder, file.licence, notes
-        for view in decoded.views:
-            self.add_view(WorkText(sha256, view.label, *details), view.pixels)
-        missing = dict.fromkeys(map(not_wholly, decoded.missing))
-        return [UnreadWork(path=shown(file.path), reason=reason, sha256=sha256) for reason in missing]
+    except DecodeError as error:
+        return DescribedWork([], [UnreadWork(path=shown(file.path), reason=str(error))])
+    sha256 = hashlib.sha256(content).hexdigest()
+    notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
+    details = str(file.path), file.title, file.rights_holder, file.licence, notes
+    vectors = by_cosine(sources)
+    views = [described_view(WorkText(sha256, view.label, *details), view.pixels, vectors) for view in decoded.views]
+    missing = dict.fromkeys(map(not_wholly, decoded.missing))
+    return DescribedWork(views, [UnreadWork(path=shown(file.path), reason=why, sha256=sha256) for why in missing])
 
-    def add_view(self, text: WorkText, pixels: np.ndarray) -> None:
-        """Describe a picture, uint8 (h, w, 3)."""
-        self.texts.append(text)
-        self._pixels.append(squeezed(pixels, SIDE))
-        self._pdq.append(pdq(pixels))
-        for name, source in self._sources.items():
-            self._vectors[name].append(np.asarray(source.describe(pixels), np.float16))
-        self._local.append(local_features(pixels))
 
-    def rows(self) -> Rows:
-        """All of them, one at least."""
-        vectors = {name: np.stack(of_name) for name, of_name in self._vectors.items()}
-        return Rows(self.texts, np.stack(self._pixels), np.stack(self._pdq), vectors, entries_of(self._local))
+def described_view(text: WorkText, pixels: np.ndarray, sources: Mapping[str, Source]) -> DescribedView:
+    """Describe a picture, uint8 (h, w, 3), also by these sources; see `by_cosine`."""
+    vectors = {name: np.asarray(source.describe(pixels), np.float16) for name, source in sources.items()}
+    return DescribedView(text, squeezed(pixels, SIDE), pdq(pixels), vectors, local_features(pixels))
+
+
+def rows_of(views: Sequence[DescribedView]) -> Rows:
+    """Views, one at least, as an index keeps them."""
+    vectors = {name: np.stack([view.vectors[name] for view in views]) for name in views[0].vectors}
+    pixels, hashes = np.stack([view.pixels for view in views]), np.stack([view.pdq for view in views])
+    return Rows([view.text for view in views], pixels, hashes, vectors, entries_of([view.local for view in views]))

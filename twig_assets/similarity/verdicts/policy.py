@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.corpus import CorpusSettings
 from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -37,6 +38,7 @@ _PARTS: dict[str, Any] = {
     "adherence": (AdherenceSettings, AdherenceSettings()),
     "decisions": (DecisionSettings, DecisionSettings()),
     "corpus": (CorpusSettings, CorpusSettings()),
+    "edits": (EditSettings, EditSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
@@ -114,6 +116,10 @@ class Policy(BaseModel):
             raise ValueError("sscd_file and sscd_sha256 are only of use together; give both or neither")
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A class that was made for further detectors cannot be found by its name.
+        return _restored, (self.model_dump(mode="json"),)
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
@@ -133,6 +139,11 @@ def policy_model() -> type[Policy]:
     Such a field is checked like any other and is None, which turns the detector off, until a policy names it.
     """
     return _extended(tuple(d.field for d in detectors() if d.field.name not in Policy.model_fields))
+
+
+def _restored(fields: dict[str, Any]) -> Policy:
+    """The policy that was pickled as its fields; further detectors have to be registered here too."""
+    return policy_model().model_validate(fields)
 
 
 @cache
@@ -179,6 +190,16 @@ def read_corpus_settings(path: Path) -> CorpusSettings:
         PolicyError: With every problem of the file.
     """
     settings: CorpusSettings = _read_file(path).corpus  # type: ignore[attr-defined]
+    return settings
+
+
+def read_edit_policy(path: Path) -> EditSettings:
+    """Read the part `edits` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: EditSettings = _read_file(path).edits  # type: ignore[attr-defined]
     return settings
 
 

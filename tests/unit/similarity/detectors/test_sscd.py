@@ -8,13 +8,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from tests.unit.similarity.plain_pictures import KINDS
 from twig_assets.similarity import Policy, ReferenceImage, audit
 from twig_assets.similarity.corpus.index import ReferenceIndex, gather
 from twig_assets.similarity.detectors import networks
 from twig_assets.similarity.detectors.clip import Clip
 from twig_assets.similarity.detectors.networks import ModelFileError
 from twig_assets.similarity.detectors.registry import opened_sources
-from twig_assets.similarity.detectors.sscd import Sscd
+from twig_assets.similarity.detectors.sscd import Sscd, ground_share
 
 
 class Means(torch.nn.Module):
@@ -126,6 +127,22 @@ def test_the_extras_network_is_used_by_itself_and_recorded(
     assert "sscd" in result.matches[0].fired
     assert result.thresholds["sscd_network"] == network
     assert len(result.versions[f"sscd {network}"]) == 16
+
+
+@pytest.mark.skipif(not networks.packaged_versions(), reason="the extra sscd is not installed")
+@pytest.mark.parametrize("network", ["distilled", "int8"])
+def test_plain_pictures_of_a_kind_are_no_copies_of_each_other(network: str) -> None:
+    opened = Sscd().opened(Policy(sscd_network=network).model_dump())
+    assert opened is not None
+    for kind in ("page", "word mark", "terminal", "outline"):
+        first, second, third = (opened.describe(KINDS[kind](seed)) for seed in range(3))
+        assert max(opened.compare(first, second), opened.compare(first, third)) < Policy().sscd_cosine_at_least
+
+
+def test_most_of_a_page_is_ground_and_little_of_a_photograph(photographs: list[np.ndarray]) -> None:
+    assert ground_share(KINDS["page"](0)) > 0.65
+    assert np.median([ground_share(photograph) for photograph in photographs]) < 0.65
+    assert ground_share(np.full((20, 30, 3), 7, np.uint8)) == 1
 
 
 def test_without_the_extra_a_policy_still_opens_and_keeps_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
