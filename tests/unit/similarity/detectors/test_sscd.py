@@ -119,6 +119,7 @@ def test_what_is_no_onnx_model_is_named(tmp_path: Path) -> None:
         Sscd().opened(sscd_policy(path).model_dump())
 
 
+@pytest.mark.sscd
 @pytest.mark.skipif(not networks.packaged_versions(), reason="the extra sscd is not installed")
 @pytest.mark.parametrize("network", ["distilled", "int8"])
 def test_the_extras_network_is_used_by_itself_and_recorded(
@@ -130,6 +131,7 @@ def test_the_extras_network_is_used_by_itself_and_recorded(
     assert len(result.versions[f"sscd {network}"]) == 16
 
 
+@pytest.mark.sscd
 @pytest.mark.skipif(not networks.packaged_versions(), reason="the extra sscd is not installed")
 @pytest.mark.parametrize("network", ["distilled", "int8"])
 def test_plain_pictures_of_a_kind_are_no_copies_of_each_other(network: str) -> None:
