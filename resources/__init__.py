@@ -2,6 +2,7 @@
 
 from twig_assets.resources.campaign import CampaignResource
 from twig_assets.resources.catalog import CatalogResource, StoreResource
+from twig_assets.resources.engine import EngineResource
 from twig_assets.resources.models import ModelResource
 from twig_assets.resources.notifier import NotifierResource
 from twig_assets.resources.progress import ProgressResource
@@ -10,6 +11,7 @@ from twig_assets.resources.tracker import TrackerResource
 __all__ = [
     "CampaignResource",
     "CatalogResource",
+    "EngineResource",
     "ModelResource",
     "NotifierResource",
     "ProgressResource",

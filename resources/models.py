@@ -13,16 +13,17 @@ from twig_assets.campaign import Campaign
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.settings.home import quiet_model_libraries
+from twig_assets.settings.judge import EMBEDDED
 
 
 class ModelResource(dg.ConfigurableResource):
-    """Opens the campaign's checkpoint, its segmenter and the CLIP that judges edits."""
+    """Opens the campaign's checkpoint, its segmenter and its judge."""
 
     def base(self, campaign: Campaign) -> tuple[Any, str]:
         """The unedited pipeline and its fingerprint; raises CheckpointError."""
         from twig_assets.ablation import remove
 
-        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
+        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
         remove(pipeline)
         return pipeline, base_sha256
 
@@ -35,7 +36,7 @@ class ModelResource(dg.ConfigurableResource):
         """
         from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
 
-        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder)
+        pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
         if applied_sources(pipeline) == weights.keys():
             return pipeline
         self.base(campaign)
@@ -58,24 +59,36 @@ class ModelResource(dg.ConfigurableResource):
         """The Segment Anything model that the campaign names."""
         return _segmenter(campaign.segmenter.kind, campaign.segmenter.checkpoint)
 
-    def judge(self) -> Any:
-        """The embedded judge of adherence."""
-        from twig_assets.judge.embedded import embedded_judge
+    def judge(self, campaign: Campaign) -> Any:
+        """The campaign's judge; raises JudgeError, also where the campaign has none."""
+        from twig_assets.judge.opening import open_judge
 
         quiet_model_libraries()
-        return embedded_judge()
+        return open_judge(campaign.chosen_judge, campaign.folder)
 
-    def clip(self) -> Any:
-        """The embedded CLIP model and processor."""
-        return _clip()
+    def clip(self, campaign: Campaign) -> Any:
+        """The model and processor of the campaign's judge; where nobody judges, what says so. Raises JudgeError."""
+        from twig_assets.judge.unjudged import Unjudged
+
+        return Unjudged() if campaign.chosen_judge.nobody else self.judge(campaign).clip
+
+    def text_vectors(self, campaign: Campaign) -> Any:
+        """What finds surrounding concepts: a judge of the user's; None leaves it to the model's own text encoder."""
+        from functools import partial
+
+        from twig_assets.judge.clip import text_features
+
+        chosen = campaign.chosen_judge
+        own = chosen.nobody or chosen.checkpoint == EMBEDDED
+        return None if own else partial(text_features, self.judge(campaign).clip)
 
 
 @lru_cache(maxsize=1)
-def _checkpoint(checkpoint: str, folder: Path) -> tuple[Any, str]:
-    from twig_assets.generation import fingerprint, load_checkpoint
+def _checkpoint(checkpoint: str, folder: Path, opening: str) -> tuple[Any, str]:
+    from twig_assets.generation import OpeningSettings, fingerprint, load_checkpoint
 
     quiet_model_libraries()
-    pipeline = load_checkpoint(checkpoint, folder)
+    pipeline = load_checkpoint(checkpoint, folder, OpeningSettings.model_validate_json(opening))
     return pipeline, fingerprint(pipeline)
 
 
@@ -84,11 +97,3 @@ def _segmenter(kind: Any, checkpoint: Path | None) -> Any:
     from twig_assets.segmentation import load_segmenter
 
     return load_segmenter(kind, checkpoint)
-
-
-@lru_cache(maxsize=1)
-def _clip() -> Any:
-    from twig_assets.model_zoo import load_clip
-
-    quiet_model_libraries()
-    return load_clip()

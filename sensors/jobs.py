@@ -3,7 +3,8 @@
 import dagster as dg
 
 BATCH_ASSETS = ("prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images")
-AUDITS, RELEASED, GATE = "similarity_audits", "released_images", "ssim_below_threshold"
+AUDITS, RELEASED = "similarity_audits", "released_images"
+GATE, COMPLETENESS = "ssim_below_threshold", "every_work_compared"
 BATCHES, CONCEPTS = "prompt_batches", "concepts"
 
 draw_batch = dg.define_asset_job(

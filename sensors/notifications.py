@@ -24,8 +24,8 @@ RUNS_LOOKED_AT = 50
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Notifies people, once for every batch and event, of withdrawn images, quarantined prompts, prompts "
-    "that wait for a person, batches that are stuck and runs that died: in the log, and by webhook or e-mail where "
-    "these are set. What could not be sent is tried again with the next tick.",
+    "that wait for a person, lapsed waivers, batches that are stuck and runs that died: in the log, and by webhook or "
+    "e-mail where these are set. What could not be sent is tried again with the next tick.",
 )
 def notifications(
     context: dg.SensorEvaluationContext,
@@ -40,7 +40,9 @@ def notifications(
         happened = notices.withdrawals(session, settings.name)
         # Without a model no prompt has attempts that could be spent.
         with suppress(NotMaterializedError):
-            happened += notices.held_prompts(session, settings.name, rules_in_force(session, settings)[1])
+            rules = rules_in_force(session, settings)[1]
+            happened += notices.held_prompts(session, settings.name, rules)
+            happened += notices.lapses(session, settings.name, rules)
         notified = notices.notified(session, settings.name).items()
         known = {item for (event, _), items in notified if event == "died" for item in items}
     happened += [*_stuck(context.instance, enforced.due), *_deaths(context.instance, known)]

@@ -105,7 +105,7 @@ def _prompts_there(session: Session, key: str) -> int:
 def _no_model(session: Session, campaign: Campaign) -> str:
     """Why nothing can be drawn yet; empty when it can."""
     try:
-        serving_model(session, campaign.name, campaign.checkpoint)
+        serving_model(session, campaign.name, campaign.model_name)
     except NotMaterializedError as error:
         return f"waiting for a model: {error}"
     return ""

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from twig_assets.sensors.jobs import AUDITS, GATE
+from twig_assets.sensors.jobs import AUDITS, COMPLETENESS, GATE
 
 PARTITION, STATE = "dagster/partition", "twig/state"
 GOING_ON = [
@@ -31,7 +31,7 @@ def requests_so_far(instance: dg.DagsterInstance, state: str) -> int:
 
 
 def died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run failed for another reason than images that the gate stops."""
+    """Whether a run failed for another reason than what the blocking checks stop."""
     return run.status == dg.DagsterRunStatus.FAILURE and not _gate_failed(instance, run.run_id)
 
 
@@ -39,4 +39,5 @@ def _gate_failed(instance: dg.DagsterInstance, run_id: str) -> bool:
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     events = [record.event_log_entry.dagster_event for record in records]
     checks = [event.asset_check_evaluation_data for event in events if event]
-    return any(e.asset_key == dg.AssetKey(AUDITS) and e.check_name == GATE and not e.passed for e in checks)
+    blocking = (GATE, COMPLETENESS)
+    return any(e.asset_key == dg.AssetKey(AUDITS) and e.check_name in blocking and not e.passed for e in checks)

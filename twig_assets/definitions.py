@@ -10,6 +10,7 @@ import dagster as dg
 from twig_assets.resources import (
     CampaignResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     NotifierResource,
     ProgressResource,
@@ -35,6 +36,7 @@ from twig_assets.assets import (  # noqa: E402
     released_images,
     similarity_audits,
 )
+from twig_assets.settings.engines import engine_settings  # noqa: E402
 from twig_assets.settings.home import (  # noqa: E402
     artifact_root,
     catalog_url,
@@ -107,6 +109,7 @@ def default_resources() -> dict[str, Any]:
         ),
         "catalog": CatalogResource(url=catalog_url()),
         "store": StoreResource(root=artifact_root()),
+        "engine": EngineResource(**engine_settings().model_dump()),
         "models": ModelResource(),
         "tracker": TrackerResource(
             uri=tracking_uri(),

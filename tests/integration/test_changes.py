@@ -105,9 +105,24 @@ def test_settings_changed_and_changed_back_bring_back_the_first_images(finished:
     assert finished.released() == released
 
 
-def test_a_refused_edit_is_named_and_the_model_without_it_draws(finished: CampaignWorkspace) -> None:
+def test_a_refused_edit_stops_the_campaign_until_the_policy_or_a_person_lets_it_go_on(
+    finished: CampaignWorkspace,
+) -> None:
     with finished.catalog() as session:
         session.execute(update(ConceptEdit).values(accepted=False))
+        edit = session.scalars(select(ConceptEdit.weights_sha256)).one()
+    ended = finished.run()
+    assert ended.code == 2, ended.text
+    assert f"- pouting-cat, edit {edit[:12]}" in ended.text
+    decision = {"edit": edit[:12], "use": True, "by": "Maria", "reason": "looked at all of them"}
+    finished.write("policy.yaml", {**POLICY, "edits": {"decisions": [decision]}})
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    with finished.catalog() as session:
+        newest = session.scalars(select(ConceptEdit).order_by(ConceptEdit.id.desc())).first()
+        assert newest is not None
+        assert (newest.accepted, newest.evaluation["let_through"]["by"]) == (True, "Maria")
+    finished.write("policy.yaml", {**POLICY, "edits": {"refused": "leave_out"}})
     ended = finished.run()
     assert ended.code == 0, ended.text
     assert "composed_model: not in the model, as their edits were refused: pouting-cat" in ended.text

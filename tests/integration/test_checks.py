@@ -1,5 +1,6 @@
 """The checks that hold nothing up and tell a person what to look at."""
 
+import json
 import shutil
 from typing import Any
 
@@ -7,13 +8,14 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, CampaignWorkspace, Ended
+from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, CampaignWorkspace, Ended
 from twig_assets.catalog.models import Image
 from twig_assets.resources import ModelResource
 
 WARNINGS = {
     "similarity_audits": {
         "ssim_below_threshold",
+        "every_work_compared",
         "none_in_review_band",
         "none_quarantined",
         "none_inconclusive",
@@ -110,7 +112,7 @@ def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: Ca
     lost.unlink()
     (references / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     ended = finished.run()
-    assert ended.code == 0, ended.text
+    assert ended.code == 3, ended.text
     said = {check: last(finished, "reference_corpus", check) for check in WARNINGS["reference_corpus"]}
     assert not any(found.passed for found in said.values())
     assert "torn.png is not compared with" in said["references_readable"].description
@@ -119,3 +121,27 @@ def test_files_that_cannot_be_read_doubles_and_lost_works_are_named(finished: Ca
     )
     assert f"{lost.stem} is not in the corpus any more" in said["corpus_not_shrunk"].description
     assert all(found.description.splitlines()[0] in ended.text for found in said.values())
+
+
+def test_a_work_that_is_not_compared_holds_releases_back_until_a_person_accepts_it(finished: CampaignWorkspace) -> None:
+    before = finished.released()
+    (finished.campaign / "references" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    finished.write("prompts.yaml", [*PROMPTS, "a yellow banana"])
+    ended = finished.run()
+    assert ended.code == 3, ended.text
+    assert "nothing more is released: a work was not, or not wholly, compared: cut.png" in ended.text
+    assert "The comparison is incomplete" in ended.text
+    assert finished.released() == before
+    found = last(finished, "similarity_audits", "every_work_compared")
+    assert (found.passed, found.blocking, found.metadata["holding"].value) == (False, True, 1)
+    report = json.loads((finished.home / "reports" / "tiny" / "report.json").read_text())
+    assert not report["complete"]
+    assert [work["file"] for work in report["unread"]] == ["cut.png"]
+    held = [line for line in report["prompts"] if line["text"] == "a yellow banana"]
+    assert held[0]["outcome"] == "waiting"
+    command = ("review", "--unread", "cut.png", "--campaign", "tiny", "--root", str(finished.root))
+    assert finished.twig(*command, "--who", "A person", "--why", "a torn scan").code == 0
+    ended = finished.run()
+    assert ended.code == 0, ended.text
+    assert len(finished.released()) == len(before) + 1
+    assert "A person: a torn scan" in last(finished, "similarity_audits", "every_work_compared").description

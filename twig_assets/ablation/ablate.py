@@ -5,8 +5,9 @@ from pathlib import Path
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.edits.merging import merged
+from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.methods.method import AblationTask, IsCopy, OnStep, method_of
-from twig_assets.ablation.prompts.neighbours import neighbours
+from twig_assets.ablation.prompts.neighbours import TextVectors, neighbours
 from twig_assets.ablation.prompts.token_pairs import check_distinct
 from twig_assets.generation import Pipeline, fingerprint
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
@@ -21,6 +22,7 @@ def ablate(
     folder: Path | None = None,
     is_copy: IsCopy | None = None,
     vocabulary: Sequence[str] | None = None,
+    text_vectors: TextVectors | None = None,
     on_step: OnStep | None = None,
 ) -> ConceptEdit:
     """Compute the edit that makes the target's prompts draw the anchor.
@@ -36,6 +38,8 @@ def ablate(
             With it, such anchor images are left out, and what `fast` does not remove by the text encoder is
             fine-tuned away with all weights.
         vocabulary: Where surrounding concepts are looked up; everyday things when None.
+        text_vectors: Compares them with the target, texts to float (n, d): a judge's, say. The model's own text encoder
+            when None.
         on_step: Called with the steps done and the loss while distilling or fine-tuning; of a fine-tuning that goes on,
             first with the steps that were done before.
 
@@ -43,15 +47,16 @@ def ablate(
         IndistinctConceptError: If the text encoder reads target and anchor, or a preserved concept, alike.
         AnchorError: If captions or images of the anchor are of no use.
         TrainingError: If a training comes to nothing, or the folder holds another one.
+        EditError: If what was computed is not finite.
     """
     settings = settings or AblationSettings()
     base_sha256 = base_sha256 or fingerprint(pipeline)
     if not concept.preserve and (vocabulary or concept.kind == "object"):
-        surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary)
+        surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary, text_vectors)
         concept = concept.model_copy(update={"preserve": surrounding})
     check_distinct(pipeline, concept)
     task = AblationTask(pipeline, concept, settings, base_sha256, folder, is_copy, on_step)
-    return ConceptEdit((method_of(settings.method).remove_concept(task),), base_sha256, settings)
+    return _finite(ConceptEdit((method_of(settings.method).remove_concept(task),), base_sha256, settings))
 
 
 def compose(
@@ -70,8 +75,23 @@ def compose(
 
     Raises:
         EditError: If there is none, they were made for different models or with different settings, they remove
-            different concepts of the same name, one was distilled for several concepts, or a model is needed.
+            different concepts of the same name, one was distilled for several concepts, a model is needed, or what
+            comes out is not finite.
         TrainingError: If the distillation comes to nothing.
     """
     edit = merged(edits)
-    return method_of(edit.settings.method).compose(edit, pipeline, on_step)
+    return _finite(method_of(edit.settings.method).compose(edit, pipeline, on_step))
+
+
+def _finite(edit: ConceptEdit) -> ConceptEdit:
+    """The edit itself.
+
+    Raises:
+        EditError: If a number in it is NaN or infinite, before anybody stores it.
+    """
+    for name in edit.not_finite():
+        raise EditError(
+            f"the edit of {', '.join(concept.name for concept in edit.concepts)} is not finite ({name}); open the "
+            f"model in bfloat16 or float32, or take another method"
+        )
+    return edit

@@ -15,7 +15,10 @@ from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.evaluation.figures import Evaluation
 from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.generation import GenerationSettings, fingerprint, load_checkpoint
+from twig_assets.judge.opening import open_judge
+from twig_assets.judge.unjudged import Unjudged
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+from twig_assets.settings.judge import JudgeSettings, judge_for
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def remove_concept(
     settings: AblationSettings,
     out: Path,
     on_step: Callable[[int, float], None] | None = None,
+    judge: JudgeSettings | None = None,
 ) -> Removed:
     """Ablate, evaluate, and write the edit and a picture of its effect; an edit that is refused is written too.
 
@@ -77,14 +81,18 @@ def remove_concept(
         settings: Method and weights, what is drawn to judge the edit, and the gate.
         out: The safetensors file to write; the picture is written beside it.
         on_step: Called with the steps done and the loss while fine-tuning.
+        judge: Who judges the edit; the embedded judge that of the embedded checkpoint and nobody another's when None.
 
     Raises:
         CheckpointError: If the checkpoint cannot be opened.
+        JudgeError: If the judge cannot be opened.
         IndistinctConceptError: If its text encoder reads target and anchor alike.
     """
+    chosen = judge_for(checkpoint, judge)
+    clip = Unjudged() if chosen.nobody else open_judge(chosen).clip
     pipeline, training = load_checkpoint(checkpoint), out.with_suffix(".training")
     edit, evaluation = ablate_and_evaluate(
-        pipeline, concept, settings, GenerationSettings(), fingerprint(pipeline), training, on_step=on_step
+        pipeline, concept, settings, GenerationSettings(), fingerprint(pipeline), training, lambda: clip, on_step
     )
     edit = replace(edit, evaluation=evaluation.model_dump(mode="json"))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ The state is one safetensors file, from which the same training goes on.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class TrainingState:
         moments: The optimiser's two running means, by parameter name.
         identity: `identity_of` the training; a state goes on with its own training only.
         losses: The loss of each step done, so that a resumed training has a whole curve.
+        scale: What the loss is multiplied by before its gradients are taken.
     """
 
     step: int
@@ -35,6 +37,7 @@ class TrainingState:
     moments: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
     identity: str
     losses: Sequence[float] = ()
+    scale: float = 1.0
 
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""
@@ -42,7 +45,9 @@ class TrainingState:
         for name, (first, second) in self.moments.items():
             tensors |= {f"first.{name}": first, f"second.{name}": second}
         path.parent.mkdir(parents=True, exist_ok=True)
-        described = json.dumps({"step": self.step, "identity": self.identity, "losses": list(self.losses)})
+        described = json.dumps(
+            {"step": self.step, "identity": self.identity, "losses": list(self.losses), "scale": self.scale}
+        )
         with written_whole(path) as partial:
             save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata={"training": described})
 
@@ -67,7 +72,8 @@ class TrainingState:
             raise TrainingError(f"{path} is the state of another training; delete it, or give another folder")
         values = {key.removeprefix("value."): value for key, value in tensors.items() if key.startswith("value.")}
         moments = {n: (tensors[f"first.{n}"], tensors[f"second.{n}"]) for n in values if f"first.{n}" in tensors}
-        return cls(described["step"], values, moments, identity, described.get("losses", ()))
+        losses, scale = described.get("losses", ()), described.get("scale", math.inf)
+        return cls(described["step"], values, moments, identity, losses, scale)
 
 
 def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256: str) -> str:

@@ -20,8 +20,10 @@ from twig_assets.catalog.edits import concept_target, finished_edit, make_newest
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.judge.identity import judge_sha256
 from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.settings.home import trainings_folder
+from twig_assets.settings.judge import EMBEDDED
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
@@ -53,7 +55,7 @@ class _Ablation:
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
     description="An edit of the cross-attention weights that makes a concept's prompts draw its anchor instead, with "
-    "figures from before and after. An edit that its gate refuses is kept but not accepted.",
+    "figures from before and after. An edit that its gate refuses, or that nobody judged, is kept but not accepted.",
 )
 @one_run_at_a_time
 def ablated_models(
@@ -119,10 +121,13 @@ def _trainings(campaign: Campaign, target: ConceptTarget) -> Path:
 
 def _made_with(campaign: Campaign, target: ConceptTarget) -> dict[str, Any]:
     """Everything that an edit depends on, except the base model."""
+    judge = campaign.chosen_judge
     return {
         "ablation": campaign.ablation.model_dump(mode="json"),
         "concept": target.model_dump(mode="json"),
         "generation": campaign.generation.model_dump(mode="json"),
+        # Left out where it is the embedded one, so that edits that were judged by it keep their hash.
+        **({} if judge.checkpoint == EMBEDDED else {"judge": judge_sha256(judge, campaign.folder)}),
     }
 
 
@@ -143,8 +148,9 @@ def _ablate(
         campaign.generation,
         base_sha256,
         _trainings(campaign, target),
-        models.clip,
+        lambda: models.clip(campaign),
         on_step=lambda _, loss: losses.append(loss),
+        text_vectors=models.text_vectors(campaign),
     )
     seconds = time.monotonic() - started
     return _Ablation(edit, evaluation, losses, seconds, store.put_bytes(edit.to_bytes(), "safetensors"))

@@ -7,7 +7,14 @@ from twig_assets.assets.released_images import released_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.compliance import enforce
 from twig_assets.reports import recheck_published, write_dated_report
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource
+from twig_assets.resources import (
+    CampaignResource,
+    CatalogResource,
+    EngineResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+)
 
 
 @dg.asset(
@@ -27,11 +34,15 @@ def compliance_report(
     store: StoreResource,
     progress: ProgressResource,
     models: ModelResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Recheck what is published, collect the campaign's state and write it as a page."""
     settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
     reporter = progress.reporter(context, "audits")
-    recheck = recheck_published(settings, rows, artifacts, context.run.run_id, reporter, models.judge)
+    with engine.opened() as opened:
+        recheck = recheck_published(
+            settings, rows, artifacts, context.run.run_id, reporter, lambda: models.judge(settings), opened
+        )
     report = write_dated_report(settings, rows, artifacts, recheck)
     counts = {**report.data.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
     return dg.MaterializeResult(

@@ -9,10 +9,12 @@ from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.campaign import Campaign
-from twig_assets.catalog.edits import edits_for_base, keep_model, models_of
+from twig_assets.catalog.edits import by_decisions, edits_for_base, keep_model, models_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
 from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.settings.refused_edits import EditSettings
+from twig_assets.similarity import read_edit_policy
 
 
 @dg.asset(
@@ -20,7 +22,8 @@ from twig_assets.resources import CampaignResource, CatalogResource, ModelResour
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch"},
-    description="The checkpoint with the accepted edits of all protected concepts. Closed forms are solved together, "
+    description="The checkpoint with the accepted edits of all protected concepts; one that was refused stops it, "
+    "unless the policy or a person lets it go on. Closed forms are solved together, "
     "text encoders distilled together, fine-tunings added up; all but closed forms are then judged together. Images "
     "name the model by the hash of its weights and edits.",
 )
@@ -33,21 +36,29 @@ def composed_model(
     models: ModelResource,
     tracker: TrackerResource,
 ) -> dg.MaterializeResult:
-    """Name the combination of checkpoint and accepted edits; edits that were refused are left out and named."""
+    """Name the combination of checkpoint and accepted edits.
+
+    Raises:
+        dg.Failure: If an edit was refused, unless the policy or a person lets the campaign go on.
+    """
     settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
-        edits = edits_for_base(session, settings.name, settings.checkpoint, base_sha256)
+        policy = read_edit_policy(settings.policy_file)
+        edits = by_decisions(session, edits_for_base(session, settings.name, settings.model_name, base_sha256), policy)
         weights = sorted(edit.weights_sha256 for edit in edits if edit.accepted)
-        known = models_of(session, settings.checkpoint, base_sha256, weights)
+        known = models_of(session, settings.model_name, base_sha256, weights)
         names = _names(edits)
+        stopping = _stopping(edits, policy)
+    if stopping:
+        raise dg.Failure(_why_it_stops(stopping, settings), allow_retries=False)
     model = next((m for m in known if not m.joint_sha256 or artifacts.exists(m.joint_sha256, "safetensors")), None)
     figures: dict[str, dg.MetadataValue] = {}
     if model is None:
         parts = [Edit.from_bytes(artifacts.read(key, "safetensors")) for key in weights]
         joint, figures = _compose(context, settings, pipeline, models, tracker, parts)
         joint_sha256 = artifacts.put_bytes(joint.to_bytes(), "safetensors") if joint else None
-        model = Model(checkpoint=settings.checkpoint, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
+        model = Model(checkpoint=settings.model_name, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
         model.sha256 = sha256_of(model.content)
         with rows.session() as session:
             keep_model(session, model)
@@ -58,6 +69,28 @@ def _names(edits: list[ConceptEdit]) -> dict[bool, list[str]]:
     """The concepts whose edits were accepted (True), and those whose edits were refused (False), with the reasons."""
     refused = [f"{e.concept.name} ({'; '.join(e.evaluation.get('refusals', ()))})" for e in edits if not e.accepted]
     return {True: [edit.concept.name for edit in edits if edit.accepted], False: refused}
+
+
+def _stopping(edits: list[ConceptEdit], policy: EditSettings) -> dict[str, str]:
+    """Each concept without which the campaign may not go on -> the hash of its edit, and why that was refused."""
+    if policy.refused == "leave_out":
+        return {}
+    refused = [edit for edit in edits if not edit.accepted and policy.decided(edit.weights_sha256) is None]
+    return {
+        edit.concept.name: f"edit {edit.weights_sha256[:12]}: {'; '.join(edit.evaluation.get('refusals', ()))}"
+        for edit in refused
+    }
+
+
+def _why_it_stops(stopping: dict[str, str], campaign: Campaign) -> str:
+    reasons = "\n".join(f"- {name}, {why}" for name, why in stopping.items())
+    return (
+        f"{len(stopping)} of the campaign's edits were refused, so what they should remove can still be drawn:\n"
+        f"{reasons}\nLook at the images before and after on the page of ablated_models. Then change `ablation:` or the "
+        f"concept; or decide in {campaign.policy_file}, under `edits:`. There, `refused: leave_out` goes on without "
+        f"every such edit, and `decisions: [{{edit: HASH, use: true, by: YOUR NAME, reason: WHY}}]` uses one all the "
+        f"same (`use: false` goes on without it)"
+    )
 
 
 def _compose(
@@ -80,7 +113,7 @@ def _compose(
         return None, {}
     losses: list[float] = []
     edit = compose(edits, pipeline, lambda _, loss: losses.append(loss))
-    evaluation = evaluate(pipeline, edit, models.clip(), campaign.generation)
+    evaluation = evaluate(pipeline, edit, models.clip(campaign), campaign.generation)
     link = tracker.record(
         context,
         f"twig-assets/{campaign.name}/ablation",

@@ -1,13 +1,17 @@
 """The asset `reference_corpus`: the protected works that images are compared with."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign.input_rows import equal_pictures, keep_references
+from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, read_works, unread_works
 from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
-from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version, read_references
+from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.corpus.views import first_views
 
 CHECKS = [
     dg.AssetCheckSpec(
@@ -42,15 +46,23 @@ def reference_corpus(
 ) -> dg.MaterializeResult:
     """Bring the reference rows in line with the folder and name the version."""
     settings, artifacts = campaign.load(), store.open()
-    references, unreadable = read_references(settings.references_folder)
+    views, unreadable = read_works(settings)
+    references = first_views(views)
     version = corpus_version(reference.sha256 for reference in references)
     pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
     with catalog.open().session() as session:
         lost = keep_references(session, settings, references, pixels, version)
+        keep_unread(session, settings.name, found_unread(unreadable, settings.references_folder))
+        unread = unread_works(session, settings)
     return dg.MaterializeResult(
         metadata={
             "references": len(references),
             "not_compared_with": len(unreadable),
+            "complete": not unread,
+            "unread": dg.MetadataValue.md(_lines(f"{work.sentence} ({_standing(work)})" for work in unread)),
+            "notes": dg.MetadataValue.md(
+                _lines(f"{shown(r.path.name)}: {'; '.join(r.notes)}" for r in references if r.notes)
+            ),
             "corpus_version": version,
             "works": gallery([(f"{r.title} ({r.rights_holder})", [r.pixels]) for r in references]),
         },
@@ -61,6 +73,14 @@ def reference_corpus(
             _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
         ],
     )
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts) or "none"
+
+
+def _standing(work: Unread) -> str:
+    return f"accepted, {work.accepted}" if work.accepted else "holds releases back"
 
 
 def _not_compared(file: Unreadable) -> str:

@@ -7,16 +7,20 @@ from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import prompt_batches
-from twig_assets.assets.shared.thumbnails import gallery
+from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.models import Prompt
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.adherence import judge_images
 from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.compliance.candidates import PromptState, prompt_states
+from twig_assets.compliance.held import accept_step, not_compared
 from twig_assets.resources import (
     CampaignResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -43,21 +47,19 @@ def similarity_audits(
     tracker: TrackerResource,
     progress: ProgressResource,
     models: ModelResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Audit the images that have no audit under the policy and corpus in force, and judge whether they are as asked."""
     settings = campaign.load()
-    audited = audit_images(
-        settings,
-        catalog.open(),
-        store.open(),
-        Prompt.batch_key == context.partition_key,
-        context.run.run_id,
-        progress.reporter(context, "audits"),
-    )
     of_batch = Prompt.batch_key == context.partition_key
-    judged = judge_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, models.judge)
+    reporter = progress.reporter(context, "audits")
+    with engine.opened() as opened:
+        audited = audit_images(settings, catalog.open(), store.open(), of_batch, context.run.run_id, reporter, opened)
+    judged = judge_images(
+        settings, catalog.open(), store.open(), of_batch, context.run.run_id, lambda: models.judge(settings)
+    )
     if audited.results:
-        return _result(context, settings, tracker, audited)
+        return _result(context, settings, tracker, store.open(), audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
     return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "judged": judged, "work": work})
@@ -92,6 +94,30 @@ def ssim_below_threshold(
     )
 
 
+@dg.asset_check(
+    asset=similarity_audits,
+    partitions_def=prompt_batches,
+    blocking=True,
+    description="Every work that is listed or lies in the folder was compared, in all its frames, or a person or the "
+    "policy accepts that it was not. Until then nothing more is released.",
+)
+def every_work_compared(campaign: CampaignResource, catalog: CatalogResource) -> dg.AssetCheckResult:
+    """List what nothing is compared with, as the corpus was read last."""
+    settings = campaign.load()
+    with catalog.open().session() as session:
+        unread = unread_works(session, settings)
+    holding = [work for work in unread if work.accepted is None]
+    accepted = [work for work in unread if work.accepted is not None]
+    lines = [f"{not_compared([work.file for work in holding])}; {accept_step(settings.name)}"] if holding else []
+    lines += [work.sentence for work in holding]
+    lines += [f"accepted ({work.accepted}): {work.sentence}" for work in accepted]
+    return dg.AssetCheckResult(
+        passed=not holding,
+        description="\n".join(lines) or "every work was compared",
+        metadata={"holding": len(holding), "accepted": len(accepted)},
+    )
+
+
 def _line(state: PromptState) -> str:
     score = state.audit.scores["ssim"] if state.audit else None
     return f"{state.prompt.text} (attempt {state.candidate.attempt if state.candidate else '-'}, SSIM {score or 0:.3f})"
@@ -101,6 +127,7 @@ def _result(
     context: dg.AssetExecutionContext,
     campaign: Campaign,
     tracker: TrackerResource,
+    store: ArtifactStore,
     audited: Audited,
 ) -> dg.MaterializeResult:
     """Keep the figures in MLflow; what the Dagster page shows, the worst images first."""
@@ -109,13 +136,13 @@ def _result(
         context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(audited.results))}
     )
     missed = "\n".join(f"- {copy}" for copy in (audited.recall.missed if audited.recall else []))
-    worst = sorted(audited.results, key=lambda row: -(row[2].scores["ssim"] or 0.0))
+    worst = sorted(audited.results, key=lambda row: -(row[1].scores["ssim"] or 0.0))
     rows = [
         (
             f"{result.verdict}: {result.reasons[0]} ({result.label})",
-            [picture, result.nearest.pixels] if result.nearest else [picture],
+            [store.read_image(image.sha256), *([result.nearest.pixels] if result.nearest else [])],
         )
-        for _, picture, result in worst
+        for image, result in worst[:SHOWN]
     ]
     return dg.MaterializeResult(
         metadata={
@@ -125,17 +152,17 @@ def _result(
             "planted_missed": dg.MetadataValue.md(missed or "none"),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,
-            "nearest": gallery(rows),
+            "nearest": gallery(rows, of=len(worst)),
         }
     )
 
 
 def _figures(audited: Audited) -> dict[str, float]:
     """How many images have which verdict, the highest scores, and what the planted copies say of the search."""
-    verdicts = [result.verdict for _, _, result in audited.results]
+    verdicts = [result.verdict for _, result in audited.results]
     figures = {f"verdict_{v}": float(verdicts.count(v)) for v in ("pass", "review", "fail", "inconclusive")}
     for stage in ("generated", "regenerated"):
-        scores = [result.scores["ssim"] for image, _, result in audited.results if image.stage == stage]
+        scores = [result.scores["ssim"] for image, result in audited.results if image.stage == stage]
         known = [score for score in scores if score is not None]
         if known:
             figures |= {f"worst_ssim_{stage}": float(max(known)), f"ssim_95_{stage}": float(np.percentile(known, 95))}

@@ -16,9 +16,13 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 # itself, whose layer it checks. A test imports every one.
 MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
+    "audit": "twig_assets.bench.audit.cost",
     "campaign": "twig_assets.bench.campaigns.campaign",
+    "desk": "twig_assets.bench.campaigns.desk",
     "detectors": "twig_assets.bench.audit.detectors",
+    "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",
+    "index": "twig_assets.bench.audit.index",
     "model-zoo": "twig_assets.bench.models.model_zoo",
     "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",
@@ -27,7 +31,7 @@ MODULES = {
 }
 
 _CHOOSABLE = "ablation"
-_LARGER = "campaign"
+_LARGER = ("campaign", "detectors", "index")
 
 
 class UnknownBenchmarkError(ValueError):
@@ -55,7 +59,7 @@ def run(
         grid: Also write a PNG of samples there, for a person to look at.
         methods: For `ablation`: measure only these methods; all when None.
         tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
-        full: For `campaign`: take a larger sample; the report says so.
+        full: For `campaign`, `detectors` and `index`: take a larger sample; the report says so.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.
@@ -69,8 +73,9 @@ def run(
     choice: dict[str, Any] = {"methods": methods, "chosen": tasks} if name == _CHOOSABLE else {}
     if not choice and (methods or tasks):
         raise UnknownBenchmarkError(f"Only {_CHOOSABLE} has methods and tasks; leave them out for '{name}'.")
-    if full and name != _LARGER:
-        raise UnknownBenchmarkError(f"Only {_LARGER} has a larger sample; leave --full out for '{name}'.")
+    if full and name not in _LARGER:
+        larger = ", ".join(_LARGER)
+        raise UnknownBenchmarkError(f"Only {larger} have a larger sample; leave --full out for '{name}'.")
     if full:
         choice = {"full": True}
     with contextlib.redirect_stdout(sys.stderr):

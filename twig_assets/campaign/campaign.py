@@ -1,15 +1,17 @@
 """A campaign: one folder with prompts, protected concepts, references, a policy and the settings of every step."""
 
+import json
 import re
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twig_assets.judge.identity import JudgeName
 from twig_assets.settings.ablation import AblationSettings
 from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.judge import JudgeSettings, judge_for
 from twig_assets.settings.masks import MaskSettings
+from twig_assets.settings.opening import OpeningSettings
 from twig_assets.settings.prompts import PromptCheckSettings
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -46,7 +48,7 @@ class SegmenterChoice(BaseModel):
         return self
 
 
-class Campaign(BaseModel):
+class Campaign(OpeningSettings):
     """What `campaign.yaml` says; every field but the title has a default.
 
     Attributes:
@@ -54,10 +56,13 @@ class Campaign(BaseModel):
         folder: The folder with the files of the campaign. Prompts lie there as `prompts*.yaml` and `prompts*.csv`, see
             `twig_assets.prompts`; new ones are dropped into its `inbox`.
         title: Name to show people.
-        checkpoint: `embedded`, or the hub id or folder of a Stable Diffusion pipeline.
+        checkpoint: `embedded`, or the folder, `.safetensors` file or hub id of a text-to-image model. How it is opened
+            (`revision`, `config`, `loras`, `vae`, `scheduler`, `dtype`, `device`) is said in `OpeningSettings`.
         segmenter: The model that finds the foreground.
-        judge: What says whether an image shows its prompt: `embedded` knows the concepts of the embedded models, `none`
-            leaves it to people. Left out, it is `embedded` for the embedded checkpoint and `none` for any other.
+        judge: What says whether an image shows its prompt, and whether an edit removed its concept: `embedded` knows
+            the concepts of the embedded models, `none` leaves it to people; else a CLIP or SigLIP, a folder below the
+            campaign's or a hub id, perhaps with its `revision`. Left out, it is `embedded` for the embedded checkpoint
+            and `none` for any other.
         batch_size: Prompts per partition, 1 to 64.
         max_attempts: How often a failing image is drawn, each time with another seed, before its prompt is quarantined:
             1 to 10.
@@ -76,7 +81,7 @@ class Campaign(BaseModel):
     title: str = Field(min_length=1)
     checkpoint: str = Field("embedded", min_length=1)
     segmenter: SegmenterChoice = SegmenterChoice()
-    judge: JudgeName | None = None
+    judge: JudgeSettings | None = None
     batch_size: int = Field(64, ge=1, le=64)
     max_attempts: int = Field(3, ge=1, le=MAX_ATTEMPTS)
     prompt_check: PromptCheckSettings = Field(default_factory=PromptCheckSettings)
@@ -87,9 +92,15 @@ class Campaign(BaseModel):
     ablation: AblationSettings = Field(default_factory=AblationSettings)
 
     @property
-    def judge_name(self) -> JudgeName:
+    def chosen_judge(self) -> JudgeSettings:
         """The judge, whether it was named or follows from the checkpoint."""
-        return self.judge or ("embedded" if self.checkpoint == "embedded" else "none")
+        return judge_for(self.checkpoint, self.judge)
+
+    @property
+    def model_name(self) -> str:
+        """The checkpoint, with what is exchanged in it: what the catalog calls the model before it has edits."""
+        exchanged = self.opening.model_dump(mode="json", exclude_defaults=True, exclude={"device"})
+        return f"{self.checkpoint} {json.dumps(exchanged, sort_keys=True)}" if exchanged else self.checkpoint
 
     @property
     def settings_file(self) -> Path:

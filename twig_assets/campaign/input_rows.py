@@ -90,7 +90,7 @@ def keep_references(
         row = rows.get(sha256) or Reference(campaign=campaign.name, sha256=sha256)
         row.title, row.rights_holder, row.licence = work.title, work.rights_holder, work.licence
         row.file = shown(work.path.relative_to(campaign.references_folder).as_posix())
-        row.pixels_sha256 = pixels[sha256]
+        row.pixels_sha256, row.notes = pixels[sha256], list(work.notes)
         session.add(row)
     known = select(CorpusVersion).where(CorpusVersion.campaign == campaign.name, CorpusVersion.sha256 == version)
     if session.scalars(known).first() is None:

@@ -11,10 +11,11 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.english import with_article
 from twig_assets.judge.clip import image_features, text_features
-from twig_assets.model_zoo import load_clip
-from twig_assets.model_zoo.art import concept_names
+from twig_assets.judge.judge import Judge
+from twig_assets.judge.opening import open_judge
 from twig_assets.prompts import PromptRow, check_prompts, derived_seed
 from twig_assets.prompts.captioner import captions_from, load_captioner
+from twig_assets.settings.judge import EMBEDDED, JudgeSettings
 from twig_assets.similarity.corpus.decode import decode, read_file
 from twig_assets.similarity.corpus.files import files_below
 from twig_assets.similarity.corpus.references import is_note
@@ -36,7 +37,7 @@ def write_prompts(
         out: A YAML file that does not exist yet.
         campaign: The campaign whose concepts and works are protected.
         templates: Texts with `{caption}`; TEMPLATES when None or empty.
-        captioner: Folder or hub id of an image-to-text model; the embedded CLIP and its vocabulary when None.
+        captioner: Folder or hub id of an image-to-text model; the campaign's judge and its vocabulary when None.
 
     Returns:
         Each prompt that was written to `out` -> what it was before protected words were replaced.
@@ -44,6 +45,7 @@ def write_prompts(
     Raises:
         AutomaticPromptsError: If there is no picture, or `out` exists.
         DecodeError: If a picture cannot be read.
+        JudgeError: If the judge cannot be opened.
         CaptionerError: If the captioner cannot be opened or does not caption.
         CorpusError: If the campaign's table of references cannot be read.
         PromptError: If a prompt names a protected title, for which there is no anchor.
@@ -55,7 +57,8 @@ def write_prompts(
         raise AutomaticPromptsError(f"{images}: no picture to make prompts from; name a picture or a folder of some")
     pictures = [decode(read_file(path)).pixels for path in paths]
     if captioner is None:
-        captions = nearest_names(pictures, load_clip(), concept_names())
+        judge = _judge_of(campaign)
+        captions = nearest_names(pictures, judge.clip, judge.names)
     else:
         captions = captions_from(pictures, load_captioner(captioner))
     texts = expanded(captions, templates or TEMPLATES)
@@ -66,6 +69,12 @@ def write_prompts(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(yaml.safe_dump(list(prompts), allow_unicode=True, width=10_000), encoding="utf-8")
     return prompts
+
+
+def _judge_of(campaign: Campaign) -> Judge:
+    """The campaign's judge; the embedded one where nobody judges, since a picture's caption does not need one."""
+    chosen = campaign.chosen_judge
+    return open_judge(JudgeSettings(checkpoint=EMBEDDED) if chosen.nobody else chosen, campaign.folder)
 
 
 def nearest_names(images: Sequence[np.ndarray], clip: Any, vocabulary: Sequence[str]) -> list[str]:

@@ -7,13 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus, serving_model
 from twig_assets.judge.identity import judge_sha256
-from twig_assets.judge.verdict import threshold_of
+from twig_assets.judge.verdict import knows_the_model, threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
-from twig_assets.similarity import read_adherence, read_policy
+from twig_assets.similarity import read_adherence, read_decisions, read_policy
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Rules:
         cannot_tell: Whether images are released whose prompts the judge does not know.
         first_images: Whether a first image may be a candidate.
         lost_attempts: How many images that pass may fail to show their prompt before no other attempt is due.
+        approvals: How many different people have to let an image through.
+        unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
     """
 
     model_sha256: str
@@ -47,6 +50,13 @@ class Rules:
     cannot_tell: bool = False
     first_images: bool = False
     lost_attempts: int = 2
+    approvals: int = 1
+    unread: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every work was compared, or does not have to be."""
+        return not self.unread
 
     def settings_sha256(self, stage: str, attempt: int) -> str:
         """Hash of the settings of the images of a stage and attempt."""
@@ -60,7 +70,7 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
         NotMaterializedError: If `composed_model` has not been made from the edits of now.
         PolicyError: If the campaign's policy cannot be read.
     """
-    model = serving_model(session, campaign.name, campaign.checkpoint)
+    model = serving_model(session, campaign.name, campaign.model_name)
     return model, rules_under(session, campaign, model.sha256)
 
 
@@ -70,7 +80,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
         corpus_id = None
-    judge, adherence = judge_sha256(campaign.judge_name), read_adherence(campaign.policy_file)
+    judge, adherence = judge_sha256(campaign.chosen_judge, campaign.folder), read_adherence(campaign.policy_file)
     return Rules(
         model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
@@ -83,6 +93,8 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
         lost_attempts=adherence.lost_attempts,
+        approvals=read_decisions(campaign.policy_file).approvals,
+        unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )
 
 
@@ -90,6 +102,8 @@ def _threshold(
     session: Session, campaign: Campaign, settings: AdherenceSettings, judge: str, model_sha256: str
 ) -> float | None:
     """The margin that the settings name, or the quantile of what the judge gave plain draws of the checkpoint.
+
+    None where there are no draws yet, or judge and checkpoint do not know each other.
 
     While no model serves, it is that of the model that drew last, so that what is published keeps its verdict.
     """
@@ -111,7 +125,7 @@ def _threshold(
             Model.sha256 == model_sha256 if model_sha256 else Model.id == last.scalar_subquery(),
         )
     ).first()
-    return margins and threshold_of(margins, settings.reject_share)
+    return threshold_of(margins, settings.reject_share) if margins and knows_the_model(margins) else None
 
 
 def calibration_source(session: Session, rules: Rules) -> str | None:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from twig_assets.catalog.models import Concept, ConceptEdit, Model
 from twig_assets.catalog.serving import NotMaterializedError, newest_edits, unedited_concepts
 from twig_assets.settings.ablation import ConceptTarget
+from twig_assets.settings.refused_edits import EditDecision, EditSettings
 
 
 def concept_target(session: Session, campaign: str, name: str) -> tuple[int, ConceptTarget]:
@@ -72,6 +73,31 @@ def edits_for_base(session: Session, campaign: str, checkpoint: str, base_sha256
             f"these concepts have no edit for checkpoint {checkpoint!r}; materialize ablated_models for {partitions}"
         )
     return edits
+
+
+def by_decisions(session: Session, edits: list[ConceptEdit], policy: EditSettings) -> list[ConceptEdit]:
+    """The edits as people decided about those that were refused; a change of mind is a further row of the edit.
+
+    Args:
+        session: An open session.
+        edits: The newest edit of each concept.
+        policy: The decisions; one that was taken back holds no longer.
+    """
+    return [_decided(session, edit, policy.decided(edit.weights_sha256)) for edit in edits]
+
+
+def _decided(session: Session, edit: ConceptEdit, decision: EditDecision | None) -> ConceptEdit:
+    before = edit.evaluation.get("let_through")
+    now = decision.model_dump(mode="json") if decision and decision.use else None
+    if before == now or (edit.accepted and not before):
+        return edit
+    kept = {c.key: getattr(edit, c.key) for c in ConceptEdit.__table__.columns if c.key not in ("id", "created_at")}
+    evaluation = {key: value for key, value in edit.evaluation.items() if key != "let_through"}
+    evaluation |= {"let_through": now} if now else {}
+    row = ConceptEdit(**{**kept, "accepted": now is not None, "evaluation": evaluation})
+    session.add(row)
+    session.flush()
+    return row
 
 
 def models_of(session: Session, checkpoint: str, base_sha256: str, weights: list[str]) -> list[Model]:

@@ -173,7 +173,8 @@ class Reference(Base):
     """A protected work that images are compared with.
 
     `sha256` is that of its file. `pixels_sha256` names the PNG of the pixels that images are compared with, in the
-    artifact store; None where it was made by a version that did not note it down.
+    artifact store; None where it was made by a version that did not note it down. `notes` says what was done to the
+    file while decoding.
     """
 
     __tablename__ = "reference"
@@ -192,6 +193,7 @@ class Reference(Base):
     status: Mapped[str] = mapped_column(String(16), default="active")
     added_at: Mapped[datetime] = mapped_column(default=utc_now)
     pixels_sha256: Mapped[str | None] = mapped_column(String(64))
+    notes: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
 
 
 class CorpusVersion(Base):
@@ -376,10 +378,13 @@ class Adherence(Base):
 
 
 class Review(Base):
-    """A person's decision about an audit; append-only, so the newest one counts."""
+    """A person's decision about an image, made beside an audit of it; append-only. `lift` takes back what came before.
+
+    What several come to, `compliance.decisions` says.
+    """
 
     __tablename__ = "review"
-    __table_args__ = (CheckConstraint("decision IN ('waive', 'reject')", name="decision"),)
+    __table_args__ = (CheckConstraint("decision IN ('waive', 'reject', 'lift')", name="decision"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"), index=True)
@@ -389,6 +394,43 @@ class Review(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     audit: Mapped[Audit] = relationship(back_populates="reviews")
+
+
+class UnreadWork(Base):
+    """A file of the corpus that nothing, or not all of it, is compared with; until `gone_at`, when it was mended.
+
+    `sha256` is that of its content; None where it could not be read at all.
+    """
+
+    __tablename__ = "unread_work"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    file: Mapped[str]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(default=utc_now)
+    gone_at: Mapped[datetime | None]
+
+
+class UnreadDecision(Base):
+    """A person's decision that a file of the corpus need not be compared; append-only, so the newest one counts.
+
+    It is about one file with one content; of a file that could not be read at all, about that and its reason.
+    """
+
+    __tablename__ = "unread_decision"
+    __table_args__ = (CheckConstraint("decision IN ('accept', 'lift')", name="decision"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    file: Mapped[str]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str]
+    decision: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Release(Base):
@@ -424,7 +466,9 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entry"
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
-        CheckConstraint("table_name IN ('audit', 'audit_match', 'review', 'adherence')", name="table_name"),
+        CheckConstraint(
+            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision')", name="table_name"
+        ),
     )
 
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

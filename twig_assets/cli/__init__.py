@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.cli import audit, bench, campaign, evidence, models, operations
+from twig_assets.cli import audit, bench, campaign, desk, evidence, index, models, operations
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
@@ -16,6 +16,7 @@ COMMANDS: list[Callable[..., Any]] = [
     campaign.run,
     campaign.report,
     operations.ui,
+    desk.desk,
     models.generate,
     models.ablate,
     campaign.prompts,
@@ -30,4 +31,5 @@ COMMANDS: list[Callable[..., Any]] = [
 ]
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(index.index_app, name="index")
 app.add_typer(operations.db_app, name="db")

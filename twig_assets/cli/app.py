@@ -1,16 +1,21 @@
 """The command `twig` itself: its consoles, the options that several commands share, and how errors are shown."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from twig_assets.settings.engines import EngineName, EngineSettings
 from twig_assets.settings.home import quiet_libraries
+
+if TYPE_CHECKING:
+    from twig_assets.engines import Copy
 
 quiet_libraries()
 
@@ -25,17 +30,48 @@ errors = Console(stderr=True)
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
 CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="How many compute; the cores by default. The results are the same."),
+]
+EngineOption = Annotated[EngineName, typer.Option("--engine", help="Processes of this machine, or a Ray cluster.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", envvar="RAY_ADDRESS", help="HOST:PORT of the Ray cluster; without it, one is started."),
+]
 
 
 def main() -> None:
-    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback."""
+    """Run the command; the project's own errors come as one clear message, anything else is a bug with a traceback.
+
+    Whatever ends it, the exit status is not 1, by which `twig audit` says that an image fails.
+    """
     try:
         app()
-    except Exception as error:
-        if not type(error).__module__.startswith("twig_assets."):
-            raise
-        errors.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+    except MemoryError:
+        errors.print(
+            "[red]MemoryError[/]: there is not enough memory for this; close other programs or use a larger machine, "
+            "and run the same command again: it goes on where it stopped",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise SystemExit(2) from None
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            traceback.print_exc()
+        else:
+            errors.print(f"[red]{type(error).__name__}[/]: {escape(message)}", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+def _message(error: Exception) -> str | None:
+    """What to say of an error; None of one that is a bug."""
+    if type(error).__module__.startswith("twig_assets."):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error) or "the system refused something"
+    return None
 
 
 @contextmanager
@@ -50,6 +86,40 @@ def interruptible(kept: str) -> Iterator[None]:
     except KeyboardInterrupt:
         errors.print(f"[yellow]Interrupted. {kept} is kept; run the same command again to go on from there.[/]")
         raise typer.Exit(130) from None
+
+
+def chosen_engine(engine: EngineName, workers: int | None, address: str | None) -> EngineSettings:
+    """The engine that the options name; an address counts for Ray only, since it may come from the environment."""
+    return EngineSettings(engine=engine, workers=workers, address=address if engine == "ray" else None)
+
+
+def brought(place: str, engine: EngineSettings) -> "tuple[Path, tuple[Copy, ...]]":
+    """The path of what somebody named by its path or URL, and what workers have to copy.
+
+    Raises:
+        CopyError: If the URL cannot be read.
+    """
+    from twig_assets.engines import copy_of
+
+    copy = copy_of(place)
+    if copy is not None:
+        return copy.bring(), (copy,)
+    # Workers on other machines have another working directory.
+    return (Path(place).absolute() if engine.engine == "ray" else Path(place)), ()
+
+
+def the_campaign(root: Path) -> str:
+    """The campaign that is meant where none is named: the only one there is.
+
+    Raises:
+        typer.BadParameter: If there are several.
+    """
+    from twig_assets.campaign import campaign_names
+
+    names = campaign_names(root)
+    if len(names) > 1:
+        raise typer.BadParameter(f"there are several: {', '.join(names)}; say which", param_hint="--campaign")
+    return names[0] if names else "demo"
 
 
 def use_one_thread() -> None:

@@ -10,25 +10,45 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from twig_assets.cli.app import CampaignName, CampaignRoot, console, errors, interruptible
+from twig_assets.cli.app import (
+    Address,
+    CampaignRoot,
+    EngineOption,
+    Workers,
+    brought,
+    chosen_engine,
+    console,
+    errors,
+    interruptible,
+    the_campaign,
+)
 from twig_assets.settings.home import catalog_url
 
 if TYPE_CHECKING:
     from twig_assets.compliance import Waiting
+    from twig_assets.compliance.decisions import Decision
 
 
 def audit(
-    images: Annotated[Path, typer.Argument(help="A folder of images, or one image.")],
-    references: Annotated[Path, typer.Option(help="Folder of the protected works, perhaps with a references.csv.")],
+    images: Annotated[str, typer.Argument(help="A folder of images, or one image; a path or an fsspec URL.")],
+    references: Annotated[
+        str, typer.Option(help="Folder of the protected works, perhaps with a references.csv; a path or an fsspec URL.")
+    ],
     policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(
         "audit"
     ),
     sample: Annotated[int, typer.Option(min=0, help="Works to compare with the rest, and copies to plant.")] = 18,
     gallery: Annotated[int, typer.Option(min=0, help="Images the page shows, the worst first.")] = 200,
+    workers: Workers = None,
+    engine: EngineOption = "processes",
+    address: Address = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 unless every image passes.")] = False,
     allow_unread: Annotated[
         bool, typer.Option("--allow-unread", help="Accept works that could not be compared: no exit status 3 for them.")
+    ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
     ] = False,
 ) -> None:
     """Audit a folder of images without a campaign.
@@ -36,11 +56,28 @@ def audit(
     Exit status 1 if an image fails, 2 if the audit could not be done, 3 if no image fails but a work was not compared.
     """
     from twig_assets.folder_audit import audit_folder
-    from twig_assets.similarity import Policy, read_policy
+    from twig_assets.settings.corpus import CorpusSettings
+    from twig_assets.similarity import Policy, read_corpus_settings, read_policy
 
     rules = read_policy(policy) if policy else Policy()
+    corpus = read_corpus_settings(policy) if policy else CorpusSettings()
+    follow_links = follow_links or corpus.follow_links
+    settings = chosen_engine(engine, workers, address)
     with interruptible("What was compared"):
-        outcome = audit_folder(images, references, rules, out, sample=sample, shown=gallery, bars=True)
+        image_folder, image_copies = brought(images, settings)
+        work_folder, work_copies = brought(references, settings)
+        outcome = audit_folder(
+            image_folder,
+            work_folder,
+            rules,
+            brought(str(out), settings)[0],
+            sample=sample,
+            shown=gallery,
+            follow_links=follow_links,
+            bars=True,
+            engine=settings,
+            copies=image_copies + work_copies,
+        )
     counts = outcome.summary["images"]
     table = Table("files", "fail", "review", "inconclusive", "pass", "highest SSIM")
     highest = outcome.summary["ssim"]["maximum"]
@@ -63,7 +100,8 @@ def audit(
         console.print(f"Waived: {', '.join(outcome.waived)}", soft_wrap=True, markup=False)
     open_verdicts = [image.verdict for image in outcome.judged if image.file.name not in outcome.waived]
     held = "fail" in open_verdicts or (strict and set(open_verdicts) - {"pass"})
-    raise typer.Exit(1 if held else 0 if outcome.summary["complete"] or allow_unread else 3)
+    unaccepted = {file["file"] for file in references_read["unread"]} - set(corpus.accept_unread)
+    raise typer.Exit(1 if held else 3 if unaccepted and not allow_unread else 0)
 
 
 def calibrate(
@@ -79,6 +117,9 @@ def calibrate(
     loosen: Annotated[
         bool, typer.Option("--loosen", help="Let thresholds become looser than those of the policy to start from.")
     ] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders.")
+    ] = False,
 ) -> None:
     """Propose thresholds: writes policy.yaml, and a page with the distributions of clean images and of copies.
 
@@ -90,7 +131,16 @@ def calibrate(
     rules = read_policy(policy) if policy else Policy()
     with interruptible("What was compared"):
         proposed = calibrate_folder(
-            images, references, rules, out, false_alarms=rate, copies=copies, loosen=loosen, like=like, bars=True
+            images,
+            references,
+            rules,
+            out,
+            false_alarms=rate,
+            copies=copies,
+            loosen=loosen,
+            like=like,
+            follow_links=follow_links,
+            bars=True,
         )
     calibration = proposed.calibration
     table = Table("score", "fails from", "false alarms", "copies found")
@@ -121,33 +171,64 @@ def review(
     ] = None,
     who: Annotated[str, typer.Option(help="Who decides.")] = "",
     why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
-    against: Annotated[bool, typer.Option("--against", help="Hold it back, or take a waiver back.")] = False,
+    against: Annotated[bool, typer.Option("--against", help="Reject it: it stays held back until a --lift.")] = False,
+    lift: Annotated[bool, typer.Option("--lift", help="Take back what was decided before.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="All decisions of a campaign, in order.")] = False,
     out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
+    unread: Annotated[
+        str | None, typer.Option(help="A file of the campaign's works that could not be compared: accept that.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A campaign's list as JSON on standard output.")] = False,
-    campaign: CampaignName = "demo",
+    campaign: Annotated[str | None, typer.Option(help="Folder below campaigns/; may be left out if it is one.")] = None,
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
     """Let an image through, or list what waits and why. A waiver holds for it beside the works behind its verdict."""
+    if image is None and unread is None and (who or why or against or lift):
+        raise typer.BadParameter("names no image to decide about; `twig review` lists them", param_hint="IMAGE")
+    if against and lift:
+        raise typer.BadParameter("is of no use with --against; give one of them", param_hint="--lift")
+    if unread is not None and (image is not None or against):
+        raise typer.BadParameter("is about a file of the corpus; leave IMAGE and --against out", param_hint="--unread")
+    decision: Decision = "reject" if against else "lift" if lift else "waive"
     if out is not None:
-        _review_output(out, image, who, why, against)
+        if campaign is not None or history:
+            raise typer.BadParameter("is a folder audit's and no campaign's; leave one of them out", param_hint="--out")
+        _review_output(out, image, who, why, decision)
+    elif unread is not None:
+        _review_unread(campaign or the_campaign(root), root, unread, who, why, lift)
+    elif history and image is None:
+        _review_history(campaign or the_campaign(root), root)
     else:
-        _review_campaign(campaign, root, image, who, why, against, as_json)
+        _review_campaign(campaign or the_campaign(root), root, image, who, why, decision, as_json)
 
 
-def _review_output(out: Path, image: str | None, who: str, why: str, against: bool) -> None:
+def _review_output(out: Path, image: str | None, who: str, why: str, decision: "Decision") -> None:
     from twig_assets.folder_audit import waivers
 
     if image is None:
         for pair in waivers.read_waivers(out).values():
             console.print(f"waived: {pair.image} beside {pair.title!r}, by {pair.who}: {pair.why}", markup=False)
         return
-    for decision in waivers.decide(out, image, "revoke" if against else "waive", who, why):
-        console.print(f"{decision.decision}d: {decision.image} beside {decision.title!r}", markup=False, soft_wrap=True)
+    for made in waivers.decide(out, image, "waive" if decision == "waive" else "revoke", who, why):
+        console.print(f"{made.decision}d: {made.image} beside {made.title!r}", markup=False, soft_wrap=True)
     console.print("Run twig audit again, with the same --out, to see it on the page; nothing is compared again.")
 
 
+def _review_unread(name: str, root: Path, file: str, who: str, why: str, lift: bool) -> None:
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.unread_works import decide_unread
+    from twig_assets.catalog.database import open_catalog
+
+    settings = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        made = decide_unread(session, settings, file, "lift" if lift else "accept", who, why)
+        said = "accepted that nothing is compared with it" if made.decision == "accept" else "taken back"
+        console.print(f"{made.file}: {said}", markup=False, soft_wrap=True)
+    console.print(f"Next: twig run --campaign {name}", markup=False, soft_wrap=True)
+
+
 def _review_campaign(
-    name: str, root: Path, image: str | None, who: str, why: str, against: bool, as_json: bool
+    name: str, root: Path, image: str | None, who: str, why: str, decision: "Decision", as_json: bool
 ) -> None:
     from twig_assets.campaign import load_campaign
     from twig_assets.campaign.rules_in_force import rules_in_force
@@ -158,7 +239,7 @@ def _review_campaign(
     with open_catalog(catalog_url()).session() as session:
         _, rules = rules_in_force(session, settings)
         if image is not None:
-            decide(session, name, rules, image, "reject" if against else "waive", who, why)
+            decide(session, name, rules, image, decision, who, why)
         entries = waiting(session, name, rules)
         if as_json:
             sys.stdout.write(json.dumps([_as_json(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n")
@@ -168,19 +249,37 @@ def _review_campaign(
             return
         table = Table("image", "prompt", "similarity", "as asked?", "state", "why", "decided")
         for entry in entries:
-            made = entry.decision
-            decided = f"{made.decision}: {made.who}, {made.why}" if made else ""
+            made = entry.decided.review
+            decided = f"{made.decision}: {entry.decided.who}, {made.why}" if made else ""
             shows = (entry.adherence or "not judged").replace("_", " ")
-            cells = (entry.prompt, entry.verdict, shows, entry.state, entry.why, decided)
+            cells = (entry.prompt, entry.verdict or "not audited", shows, entry.state, entry.why, decided)
             table.add_row(entry.image_sha256[:12], *map(escape, cells))
         console.print(table)
-    undecided = [entry for entry in entries if entry.decision is None and entry.next_step]
+    undecided = [entry for entry in entries if entry.decided.decision is None and entry.next_step]
     for step in dict.fromkeys(entry.next_step.replace(entry.image_sha256[:12], "IMAGE") for entry in undecided):
         console.print(f"Next: {step}", soft_wrap=True, markup=False, highlight=False)
 
 
+def _review_history(name: str, root: Path) -> None:
+    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.rules_in_force import rules_in_force
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.compliance.decision_history import history
+
+    settings = load_campaign(name, root)
+    with open_catalog(catalog_url()).session() as session:
+        _, rules = rules_in_force(session, settings)
+        table = Table("when", "who", "decision", "image", "prompt", "why", "today")
+        for made in history(session, name, rules):
+            review = made.review
+            when, sha256 = f"{review.created_at:%Y-%m-%d %H:%M}", review.audit.image.sha256[:12]
+            cells = (when, review.who, review.decision, sha256, made.prompt, review.why, made.standing)
+            table.add_row(*map(escape, cells))
+    console.print(table if table.row_count else "Nobody has decided anything yet.")
+
+
 def _as_json(entry: "Waiting") -> dict[str, Any]:
-    made = entry.decision
-    decision = {"decision": made.decision, "who": made.who, "why": made.why} if made else None
+    made = entry.decided.review
+    decision = {"decision": made.decision, "who": entry.decided.who, "why": made.why} if made else None
     fields = ("image_sha256", "prompt", "verdict", "adherence", "reasons", "why", "next_step", "state")
     return {**{name: getattr(entry, name) for name in fields}, "decision": decision}

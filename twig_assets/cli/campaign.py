@@ -18,7 +18,10 @@ HELD_SHOWN = 12
 
 
 def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
-    """Run a whole campaign: ablate, generate, mask, regenerate, audit, release, report. Goes on where it stopped."""
+    """Run a whole campaign: ablate, generate, mask, regenerate, audit, release, report. Goes on where it stopped.
+
+    Exit status 3 if works were not compared, which holds releases back, and nobody accepted that.
+    """
     from twig_assets.campaign import load_campaign
     from twig_assets.orchestration.runner import CampaignRunner
 
@@ -27,7 +30,8 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
     with interruptible("What was finished"):
         CampaignRunner(settings, console).run()
     send_figures()
-    print_summary(campaign, root)
+    if print_summary(campaign, root).holding:
+        raise typer.Exit(3)
 
 
 def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
@@ -39,7 +43,7 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
     from twig_assets.settings.home import artifact_root
 
     settings = load_campaign(campaign, root)
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, settings, ArtifactStore(artifact_root()))
     render(data, report_path(settings.name))
     print_summary(campaign, root)
@@ -64,7 +68,7 @@ def prompts(
     console.print(f"{len(written)} prompts: {out}", soft_wrap=True, markup=False)
 
 
-def print_summary(campaign: str, root: Path) -> None:
+def print_summary(campaign: str, root: Path) -> "ReportData":
     """Print what a campaign has come to, what waits for a person, and where its report and its state are."""
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
@@ -72,13 +76,15 @@ def print_summary(campaign: str, root: Path) -> None:
     from twig_assets.reports import collect, report_path
     from twig_assets.settings.home import artifact_root
 
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root()))
     console.print(_headline(data.counts))
     _print(_figures(data.counts))
+    _print_unread(data)
     _print_held(data)
     _print(f"Report: {report_path(campaign)}")
     _print(f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{ui_port()} and :{mlflow_port()}")
+    return data
 
 
 def _headline(counts: "Counts") -> Table:
@@ -109,6 +115,19 @@ def _figures(counts: "Counts") -> str:
     if counts.worst_released_ssim is None:
         return f"{line}."
     return f"{line}; of those released none is nearer to one than SSIM {counts.worst_released_ssim:.3f}."
+
+
+def _print_unread(data: "ReportData") -> None:
+    """Say which works were not compared, and what that holds back."""
+    from twig_assets.compliance.held import accept_step
+
+    if data.complete:
+        return
+    console.print("[red]The comparison is incomplete[/]: these works were not, or not wholly, compared", soft_wrap=True)
+    for work in data.unread:
+        _print(f"  {work.file}: {work.reason}{f' (accepted, {work.accepted})' if work.accepted else ''}")
+    if data.holding:
+        _print(f"Nothing more is released until then: {accept_step(data.campaign)}.")
 
 
 def _print_held(data: "ReportData") -> None:

@@ -40,6 +40,9 @@ def ablate(
     preserve: Annotated[list[str] | None, typer.Option(help="What must stay as it is; repeatable.")] = None,
     checkpoint: Annotated[str, typer.Option(help="`embedded`, a folder or a hub id.")] = "embedded",
     method: Annotated[str | None, typer.Option(help="fast, closed_form, model_based or noise_based.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Who judges: `embedded`, `none`, or a CLIP or SigLIP (folder or hub id).")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images of target and anchor to judge it by.")] = 8,
     out: Annotated[Path | None, typer.Option(help="The edit's file; NAME.safetensors here when not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The evaluation as JSON on standard output.")] = False,
@@ -48,6 +51,7 @@ def ablate(
     import re
 
     from twig_assets.ablation.remove_concept import ablation_request, remove_concept, tables
+    from twig_assets.settings.judge import JudgeSettings
 
     use_one_thread()
     quiet_model_libraries()
@@ -63,7 +67,8 @@ def ablate(
         },
         {"evaluation": {"samples": samples}, **({"method": method} if method else {})},
     )
-    removed = remove_concept(checkpoint, concept, settings, out or Path(f"{name}.safetensors"))
+    chosen = JudgeSettings(checkpoint=judge) if judge else None
+    removed = remove_concept(checkpoint, concept, settings, out or Path(f"{name}.safetensors"), judge=chosen)
     if as_json:
         sys.stdout.write(removed.evaluation.model_dump_json(indent=2) + "\n")
     else:

@@ -15,6 +15,7 @@ from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.candidates import judged_in_force
 from twig_assets.judge.calibration import shipped_calibration
 from twig_assets.judge.shown import Shown
+from twig_assets.judge.unjudged import Unjudged
 from twig_assets.judge.verdict import adherence_verdict
 from twig_assets.judge.vocabulary import Asked
 from twig_assets.prompts import find_protected, rewritten
@@ -109,7 +110,10 @@ def _reason(shown: Shown, threshold: float | None) -> str:
     if shown.margin is None:
         return f"cannot tell: {shown.asked.reason}"
     if threshold is None:
-        return f"cannot tell: the judge needs {LEAST_DRAWS} plain draws of prompts that it knows to find its threshold"
+        return (
+            f"cannot tell: the judge needs {LEAST_DRAWS} plain draws of prompts that it knows, and has to take most of "
+            f"them for what was asked for, to find its threshold"
+        )
     taken = "" if shown.taken_for in shown.asked.subjects else f", looks more like {shown.taken_for}"
     beside = "below" if shown.margin < threshold else "at least"
     return f"asked for {' and '.join(shown.asked.subjects)}{taken}: {shown.margin:+.3f}, {beside} {threshold:+.3f}"
@@ -132,8 +136,8 @@ def _compared(
     campaign: Campaign, store: ArtifactStore, images: Sequence[tuple[Image, Prompt]], open_judge: Callable[[], Any]
 ) -> dict[int, Shown]:
     """Image id -> how it compares with what its prompt asks for."""
-    if campaign.judge_name == "none":
-        nobody = Shown(Asked((), "nobody judges the images of this checkpoint; name a judge in campaign.yaml"))
+    if campaign.chosen_judge.nobody:
+        nobody = Shown(Asked((), f"unjudged: {Unjudged().reason} in campaign.yaml"))
         return {image.id: nobody for image, _ in images}
     judge, terms = open_judge(), terms_of(campaign)
     compared: dict[int, Shown] = {}
@@ -156,7 +160,7 @@ def _calibrate(session: Session, campaign: Campaign, model: Model, rules: Rules,
     known = select(JudgeCalibration.id).where(
         JudgeCalibration.judge_sha256 == rules.judge_sha256, JudgeCalibration.base_sha256 == model.base_sha256
     )
-    if campaign.judge_name == "none" or session.scalars(known).first() is not None:
+    if campaign.chosen_judge.nobody or session.scalars(known).first() is not None:
         return
     shipped = shipped_calibration()
     if (shipped.judge_sha256, shipped.base_sha256) == (rules.judge_sha256, model.base_sha256):

@@ -1,8 +1,10 @@
 """Auditing the images that have no verdict yet: by stored scores where these suffice, else by scoring them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import ColumnElement, Text, cast, select
@@ -10,30 +12,20 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import segmenter_name
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Mask, Prompt, Reference
-from twig_assets.catalog.serving import NotMaterializedError, current_corpus
+from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance import scoring
 from twig_assets.compliance.audit_rows import policy_row, write_audit
 from twig_assets.compliance.candidates import mask_of
 from twig_assets.compliance.carry_over import carried_over
 from twig_assets.compliance.rejudge import rejudge
-from twig_assets.similarity import (
-    AuditResult,
-    PlantedRecall,
-    Policy,
-    ReferenceImage,
-    ReferenceIndex,
-    audit,
-    opened_sources,
-    planted_recall,
-    read_policy,
-    read_references,
-)
-from twig_assets.similarity.audit import library_versions
-from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.result import extended
+from twig_assets.engines import Context, Engine, Shard
+from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_corpus_settings, read_policy
+from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
 
@@ -44,84 +36,15 @@ class Audited:
 
     Attributes:
         rejudged: How many images got a verdict by stored scores.
-        results: The images that were scored, each with its pixels and its result.
+        results: The images that were scored, each with its result; see `THUMBNAIL` for the nearest work's pixels.
         seconds: How long the scoring took.
         recall: How many copies planted into the scored images were found; None if nothing was scored.
     """
 
     rejudged: int
-    results: list[tuple[Image, np.ndarray, AuditResult]]
+    results: list[tuple[Image, AuditResult]]
     seconds: float
     recall: PlantedRecall | None = None
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """An image to score, with its prompt's text, its pixels and the mask of its foreground, all False without one."""
-
-    image: Image
-    text: str
-    pixels: np.ndarray
-    mask: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Scoring:
-    """What images are scored against.
-
-    Attributes:
-        policy: The policy in force.
-        references: The works of the corpus in force.
-        sources: The opened detectors that describe and compare; see `opened_sources`.
-        index: The index of these works.
-        earlier: Image id -> its audit against a part of the corpus, and the works that it lacks; see `carried_over`.
-    """
-
-    policy: Policy
-    references: list[ReferenceImage]
-    sources: list[Source]
-    index: ReferenceIndex
-    earlier: dict[int, tuple[AuditResult, frozenset[str]]]
-
-    def results(self, pictures: Sequence[_Picture]) -> list[AuditResult]:
-        """The result of each picture; all have the same size."""
-        lacking = self._lacking(pictures)
-        if lacking is None:
-            return self._audit(pictures, self.references, self.index)
-        added = [reference for reference in self.references if reference.sha256 in lacking]
-        index = ReferenceIndex([reference.pixels for reference in added], self.sources)
-        results = self._audit(pictures, added, index)
-        return [
-            replace(extended(self.earlier[picture.image.id][0], result), label=result.label)
-            for picture, result in zip(pictures, results, strict=True)
-        ]
-
-    def recall(self, grounds: np.ndarray) -> PlantedRecall:
-        """How many copies planted into audited images, uint8 (n, H, W, 3), are found."""
-        return planted_recall(self.references, self.policy, self.index, grounds)
-
-    def _audit(
-        self, pictures: Sequence[_Picture], references: list[ReferenceImage], index: ReferenceIndex
-    ) -> list[AuditResult]:
-        return audit(
-            np.stack([picture.pixels for picture in pictures]),
-            references,
-            self.policy,
-            masks=np.stack([picture.mask for picture in pictures]),
-            labels=[picture.text for picture in pictures],
-            index=index,
-        )
-
-    def _lacking(self, pictures: Sequence[_Picture]) -> frozenset[str] | None:
-        """The works that the earlier audits of all pictures lack; None if a picture needs all works, or they differ."""
-        lacking = set()
-        for picture in pictures:
-            result, works = self.earlier.get(picture.image.id, (None, None))
-            # Another mask would give other scores inside it.
-            if result is None or works is None or result.scores.get("mask_pixels") != int(picture.mask.sum()):
-                return None
-            lacking.add(works)
-        return next(iter(lacking)) if len(lacking) == 1 else None
 
 
 def audit_images(
@@ -131,11 +54,12 @@ def audit_images(
     which: ColumnElement[bool],
     run_id: str,
     report: Callable[[int, int], None],
+    engine: Engine,
 ) -> Audited:
     """Give a verdict under the policy and corpus in force to every image that has none.
 
     An audit by other versions of the scoring libraries does not count: after an update of them, all images are audited
-    again. Images are scored and written in chunks, so that an interruption costs one chunk.
+    again. Images are scored and written in chunks, so that an interruption costs one chunk for each worker.
 
     Args:
         campaign: The campaign whose policy and works are used.
@@ -144,6 +68,7 @@ def audit_images(
         which: A condition on `Image` and `Prompt`: the images to audit.
         run_id: The Dagster run that audits.
         report: Called after each chunk with how many images are scored, and of how many.
+        engine: Computes the scores. The works' folder and the store have to be within reach of its workers.
 
     Raises:
         NotMaterializedError: If `reference_corpus` has never been made, or the works have changed since.
@@ -160,22 +85,26 @@ def audit_images(
         reference_ids = {work.sha256: work.id for work in works}
     if not due:
         return Audited(len(rejudged), [], 0.0)
-    scoring = _scoring(campaign, catalog, corpus, policy, policy_id, [image.id for image, _ in due])
+    with catalog.session() as session:
+        pictures = _pictures(session, due, masks, policy_id, corpus, campaign)
+        context = _context(session, campaign, corpus, policy, store)
+    chunks = [due[start : start + CHUNK] for start in range(0, len(due), CHUNK)]
+    shards = [Shard(_name(chunk), [pictures[image.id] for image, _ in chunk]) for chunk in chunks]
     started, results = time.monotonic(), []
-    for start in range(0, len(due), CHUNK):
-        chunk = [_picture(store, image, text, masks[image.id]) for image, text in due[start : start + CHUNK]]
-        for pictures in _by_size(chunk):
-            scored = scoring.results(pictures)
+    with closing(engine.map(scoring.results, shards, context)) as scored:
+        for chunk, of_chunk in zip(chunks, scored, strict=True):
+            audited = [(image, result) for (image, _), result in zip(chunk, of_chunk, strict=True)]
             with catalog.session() as session:
                 # The daily audit looks at images of every batch, so another run may have been faster.
-                of_these = Image.id.in_([picture.image.id for picture in pictures])
+                of_these = Image.id.in_([image.id for image, _ in chunk])
                 left = {image.id for image, _ in _unaudited(session, of_these, policy_id, corpus.id)}
-                for picture, result in zip(pictures, scored, strict=True):
-                    if picture.image.id in left:
-                        write_audit(session, picture.image.id, policy_id, corpus.id, result, reference_ids, run_id)
-            results += [(p.image, p.pixels, result) for p, result in zip(pictures, scored, strict=True)]
-        report(len(results), len(due))
-    recall = scoring.recall(_of_one_size([pixels for _, pixels, _ in results[:CHUNK]]))
+                for image, result in audited:
+                    if image.id in left:
+                        write_audit(session, image.id, policy_id, corpus.id, result, reference_ids, run_id)
+            results += audited
+            report(len(results), len(due))
+    planted = Shard("planted copies", shards[0].content)
+    [recall] = engine.map(scoring.recall, [planted], context)
     return Audited(len(rejudged), results, time.monotonic() - started, recall)
 
 
@@ -192,41 +121,46 @@ def _unaudited(session: Session, which: ColumnElement[bool], policy_id: int, cor
     return [(image, text) for image, text in rows]
 
 
-def _scoring(
-    campaign: Campaign, catalog: Catalog, corpus: CorpusVersion, policy: Policy, policy_id: int, image_ids: list[int]
-) -> _Scoring:
-    references = _corpus_images(campaign, corpus)
-    sources = opened_sources(policy.model_dump())
-    index = ReferenceIndex([reference.pixels for reference in references], sources)
-    by_hash = {reference.sha256: reference for reference in references}
-    with catalog.session() as session:
-        earlier = carried_over(session, image_ids, policy_id, corpus, by_hash)
-    return _Scoring(policy, references, sources, index, earlier)
+def _pictures(
+    session: Session,
+    due: Sequence[tuple[Image, str]],
+    masks: Mapping[int, Mask | None],
+    policy_id: int,
+    corpus: CorpusVersion,
+    campaign: Campaign,
+) -> dict[int, scoring.Picture]:
+    """Image id -> what a worker is told about it."""
+    rows = session.scalars(select(Reference).where(Reference.campaign == campaign.name))
+    works = {row.sha256: _without_pixels(row, campaign.references_folder) for row in rows}
+    carried = carried_over(session, [image.id for image, _ in due], policy_id, corpus, works)
+    pictures = {}
+    for image, text in due:
+        mask = masks[image.id]
+        earlier, lacking = carried.get(image.id, (None, frozenset[str]()))
+        pictures[image.id] = scoring.Picture(image.sha256, mask.sha256 if mask else None, text, earlier, lacking)
+    return pictures
 
 
-def _corpus_images(campaign: Campaign, corpus: CorpusVersion) -> list[ReferenceImage]:
-    """The works of a corpus version from the campaign's folder, in order of file."""
-    references, _ = read_references(campaign.references_folder)
-    if sorted(reference.sha256 for reference in references) != sorted(corpus.members):
-        raise NotMaterializedError(
-            f"{campaign.references_folder} has changed since the corpus was read; materialize reference_corpus"
-        )
-    return references
+def _without_pixels(row: Reference, folder: Path) -> ReferenceImage:
+    """A work of the catalog; workers have its pixels."""
+    nothing = np.zeros((0, 0, 3), np.uint8)
+    return ReferenceImage(folder / row.file, row.title, row.rights_holder, row.licence, row.sha256, nothing)
 
 
-def _picture(store: ArtifactStore, image: Image, text: str, mask: Mask | None) -> _Picture:
-    pixels = store.read_image(image.sha256)
-    if mask is None or mask.sha256 is None:
-        return _Picture(image, text, pixels, np.zeros(pixels.shape[:2], bool))
-    return _Picture(image, text, pixels, store.read_image(mask.sha256).astype(bool))
+def _context(
+    session: Session, campaign: Campaign, corpus: CorpusVersion, policy: Policy, store: ArtifactStore
+) -> Context[scoring.Scoring]:
+    unread = sorted({(work.file, work.sha256) for work in unread_works(session, campaign)}, key=str)
+    # Workers of Ray have another working directory.
+    folder = campaign.references_folder.absolute()
+    follow_links = read_corpus_settings(campaign.policy_file).follow_links
+    settings = scoring.ScoringSettings(
+        folder, tuple(corpus.members), tuple(unread), follow_links, policy, str(store.root)
+    )
+    return Context(scoring.Scoring, settings)
 
 
-def _by_size(pictures: Sequence[_Picture]) -> Iterator[list[_Picture]]:
-    """Groups of pictures of the same size: images that were made with other settings may have another one."""
-    for shape in sorted({picture.pixels.shape for picture in pictures}):
-        yield [picture for picture in pictures if picture.pixels.shape == shape]
-
-
-def _of_one_size(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Those pictures that have the size of the first: uint8 (n, H, W, 3)."""
-    return np.stack([picture for picture in pictures if picture.shape == pictures[0].shape])
+def _name(chunk: Sequence[tuple[Image, str]]) -> str:
+    """What errors call a chunk."""
+    (first, _), (last, _) = chunk[0], chunk[-1]
+    return f"images {first.id} to {last.id}"

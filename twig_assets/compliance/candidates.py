@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, Release, Review
-from twig_assets.compliance.decisions import standing_decisions
+from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, Release
+from twig_assets.compliance.decisions import UNDECIDED, Decided, decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, candidate_state
 
 
@@ -29,7 +29,7 @@ class PromptState:
         candidate: The best of its images so far; None if there is none.
         audit: The candidate's newest audit under the policy and corpus in force; None if there is none.
         adherence: The candidate's newest verdict by the judge and threshold in force; None if there is none.
-        review: The newest decision of a person that holds for that audit; None if there is none.
+        decided: What people's decisions about the candidate come to.
         release: The release of the prompt that stands, of the candidate or of an earlier image; None if there is none.
         attempts: How many attempts have an image: one more than the highest attempt.
     """
@@ -39,7 +39,7 @@ class PromptState:
     candidate: Image | None
     audit: Audit | None
     adherence: Adherence | None
-    review: Review | None
+    decided: Decided
     release: Release | None
     attempts: int
 
@@ -53,7 +53,7 @@ class PromptState:
     @property
     def decision(self) -> str | None:
         """The decision in a word: `waive`, `reject` or None."""
-        return self.review.decision if self.review else None
+        return self.decided.decision
 
     @property
     def failing(self) -> bool:
@@ -78,34 +78,40 @@ class Verdicts:
     Attributes:
         audits: Image id -> its newest audit under the policy and corpus in force.
         adherence: Image id -> its newest verdict by the judge and threshold in force.
-        reviews: Audit id -> the newest decision that holds for it.
+        decisions: Image id -> what people's decisions about it come to, for those about which there are any.
     """
 
     audits: dict[int, Audit]
     adherence: dict[int, Adherence]
-    reviews: dict[int, Review]
+    decisions: dict[int, Decided]
 
     def standing(self, image: Image, release: Release | None) -> Standing:
         """An image as `candidate_state` sees it; `release` is the one of its prompt that stands."""
         audit, adherence = self.audits.get(image.id), self.adherence.get(image.id)
-        review = self.reviews.get(audit.id) if audit else None
         return Standing(
             image_id=image.id,
             attempt=image.attempt,
             verdict=audit.verdict if audit else None,
             adherence=adherence.verdict if adherence else None,
-            decision=review.decision if review else None,
+            decision=self.decided(image.id).decision,
             similarity=audit.scores.get("ssim") if audit else None,
             released=release is not None and release.image_id == image.id,
         )
+
+    def decided(self, image_id: int) -> Decided:
+        """What people's decisions about an image come to."""
+        return self.decisions.get(image_id, UNDECIDED)
 
 
 def verdicts_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> Verdicts:
     """The verdicts and decisions on images under the rules in force."""
     ids = list(image_ids)
     audits = audits_in_force(session, ids, rules)
-    reviews = standing_decisions(session, Audit.id.in_([audit.id for audit in audits.values()]))
-    return Verdicts(audits, adherence_in_force(session, ids, rules), reviews)
+    decisions = {
+        image_id: decided(reviews, audits.get(image_id), rules.approvals)
+        for image_id, reviews in reviews_of(session, Image.id.in_(ids)).items()
+    }
+    return Verdicts(audits, adherence_in_force(session, ids, rules), decisions)
 
 
 def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[PromptState]:
@@ -144,7 +150,7 @@ def prompt_state(
         candidate,
         audit,
         verdicts.adherence.get(candidate.id) if candidate else None,
-        verdicts.reviews.get(audit.id) if audit else None,
+        verdicts.decided(candidate.id) if candidate else UNDECIDED,
         release,
         attempts=max((image.attempt for image in images), default=-1) + 1,
     )
@@ -157,6 +163,7 @@ def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing |
         cannot_tell=rules.cannot_tell,
         max_attempts=rules.max_attempts,
         lost_attempts=rules.lost_attempts,
+        complete=rules.complete,
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from twig_assets.catalog.models import Audit, CorpusVersion
 from twig_assets.compliance.audit_rows import stored_result
 from twig_assets.similarity import AuditResult, ReferenceImage
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.versions import library_versions
 
 
 def carried_over(

@@ -135,6 +135,7 @@ def _due(surveyed: Survey, rules: Rules) -> list[Due]:
         ("release", surveyed.releasable),
     ]
     in_force = [rules.policy_sha256, rules.corpus_id, rules.model_sha256, rules.judge_sha256, rules.threshold]
+    in_force += rules.unread
     due: dict[str, Due] = {}
     for work, batches in kinds:
         for batch, images in batches.items():

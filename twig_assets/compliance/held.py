@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model
 from twig_assets.compliance.candidates import PromptState, audits_in_force, counting
+from twig_assets.compliance.decisions import people
 from twig_assets.compliance.state import CandidateState
+
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ def held(session: Session, campaign: str, states: Sequence[PromptState], rules: 
     open_states = [state for state in states if state.state != CandidateState.RELEASED]
     copies = copied_works(session, [state.prompt.id for state in open_states], rules)
     return {
-        state.prompt.id: Held(why_held(state, copies.get(state.prompt.id, ())), next_step(state, campaign))
+        state.prompt.id: Held(
+            why_held(state, copies.get(state.prompt.id, ()), rules.unread), next_step(state, campaign)
+        )
         for state in open_states
     }
 
@@ -63,25 +68,43 @@ def copied_works(session: Session, prompt_ids: Iterable[int], rules: Rules) -> d
     return {prompt_id: list(found) for prompt_id, found in titles.items()}
 
 
-def why_held(state: PromptState, copied: Sequence[str] = ()) -> str:
+def why_held(state: PromptState, copied: Sequence[str] = (), unread: Sequence[str] = ()) -> str:
     """Why a prompt's candidate is not published, in one sentence without a full stop.
 
     Args:
         state: The prompt.
         copied: Titles of the works that its images were found to be copies of, as far as that is known.
+        unread: Files of works that nothing was compared with, and that nobody accepted.
     """
     if state.candidate is None:
         return "nothing has been drawn yet"
-    if state.decision == "reject" and state.review is not None:
-        return f"rejected by {state.review.who}: {state.review.why}"
+    if state.decision == "reject" and state.decided.review is not None:
+        return f"rejected by {state.decided.who}: {state.decided.review.why}"
     if state.audit is None or state.adherence is None:
         return "not audited yet" if state.audit is None else "nobody has judged yet whether it shows its prompt"
     if state.releasable:
         return "it complies, and is not released yet"
-    why = _verdicts(state.audit, state.adherence, copied)
+    if state.state == CandidateState.INCOMPLETE:
+        return f"it complies, as far as it was compared; {not_compared(unread)}"
+    why = _verdicts(state.audit, state.adherence, copied) + _undone(state)
     if state.failing:
         return f"to be drawn again: {why}"
     return f"all {state.attempts} attempts are spent: {why}" if state.quarantined and state.attempts > 1 else why
+
+
+def not_compared(unread: Sequence[str]) -> str:
+    """Which works hold releases back, in a clause."""
+    if not unread:
+        return "a work was not compared"
+    more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+    works = "a work was" if len(unread) == 1 else f"{len(unread)} works were"
+    return f"{works} not, or not wholly, compared: {', '.join(unread[:_NAMED])}{more}"
+
+
+def accept_step(campaign: str) -> str:
+    """What to do about works that were not compared."""
+    accept = f"twig review --unread FILE --campaign {campaign} --who WHO --why WHY"
+    return f"mend these files or take them out, or accept with `{accept}` that nothing is compared with them"
 
 
 def next_step(state: PromptState, campaign: str) -> str:
@@ -89,14 +112,23 @@ def next_step(state: PromptState, campaign: str) -> str:
     image = state.candidate.sha256[:12] if state.candidate else ""
     let_through = f"twig review {image} --campaign {campaign} --who WHO --why WHY"
     match state.state:
+        case CandidateState.INCOMPLETE:
+            return accept_step(campaign)
         case CandidateState.REVIEW:
             return f"look at it, then let it through with `{let_through}`, or say no with the same and `--against`"
         case CandidateState.QUARANTINED:
             return f"other settings or another prompt draw it again; after a look, `{let_through}` lets it through"
         case CandidateState.REJECTED:
-            return f"nothing, unless the decision was wrong: `{let_through}` takes it back"
+            return f"nothing, unless the decision was wrong: `{let_through}` and `--lift` takes it back"
         case _:
             return f"`twig run --campaign {campaign}` goes on with it"
+
+
+def _undone(state: PromptState) -> str:
+    """What became of waivers that do not let the candidate through."""
+    if state.decided.waiting:
+        return f"; let through by {' and '.join(people(state.decided.waiting))}, and more people have to agree"
+    return "".join(f"; the waiver by {waiver.who} lapsed: {reason}" for waiver, reason in state.decided.lapsed[-1:])
 
 
 def _verdicts(audit: Audit, adherence: Adherence, copied: Sequence[str]) -> str:

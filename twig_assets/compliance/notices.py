@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
+from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.survey import survey
 
-Event = Literal["withdrawn", "quarantined", "waiting", "stuck", "died"]
+Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "stuck", "died"]
 TITLES: dict[Event, str] = {
     "withdrawn": "published images no longer comply and were withdrawn",
     "quarantined": "prompts spent all their attempts and are quarantined",
     "waiting": "prompts wait for a person, who can let an image through or reject it with twig review",
+    "lapsed": "waivers lapsed, so that the verdicts decide again",
     "stuck": "needs a run, and runs change nothing",
     "died": "a run died",
 }
@@ -67,6 +69,16 @@ def _of_images(session: Session, event: Event, batches: Mapping[str, list[int]])
         select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
     )
     return _by_batch(event, [(batch, f"image {key}", text) for key, batch, text in rows])
+
+
+def lapses(session: Session, campaign: str, rules: Rules) -> list[Notice]:
+    """Waivers that let an image through and hold no longer although nobody took them back, by batch."""
+    lapsed = [(made.review, made.lapsed) for made in history(session, campaign, rules) if made.lapsed]
+    rows = []
+    for review, why in lapsed:
+        prompt = review.audit.image.prompt
+        rows.append((prompt.batch_key, f"review {review.id}: {why}", f"{prompt.text}: given by {review.who}; {why}"))
+    return _by_batch("lapsed", rows)
 
 
 def _by_batch(event: Event, rows: Iterable[tuple[str, str, str]]) -> list[Notice]:
@@ -130,7 +142,7 @@ def record(session: Session, notification_id: int, outcomes: Mapping[str, str | 
 def title(row: Notification) -> str:
     """The notification in one line."""
     event = TITLES[row.event]  # type: ignore[index]
-    count = f"{len(row.items)} " if row.event in ("withdrawn", "quarantined", "waiting") else ""
+    count = "" if row.event in ("stuck", "died") else f"{len(row.items)} "
     return f"twig-assets, {row.campaign}: {row.subject}: {count}{event}"
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from twig_assets.catalog.models import Audit, AuditMatch
 from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
-from twig_assets.similarity.audit import library_versions
 from twig_assets.similarity.verdicts.rule import limit_of
+from twig_assets.similarity.versions import library_versions
 
 
 def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_id: int, run_id: str) -> list[Audit]:
@@ -49,7 +49,8 @@ def _write(
     session: Session, earlier: Audit, judged: StoredVerdict, policy: Policy, policy_id: int, run_id: str
 ) -> Audit:
     nearest = _nearest(earlier, judged, policy)
-    named = f" to {nearest.reference.title!r}" if nearest else ""
+    view = (nearest.scores.get("reference_view") if nearest else None) or ""
+    named = f" to {nearest.reference.title!r}{f' ({view})' if view else ''}" if nearest else ""
     audit = Audit(
         image_id=earlier.image_id,
         policy_id=policy_id,

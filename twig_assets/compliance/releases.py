@@ -37,7 +37,7 @@ class Published:
             "released_as_asked": terms["as_asked"],
             "released_waived": terms["waived"],
             "released_cannot_tell": terms["cannot_tell"],
-            "waiting": states[CandidateState.REVIEW],
+            "waiting": states[CandidateState.REVIEW] + states[CandidateState.INCOMPLETE],
             "withheld": states[CandidateState.QUARANTINED] + states[CandidateState.REJECTED],
         }
 

@@ -32,7 +32,10 @@ class CandidateState(StrEnum):
     """A person has to decide: no image is both safe and as asked, but none that is left fails."""
 
     REJECTED = "rejected"
-    """A person said no to an image that did not fail. It is not published, and no other attempt is due."""
+    """A person said no to an image that did not fail, and nobody lifted that. No other attempt is due."""
+
+    INCOMPLETE = "incomplete"
+    """The image complies, but a work was not compared with it, and nobody accepted that. It is not published."""
 
     RELEASABLE = "releasable"
     """The image passed, shows its prompt and nobody rejected it, or a person let it through; it is not published."""
@@ -55,7 +58,8 @@ class Standing:
         attempt: The attempt that it was drawn at, from 0.
         verdict: `pass`, `review`, `fail` or `inconclusive` under the policy and corpus in force; None without an audit.
         adherence: `as_asked`, `not_as_asked` or `cannot_tell` by the judge and threshold in force; None if not judged.
-        decision: `waive` or `reject`: the newest decision that holds for that audit; None without one.
+        decision: `waive` or `reject`: what people's decisions come to; None without one that holds. A rejection holds
+            without verdicts too.
         similarity: Its SSIM to the nearest work, -1 to 1; None where that could not be said.
         released: Whether a release of this very image stands.
     """
@@ -72,6 +76,11 @@ class Standing:
     def judged(self) -> bool:
         """Whether it has both verdicts."""
         return self.verdict is not None and self.adherence is not None
+
+    @property
+    def awaits_verdicts(self) -> bool:
+        """Whether what becomes of it hangs on a verdict that it lacks."""
+        return not self.judged and self.decision != "reject"
 
     def acceptable(self, cannot_tell: bool) -> bool:
         """Whether it may be published.
@@ -93,8 +102,8 @@ class Standing:
     def _rank(self) -> tuple[object, ...]:
         """Orders images that may not be published: what a person could most readily let through comes first."""
         rejected, failed = self.decision == "reject", self.verdict == "fail"
-        similar = ("pass", "review", "inconclusive", "fail").index(str(self.verdict))
-        wrong = ("as_asked", "cannot_tell", "not_as_asked").index(str(self.adherence))
+        similar = ("pass", "review", "inconclusive", "fail", None).index(self.verdict)
+        wrong = ("as_asked", "cannot_tell", "not_as_asked", None).index(self.adherence)
         return failed, rejected, similar, wrong, *self._order
 
     @property
@@ -138,21 +147,29 @@ def why_not(standing: Standing) -> str:
 
 
 def candidate_state(
-    standings: Iterable[Standing], *, cannot_tell: bool, max_attempts: int, lost_attempts: int
+    standings: Iterable[Standing],
+    *,
+    cannot_tell: bool,
+    max_attempts: int,
+    lost_attempts: int = 2,
+    complete: bool = True,
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.
 
-    An image that is published stays the candidate until it has both verdicts. Otherwise one that may be published comes
-    before all others: the one that is published already, then one that needed no person, then the least similar.
-    Without one, the newest image that was not judged yet is the candidate, and after that the one that a person could
-    most readily let through. A person's decision comes before the verdicts, with one
-    exception: an image that failed is drawn again, or is quarantined, whether or not a person rejected it besides.
+    An image that is published stays the candidate until it has both verdicts, unless a person rejected it.
+    Otherwise one that may be published comes before all others: the one that is published already, then one that
+    needed no person, then the least similar. Without one, the newest image that was not judged yet is the
+    candidate, and after that the one that a person could most readily let through. A person's decision comes before
+    the verdicts, with one exception: an image that failed is drawn again, or is quarantined, whether or not a
+    person rejected it besides.
 
     Args:
         standings: The prompt's images that count under the rules in force.
         cannot_tell: Whether the campaign releases images whose prompts the judge does not know.
         max_attempts: How many attempts the campaign allows, at least 1.
         lost_attempts: How many images that pass may fail to show the prompt before a person is asked, at least 1.
+        complete: Whether every work was compared, or does not have to be. If not, what is published stays so, and
+            nothing else is published.
 
     Returns:
         The candidate, None if there is no image, and its state.
@@ -161,13 +178,15 @@ def candidate_state(
     if not images:
         return None, CandidateState.MISSING
     for image in images:
-        if image.released and not image.judged:
+        if image.released and image.awaits_verdicts:
             return image, CandidateState.UNAUDITED
     accepted = [image for image in images if image.acceptable(cannot_tell)]
     if accepted:
         best = min(accepted, key=lambda image: (not image.released, image.decision is not None, image._order))
-        return best, CandidateState.RELEASED if best.released else CandidateState.RELEASABLE
-    unjudged = [image for image in images if not image.judged]
+        if best.released:
+            return best, CandidateState.RELEASED
+        return best, CandidateState.RELEASABLE if complete else CandidateState.INCOMPLETE
+    unjudged = [image for image in images if image.awaits_verdicts]
     if unjudged:
         return max(unjudged, key=lambda image: image.attempt), CandidateState.UNAUDITED
     best = min(images, key=lambda image: image._rank)

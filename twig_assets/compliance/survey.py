@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import counting, judged_in_force, state_under
-from twig_assets.compliance.decisions import standing_decisions
+from twig_assets.compliance.candidates import audits_in_force, counting, judged_in_force, state_under
+from twig_assets.compliance.decisions import decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, why_not
 
 
@@ -50,7 +50,7 @@ def survey(session: Session, campaign: str, rules: Rules) -> Survey:
         campaign: The campaign's name.
         rules: The rules in force.
     """
-    decisions = _decisions(session, rules)
+    decisions = _decisions(session, campaign, rules)
     result = Survey()
     published = _survey_published(session, campaign, rules, decisions, result)
     _survey_candidates(session, campaign, rules, decisions, published, result)
@@ -104,8 +104,8 @@ def _survey_candidates(
 
 
 def _standing(judged: Sequence[Any], decisions: dict[int, str], published: bool) -> Standing:
-    image_id, attempt, audit_id, verdict, similarity, adherence = judged
-    return Standing(image_id, attempt, verdict, adherence, decisions.get(audit_id), similarity, published)
+    image_id, attempt, verdict, similarity, adherence = judged
+    return Standing(image_id, attempt, verdict, adherence, decisions.get(image_id), similarity, published)
 
 
 def _published(campaign: str, rules: Rules) -> Select[Any]:
@@ -139,7 +139,7 @@ def _candidates(campaign: str, rules: Rules) -> Select[Any]:
 
 def _judged(audit: Any, adherence: Any) -> list[Any]:
     """The columns that `_standing` reads."""
-    return [Image.id, Image.attempt, audit.c.id, audit.c.verdict, audit.c.similarity, adherence.c.verdict]
+    return [Image.id, Image.attempt, audit.c.verdict, audit.c.similarity, adherence.c.verdict]
 
 
 def _audit_in_force(rules: Rules) -> Any:
@@ -151,7 +151,7 @@ def _audit_in_force(rules: Rules) -> Any:
         .group_by(Audit.image_id)
     )
     similarity = Audit.scores["ssim"].as_float().label("similarity")
-    return select(Audit.id, Audit.image_id, Audit.verdict, similarity).where(Audit.id.in_(newest)).subquery()
+    return select(Audit.image_id, Audit.verdict, similarity).where(Audit.id.in_(newest)).subquery()
 
 
 def _adherence_in_force(rules: Rules) -> Any:
@@ -160,8 +160,9 @@ def _adherence_in_force(rules: Rules) -> Any:
     return select(Adherence.image_id, Adherence.verdict).where(Adherence.id.in_(newest)).subquery()
 
 
-def _decisions(session: Session, rules: Rules) -> dict[int, str]:
-    """Audit id -> the newest decision that holds for it, for the audits that count."""
-    policy = select(PolicyRow.id).where(PolicyRow.sha256 == rules.policy_sha256)
-    standing = standing_decisions(session, Audit.policy_id.in_(policy), Audit.corpus_version_id == rules.corpus_id)
-    return {audit_id: review.decision for audit_id, review in standing.items()}
+def _decisions(session: Session, campaign: str, rules: Rules) -> dict[int, str]:
+    """Image id -> the decision that holds for it, for those that have one."""
+    reviews = reviews_of(session, PromptBatch.campaign == campaign)
+    audits = audits_in_force(session, reviews, rules)
+    made = {i: decided(of_image, audits.get(i), rules.approvals).decision for i, of_image in reviews.items()}
+    return {image_id: decision for image_id, decision in made.items() if decision}

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from twig_assets.engines import opened_engine
 from twig_assets.files import page_templates, write_whole
-from twig_assets.folder_audit.compare import Result, compare
+from twig_assets.folder_audit.compare import Comparing, Result, compare
 from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.descriptions import describe_works
 from twig_assets.folder_audit.looks import Looks, differences, looks_of
 from twig_assets.folder_audit.planted import planted
-from twig_assets.folder_audit.progress import Bar, Comparing
-from twig_assets.folder_audit.run import files_to_audit
+from twig_assets.folder_audit.progress import Bar, CompareBars
+from twig_assets.folder_audit.run import IN_PROCESS, files_to_audit
 from twig_assets.folder_audit.summary import OPINION
 from twig_assets.folder_audit.verdicts import judge
 from twig_assets.folder_audit.work import WorkError, WorkFolder
@@ -60,6 +62,7 @@ def calibrate_folder(
     copies: int = 72,
     loosen: bool = False,
     like: Path | None = None,
+    follow_links: bool = False,
     bars: bool = False,
 ) -> Proposed:
     """Propose a policy; writes `policy.yaml` and `calibration.html`, and goes on where an earlier run stopped.
@@ -73,6 +76,7 @@ def calibrate_folder(
         copies: How many copies of works to plant, to see what the thresholds find.
         loosen: Whether a threshold may become looser than it is in `policy`.
         like: A folder of images that are to be audited, to see whether the clean ones are like them.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
 
     Raises:
@@ -81,16 +85,19 @@ def calibrate_folder(
         CorpusError: If the references cannot be used.
         WorkError: If `out` cannot be used, or a file changes while it is read.
     """
-    files, _ = files_to_audit(images, references, out)
-    audited, _ = files_to_audit(like, references, out) if like else ([], [])
+    files, _ = files_to_audit(images, references, out, follow_links)
+    audited, _ = files_to_audit(like, references, out, follow_links) if like else ([], [])
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
-        with Bar("reading images", "files", bars) as bar, Comparing("clean images", bars) as progress:
-            judged = judge(files, corpus, policy, work, bar.reach, progress)
-        with Comparing("planted copies", bars) as progress:
-            queries = [copy.query for copy in planted(corpus, copies)]
-            planted_results = compare(queries, corpus, policy, work, progress)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
+        with opened_engine(IN_PROCESS) as opened:
+            by = Comparing(corpus, policy, work, opened)
+            with Bar("describing references", "views", bars) as bar:
+                describe_works(corpus, policy, work, opened, bar.reach)
+            with Bar("reading images", "files", bars) as bar, CompareBars("clean images", bars) as progress:
+                judged = judge(files, by, bar.reach, progress)
+            with CompareBars("planted copies", bars) as progress:
+                planted_results = compare([copy.query for copy in planted(corpus, copies)], by, progress)
     distinct = {image.sha256 or image.file.name: image.result for image in judged}.values()
     calibration = propose(_scores(list(distinct)), _scores(planted_results), policy, false_alarms, loosen)
     clean = looks_of(files)

@@ -3,16 +3,16 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from twig_assets.folder_audit.images import reduced, squeezed
-from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder
+from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder, WorkReader
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
-from twig_assets.similarity.corpus.index import ReferenceIndex
 from twig_assets.similarity.corpus.references import (
     BLANK,
     CorpusFile,
@@ -20,22 +20,19 @@ from twig_assets.similarity.corpus.references import (
     ReferenceImage,
     corpus_files,
     corpus_version,
+    not_wholly,
     same_file,
 )
+from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
+from twig_assets.similarity.corpus.views import drawings
 from twig_assets.similarity.detectors.hog import hog
-from twig_assets.similarity.detectors.local_features import CANVAS
 from twig_assets.similarity.detectors.pdq import pdq
-
-MAX_SIDE = 2048
-"""References with a longer side, in pixels, are reduced to it before they are resized to an image's size."""
 
 LOCAL_UP_TO = 2000
 """Up to this many views of works, candidates are also sought by local features, which take 0.25 MB a view."""
 
 _KEPT_BYTES = 256 << 20
 _BATCH = 256
-_SAME_DRAWING = 31
-"""Views of a work whose PDQ hashes differ in at most as many bits share their local features."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +82,37 @@ class Corpus:
         works: Hash of the file -> work, in order of path.
         not_compared: What else is in the folder or the table.
         version: The corpus version, see `corpus_version`.
-        by_row: Row of the work folder -> the view of a work that it holds.
-        by_key: Key of a view -> the same.
     """
 
-    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared], work: WorkFolder) -> None:
+    def __init__(self, works: dict[str, Work], not_compared: list[NotCompared]) -> None:
+        """Hold the works; none of their pictures is read before it is asked for."""
         self.works = works
         self.not_compared = not_compared
         self.version = corpus_version(works)
-        self.by_row = {view.row: view for protected in works.values() for view in protected.views}
-        self.by_key = {view.key: view for view in self.by_row.values()}
-        self._work = work
         self._kept: OrderedDict[str, ReferenceImage] = OrderedDict()
-        self._index: ReferenceIndex | None = None
-        self._indexed: list[ReferenceRow] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What it keeps in memory, another process can make for itself.
+        return {"works": self.works, "not_compared": self.not_compared, "version": self.version}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _kept=OrderedDict())
+
+    @cached_property
+    def by_row(self) -> dict[int, ReferenceRow]:
+        """Row of the work folder -> the view of a work that it holds."""
+        return {view.row: view for protected in self.works.values() for view in protected.views}
+
+    @cached_property
+    def by_key(self) -> dict[str, ReferenceRow]:
+        """Key of a view -> the view."""
+        return {view.key: view for view in self.by_row.values()}
 
     @property
     def unread(self) -> list[NotCompared]:
         """What makes an audit incomplete: files that nothing was compared with, and works of which frames were not."""
         partly = [
-            NotCompared(protected.name, f"is not wholly compared: {missing}")
+            NotCompared(protected.name, not_wholly(missing))
             for protected in self.works.values()
             for missing in protected.missing
         ]
@@ -115,18 +123,8 @@ class Corpus:
         """Whether the corpus is small enough to keep the local features of all works in memory."""
         return len(self.by_row) <= LOCAL_UP_TO
 
-    def by_local_features(self, image: np.ndarray, count: int) -> list[ReferenceRow]:
-        """The views of works that share most local features with an image, uint8 (h, w, 3)."""
-        if self._index is None:
-            self._indexed = [view for protected in self.works.values() for view in self._drawings(protected)]
-            self._index = ReferenceIndex([reduced(self.picture(view).pixels, CANVAS) for view in self._indexed])
-        candidates = self._index.candidates(self._index.describe(image), count)
-        return [
-            self._indexed[candidate.reference] for candidate in candidates if "local features" in candidate.proposed_by
-        ]
-
     def picture(self, view: ReferenceRow) -> ReferenceImage:
-        """A view of a work with its pixels, at most MAX_SIDE on either side; its `sha256` is the view's key.
+        """A view of a work with its pixels, at most WORK_SIDE on either side.
 
         Raises:
             WorkError: If the work's file is not what it was when the run began.
@@ -135,40 +133,47 @@ class Corpus:
             self._kept.move_to_end(view.key)
             return self._kept[view.key]
         work = self.works[view.sha256]
-        content = read_file(work.file.path)
+        content = _content(work)
         if hashlib.sha256(content).hexdigest() != view.sha256:
             raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
-        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, MAX_SIDE)).pixels
-        file = work.file
-        reference = ReferenceImage(file.path, file.title, file.rights_holder, file.licence, view.key, pixels)
+        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
+        reference = replace(self.named(view), pixels=pixels)
         self._kept[view.key] = reference
         while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return reference
 
-    def _drawings(self, work: Work) -> list[ReferenceRow]:
-        """Views that differ clearly: a feature that many views share would count as one that all works have."""
-        kept: dict[int, np.ndarray] = {}
-        for i, view in enumerate(work.views):
-            code = self._work.block(view.row, view.row + 1)[0]["pdq"]
-            if all(np.bitwise_count(code ^ other).sum() > _SAME_DRAWING for other in kept.values()):
-                kept[i] = code
-        return [work.views[i] for i in kept]
+    def named(self, view: ReferenceRow) -> ReferenceImage:
+        """A view of a work without its pixels."""
+        work = self.works[view.sha256]
+        file, nothing = work.file, np.zeros((0, 0, 3), np.uint8)
+        details = (file.title, file.rights_holder, file.licence)
+        return ReferenceImage(file.path, *details, view.sha256, nothing, view.label, work.notes)
+
+    def drawings(self, work: Work, reader: WorkReader) -> list[ReferenceRow]:
+        """Views that differ clearly, see `drawings`."""
+        if len(work.views) == 1:
+            return list(work.views)
+        codes = [reader.block(view.row, view.row + 1)[0]["pdq"] for view in work.views]
+        return [work.views[i] for i in drawings(codes)]
 
 
-def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], None]) -> Corpus:
+def prepare_corpus(
+    folder: Path, work: WorkFolder, step: Callable[[int, int], None], follow_links: bool = False
+) -> Corpus:
     """Read the works that are new, squeeze them to SIDE x SIDE pixels (Lanczos), and withdraw those that are gone.
 
     Args:
         folder: Where they are.
         work: Where they are kept squeezed.
         step: Called with the number of files read and of all.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         CorpusError: If `references.csv` cannot be used.
         EmptyCorpusError: If no work could be read.
     """
-    files = corpus_files(folder)
+    files = corpus_files(folder, follow_links)
     first: dict[str, CorpusFile] = {}
     not_compared: list[NotCompared] = []
     known = set(work.references())
@@ -187,7 +192,14 @@ def prepare_corpus(folder: Path, work: WorkFolder, step: Callable[[int, int], No
     work.withdraw(sorted(known - set(first)))
     stored = work.references()
     works = {s: Work(file, shown(file.path.relative_to(folder)), stored[s]) for s, file in first.items()}
-    return Corpus(works, not_compared, work)
+    return Corpus(works, not_compared)
+
+
+def _content(work: Work) -> bytes:
+    try:
+        return read_file(work.file.path)
+    except DecodeError as error:
+        raise WorkError(f"{work.name}: {error}, and run the same command again") from error
 
 
 class _DuplicateError(ValueError):

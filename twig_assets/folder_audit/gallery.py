@@ -1,17 +1,24 @@
 """One page with the images, the worst first, that needs nothing else and can be mailed."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from twig_assets.files import page_templates, write_whole
 from twig_assets.folder_audit.compare import Result
 from twig_assets.folder_audit.corpus import Corpus, Work
-from twig_assets.folder_audit.pictures import Pictures, pictures
+from twig_assets.folder_audit.pictures import Pictures
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
-from twig_assets.similarity import SEVERITY, limits
+from twig_assets.folder_audit.what_if import scores_of
+from twig_assets.similarity import SEVERITY, Policy, limits
 from twig_assets.similarity.detectors.registry import detectors
 
 BINS = 40
@@ -28,6 +35,23 @@ class Card:
 
 
 @dataclass(frozen=True)
+class About:
+    """An audit as its page names it.
+
+    Attributes:
+        images: The folder of images, as it was named, printable.
+        references: The folder of works, likewise.
+        policy: The thresholds in use.
+        made_at: When the audit ended, in UTC.
+    """
+
+    images: str
+    references: str
+    policy: Policy
+    made_at: datetime
+
+
+@dataclass(frozen=True)
 class Bar:
     """How many images, by verdict, and works of the corpus have their highest SSIM in one step of the scale."""
 
@@ -39,23 +63,25 @@ class Bar:
 
 def write_gallery(
     judged: Sequence[Judged],
+    drawn: Sequence[Pictures],
     waived: dict[str, list[Waiver]],
     summary: dict[str, Any],
     corpus: Corpus,
     baseline: Sequence[Result],
     path: Path,
-    shown: int,
+    about: About,
 ) -> None:
     """Write the page; it appears whole or not at all.
 
     Args:
         judged: Every file with its verdict.
+        drawn: The pictures of the images that it shows, in the order of `most_severe`.
         waived: Name of a file -> the decisions that let it through.
         summary: The figures that `summarize` gives.
         corpus: The works that the images were compared with.
         baseline: Results of works of the corpus against the rest of it.
         path: Where the page goes.
-        shown: How many images it shows at most.
+        about: What it says of the audit itself.
 
     Raises:
         OSError: If it cannot be written.
@@ -65,8 +91,11 @@ def write_gallery(
     environment.filters["turn"] = turn
     environment.globals["limits"] = limits
     environment.filters["tally"] = lambda counts: sum(counts.values())
-    worst = sorted(judged, key=lambda image: image.order)
-    cards = [_card(image, corpus) for image in worst[:shown]]
+    worst = most_severe(judged)
+    cards = [_card(image, of_image, corpus) for image, of_image in zip(worst, drawn, strict=False)]
+    policy = about.policy
+    script = (Path(__file__).parent / "gallery.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("gallery.html.j2").render(
         s=summary,
         cards=cards,
@@ -76,8 +105,21 @@ def write_gallery(
         detectors=detectors(),
         works=corpus.works,
         waived=waived,
+        data=scores_of(worst, worst[: len(cards)], policy),
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=f"sha256-{digest}",
+        policy_words=in_words(policy),
+        tool_version=version("twig-assets"),
+        made_at=about.made_at,
+        images_folder=about.images,
+        references_folder=about.references,
     )
     write_whole(path, page)
+
+
+def most_severe(judged: Sequence[Judged]) -> list[Judged]:
+    """The images in the order of the page."""
+    return sorted(judged, key=lambda image: image.order)
 
 
 def bars(judged: Sequence[Judged], baseline: Sequence[Result]) -> list[Bar]:
@@ -103,10 +145,24 @@ def turn(transform: str) -> str:
     return "mirrored and " * mirrored.startswith("mirror") + _TURNS[angle]
 
 
+def in_words(policy: Policy) -> str:
+    """What a policy's thresholds mean, in two sentences."""
+    by_score = {limit.score: limit for limit in limits(policy.model_dump(mode="json"))}
+    ssim = by_score["ssim"]
+    borne_out = f", with SSIM weighted by information {ssim.support.value:g} or more" if ssim.support else ""
+    clauses = [f"SSIM is {ssim.value:g} or more{borne_out}"]
+    for detector in detectors():
+        limit = by_score.get(detector.score)
+        if limit is not None and limit.value is not None:
+            clauses.append(f"{detector.title} {limit.value:g} or {'more' if detector.direction == '>=' else 'less'}")
+    looked_at = f" A person looks at what is up to {ssim.margin:g} below the first." if ssim.margin else ""
+    return f"An image fails if {'; or if '.join(clauses)}.{looked_at}"
+
+
 def _step(score: float) -> int:
     return min(BINS - 1, max(0, int(score * BINS)))
 
 
-def _card(image: Judged, corpus: Corpus) -> Card:
-    nearest = image.result["nearest"]
-    return Card(image, pictures(image, corpus), corpus.works[nearest] if nearest else None)
+def _card(image: Judged, of_image: Pictures, corpus: Corpus) -> Card:
+    nearest = image.nearest_match
+    return Card(image, of_image, corpus.works[nearest["reference_sha256"]] if nearest else None)

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from twig_assets.similarity.corpus.files import files_below, shown
 
 MAX_SIDE = 512
@@ -27,8 +24,12 @@ class ImageFile:
     problem: str | None = None
 
 
-def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
+def image_files(source: Path, follow_links: bool = False) -> tuple[list[ImageFile], list[str]]:
     """The files below a folder, or the one file that was named.
+
+    Args:
+        source: The folder or the file.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Returns:
         The files in order of path, and the names of hidden ones, which are not audited.
@@ -40,7 +41,7 @@ def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
         source.stat()
         return [ImageFile(source, shown(source.name))], []
     audited, hidden = [], []
-    for entry in files_below(source):
+    for entry in files_below(source, follow_links):
         inside = entry.path.relative_to(source)
         name = shown(inside)
         if any(part.startswith(".") for part in inside.parts):
@@ -48,25 +49,3 @@ def image_files(source: Path) -> tuple[list[ImageFile], list[str]]:
         else:
             audited.append(ImageFile(entry.path, name, entry.problem))
     return audited, hidden
-
-
-def squeezed(pixels: np.ndarray, side: int) -> np.ndarray:
-    """A picture at side x side pixels, its proportions given up (Lanczos): uint8 (side, side, 3)."""
-    if pixels.shape[:2] == (side, side):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS))
-
-
-def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
-    """A picture whose longer side is at most `longest` pixels, in the same proportions (Lanczos)."""
-    height, width = pixels.shape[:2]
-    size = reduced_size(width, height, longest)
-    if size == (width, height):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
-
-def reduced_size(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Width and height that `reduced` gives, at least 1."""
-    scale = min(1.0, longest / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))

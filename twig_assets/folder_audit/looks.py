@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced, squeezed
+from twig_assets.folder_audit.images import MAX_SIDE, ImageFile
 from twig_assets.folder_audit.work import SIDE
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file
+from twig_assets.similarity.corpus.sizes import reduced, squeezed
 from twig_assets.similarity.structural.information import C2, moments
 
 LOOKED_AT = 200

@@ -7,11 +7,12 @@ from PIL import Image
 
 from twig_assets.files import picture_uri
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, reduced
+from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.folder_audit.keypoints import draw_matches
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.work import WorkError
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, read_file
+from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.orientations import oriented
 from twig_assets.similarity.structural.pictures import BORDER, MIN_SIDE
 from twig_assets.similarity.structural.ssim import ssim_map

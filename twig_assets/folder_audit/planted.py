@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from twig_assets.folder_audit.compare import Query, Result
+from twig_assets.folder_audit.compare import Comparing, Progress, Result, compare
 from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, reduced
-from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
+from twig_assets.folder_audit.queries import CopyOfWork, Query, WorkItself
+from twig_assets.similarity.detectors.copies import TRANSFORMS
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,32 @@ def planted(corpus: Corpus, count: int) -> list[Planted]:
     return [_copy(corpus, sha256, TRANSFORMS[i % len(TRANSFORMS)]) for i, sha256 in enumerate(drawn)]
 
 
+def self_check(by: Comparing, count: int, progress: Progress) -> tuple[list[Result], dict[str, Any]]:
+    """How alike works of the corpus are to the rest of it, and how many copies of works are found.
+
+    Both depend on the corpus and on how scores are computed, so nothing is compared again when only images or
+    thresholds change.
+
+    Args:
+        by: The corpus.
+        count: How many works to compare with the rest, and how many copies to plant.
+        progress: See `compare`.
+
+    Returns:
+        The result for each of these works, and what `recall` says of the copies.
+    """
+    works, copies = sampled(by.corpus, count), planted(by.corpus, count)
+    results = compare([*works, *(copy.query for copy in copies)], by, progress)
+    return results[: len(works)], recall(copies, results[len(works) :])
+
+
 def recall(copies: Sequence[Planted], results: Sequence[Result]) -> dict[str, Any]:
     """How many of the copies were found: their verdict is `fail` or `review`, and their work is among the matches."""
     recognised = [_found(copy, result) for copy, result in zip(copies, results, strict=True)]
     made = Counter(copy.transform for copy in copies)
     caught = Counter(copy.transform for copy, is_recognised in zip(copies, recognised, strict=True) if is_recognised)
     return {
-        "what": "copies of works of the corpus, planted in this run, whose work was found",
+        "what": "copies of works of the corpus, planted for this audit, whose work was found",
         "planted": len(copies),
         "found": sum(recognised),
         "recall": sum(recognised) / len(copies) if copies else None,
@@ -70,19 +87,9 @@ def _drawn(corpus: Corpus, purpose: str, count: int) -> list[str]:
 
 
 def _itself(corpus: Corpus, sha256: str) -> Query:
-    work = corpus.works[sha256]
-    return Query(work.file.title, f"baseline:{sha256}", lambda: corpus.picture(work.views[0]).pixels, excluded=sha256)
+    return Query(corpus.works[sha256].file.title, f"baseline:{sha256}", WorkItself(sha256), excluded=sha256)
 
 
 def _copy(corpus: Corpus, sha256: str, transform: str) -> Planted:
-    def pixels() -> np.ndarray:
-        seed = int.from_bytes(hashlib.sha256(f"{transform}:{sha256}".encode()).digest()[:8], "big")
-        picture = reduced(corpus.picture(corpus.works[sha256].views[0]).pixels, MAX_SIDE)
-        side = 2 * max(picture.shape[:2])
-        rng = np.random.default_rng(seed)
-        # Coarse blots, so that what a work is pasted onto is no work of the corpus itself.
-        ground = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(side // 8 + 1, 0).repeat(side // 8 + 1, 1)
-        return transformed(picture, transform, rng, ground)
-
     name = f"{corpus.works[sha256].file.title}, {transform}"
-    return Planted(sha256, transform, Query(name, f"planted:{transform}:{sha256}", pixels))
+    return Planted(sha256, transform, Query(name, f"planted:{transform}:{sha256}", CopyOfWork(sha256, transform)))

@@ -37,14 +37,14 @@ class Bar:
             self._bar.close()
 
 
-class Comparing:
+class CompareBars:
     """Two bars: pairs compared, and images judged."""
 
     def __init__(self, what: str, on: bool) -> None:
         self._bars = (Bar(f"{what}: comparing", "pairs", on), Bar(f"{what}: judging", "", on))
         self._done, self._total = [0, 0], [0, 0]
 
-    def __enter__(self) -> "Comparing":
+    def __enter__(self) -> "CompareBars":
         return self
 
     def __exit__(self, *error: object) -> None:

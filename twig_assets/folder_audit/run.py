@@ -3,22 +3,30 @@
 import json
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from twig_assets.engines import Copy, opened_engine
 from twig_assets.files import write_whole
-from twig_assets.folder_audit.compare import compare
+from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import prepare_corpus
-from twig_assets.folder_audit.gallery import write_gallery
+from twig_assets.folder_audit.descriptions import describe_works
+from twig_assets.folder_audit.gallery import About, most_severe, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
-from twig_assets.folder_audit.planted import planted, recall, sampled
-from twig_assets.folder_audit.progress import Bar, Comparing
+from twig_assets.folder_audit.kept_pictures import drawn
+from twig_assets.folder_audit.planted import self_check
+from twig_assets.folder_audit.progress import Bar, CompareBars
 from twig_assets.folder_audit.summary import summarize
 from twig_assets.folder_audit.tables import write_tables
 from twig_assets.folder_audit.verdicts import Judged, judge
 from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
+from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
+from twig_assets.similarity.corpus.files import shown as shown_name
+
+IN_PROCESS = EngineSettings(workers=1)
 
 
 class FolderAuditError(ValueError):
@@ -43,7 +51,17 @@ class Outcome:
 
 
 def audit_folder(
-    images: Path, references: Path, policy: Policy, out: Path, *, sample: int = 18, shown: int = 200, bars: bool = False
+    images: Path,
+    references: Path,
+    policy: Policy,
+    out: Path,
+    *,
+    sample: int = 18,
+    shown: int = 200,
+    follow_links: bool = False,
+    bars: bool = False,
+    engine: EngineSettings = IN_PROCESS,
+    copies: tuple[Copy, ...] = (),
 ) -> Outcome:
     """Audit all images; what an earlier run into the same folder has done is not done again.
 
@@ -55,7 +73,11 @@ def audit_folder(
         sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
             many copies of works are planted, to see how many are found.
         shown: How many images, the worst first, the gallery shows.
+        follow_links: Whether links are followed that lead out of the folders.
         bars: Whether to show progress on standard error.
+        engine: Where it is computed; the output has the same bytes whatever is chosen. What is named here as a folder
+            has to be at the same place for all workers.
+        copies: What workers copy to their machine before: images and works that lie at a URL.
 
     Raises:
         FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
@@ -63,32 +85,38 @@ def audit_folder(
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
     """
-    files, hidden = files_to_audit(images, references, out)
+    files, hidden = files_to_audit(images, references, out, follow_links)
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach)
-        with Bar("reading images", "files", bars) as bar, Comparing("images", bars) as progress:
-            judged = judge(files, corpus, policy, work, bar.reach, progress)
-        with Comparing("corpus against itself", bars) as progress:
-            baseline = compare(sampled(corpus, sample), corpus, policy, work, progress)
-        copies = planted(corpus, sample)
-        with Comparing("planted copies", bars) as progress:
-            results = compare([copy.query for copy in copies], corpus, policy, work, progress)
+            corpus = prepare_corpus(references, work, bar.reach, follow_links)
+        with opened_engine(engine) as opened:
+            by = Comparing(corpus, policy, work, opened, copies)
+            with Bar("describing references", "views", bars) as bar:
+                describe_works(corpus, policy, work, opened, bar.reach, copies)
+            with Bar("reading images", "files", bars) as bar, CompareBars("images", bars) as progress:
+                judged = judge(files, by, bar.reach, progress)
+            with CompareBars("self-check, once for a corpus", bars) as progress:
+                baseline, found = self_check(by, sample, progress)
+            with Bar("drawing the page", "images", bars) as bar:
+                cards = drawn(most_severe(judged)[:shown], by, bar.reach)
     waivers = read_waivers(out)
     let_through = {
         image.file.name: decisions for image in judged if (decisions := waived(image, policy.sha256, waivers))
     }
-    summary = summarize(judged, hidden, corpus, policy, baseline, recall(copies, results), let_through)
+    summary = summarize(judged, hidden, corpus, policy, baseline, found, let_through)
+    about = About(shown_name(images), shown_name(references), policy, datetime.now(UTC))
     try:
         write_tables(judged, corpus, policy, waivers, out)
         write_whole(out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        write_gallery(judged, let_through, summary, corpus, baseline, out / "gallery.html", shown)
+        write_gallery(judged, cards, let_through, summary, corpus, baseline, out / "gallery.html", about)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)
 
 
-def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[ImageFile], list[str]]:
+def files_to_audit(
+    images: Path, references: Path, out: Path, follow_links: bool = False
+) -> tuple[list[ImageFile], list[str]]:
     """The files to audit and the names of hidden ones.
 
     Raises:
@@ -98,7 +126,7 @@ def files_to_audit(images: Path, references: Path, out: Path) -> tuple[list[Imag
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise FolderAuditError(f"{out}: lies within {folder}, which is read; choose another --out")
     try:
-        files, hidden = image_files(images)
+        files, hidden = image_files(images, follow_links)
     except OSError as error:
         raise FolderAuditError(f"{images}: {error.strerror}; name a folder of images, or one image") from error
     if not files:

@@ -8,13 +8,13 @@ import numpy as np
 
 from twig_assets.folder_audit.compare import CANDIDATES, Result
 from twig_assets.folder_audit.corpus import LOCAL_UP_TO, Corpus
-from twig_assets.folder_audit.corpus import MAX_SIDE as REFERENCE_SIDE
 from twig_assets.folder_audit.images import MAX_SIDE as IMAGE_SIDE
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.work import SIDE
 from twig_assets.similarity import SEVERITY, Policy
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.corpus.sizes import WORK_SIDE
+from twig_assets.similarity.versions import library_versions
 
 OPINION = "A verdict is an opinion about similarity, not about infringement."
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99)
@@ -22,7 +22,7 @@ METHOD = (
     f"Every image is compared with every reference in eight orientations: by SSIM, both squeezed to {SIDE} x {SIDE} "
     f"px (Lanczos), by gradients and by PDQ hash. The {CANDIDATES} most alike by each are compared again at the "
     f"image's own size, which is reduced to {IMAGE_SIDE} px on the longer side if it is larger; for SSIM, references "
-    f"of another size are resized to it (Lanczos, proportions given up; first to {REFERENCE_SIDE} px if larger). "
+    f"of another size are resized to it (Lanczos, proportions given up; first to {WORK_SIDE} px if larger). "
     "Scores and verdicts are of that second comparison."
 )
 LOCAL = f" Candidates were also sought by local features, {CANDIDATES} for each image."

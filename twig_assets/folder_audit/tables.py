@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from twig_assets.files import written_whole
+from twig_assets.files import defused, written_whole
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
@@ -26,6 +26,8 @@ def write_tables(
 ) -> None:
     """Write `audit.parquet` and `audit.csv`; an image without a match has one row, whose rank is empty.
 
+    In the CSV file, texts that a spreadsheet would take for a formula are `defused`.
+
     Raises:
         OSError: If they cannot be written.
     """
@@ -36,8 +38,12 @@ def write_tables(
     table = pa.table({name: [row.get(name) for row in rows] for name in columns})
     with written_whole(out / "audit.parquet") as path:
         pyarrow.parquet.write_table(table, path)
+    safe = {
+        name: [defused(cell) if isinstance(cell, str) else cell for cell in column.to_pylist()]
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
     with written_whole(out / "audit.csv") as path:
-        pyarrow.csv.write_csv(table, path)
+        pyarrow.csv.write_csv(pa.table(safe, schema=table.schema), path)
 
 
 def _rows(judged: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:

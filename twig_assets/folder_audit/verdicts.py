@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-import numpy as np
-
-from twig_assets.folder_audit.compare import Progress, Query, Result, compare
-from twig_assets.folder_audit.corpus import Corpus
-from twig_assets.folder_audit.images import MAX_SIDE, ImageFile, reduced, reduced_size
-from twig_assets.folder_audit.views import view_key, worst_view
-from twig_assets.folder_audit.work import ImageRow, WorkError, WorkFolder
+from twig_assets.folder_audit.compare import Comparing, Progress, Result, compare
+from twig_assets.folder_audit.images import MAX_SIDE, ImageFile
+from twig_assets.folder_audit.queries import Query, ViewOfFile
+from twig_assets.folder_audit.views import worst_view
+from twig_assets.folder_audit.work import ImageRow, WorkFolder
 from twig_assets.similarity import Policy, is_behind, severity
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.sizes import reduced_size
+from twig_assets.similarity.corpus.views import view_key
+from twig_assets.similarity.verdicts.rule import weight
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,13 @@ class Judged:
 
     @property
     def nearest_match(self) -> Result | None:
-        """The match with the work behind the verdict; None if there is none."""
-        matches = (match for match in self.result["matches"] if match["reference_sha256"] == self.result["nearest"])
-        return next(matches, None)
+        """The match that the verdict rests on, or comes nearest to it: the one that most speaks for; None without one.
+
+        It is one of the view that the verdict rests on.
+        """
+        matches = self.result["matches"]
+        of_view = [match for match in matches if match.get("view", self.view) == self.view]
+        return max(of_view or matches, key=lambda match: weight(match, self.result["thresholds"]), default=None)
 
     @property
     def behind(self) -> list[str]:
@@ -66,16 +70,16 @@ class Judged:
         ]
 
     @property
-    def order(self) -> tuple[int, float, str]:
-        """A key that sorts the most severe first."""
-        return severity(self.verdict), -2.0 if self.ssim is None else -self.ssim, self.file.name
+    def order(self) -> tuple[int, tuple[float, ...], float, str]:
+        """A key that sorts the most severe first, and of equals those for which most speaks."""
+        match = self.nearest_match
+        speaking = () if match is None else tuple(-part for part in weight(match, self.result["thresholds"])[1:])
+        return severity(self.verdict), speaking, -2.0 if self.ssim is None else -self.ssim, self.file.name
 
 
 def judge(
     files: Sequence[ImageFile],
-    corpus: Corpus,
-    policy: Policy,
-    work: WorkFolder,
+    by: Comparing,
     read: Callable[[int, int], None],
     progress: Progress,
 ) -> list[Judged]:
@@ -83,9 +87,7 @@ def judge(
 
     Args:
         files: What to audit.
-        corpus: The works.
-        policy: Thresholds.
-        work: The folder that holds what earlier runs did.
+        by: What they are compared with.
         read: Called with the number of files read and of all.
         progress: See `compare`.
 
@@ -94,18 +96,17 @@ def judge(
     """
     looked: list[tuple[ImageFile, str | None, ImageRow | str]] = []
     for count, file in enumerate(files, 1):
-        looked.append((file, *_look(file, work)))
+        looked.append((file, *_look(file, by.work)))
         read(count, len(files))
     sound = {sha256: (file, row) for file, sha256, row in reversed(looked) if sha256 and isinstance(row, ImageRow)}
-    views = _Views()
     queries = [
-        Query(file.name, view_key(sha256, label), partial(views.pixels, file, sha256, label))
+        Query(file.name, view_key(sha256, label), ViewOfFile(file.path, file.name, sha256, label))
         for sha256, (file, row) in reversed(sound.items())
         for label in row.labels
     ]
-    results = dict(zip((query.key for query in queries), compare(queries, corpus, policy, work, progress), strict=True))
+    results = dict(zip((query.key for query in queries), compare(queries, by, progress), strict=True))
     return [
-        _nothing(file, sha256, row, policy) if isinstance(row, str) else _judged(file, str(sha256), row, results)
+        _nothing(file, sha256, row, by.policy) if isinstance(row, str) else _judged(file, str(sha256), row, results)
         for file, sha256, row in looked
     ]
 
@@ -128,25 +129,6 @@ def _look(file: ImageFile, work: WorkFolder) -> tuple[str | None, ImageRow | str
     row = ImageRow(decoded.format, *decoded.size, decoded.notes, labels, decoded.missing)
     work.put_image(sha256, row)
     return sha256, row
-
-
-class _Views:
-    """The views of the file that was decoded last; queries ask for one after another."""
-
-    def __init__(self) -> None:
-        self._sha256 = ""
-        self._pixels: dict[str, np.ndarray] = {}
-
-    def pixels(self, file: ImageFile, sha256: str, label: str) -> np.ndarray:
-        """The pixels of a view, at most MAX_SIDE on either side."""
-        if sha256 != self._sha256:
-            self._sha256, self._pixels = "", {}
-            content = read_file(file.path)
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise WorkError(f"{file.name}: has changed since the run began; run the same command again")
-            decoded = decode_views(content, lambda pixels: reduced(pixels, MAX_SIDE))
-            self._sha256, self._pixels = sha256, {view.label: view.pixels for view in decoded.views}
-        return self._pixels[label]
 
 
 def _judged(file: ImageFile, sha256: str, row: ImageRow, results: dict[str, Result]) -> Judged:

@@ -1,4 +1,4 @@
-"""Views of images and works: an image has one verdict and a work one name, whatever the number of their views."""
+"""Views of images: an image has one verdict, whatever the number of its views."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,37 +7,10 @@ from twig_assets.similarity import is_behind, severity
 from twig_assets.similarity.corpus.decode import frame_of
 from twig_assets.similarity.detectors.registry import detectors
 from twig_assets.similarity.result import KEPT_MATCHES
+from twig_assets.similarity.verdicts.rule import weight
 
 _LISTED = 5
 _OF_ONE_VIEW = ("contrast", "mask_pixels")
-
-
-def view_key(sha256: str, label: str) -> str:
-    """The key of a view: the hash of the file, and the view's label if it has one."""
-    return f"{sha256} {label}" if label else sha256
-
-
-def work_and_label(key: str) -> tuple[str, str]:
-    """The hash and the label that a key was made of."""
-    sha256, _, label = key.partition(" ")
-    return sha256, label
-
-
-def named_by_work(result: dict[str, Any]) -> dict[str, Any]:
-    """A result against views of works as one against the works.
-
-    Args:
-        result: An AuditResult as JSON, whose references are keys of views.
-
-    Returns:
-        The same, with hashes of works. Of each work the first match stays, and `reference_view` is the view's label.
-    """
-    matches: dict[str, dict[str, Any]] = {}
-    for match in result["matches"]:
-        sha256, label = work_and_label(match["reference_sha256"])
-        matches.setdefault(sha256, {**match, "reference_sha256": sha256, "reference_view": label})
-    nearest = work_and_label(result["nearest"])[0] if result["nearest"] else None
-    return {**result, "nearest": nearest, "matches": _ranked(list(matches.values()))}
 
 
 def worst_view(results: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
@@ -58,7 +31,7 @@ def worst_view(results: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, An
         for label, result in results.items()
         if result["verdict"] != "inconclusive" or frame_of(label) not in judged
     }
-    ranked = sorted(counted, key=lambda label: (severity(counted[label]["verdict"]), -_ssim(counted[label])))
+    ranked = sorted(counted, key=lambda label: _order(counted[label]))
     worst = counted[ranked[0]]
     reasons = [f"{ranked[0]}: {reason}" if ranked[0] else reason for reason in worst["reasons"]]
     alike = [label for label in ranked[1:] if counted[label]["verdict"] == worst["verdict"] != "pass"]
@@ -102,6 +75,12 @@ def _nearest_scores(worst: Mapping[str, float | None], scores: Sequence[Mapping[
         if name not in _OF_ONE_VIEW and known:
             nearest[name] = min(known) if name in low_is_near else max(known)
     return nearest
+
+
+def _order(result: Mapping[str, Any]) -> tuple[int, tuple[float, ...], float]:
+    """A key that sorts the most severe first, and of equals those for which most speaks."""
+    weights = [weight(match, result["thresholds"])[1:] for match in result["matches"]]
+    return severity(result["verdict"]), tuple(-part for part in max(weights, default=())), -_ssim(result)
 
 
 def _ssim(result: Mapping[str, Any]) -> float:

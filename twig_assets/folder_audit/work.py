@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
-from twig_assets.folder_audit.views import view_key
+from twig_assets.similarity.corpus.views import view_key
 from twig_assets.similarity.detectors import hog
 
 SIDE = 64
@@ -20,7 +20,7 @@ SIDE = 64
 RECORD = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("hog", np.float16, (hog.LENGTH,)), ("pdq", np.uint8, (32,))])
 """What is kept of a view of a reference to find it again: 15 KiB."""
 
-VERSION = 3
+VERSION = 4
 """Of the folder's content; what another version has written is discarded, and everything is compared again."""
 
 _TABLES = """
@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS reference (row INTEGER PRIMARY KEY, sha256 TEXT, labe
 CREATE TABLE IF NOT EXISTS image (sha256 TEXT PRIMARY KEY, format TEXT, width INTEGER, height INTEGER, notes TEXT,
     labels TEXT, missing TEXT);
 CREATE TABLE IF NOT EXISTS scan (query TEXT, key TEXT, compared INTEGER, candidates TEXT, PRIMARY KEY (query, key));
-CREATE TABLE IF NOT EXISTS result (query TEXT PRIMARY KEY, key TEXT, body TEXT);
+CREATE TABLE IF NOT EXISTS kept (kind TEXT, name TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, name));
+CREATE TABLE IF NOT EXISTS description (view TEXT, name TEXT, identity TEXT, body BLOB, PRIMARY KEY (view, name));
 """
 
 
@@ -91,7 +92,37 @@ class Scan(NamedTuple):
     candidates: dict[str, list[tuple[int, float]]]
 
 
-class WorkFolder:
+class WorkReader:
+    """The folder `work` of an audit's output, for reading; a worker's view of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it.
+
+        Args:
+            folder: A folder that a `WorkFolder` has made.
+        """
+        self.folder = folder
+        self._records: IO[bytes] = (folder / "references.records").open("rb")
+        self._db = sqlite3.connect(f"{(folder / 'progress.db').resolve().as_uri()}?mode=ro", uri=True, timeout=60)
+
+    def rows(self) -> int:
+        """How many records there are, those of withdrawn references included."""
+        return int(self._db.execute("SELECT coalesce(max(row) + 1, 0) FROM reference").fetchone()[0])
+
+    def block(self, start: int, stop: int) -> np.ndarray:
+        """Records `start` to `stop` read from disk: an array of RECORD."""
+        size = RECORD.itemsize
+        return np.frombuffer(os.pread(self._records.fileno(), (stop - start) * size, start * size), RECORD)
+
+    def description(self, view: str, name: str, identity: str) -> bytes | None:
+        """The packed description of a view, if there is one that was made under this identity."""
+        values = (view, name, identity)
+        query = "SELECT body FROM description WHERE view = ? AND name = ? AND identity = ?"
+        row = self._db.execute(query, values).fetchone()
+        return row and row[0]
+
+
+class WorkFolder(WorkReader):
     """The folder `work` of an audit's output.
 
     Views of references are records in one file that only grows, and rows of an SQLite table. A row whose reference
@@ -142,10 +173,6 @@ class WorkFolder:
         os.fsync(self._records.fileno())
         self._db.execute("COMMIT")
 
-    def rows(self) -> int:
-        """How many records there are, those of withdrawn references included."""
-        return int(self._db.execute("SELECT coalesce(max(row) + 1, 0) FROM reference").fetchone()[0])
-
     def references(self) -> dict[str, tuple[ReferenceRow, ...]]:
         """Hash -> views of the reference, of all that are in the corpus."""
         columns = "row, sha256, label, width, height, notes, missing"
@@ -165,12 +192,9 @@ class WorkFolder:
 
     def withdraw(self, sha256s: list[str]) -> None:
         """Pass over the rows of references that are no longer in the corpus."""
+        keys = [(view.key,) for sha256 in sha256s for view in self.references().get(sha256, ())] if sha256s else []
+        self._db.executemany("DELETE FROM description WHERE view = ?", keys)
         self._db.executemany("UPDATE reference SET sha256 = NULL WHERE sha256 = ?", [(s,) for s in sha256s])
-
-    def block(self, start: int, stop: int) -> np.ndarray:
-        """Records `start` to `stop` read from disk: an array of RECORD."""
-        size = RECORD.itemsize
-        return np.frombuffer(os.pread(self._records.fileno(), (stop - start) * size, start * size), RECORD)
 
     def image(self, sha256: str) -> ImageRow | None:
         """What decoding gave, if it was decoded before."""
@@ -196,14 +220,28 @@ class WorkFolder:
         values = (query, key, scan.compared, json.dumps(scan.candidates))
         self._db.execute("INSERT OR REPLACE INTO scan VALUES (?, ?, ?, ?)", values)
 
-    def result(self, query: str, key: str) -> dict[str, Any] | None:
-        """A verdict with all it rests on, if it was given under this key: policy, versions and candidates."""
-        row = self._db.execute("SELECT body FROM result WHERE query = ? AND key = ?", (query, key)).fetchone()
-        return json.loads(row[0]) if row else None
+    def kept(self, kind: str, name: str, key: str) -> str | None:
+        """What was kept under this key: of all that it was made of, such as versions and candidates."""
+        query = "SELECT body FROM kept WHERE kind = ? AND name = ? AND key = ?"
+        row = self._db.execute(query, (kind, name, key)).fetchone()
+        return row and row[0]
 
-    def put_result(self, query: str, key: str, body: dict[str, Any]) -> None:
-        """Keep a verdict; an older one of the same query goes."""
-        self._db.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (query, key, json.dumps(body)))
+    def key_of(self, kind: str, name: str) -> str | None:
+        """The key that something is kept under."""
+        row = self._db.execute("SELECT key FROM kept WHERE kind = ? AND name = ?", (kind, name)).fetchone()
+        return row and row[0]
+
+    def keep(self, kind: str, name: str, key: str, body: str) -> None:
+        """Keep something; what was kept of it before goes."""
+        self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", (kind, name, key, body))
+
+    def described(self) -> set[tuple[str, str, str]]:
+        """View, name and identity of every description that is kept."""
+        return set(self._db.execute("SELECT view, name, identity FROM description"))
+
+    def put_description(self, view: str, name: str, identity: str, packed: bytes) -> None:
+        """Keep a description; one of another identity goes."""
+        self._db.execute("INSERT OR REPLACE INTO description VALUES (?, ?, ?, ?)", (view, name, identity, packed))
 
     def _discard_other_versions(self) -> None:
         [version] = self._db.execute("PRAGMA user_version").fetchone()

@@ -18,6 +18,7 @@ import torch
 from torch.func import functional_call
 
 from twig_assets.generation.conditioning import Conditioning
+from twig_assets.generation.tokens import TokenSpan
 
 # A pipeline object of a class that a registered family names, such as diffusers' StableDiffusionPipeline.
 Pipeline: TypeAlias = Any
@@ -29,13 +30,15 @@ class Capability(StrEnum):
     GUIDANCE = "classifier-free guidance"
     CROSS_ATTENTION = "cross-attention"
     POOLED_TEXT = "a pooled text embedding"
+    LORA = "LoRAs"
 
 
 _INSTEAD = {
-    Capability.GUIDANCE: "choose a strategy other than 'delay'",
+    Capability.GUIDANCE: "choose a strategy other than 'delay', and no negative prompt",
     Capability.CROSS_ATTENTION: "choose a strategy other than 'suppress' and 'relocate', and a mask source other than "
     "'bright_ending'",
     Capability.POOLED_TEXT: "edit the token embeddings alone",
+    Capability.LORA: "open the checkpoint without `loras:`",
 }
 
 
@@ -58,11 +61,14 @@ class ModelFamily(Protocol):
         capabilities: What the model has of what not all models have.
         pipeline: The pipeline itself.
         denoiser_name: Its component that denoises, such as `unet` or `transformer`.
+        both_at_once: Whether guidance predicts with and without the prompts in one call, as the pipeline itself does it
+            or does not: the last digits depend on it.
     """
 
     pipeline_classes: ClassVar[tuple[type, ...]]
     capabilities: frozenset[Capability]
     denoiser_name: ClassVar[str]
+    both_at_once: ClassVar[bool] = True
     pipeline: Pipeline
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -160,6 +166,10 @@ class ModelFamily(Protocol):
             ValueError: If the part does not occur in the prompt.
         """
 
+    def token_spans(self, prompt: str, part: str) -> list[TokenSpan]:
+        """The same for each text encoder whose tokens have rows of their own, one encoder after the other."""
+        return [TokenSpan(*self.token_span(prompt, part), self.prompt_limit)]
+
     @abstractmethod
     def word_spans(self, words: Sequence[str]) -> list[range]:
         """The rows of `Conditioning.tokens` of each of the words and punctuation marks that a prompt is made of."""
@@ -180,6 +190,10 @@ class ModelFamily(Protocol):
 
         By name with the component in front, such as `unet.mid_block.attentions.0...attn2.to_k`, in a fixed order.
         """
+
+    def entry_inputs(self, conditioning: Conditioning) -> torch.Tensor:
+        """The token embeddings (n, t, d) as these layers see them; some denoisers normalise them first."""
+        return conditioning.tokens
 
     def pooled_entries(self) -> dict[str, torch.nn.Linear]:
         """The linear layers through which the pooled embedding enters, named likewise; none in most families.
@@ -223,6 +237,11 @@ class ModelFamily(Protocol):
     @abstractmethod
     def reduction(self) -> int:
         """Pixels per latent cell along one side, 8 for Stable Diffusion."""
+
+    @property
+    def size_multiple(self) -> int:
+        """What height and width in pixels have to be multiples of."""
+        return self.reduction
 
     @property
     @abstractmethod
@@ -274,6 +293,10 @@ class ModelFamily(Protocol):
             guidance_scale: For a denoiser that takes the guidance scale as an input; the others pass it over.
             parameters: Values that stand in for parameters of the denoiser in this call, by their name in the module.
         """
+
+    def guided(self, without: torch.Tensor, prompted: torch.Tensor, scale: float) -> torch.Tensor:
+        """The prediction with classifier-free guidance, of those without and with the prompt, (n, C, h, w) each."""
+        return without + scale * (prompted - without)
 
     def step(
         self,

@@ -37,12 +37,12 @@ def generate(
         ValueError: If prompts and seeds differ in number.
         UnknownFamilyError: If no family knows the pipeline's class.
         PromptTooLongError: If a prompt has more tokens than the text encoder reads.
-        FloatingPointError: If the model produced NaN.
+        NotFiniteError: If the model produced NaN.
     """
     settings, family = settings or GenerationSettings(), family_of(pipeline)
     if len(prompts) != len(seeds):
         raise ValueError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed for each prompt")
-    check_lengths(family, prompts)
+    check_lengths(family, [*prompts, settings.negative_prompt] if settings.negative_prompt else prompts)
     batches = []
     for start in range(0, len(prompts), settings.batch_size):
         batch = slice(start, start + settings.batch_size)

@@ -9,9 +9,14 @@ import torch
 
 from twig_assets.generation.conditioning import Conditioning
 from twig_assets.generation.family import Capability, ModelFamily
-from twig_assets.generation.schedulers import Parametrisation, parametrisation
+from twig_assets.generation.schedulers import Parametrisation, late, parametrisation
 from twig_assets.generation.steering import Prediction, SamplingHook, Step
 from twig_assets.settings.generation import GenerationSettings
+
+
+class NotFiniteError(FloatingPointError):
+    """A model that gave NaN or infinity; the message says what to do."""
+
 
 # The scale before guidance begins. At 1 itself the rows without the prompt would be left out of the batch.
 _WITHOUT_EFFECT = 1 + 1e-6
@@ -36,9 +41,8 @@ class Guidance:
         """The scale at the step after `index` of `steps` steps."""
         return _WITHOUT_EFFECT if self.scale > 1 and index < self.begins * steps else self.scale
 
-    def combined(self, without: torch.Tensor, prompted: torch.Tensor, scale: float) -> torch.Tensor:
-        """The guided prediction of those without and with the prompt, (n, C, h, w) each."""
-        guided = without + scale * (prompted - without)
+    def rescaled(self, guided: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
+        """A guided prediction brought back to the contrast of the one with the prompt, (n, C, h, w) each."""
         if not self.rescale:
             return guided
         axes = list(range(1, guided.ndim))
@@ -82,7 +86,7 @@ def denoise(
         guidance: None draws without guidance.
         hooks: What changes the drawing, in this order at every step.
         generators: n generators on the CPU, for a scheduler that adds noise at its steps.
-        stop: After how many steps to stop; None goes on to the end.
+        stop: After how many steps, counted from noise alone, to stop; None goes on to the end.
         unconditional: What guidance starts from, n rows; the family's own when None.
         begin: What the noise is laid over, and from which step on it is taken away; None begins with noise alone.
 
@@ -91,7 +95,7 @@ def denoise(
 
     Raises:
         UnsupportedSchedulerError: If there are hooks or `begin`, and the scheduler's clean prediction cannot be read.
-        FloatingPointError: If there are hooks, and a prediction is not finite.
+        NotFiniteError: If there are hooks, and a prediction is not finite.
     """
     guidance = guidance or Guidance()
     height, width = (side * family.reduction for side in noise.shape[-2:])
@@ -103,31 +107,47 @@ def denoise(
         if unconditional is None:
             unconditional = family.unconditional(len(noise), (height, width))
         conditioning = Conditioning.joined([unconditional, conditioning])
-    latents, first = noise * scheduler.init_noise_sigma, 0
+    latents, timesteps = noise * getattr(scheduler, "init_noise_sigma", 1), scheduler.timesteps
     if begin and reading:
-        first = begin.index
-        signal, noisy = reading.levels(scheduler.timesteps[first])
-        latents = (signal * begin.clean.to(noise) + noisy * noise).to(noise.dtype)
+        timesteps = late(scheduler, begin.index)
+        latents = reading.noised(begin.clean.to(noise), noise, timesteps[0]).to(noise.dtype)
+    whole = len(scheduler.timesteps)
+    first = whole - len(timesteps)
+    last = None if stop is None else stop * getattr(scheduler, "order", 1) - first
     with ExitStack() as stack:
         for hook in hooks:
             stack.enter_context(hook.attached())
-        for index, timestep in enumerate(scheduler.timesteps[first:stop], first):
-            scale = guidance.scale_at(index, len(scheduler.timesteps))
-            step = Step(index, len(scheduler.timesteps), timestep, scale)
+        for index, timestep in enumerate(timesteps[:last], first):
+            scale = guidance.scale_at(index, whole)
+            step = Step(index, whole, timestep, scale)
             read = conditioning
             for hook in hooks:
                 read = hook.condition(step, read)
-            inputs = scheduler.scale_model_input(torch.cat([latents, latents]) if twice else latents, timestep)
-            prediction = family.predict(inputs, timestep, read, scale)
+            inputs = latents
+            if hasattr(scheduler, "scale_model_input"):
+                inputs = scheduler.scale_model_input(latents, timestep)
+            prediction = _predicted(family, inputs, timestep, read, scale)
             if twice:
                 without, prompted = prediction.chunk(2)
                 for hook in hooks:
                     prompted = hook.guide(step, without, prompted)
-                prediction = guidance.combined(without, prompted, scale)
+                prediction = guidance.rescaled(family.guided(without, prompted, scale), prompted)
             if reading and hooks:
                 prediction = _steered(prediction, latents, step, read.rows(slice(-len(noise), None)), reading, hooks)
             latents = family.step(scheduler, prediction, timestep, latents, generators)
     return latents
+
+
+def _predicted(
+    family: ModelFamily, inputs: torch.Tensor, timestep: torch.Tensor, conditioning: Conditioning, scale: float
+) -> torch.Tensor:
+    """The predictions for n latents with the n or, without the prompts and with them, 2n rows of a conditioning."""
+    if len(conditioning) == len(inputs):
+        return family.predict(inputs, timestep, conditioning, scale)
+    if family.both_at_once:
+        return family.predict(torch.cat([inputs, inputs]), timestep, conditioning, scale)
+    halves = conditioning.rows(slice(len(inputs))), conditioning.rows(slice(len(inputs), None))
+    return torch.cat([family.predict(inputs, timestep, half, scale) for half in halves])
 
 
 def _steered(
@@ -139,11 +159,11 @@ def _steered(
     hooks: Sequence[SamplingHook],
 ) -> torch.Tensor:
     """The prediction that amounts to the clean image as the hooks change it; the very same tensor if they do not."""
-    sample = latents.float()
+    sample = latents.float() * reading.scale(step.timestep)
     clean = reading.clean(prediction.float(), sample, step.timestep)
     if not torch.isfinite(clean).all():
-        raise FloatingPointError(
-            f"the latents are not finite at step {step.index + 1}; lower guidance_scale or use float32"
+        raise NotFiniteError(
+            f"the latents are not finite at step {step.index + 1}; lower guidance_scale, or use bfloat16 or float32"
         )
     before = after = Prediction(step, conditioning, clean, sample, *reading.levels(step.timestep))
     for hook in hooks:
@@ -175,7 +195,8 @@ def sample(
         uint8 array of shape (n, H, W, 3).
 
     Raises:
-        FloatingPointError: If the model produced NaN.
+        MissingCapabilityError: If there is a negative prompt and the model has no guidance.
+        NotFiniteError: If the model produced NaN.
     """
     size = image_size(family, settings)
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
@@ -185,11 +206,18 @@ def sample(
         conditioning = prompts if isinstance(prompts, Conditioning) else family.encode(prompts, size)
     guidance = Guidance(settings.guidance_scale, settings.guidance_rescale, settings.guidance_from)
     start = own if noise is None else noise
-    latents = denoise(family, conditioning, start, settings.steps, guidance, hooks, generators)
+    unconditional = None
+    if settings.negative_prompt and settings.guidance_scale > 1:
+        family.require(Capability.GUIDANCE, "a negative prompt")
+        with torch.no_grad():
+            unconditional = family.encode([settings.negative_prompt] * len(seeds), size)
+    latents = denoise(
+        family, conditioning, start, settings.steps, guidance, hooks, generators, unconditional=unconditional
+    )
     images = family.images(latents, generators)
     if not torch.isfinite(images).all():
         named = "an embedding" if isinstance(prompts, Conditioning) else list(prompts)
-        raise FloatingPointError(f"the model produced NaN for {named!r}; lower guidance_scale or use float32")
+        raise NotFiniteError(f"the model produced NaN for {named!r}; lower guidance_scale, or use bfloat16 or float32")
     return images.float().mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -197,9 +225,9 @@ def image_size(family: ModelFamily, settings: GenerationSettings) -> tuple[int, 
     """Height and width in pixels: the settings', or the checkpoint's own.
 
     Raises:
-        ValueError: If a given size is not a multiple of the autoencoder's reduction.
+        ValueError: If a given size is not a multiple of what the model draws in.
     """
-    own, factor = family.native_size, family.reduction
+    own, factor = family.native_size, family.size_multiple
     height, width = settings.height or own[0], settings.width or own[1]
     if height % factor or width % factor:
         raise ValueError(f"height {height} and width {width} must be multiples of {factor} for this checkpoint")

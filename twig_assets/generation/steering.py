@@ -39,7 +39,8 @@ class Prediction:
         step: The step.
         conditioning: Of the n prompts, as the denoiser read it at this step.
         clean: Predicted clean latents x0, float32 (n, C, h, w).
-        sample: The noisy latents they were predicted from, `signal * x0 + noise * e`, float32 of the same shape.
+        sample: The noisy latents they were predicted from as the denoiser saw them, `signal * x0 + noise * e`, float32
+            of the same shape.
         signal: Share of the clean image in `sample`, 0 to 1.
         noise: Share of the noise, 0 to 1.
     """

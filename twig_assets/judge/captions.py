@@ -39,7 +39,9 @@ def _origin(clip: Clip, captions: Sequence[str]) -> str:
     model, processor = clip
     digest = hashlib.sha256("\n".join(captions).encode())
     digest.update(repr(sorted(processor.tokenizer.get_vocab().items())).encode())
-    weights = [*model.text_model.state_dict().items(), *model.text_projection.state_dict().items()]
+    # A SigLIP has no projection of its own.
+    parts = [model.text_model, *([model.text_projection] if hasattr(model, "text_projection") else [])]
+    weights = [weight for part in parts for weight in part.state_dict().items()]
     for name, weight in weights:
         digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -1,8 +1,11 @@
-"""A judge: a CLIP with the subjects that it can name.
+"""A judge: a CLIP or SigLIP with the subjects that it can name.
 
 An image is compared with every caption of every subject. What counts is by how much the best caption of what was asked
 for is nearer than the best one of anything else: the level of a bare cosine differs from subject to subject and from
 CLIP to CLIP, and a style or a ground that is off must not outweigh the subject.
+
+A judge that reads any text takes a prompt that names none of the subjects for a subject of its own. It is then compared
+with all others but those that the judge reads as most alike: they may be other words for the same thing.
 
 Image towers that were trained differently err differently, so a second one may look as well. What counts is the mean of
 their cosines (an ensemble in the manner of Lakshminarayanan et al. 2017, arXiv 1612.01474).
@@ -19,6 +22,9 @@ from twig_assets.judge.captions import caption_features
 from twig_assets.judge.clip import Clip, image_features, text_features
 from twig_assets.judge.shown import Shown
 from twig_assets.judge.vocabulary import Asked, Vocabulary
+
+# Subjects that may be other words for what a prompt asks for.
+_KIN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +54,12 @@ class Judge:
         if not len(images):
             return []
         towers = [self.clip, *([self.second] if self.second else [])]
-        scores = np.mean([self._nearness(image_features(tower, images)) for tower in towers], axis=0)
-        return [self._shown(a, row) for a, row in zip(asked, scores, strict=True)]
+        features = [image_features(tower, images) for tower in towers]
+        scores = np.mean([self._nearness(of_tower) for of_tower in features], axis=0)
+        return [
+            self._shown(a, row) if set(a.subjects) <= set(self.names) else self._shown_itself(a, row, image)
+            for a, row, image in zip(asked, scores, np.mean(features, axis=0), strict=True)
+        ]
 
     @cached_property
     def names(self) -> list[str]:
@@ -68,10 +78,12 @@ class Judge:
         return best
 
     def _asked(self, prompt: str, near: np.ndarray) -> Asked:
-        named = self.vocabulary.named(prompt)
+        named, known_from = self.vocabulary.named(prompt), self.vocabulary.known_from
+        if known_from is None:
+            return Asked(tuple(named) or (prompt,))
         if not named:
             return Asked((), "the judge knows none of its words")
-        known = tuple(name for name in named if near[self.names.index(name)] >= self.vocabulary.known_from)
+        known = tuple(name for name in named if near[self.names.index(name)] >= known_from)
         return Asked(known) if known else Asked((), f"the judge does not read it as {with_article(named[0])}")
 
     def _shown(self, asked: Asked, scores: np.ndarray) -> Shown:
@@ -81,3 +93,12 @@ class Judge:
         own = [self.names.index(name) for name in asked.subjects]
         others = np.delete(scores, own)
         return Shown(asked, float(scores[own].min()), float(others.max()), taken_for)
+
+    def _shown_itself(self, asked: Asked, scores: np.ndarray, image: np.ndarray) -> Shown:
+        """How an image, the mean (d,) of the towers' unit vectors, compares with a prompt that is a subject itself."""
+        [prompt] = asked.subjects
+        text = text_features(self.clip, [prompt])
+        own = float(image @ text[0])
+        rivals = self._nearness(text)[0].argsort(kind="stable")[:-_KIN]
+        other = float(scores[rivals].max())
+        return Shown(asked, own, other, prompt if own >= other else self.names[int(rivals[scores[rivals].argmax()])])

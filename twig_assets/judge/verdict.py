@@ -20,6 +20,17 @@ def adherence_verdict(margin: float | None, threshold: float | None) -> Adherenc
     return "as_asked" if margin >= threshold else "not_as_asked"
 
 
+def knows_the_model(margins: Sequence[float]) -> bool:
+    """Whether the judge takes at least half of plain draws for what was asked for.
+
+    Where it does not, judge and model do not know each other, and no threshold would mean anything.
+
+    Args:
+        margins: What the judge gave plain draws of prompts that it knows, at least one.
+    """
+    return sum(margin > 0 for margin in margins) >= len(margins) / 2
+
+
 def threshold_of(margins: Sequence[float], reject_share: float) -> float:
     """The margin below which a share of plain draws lies, rounded so that it is the same wherever it is stored.
 

@@ -33,13 +33,14 @@ class Vocabulary:
         captions: What an image of a subject may be called, with `{subject}` in the place of its name and article.
         frame: Words that say how something is drawn, and not what: styles, colours, "background".
         known_from: Cosine of a prompt and a subject's nearest caption from which on the judge's text encoder reads the
-            prompt as naming that subject. An invented title lies far below, whatever words it has.
+            prompt as naming that subject. An invented title lies far below, whatever words it has. None where the
+            judge reads any text: then the words decide, and a prompt that names no subject is a subject itself.
     """
 
     subjects: Mapping[str, tuple[str, ...]]
     captions: tuple[str, ...]
     frame: frozenset[str]
-    known_from: float
+    known_from: float | None
 
     def named(self, prompt: str) -> list[str]:
         """The subjects whose names, or other words for them, are in a prompt.

@@ -15,7 +15,7 @@ from twig_assets.prompts import batches, read_concepts, read_prompts
 from twig_assets.resources import CampaignResource
 from twig_assets.resources.progress import listening
 from twig_assets.run_launcher import fail_dead_runs, this_process
-from twig_assets.sensors.jobs import BATCH_ASSETS, GATE
+from twig_assets.sensors.jobs import BATCH_ASSETS, COMPLETENESS, GATE
 
 
 class RunFailedError(RuntimeError):
@@ -95,7 +95,12 @@ class _Location:
         self.progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def materialize(self, names: Sequence[str], partition: str | None = None, note: str = "") -> str | None:
-        """Materialize assets in one run; returns the gate's first line if it failed, and None if the run succeeded."""
+        """Materialize assets in one run.
+
+        Returns:
+            The gate's first line if it failed; None if the run succeeded, or if nothing but an incomplete comparison
+            kept it from releasing, which is said.
+        """
         self.print(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
         job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(name) for name in names}
@@ -115,9 +120,12 @@ class _Location:
             return None
         if _interrupted(result):
             raise KeyboardInterrupt
-        gate = [e for e in result.get_asset_check_evaluations() if e.check_name == GATE and not e.passed]
-        if gate:
-            return (gate[-1].description or "").splitlines()[0]
+        failed = {e.check_name: _first_line(e) for e in result.get_asset_check_evaluations() if not e.passed}
+        if GATE in failed:
+            return failed[GATE]
+        if COMPLETENESS in failed:
+            self.print(f"  nothing more is released: {failed[COMPLETENESS]}", "red")
+            return None
         raise RunFailedError(_reason(result))
 
     def _report(self, result: dg.ExecuteInProcessResult) -> None:
@@ -132,6 +140,10 @@ class _Location:
             idle = made.metadata.get("model_work") or made.metadata.get("work")
             if idle is not None:
                 self.print(f"  {name}: no work; {str(idle.value).removeprefix('none: ')}")
+
+
+def _first_line(check: dg.AssetCheckEvaluation) -> str:
+    return (check.description or "").partition("\n")[0]
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:

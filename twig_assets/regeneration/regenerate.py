@@ -7,6 +7,7 @@ import numpy as np
 
 from twig_assets.generation import GenerationSettings, Pipeline, check_lengths, family_of
 from twig_assets.generation.sampling import image_size
+from twig_assets.generation.schedulers import parametrisation
 from twig_assets.regeneration.drawing import drawn_with
 from twig_assets.regeneration.latents import grown
 from twig_assets.regeneration.objects import Segment
@@ -73,6 +74,8 @@ def regenerate(
         strategy.check(generation, len(references))
         for capability in strategy.needs:
             family.require(capability, f"the strategy {strategy.name!r}")
+    if chosen:
+        parametrisation(family.scheduler(generation.steps, size))
     copied = np.zeros(len(prompts), bool) if evidence is None else np.asarray(evidence, bool)
     if copied.shape != (len(prompts),):
         raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")

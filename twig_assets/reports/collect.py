@@ -11,14 +11,17 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
+from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Image, Prompt, Reference, Release, utc_now
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.decision_history import Made, history
 from twig_assets.compliance.state import CandidateState, ReleaseTerms, release_terms, why_not
 from twig_assets.reports.data import (
     Caught,
     ConceptLine,
     Counts,
+    DecisionLine,
     Figure,
     JudgeLine,
     LedgerHead,
@@ -30,6 +33,7 @@ from twig_assets.reports.data import (
     Released,
     ReportData,
     Scored,
+    UnreadLine,
 )
 from twig_assets.reports.pictures import reference_picture, stored_picture
 from twig_assets.reports.rows import Rows, read_rows
@@ -45,6 +49,7 @@ _OUTCOMES: dict[CandidateState, Outcome] = {
     CandidateState.QUARANTINED: "quarantined",
     CandidateState.REVIEW: "waiting",
     CandidateState.REJECTED: "rejected",
+    CandidateState.INCOMPLETE: "waiting",
     CandidateState.RELEASABLE: "unfinished",
     CandidateState.RELEASED: "released",
 }
@@ -69,6 +74,7 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
     lines = [_prompt_line(prompt, rows, pictures, store) for prompt in rows.prompts]
     released = _released(rows, pictures)
     newest = max(rows.verdicts.audits.values(), key=lambda audit: audit.id, default=None)
+    unread = [UnreadLine.model_validate(work) for work in unread_works(session, campaign)]
     return ReportData(
         title=campaign.title,
         campaign=campaign.name,
@@ -78,6 +84,8 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         model=_model_line(session, rows.images),
         corpus_sha256=newest.corpus_version.sha256 if newest else None,
         references=[works[r.id] for r in rows.references if r.status == "active"],
+        complete=not unread,
+        unread=unread,
         policy=newest.policy.body if newest else {},
         policy_sha256=newest.policy.sha256 if newest else None,
         judge=_judge_line(session, campaign, rows.rules),
@@ -85,12 +93,15 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         released=released,
         prompts=lines,
         concepts=_concepts(session, campaign.name),
+        decisions=[_decision_line(made) for made in history(session, campaign.name, rows.rules)],
         ledger=_ledger_head(session),
     )
 
 
 def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
-    return ReferenceLine(title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture)
+    return ReferenceLine(
+        title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture, notes=row.notes
+    )
 
 
 def _prompt_line(prompt: Prompt, rows: Rows, pictures: dict[int, Scored], store: ArtifactStore) -> PromptLine:
@@ -186,8 +197,10 @@ def _counts(rows: Rows, lines: list[PromptLine], released: list[Released]) -> Co
 def _judge_line(session: Session, campaign: Campaign, rules: Rules) -> JudgeLine:
     settings, draws = read_adherence(campaign.policy_file), calibration_source(session, rules)
     source = f"{settings.reject_share:.0%} of {draws} lie below it" if draws else "no threshold could be found yet"
+    if draws and rules.threshold is None:
+        source = f"no threshold: the judge takes most of {draws} for something else, so it does not know this model"
     return JudgeLine(
-        name=campaign.judge_name,
+        name=campaign.chosen_judge.name,
         sha256=rules.judge_sha256,
         threshold=rules.threshold,
         source=source if settings.threshold is None else "set in policy.yaml",
@@ -211,6 +224,21 @@ def _ledger_head(session: Session) -> LedgerHead | None:
     return LedgerHead(sequence=newest.sequence, sha256=newest.sha256) if newest else None
 
 
+def _decision_line(made: Made) -> DecisionLine:
+    review, audit = made.review, made.review.audit
+    return DecisionLine(
+        made_at=review.created_at,
+        who=review.who,
+        decision=review.decision,
+        why=review.why,
+        prompt=made.prompt,
+        image_sha256=audit.image.sha256,
+        verdict=f"{audit.verdict}: {'; '.join(audit.reasons)}",
+        standing=made.standing,
+        lapsed=made.lapsed is not None,
+    )
+
+
 def _concepts(session: Session, campaign: str) -> list[ConceptLine]:
     wanted = select(Concept).where(Concept.campaign == campaign, Concept.active).order_by(Concept.name)
     edits = select(ConceptEdit).join(Concept).where(Concept.campaign == campaign).order_by(ConceptEdit.id)
@@ -229,4 +257,6 @@ def _concept_line(concept: Concept, edit: ConceptEdit | None) -> ConceptLine:
         seconds=edit.seconds if edit else None,
         samples=edit.evaluation.get("samples") if edit else None,
         figures=[Figure.model_validate(figure) for figure in edit.evaluation.get("figures", [])] if edit else [],
+        refusals=list(edit.evaluation.get("refusals", ())) if edit and not edit.accepted else [],
+        unjudged=bool(edit and edit.evaluation.get("unjudged")),
     )

@@ -37,12 +37,24 @@ class ModelLine(_Part):
 
 
 class ReferenceLine(_Part):
-    """A protected work as the report names it."""
+    """A protected work as the report names it; `notes` says what was done to it before it was compared."""
 
     title: str
     rights_holder: str
     licence: str
     picture: Picture
+    notes: list[str] = []
+
+
+class UnreadLine(_Part):
+    """A file of the corpus that is not, or not wholly, compared with; see `campaign.unread_works.Unread`."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    file: str
+    reason: str
+    sha256: str | None
+    accepted: str | None
 
 
 class DetectorLine(_Part):
@@ -98,6 +110,32 @@ class RerunLine(_Part):
     changed: list[str]
 
 
+class DecisionLine(_Part):
+    """A person's decision.
+
+    Attributes:
+        made_at: When.
+        who: Who.
+        decision: `waive`, `reject` or `lift`.
+        why: The reason given.
+        prompt: The image's prompt.
+        image_sha256: The image.
+        verdict: Of the audit that it was made beside, with its reasons.
+        standing: What it comes to today.
+        lapsed: Whether it is a waiver that lapsed.
+    """
+
+    made_at: datetime
+    who: str
+    decision: str
+    why: str
+    prompt: str
+    image_sha256: str
+    verdict: str
+    standing: str
+    lapsed: bool = False
+
+
 class Scored(_Part):
     """An audited image.
 
@@ -116,6 +154,7 @@ class Scored(_Part):
         detectors: The detectors that its policy has turned on, each with its score nearest to a copy of any reference.
         transform: How the nearest work was turned to match.
         nearest: The nearest protected work.
+        nearest_view: Which view of it, such as `frame 3`; empty for a plain picture.
         audited_at: When.
         waiver: Who let it through in spite of the verdict, and why; None for most.
         rejected: Whether a person's newest decision on that audit was to reject it.
@@ -138,6 +177,7 @@ class Scored(_Part):
     detectors: list[DetectorLine] = []
     transform: str | None = None
     nearest: ReferenceLine | None = None
+    nearest_view: str = ""
     audited_at: datetime | None = None
     waiver: str | None = None
     rejected: bool = False
@@ -229,7 +269,12 @@ class Figure(_Part):
 
 
 class ConceptLine(_Part):
-    """A protected concept and the edit that removes it; `accepted` is None when there is no edit yet."""
+    """A protected concept and the edit that removes it; `accepted` is None when there is no edit yet.
+
+    Attributes:
+        refusals: Why the edit was refused, a sentence each.
+        unjudged: Whether nobody judged it.
+    """
 
     name: str
     target: str
@@ -240,6 +285,8 @@ class ConceptLine(_Part):
     seconds: float | None
     samples: int | None
     figures: list[Figure]
+    refusals: list[str] = Field(default_factory=list)
+    unjudged: bool = False
 
 
 class Counts(_Part):
@@ -369,7 +416,12 @@ class LedgerHead(_Part):
 
 
 class ReportData(_Part):
-    """Everything on the page."""
+    """Everything on the page.
+
+    Attributes:
+        complete: Whether every work that is listed or lies in the folder was compared, in all its frames.
+        unread: Those that were not, whether or not somebody accepted that.
+    """
 
     title: str
     campaign: str
@@ -379,6 +431,8 @@ class ReportData(_Part):
     model: ModelLine | None
     corpus_sha256: str | None
     references: list[ReferenceLine]
+    complete: bool = True
+    unread: list[UnreadLine] = []
     policy: dict[str, Any]
     policy_sha256: str | None
     judge: JudgeLine
@@ -386,10 +440,16 @@ class ReportData(_Part):
     released: list[Released]
     prompts: list[PromptLine]
     concepts: list[ConceptLine]
+    decisions: list[DecisionLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None
     since: Since | None = None
     trend: list[TrendPoint] = []
+
+    @property
+    def holding(self) -> list[UnreadLine]:
+        """What was not compared and nobody accepted, so that it holds releases back."""
+        return [work for work in self.unread if work.accepted is None]
 
     @property
     def held(self) -> list[PromptLine]:
@@ -400,6 +460,6 @@ class ReportData(_Part):
         )
 
     @property
-    def waived(self) -> list[tuple[str, Scored]]:
-        """Prompt and image of every waiver that holds."""
-        return [(line.text, image) for line in self.prompts for image in line.images if image.waiver]
+    def lapsed(self) -> list[DecisionLine]:
+        """The waivers that let an image through once and hold no longer, although nobody took them back."""
+        return [line for line in self.decisions if line.lapsed]

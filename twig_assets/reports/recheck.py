@@ -14,6 +14,7 @@ from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import enforce
 from twig_assets.compliance.adherence import judge_images
 from twig_assets.compliance.auditing import audit_images
+from twig_assets.engines import Engine
 from twig_assets.reports.data import Recheck
 
 
@@ -24,6 +25,7 @@ def recheck_published(
     run_id: str,
     report: Callable[[int, int], None],
     open_judge: Callable[[], Any],
+    engine: Engine,
 ) -> Recheck:
     """Audit and judge the published images that lack a verdict under the rules in force, and withdraw what fails.
 
@@ -34,6 +36,7 @@ def recheck_published(
         run_id: The Dagster run, named as the author of verdicts.
         report: Called after each chunk with how many images are scored, and of how many.
         open_judge: Opens the campaign's judge; called only if a published image has not been judged by it.
+        engine: Computes the scores; see `audit_images`.
 
     Raises:
         NotMaterializedError: If images are published and there is no corpus, or the works have changed since.
@@ -48,7 +51,7 @@ def recheck_published(
         count = len(session.scalars(published).all())
     if not count:
         return Recheck(published=0, standing=0, rejudged=0, scored=0, judged=0, withdrawn=[])
-    audited = audit_images(campaign, catalog, store, Image.id.in_(published), run_id, report)
+    audited = audit_images(campaign, catalog, store, Image.id.in_(published), run_id, report, engine)
     judged = 0
     # Without a model that serves, the published images keep the verdicts that they have.
     with suppress(NotMaterializedError):

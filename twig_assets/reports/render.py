@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from twig_assets.compliance.held import accept_step
 from twig_assets.files import page_templates, write_whole
 from twig_assets.reports.data import ReportData, Scored
 
@@ -33,7 +34,9 @@ def render(data: ReportData, path: Path) -> None:
     chart = bars(data)
     tallest = max(bar.released + bar.held + bar.failed for bar in chart)
     template = environment.get_template("report.html.j2")
-    page = template.render(r=data, bars=chart, tallest=tallest, threshold=_threshold(data))
+    page = template.render(
+        r=data, bars=chart, tallest=tallest, threshold=_threshold(data), accept_step=accept_step(data.campaign)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page)
     write_whole(path.with_suffix(".json"), data.model_dump_json(indent=2) + "\n")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
-from twig_assets.catalog.models import Image, Mask, Model, Prompt, PromptBatch, Reference, Release, Review
+from twig_assets.catalog.models import Image, Mask, Model, Prompt, PromptBatch, Reference, Release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import (
     PromptState,
@@ -49,11 +49,6 @@ class Rows:
     masks: dict[int, Mask]
     releases: dict[int, Release]
     references: list[Reference]
-
-    def review(self, image: Image) -> Review | None:
-        """The decision that holds for an image's audit."""
-        audit = self.verdicts.audits.get(image.id)
-        return self.verdicts.reviews.get(audit.id) if audit else None
 
     def of(self, prompt: Prompt) -> list[Image]:
         """The images of a prompt that count, first and second ones."""

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from twig_assets.catalog.models import Adherence, Audit, Image, Review
+from twig_assets.catalog.models import Adherence, Audit, Image
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.decisions import Decided
 from twig_assets.reports.data import AdherenceLine, DetectorLine, ReferenceLine, RerunLine, Scored
 from twig_assets.reports.pictures import stored_picture
 from twig_assets.reports.rows import Rows
@@ -29,11 +30,12 @@ def scored(image: Image, rows: Rows, works: dict[int, ReferenceLine], store: Art
         adherence=_adherence_line(adherence) if adherence else None,
         rerun=_rerun_line(image, rows),
         candidate=state.candidate is not None and state.candidate.id == image.id,
-        **(_judged(audit, rows.review(image), works) if audit else {}),
+        **_decided(rows.verdicts.decided(image.id)),
+        **(_judged(audit, works) if audit else {}),
     )
 
 
-def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]) -> dict[str, Any]:
+def _judged(audit: Audit, works: dict[int, ReferenceLine]) -> dict[str, Any]:
     near = audit.nearest_reference_id
     match = next((m for m in audit.matches if m.reference_id == near), None)
     return dict(
@@ -47,10 +49,14 @@ def _judged(audit: Audit, review: Review | None, works: dict[int, ReferenceLine]
         detectors=_detector_lines(audit),
         transform=match.transform if match else None,
         nearest=works.get(near) if near else None,
+        nearest_view=str(match.scores.get("reference_view", "")) if match else "",
         audited_at=audit.created_at,
-        waiver=f"{review.who}: {review.why}" if review and review.decision == "waive" else None,
-        rejected=review is not None and review.decision == "reject",
     )
+
+
+def _decided(decided: Decided) -> dict[str, Any]:
+    said = "; ".join(f"{review.who}: {review.why}" for review in decided.by)
+    return dict(waiver=said if decided.decision == "waive" else None, rejected=decided.decision == "reject")
 
 
 def _detector_lines(audit: Audit) -> list[DetectorLine]:

@@ -14,6 +14,8 @@ class GenerationSettings(BaseModel):
             et al. 2024, arXiv 2305.08891, section 3.4). It keeps a drawing style's shading.
         guidance_from: Share of the steps after which guidance begins, 0 to 1. At the highest noise it narrows what is
             drawn and says little about it (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+        negative_prompt: What guidance leads away from; nothing in particular when empty. It needs a model with
+            classifier-free guidance and a scale above 1.
         height: Pixels, a multiple of the autoencoder's reduction; the checkpoint's own size when None.
         width: As `height`.
         batch_size: Images per call of the model; more needs more memory and is a little faster per image.
@@ -25,6 +27,8 @@ class GenerationSettings(BaseModel):
     guidance_scale: float = Field(3.0, ge=1, le=30)
     guidance_rescale: float = Field(0.5, ge=0, le=1)
     guidance_from: float = Field(0.2, ge=0, le=1)
+    # Left out where it is empty, so that images that were drawn before there was this field keep their settings' hash.
+    negative_prompt: str = Field("", exclude_if=lambda text: not text)
     height: int | None = Field(None, ge=16)
     width: int | None = Field(None, ge=16)
     batch_size: int = Field(16, ge=1)

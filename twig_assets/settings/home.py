@@ -49,6 +49,11 @@ def mlflow_port() -> int:
     return _port("TWIG_MLFLOW_PORT", 5000)
 
 
+def desk_port() -> int:
+    """Port of the desk: TWIG_DESK_PORT, or 3100; raises SettingError."""
+    return _port("TWIG_DESK_PORT", 3100)
+
+
 def sensor_seconds(default: int) -> int:
     """Seconds between two ticks of a sensor: TWIG_SENSOR_SECONDS for all, or each one's own; raises SettingError."""
     text = os.environ.get("TWIG_SENSOR_SECONDS") or str(default)

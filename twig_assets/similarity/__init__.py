@@ -19,7 +19,15 @@ from twig_assets.similarity.structural.scan import Pair, ssim_above, ssim_all_pa
 from twig_assets.similarity.structural.ssim import ssim_map, wang_ssim
 from twig_assets.similarity.verdicts.calibrate import Calibration, CalibrationError, calibrate
 from twig_assets.similarity.verdicts.planted_recall import PlantedRecall, planted_recall
-from twig_assets.similarity.verdicts.policy import Policy, PolicyError, read_adherence, read_policy
+from twig_assets.similarity.verdicts.policy import (
+    Policy,
+    PolicyError,
+    read_adherence,
+    read_corpus_settings,
+    read_decisions,
+    read_edit_policy,
+    read_policy,
+)
 from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, detector_scores, is_behind, limits, severity
 from twig_assets.similarity.verdicts.stored import StoredVerdict, verdict_of_scores
 
@@ -55,6 +63,9 @@ __all__ = [
     "opened_sources",
     "planted_recall",
     "read_adherence",
+    "read_corpus_settings",
+    "read_decisions",
+    "read_edit_policy",
     "read_policy",
     "read_references",
     "severity",

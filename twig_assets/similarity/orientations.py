@@ -47,10 +47,11 @@ def oriented_stack(pixels: np.ndarray, height: int, width: int, count: int) -> n
         Array of shape (count, height, width, ...).
     """
     turned = (oriented(pixels, name) for name in ORIENTATIONS[:count])
-    return np.stack([_resized(picture, height, width) for picture in turned])
+    return np.stack([resized(picture, height, width) for picture in turned])
 
 
-def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture, or a mask, at another size; see `oriented_stack`. The same array where it has that size."""
     if pixels.shape[:2] == (height, width):
         return pixels
     if pixels.dtype == np.bool_:

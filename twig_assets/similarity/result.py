@@ -11,6 +11,7 @@ from twig_assets.similarity.verdicts.rule import BEARS_OUT, Thresholds, Verdict,
 KEPT_MATCHES = 5
 _OF_THE_IMAGE = {"contrast", "mask_pixels"}
 _DETAILS = ("transform", "masked_transform", "resized_from", "copied", "fired")
+_VIEW = "reference_view"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Match:
         resized_from: Height and width of the reference if it had to be resized to the image's size, else None.
         copied: See `Evidence`.
         fired: Names of the detectors that triggered: that take the image for a copy of this reference.
+        reference_view: Which view of the reference this is, the most alike of all; empty for a plain picture.
     """
 
     reference_sha256: str
@@ -38,6 +40,7 @@ class Match:
     resized_from: tuple[int, int] | None
     copied: tuple[str, ...]
     fired: tuple[str, ...]
+    reference_view: str = ""
 
     @property
     def ssim(self) -> float:
@@ -67,7 +70,7 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
     needed = {limit.score for limit in used} | {limit.support.score for limit in used if limit.support}
     if not {*needed, *_DETAILS, "ssim", "masked_ssim", "aligned_iw_ssim"} <= set(row):
         return None
-    scores = {name: value for name, value in row.items() if name not in (*_DETAILS, "reference_sha256", "rank")}
+    scores = {name: value for name, value in row.items() if name not in (*_DETAILS, _VIEW, "reference_sha256", "rank")}
     unknown = {detector.score: None for detector in detectors() if detector.score not in scores}
     size = row["resized_from"]
     return Match(
@@ -79,6 +82,7 @@ def match_of_row(row: Mapping[str, Any], thresholds: Thresholds) -> Match | None
         resized_from=(size[0], size[1]) if size else None,
         copied=tuple(row["copied"]),
         fired=tuple(row["fired"]),
+        reference_view=row.get(_VIEW, ""),
     )
 
 

@@ -173,6 +173,6 @@ def test_a_protected_concept_is_asked_for_by_its_anchor(setting: Setting) -> Non
 
 def test_another_checkpoint_has_no_judge_unless_one_is_named(tmp_path: Path) -> None:
     of = {"name": "demo", "folder": tmp_path, "title": "Demo"}
-    assert Campaign(**of).judge_name == "embedded"
-    assert Campaign(**of, checkpoint="some/model").judge_name == "none"
-    assert Campaign(**of, checkpoint="some/model", judge="embedded").judge_name == "embedded"
+    assert Campaign(**of).chosen_judge.name == "embedded"
+    assert Campaign(**of, checkpoint="some/model").chosen_judge.name == "none"
+    assert Campaign(**of, checkpoint="some/model", judge="embedded").chosen_judge.name == "embedded"

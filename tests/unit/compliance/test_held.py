@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from tests.unit.catalog.filled import Filled
 from twig_assets.catalog.models import Audit, Reference, Release
 from twig_assets.compliance.held import Held, held
+from twig_assets.compliance.releases import publish
 
 
 @pytest.fixture
@@ -53,6 +54,20 @@ def test_an_image_that_waits_for_its_release_is_said_to_comply_and_a_published_o
     filled.session.add(Release(prompt_id=filled.prompts[0].id, image_id=audit.image_id, audit_id=audit.id))
     filled.session.flush()
     assert held(filled.session, "demo", filled.states(), filled.rules) == {}
+
+
+def test_an_image_that_was_not_compared_with_every_work_says_which_and_what_to_do(filled: Filled) -> None:
+    filled.judged("pass")
+    filled.rules = replace(filled.rules, unread=("a.png", "b.png", "c.png", "d.png"))
+    found = only(filled)
+    assert found.why == (
+        "it complies, as far as it was compared; 4 works were not, or not wholly, compared: a.png, b.png, c.png and 1 "
+        "more"
+    )
+    assert "`twig review --unread FILE --campaign demo --who WHO --why WHY`" in found.next_step
+    assert publish(filled.session, filled.states()).released == []
+    filled.rules = replace(filled.rules, unread=())
+    assert len(publish(filled.session, filled.states()).released) == 1
 
 
 def test_a_prompt_that_is_drawn_again_says_what_was_wrong(filled: Filled) -> None:

@@ -51,6 +51,19 @@ def test_every_case_has_the_state_that_was_written_down_for_it(verdict: str, adh
         assert state == expected(verdict, adherence, decision, attempt, released, attempts), (decision, attempt)
 
 
+@pytest.mark.parametrize(("verdict", "adherence"), list(product(VERDICTS, ADHERENCE)))
+def test_an_incomplete_comparison_holds_back_what_is_not_published_and_changes_nothing_else(
+    verdict: str, adherence: str
+) -> None:
+    for decision, attempt, released in product(DECISIONS, (0, 1, 9), (False, True)):
+        images = [Standing(1, attempt, verdict, adherence, decision, 0.1, released)]
+        whole = candidate_state(images, cannot_tell=False, max_attempts=3)
+        partly = candidate_state(images, cannot_tell=False, max_attempts=3, complete=False)
+        assert partly[0] == whole[0]
+        assert partly[1] == ("incomplete" if whole[1] == "releasable" else whole[1])
+        assert not (partly[1].may_be_published and not released)
+
+
 @pytest.mark.parametrize(("verdict", "adherence"), [(None, "as_asked"), ("pass", None), ("fail", None), (None, None)])
 @pytest.mark.parametrize("released", [False, True])
 def test_without_both_verdicts_an_image_is_unaudited(
@@ -71,7 +84,8 @@ def test_what_cannot_be_told_is_released_only_where_the_policy_says_so() -> None
 
 
 def test_every_state_occurs() -> None:
-    written = {state for row in TABLE.values() for state in row if state} | {"rejected", "unaudited", "missing"}
+    written = {state for row in TABLE.values() for state in row if state}
+    written |= {"rejected", "unaudited", "missing", "incomplete"}
     assert written == {state.value for state in CandidateState}
 
 

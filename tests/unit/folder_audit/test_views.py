@@ -12,7 +12,7 @@ from tests.unit.folder_audit.test_command import twig
 from tests.unit.similarity.corpus.picture_files import animation, logo, mpo, scene
 from tests.unit.similarity.pictures import encoded
 from twig_assets.folder_audit import Outcome, audit_folder
-from twig_assets.folder_audit.views import view_key, work_and_label, worst_view
+from twig_assets.folder_audit.views import worst_view
 from twig_assets.folder_audit.work import VERSION, WorkFolder
 from twig_assets.similarity import Policy
 
@@ -233,12 +233,3 @@ def test_a_ground_that_shows_nothing_does_not_count_beside_one_that_does_but_a_f
     label, together = worst_view({"frame 1": result("review", 0.9), "frame 2": result("fail", 0.2)})
     assert (label, together["verdict"]) == ("frame 2", "fail")
     assert together["scores"] == {"ssim": 0.9, "contrast": 0.2}
-
-
-def test_a_key_leads_back_to_the_file_and_the_label() -> None:
-    for label in ("", "frame 3, on black"):
-        assert work_and_label(view_key("ab12", label)) == ("ab12", label)
-
-
-def test_a_plain_pictures_key_is_its_hash_so_that_its_results_are_as_they_were() -> None:
-    assert view_key("ab12", "") == "ab12"

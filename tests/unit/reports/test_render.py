@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
+from twig_assets.campaign.unread_works import Unread, keep_unread
 from twig_assets.reports import collect, render
+from twig_assets.reports.data import DecisionLine
 from twig_assets.reports.render import bars, turn
 
 VOID = {"meta", "img", "br"}
@@ -126,6 +129,50 @@ def test_an_image_says_what_it_was_asked_for_and_what_it_is_taken_for(filler: Fi
     html = page(filler, tmp_path / "report.html")
     assert "asked for owl, taken for red apple: -0.200 &lt; +0.140" in html.replace("<", "&lt;")
     assert "--campaign demo --who WHO --why WHY</code>" in html
+
+
+def test_works_that_were_not_compared_are_in_a_banner_and_in_the_json(filler: Filler, tmp_path: Path) -> None:
+    file = '<i>"cut".png'
+    keep_unread(
+        filler.session, "demo", [Unread(file, "is damaged", None, None), Unread("b.png", "is blank", None, None)]
+    )
+    image = filler.image(filler.prompt("an owl"), drawing("owl")[0], "regenerated")
+    filler.audit(image)
+    html = page(filler, tmp_path / "report.html")
+    assert "The comparison is incomplete: 2 works were not, or not wholly, compared." in html
+    assert "<b>&lt;i&gt;&#34;cut&#34;.png</b> is damaged" in html
+    assert "Nothing more is released until" in html
+    assert "it complies, as far as it was compared" in html.lower()
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert (data["complete"], len(data["unread"]), data["counts"]["waiting"]) == (False, 2, 1)
+    filler.campaign.policy_file.write_text(f"corpus: {json.dumps({'accept_unread': [file, 'b.png']})}")
+    html = page(filler, tmp_path / "report.html")
+    assert "That was accepted for each of them." in html
+    assert "Nothing more is released until" not in html
+    assert json.loads((tmp_path / "report.json").read_text())["complete"] is False
+
+
+def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler: Filler, tmp_path: Path) -> None:
+    line = DecisionLine(
+        made_at=datetime(2026, 5, 1, tzinfo=UTC),
+        who="Ada <b>",
+        decision="waive",
+        why="licensed",
+        prompt="an owl",
+        image_sha256="ab" * 32,
+        verdict="fail: near",
+        standing="lapsed: the policy has changed since",
+        lapsed=True,
+    )
+    fill(filler)
+    data = collect(filler.session, filler.campaign, filler.store)
+    decisions = [line, line.model_copy(update={"lapsed": False})]
+    render(data.model_copy(update={"decisions": decisions}), tmp_path / "report.html")
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<b>1 waiver lapsed.</b>" in written
+    assert written.count("Ada &lt;b&gt;") == 2
+    assert "lapsed: the policy has changed since" in written
+    assert Checker(written).open == []
 
 
 def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def apply(
         sources: Hashes of the files that the edit was composed from, for `applied_sources`; None where not known.
 
     Raises:
-        EditError: If the edit belongs to another model, or the pipeline is edited already. The weights are then as
-            they were.
+        EditError: If the edit belongs to another model, the pipeline is edited already, or a weight would not be
+            finite. The weights are then as they were.
     """
     denoiser = family_of(pipeline).denoiser
     if denoiser in _APPLIED:
@@ -68,7 +68,16 @@ def apply(
     originals = {name: parameters[name].detach().clone() for name in deltas}
     _APPLIED[denoiser] = _Applied(edit, None if sources is None else frozenset(sources), originals)
     for name, delta in deltas.items():
-        parameters[name].add_(delta.to(parameters[name]))
+        # Added up before it is rounded: in half precision, a small change on its own is not what it is to the sum.
+        parameter = parameters[name]
+        edited = (parameter.float() + delta.to(parameter.device, torch.float32)).to(parameter.dtype)
+        if not torch.isfinite(edited).all():
+            remove(pipeline)
+            raise EditError(
+                f"with the edit, {name} is not finite in {_named(edited.dtype)}; ablate again with weaker settings, or "
+                f"open the model in bfloat16 or float32"
+            )
+        parameter.copy_(edited)
 
 
 @torch.no_grad()
@@ -80,6 +89,10 @@ def remove(pipeline: Pipeline) -> None:
     parameters = editable_parameters(pipeline)
     for name, original in applied.originals.items():
         parameters[name].copy_(original)
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def applied_edit(pipeline: Pipeline) -> WeightEdit | None:

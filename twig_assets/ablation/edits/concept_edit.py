@@ -110,14 +110,21 @@ class ConceptEdit:
                 )
         return total
 
-    def to_bytes(self) -> bytes:
-        """The content of the edit's file; the same edit gives the same bytes."""
+    def not_finite(self) -> list[str]:
+        """The names of the edit's tensors, as in its file, that hold NaN or infinity; none in an edit of any use."""
+        return [name for name, tensor in self._tensors().items() if not torch.isfinite(tensor).all()]
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
         tensors: dict[str, torch.Tensor] = {}
         for i, part in enumerate(self.parts):
             if part.pairs:
                 tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
             tensors |= {f"{i}.delta.{name}": delta for name, delta in part.deltas.items()}
-        tensors |= {f"joint.{name}": delta for name, delta in self.joint.items()}
+        return tensors | {f"joint.{name}": delta for name, delta in self.joint.items()}
+
+    def to_bytes(self) -> bytes:
+        """The content of the edit's file; the same edit gives the same bytes."""
+        tensors = self._tensors()
         header = {
             "version": _VERSION,
             "concepts": [concept.model_dump(mode="json") for concept in self.concepts],

@@ -1,8 +1,10 @@
 """Evaluating an edit: whether the target still appears, in whatever words, and its surroundings are as before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -13,10 +15,12 @@ from twig_assets.ablation.edits.parameters import text_entry_weights
 from twig_assets.ablation.evaluation.adversarial import draw_encoded, searched_embedding
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
+from twig_assets.ablation.evaluation.grounds import blank_images, judge_is_a_stranger, target_was_not_there
 from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
+from twig_assets.judge.unjudged import Unjudged
 from twig_assets.model_zoo import load_clip
 from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
@@ -27,7 +31,7 @@ Unedited: TypeAlias = dict[tuple[str, int], np.ndarray]
 def evaluate(
     pipeline: Pipeline,
     edit: ConceptEdit,
-    clip: Clip | None = None,
+    clip: Clip | Unjudged | None = None,
     generation: GenerationSettings | None = None,
     *,
     settings: EvaluationSettings | None = None,
@@ -37,10 +41,13 @@ def evaluate(
 ) -> Evaluation:
     """Draw everything that `probes` lists before and after the edit, score it with CLIP, and hold it to the gate.
 
+    A safety checker is left out meanwhile: what it blackens would count as removed.
+
     Args:
         pipeline: The unedited base model; it is unedited again afterwards.
         edit: The edit to judge.
-        clip: A CLIP model and its processor; the embedded one when None.
+        clip: A CLIP or SigLIP and its processor; the embedded one when None. Where nobody judges, images are drawn for
+            people and copies counted, and the edit is refused.
         generation: The sampler's settings.
         settings: What to draw; the edit's own when None.
         gate: The limits; the edit's own when None.
@@ -51,11 +58,33 @@ def evaluate(
 
     Returns:
         The figures, with the target's images.
+
+    Raises:
+        NotFiniteError: If the model draws NaN, before the edit or after it.
     """
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
-    clip = clip or load_clip()
     evaluated = probes(edit.concepts, settings)
+    with _unchecked(pipeline):
+        evaluated, before, after = _before_and_after(pipeline, edit, evaluated, settings, generation, unedited)
+    tests = _copy_tests(edit, evaluated, before) | dict(copies or {})
+    judging = _judging(clip)
+    observations = [
+        _observed(judging, probe, first, second, tests)
+        for probe, first, second in zip(evaluated, before, after, strict=True)
+    ]
+    return _evaluation(observations, settings, gate, clip.reason if isinstance(clip, Unjudged) else None)
+
+
+def _before_and_after(
+    pipeline: Pipeline,
+    edit: ConceptEdit,
+    evaluated: list[Probe],
+    settings: EvaluationSettings,
+    generation: GenerationSettings,
+    unedited: Unedited | None,
+) -> tuple[list[Probe], list[np.ndarray], list[np.ndarray]]:
+    """What was drawn, searched embeddings included, and its images before and after, uint8 (n, H, W, 3) each."""
     before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
     with torch.no_grad():
@@ -72,13 +101,19 @@ def evaluate(
             before.append(before[evaluated.index(probe)][: len(seeds)])
     finally:
         remove(pipeline)
-    evaluated += [probe._replace(role="adversarial") for probe in searched]
-    tests = _copy_tests(edit, evaluated, before) | dict(copies or {})
-    observations = [
-        _observed(clip, probe, first, second, tests)
-        for probe, first, second in zip(evaluated, before, after, strict=True)
-    ]
-    return _evaluation(observations, settings, gate)
+    return evaluated + [probe._replace(role="adversarial") for probe in searched], before, after
+
+
+@contextmanager
+def _unchecked(pipeline: Pipeline) -> Iterator[None]:
+    """While the block runs, the pipeline has no safety checker; to draw for people, it has its own again."""
+    checker = getattr(pipeline, "safety_checker", None)
+    family_of(pipeline).remove_safety_checker()
+    try:
+        yield
+    finally:
+        if checker is not None:
+            pipeline.safety_checker = checker
 
 
 def copy_test(
@@ -95,7 +130,8 @@ def copy_test(
     if concept.kind != "memorized":
         return None
     targets = [probe for probe in probes([concept], settings) if probe.role == "target"]
-    return copies_of(memorised_picture(_draw(pipeline, targets, settings, generation, unedited)[0]))
+    with _unchecked(pipeline):
+        return copies_of(memorised_picture(_draw(pipeline, targets, settings, generation, unedited)[0]))
 
 
 @dataclass(frozen=True)
@@ -106,6 +142,7 @@ class _Observation:
         probe: What was drawn.
         images: uint8 (2, n, H, W, 3).
         features: CLIP's unit vectors, (2, n, d).
+        texts: Those of `shown` and its rivals, (1 + rivals, d).
         score: CLIP score with the probe's `shown`, (2, n).
         nearer: Whether an image is nearer to `shown` than to all rivals, bool (2, n).
         copies: Whether an image copies the memorised picture, bool (2, n); None where copies are not counted.
@@ -114,6 +151,7 @@ class _Observation:
     probe: Probe
     images: np.ndarray
     features: np.ndarray
+    texts: np.ndarray
     score: np.ndarray
     nearer: np.ndarray
     copies: np.ndarray | None
@@ -151,25 +189,57 @@ def _copy_tests(edit: ConceptEdit, evaluated: Sequence[Probe], before: Sequence[
     }
 
 
+class _Judging(NamedTuple):
+    """Unit vectors of images, uint8 (n, H, W, 3) -> (n, d), and of n texts, (n, d)."""
+
+    images: Callable[[np.ndarray], np.ndarray]
+    texts: Callable[[Sequence[str]], np.ndarray]
+
+
+def _judging(clip: Clip | Unjudged | None) -> _Judging:
+    """By a CLIP, the embedded one when None; where nobody judges, everything is alike."""
+    if isinstance(clip, Unjudged):
+        return _Judging(lambda images: np.ones((len(images), 1)), lambda texts: np.ones((len(texts), 1)))
+    opened = clip or load_clip()
+    return _Judging(partial(image_features, opened), partial(text_features, opened))
+
+
 def _observed(
-    clip: Clip, probe: Probe, before: np.ndarray, after: np.ndarray, copy_tests: Mapping[str, CopyTest]
+    judging: _Judging, probe: Probe, before: np.ndarray, after: np.ndarray, copy_tests: Mapping[str, CopyTest]
 ) -> _Observation:
     images = np.stack([before, after])
-    features = np.stack([image_features(clip, side) for side in images])
-    similarity = features @ text_features(clip, [probe.shown, *probe.rivals]).T
+    features = np.stack([judging.images(side) for side in images])
+    texts = judging.texts([probe.shown, *probe.rivals])
+    similarity = features @ texts.T
     score = 2.5 * similarity[..., 0].clip(min=0)
     nearer = similarity[..., 0] > similarity[..., 1:].max(-1)
     test = copy_tests.get(probe.concept) if probe.role in ("target", "adversarial", *LEAKS) else None
     copies = None if test is None else np.stack([np.asarray(test(side), bool) for side in images])
-    return _Observation(probe, images, features, score, nearer, copies)
+    return _Observation(probe, images, features, texts, score, nearer, copies)
 
 
-def _evaluation(observations: Sequence[_Observation], settings: EvaluationSettings, gate: Gate) -> Evaluation:
+def _evaluation(
+    observations: Sequence[_Observation], settings: EvaluationSettings, gate: Gate, unjudged: str | None
+) -> Evaluation:
+    """The figures; without a judge only what needs none."""
+
     def of(*roles: Role) -> list[_Observation]:
         return [observation for observation in observations if observation.probe.role in roles]
 
-    targets, kept = of("target"), of("anchor", "surrounding")
+    targets = of("target")
     images = np.concatenate([target.images for target in targets], axis=1)
+    blank = blank_images(observations)
+    if unjudged is not None:
+        return Evaluation(
+            samples=settings.samples,
+            first_seed=settings.first_seed,
+            copy_share=_worst([target for target in targets if target.copies is not None], settings),
+            unjudged=unjudged,
+            refusals=(f"unjudged: {unjudged}", *blank),
+            before=images[0],
+            after=images[1],
+        )
+    kept = of("anchor", "surrounding")
     leakage = {role: _worst(of(role), settings) for role in LEAKS}
     evaluation = Evaluation(
         samples=settings.samples,
@@ -186,7 +256,8 @@ def _evaluation(observations: Sequence[_Observation], settings: EvaluationSettin
         before=images[0],
         after=images[1],
     )
-    return evaluation.model_copy(update={"refusals": refusals(evaluation, gate)})
+    grounds = [*blank, *target_was_not_there(observations, gate), *judge_is_a_stranger(observations)]
+    return evaluation.model_copy(update={"refusals": (*refusals(evaluation, gate), *grounds)})
 
 
 def _worst(

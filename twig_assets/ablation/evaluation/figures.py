@@ -66,7 +66,9 @@ class Evaluation(BaseModel):
         unrelated_drop: By which share of itself the CLIP score of unrelated prompts fell; None if there are none.
         target_kid: Kernel distance of the target's images from those before. High is good.
         surrounding_kid: The same of anchor and surrounding images. Low is good.
-        refusals: Why the gate refuses the edit, a sentence for each figure that fails.
+        unjudged: Why nobody judged the images; None where somebody did.
+        refusals: Why the edit is refused: a sentence for each figure that fails, and for each reason why the images
+            cannot say anything about it.
         before: The target's images before the edit, uint8 (n, H, W, 3); not kept in files.
         after: The same after it.
     """
@@ -75,15 +77,16 @@ class Evaluation(BaseModel):
 
     samples: int
     first_seed: int
-    figures: tuple[PromptFigures, ...]
-    target_share: Estimate | None
-    copy_share: Estimate | None
-    surrounding_drop: Estimate | None
-    leakage: dict[str, Estimate]
-    adversarial_share: Estimate | None
-    unrelated_drop: Estimate | None
-    target_kid: Estimate | None
-    surrounding_kid: Estimate | None
+    figures: tuple[PromptFigures, ...] = ()
+    target_share: Estimate | None = None
+    copy_share: Estimate | None = None
+    surrounding_drop: Estimate | None = None
+    leakage: dict[str, Estimate] = Field(default_factory=dict)
+    adversarial_share: Estimate | None = None
+    unrelated_drop: Estimate | None = None
+    target_kid: Estimate | None = None
+    surrounding_kid: Estimate | None = None
+    unjudged: str | None = None
     refusals: tuple[str, ...] = ()
     before: np.ndarray | None = Field(default=None, exclude=True, repr=False)
     after: np.ndarray | None = Field(default=None, exclude=True, repr=False)

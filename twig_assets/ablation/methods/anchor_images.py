@@ -40,12 +40,14 @@ def anchor_latents(
         float latents (m, C, h, w), m at most n, and their m captions.
 
     Raises:
-        AnchorError: If every image is a copy.
+        AnchorError: If every image is a copy, or the model draws NaN.
     """
     kept_latents, kept_captions = [], []
     for start in range(0, len(captions), _BATCH):
         chunk = captions[start : start + _BATCH]
         latents = sampled(pipeline, chunk, _STEPS, seed + start)
+        if not torch.isfinite(latents).all():
+            raise AnchorError(f"the model draws NaN for {chunk[0]!r}; open it in bfloat16 or float32")
         copied = is_copy(decoded(pipeline, latents)) if is_copy else np.zeros(len(chunk), bool)
         kept_latents.append(latents[torch.as_tensor(~copied, device=latents.device)])
         kept_captions += [caption for caption, is_copied in zip(chunk, copied, strict=True) if not is_copied]

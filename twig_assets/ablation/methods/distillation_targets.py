@@ -79,10 +79,13 @@ def _aligned(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The anchor's tokens, and the empty prompt's, in place of the target's; what comes before the target stays."""
     family = family_of(pipeline)
-    start, end = family.token_span(pair.prompt, pair.word)
-    first, last = family.token_span(pair.counterpart, pair.anchor)
-    source = (torch.arange(start, len(own), device=own.device) + last - end).clamp(first, len(counterpart) - 1)
-    return torch.cat([own[:start], counterpart[source]]), torch.cat([own[:start], empty[start:]])
+    aligned, blank = own.clone(), own.clone()
+    spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
+    for target, anchor in zip(*spans, strict=True):
+        rows = torch.arange(target.first, target.stop, device=own.device)
+        aligned[rows] = counterpart[(rows + anchor.last - target.last).clamp(anchor.first, anchor.stop - 1)]
+        blank[rows] = empty[rows]
+    return aligned, blank
 
 
 def _styled(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings) -> list[TrainingPair]:

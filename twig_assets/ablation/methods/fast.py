@@ -76,7 +76,7 @@ def distil(
         on_step: Called with the number of steps done and the loss.
 
     Returns:
-        Name of each transformer layer's linear weights -> what training added to it, float32.
+        Name of each transformer layer's linear weights -> what training added to it.
 
     Raises:
         TrainingError: If the model has no text encoder to train, the loss stops being a number, or the encoder forgets
@@ -176,8 +176,11 @@ class _Distillation:
         return float(loss.detach())
 
     def deltas(self) -> dict[str, torch.Tensor]:
-        """What training added to each weight, float32 on the CPU."""
-        return {name: (weight.detach() - self.originals[name].float()).cpu() for name, weight in self.weights.items()}
+        """What training added to each weight, in the model's own number format, on the CPU."""
+        return {
+            name: (weight.detach() - self.originals[name].float()).to(self.originals[name].dtype).cpu()
+            for name, weight in self.weights.items()
+        }
 
     def _drawn_targets(self, rng: np.random.Generator) -> tuple[list[str], Conditioning, torch.Tensor]:
         """A batch of prompts that ask for a target, each concept as often; their wanted conditioning and scales."""

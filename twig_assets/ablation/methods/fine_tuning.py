@@ -1,6 +1,11 @@
 """Fine-tuning a concept away (Kumari et al. 2023, arXiv 2303.13516): what `model_based` and `noise_based` share.
 
 They differ in what the model is to predict for the target's captions, which is their objective.
+
+What is trained is a copy in float32 of a model's weights, whatever the model computes in: AdamW's epsilon is 0 in
+float16, so such weights become NaN, and most steps are too small to move a weight in bfloat16 at all. The copies are
+rounded to the model's own number format where the model reads them (mixed precision, Micikevicius et al. 2018, arXiv
+1710.03740, sections 3.1 and 3.2).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,6 +27,8 @@ from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _STATE = "training.safetensors"
 _ANCHORS = "anchors.safetensors"
+# What a loss is multiplied by where gradients pass through float16, whose smallest number is 6e-8.
+_LOSS_SCALE = 2.0**16
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ def squared_error(prediction: torch.Tensor, wanted: torch.Tensor) -> torch.Tenso
 class Tuner:
     """One fine-tuning, step by step.
 
+    A step whose gradients overflow float16 is computed again with its loss scaled half as high.
+
     Args:
         pipeline: The unedited model; its own weights are never written to.
         concept: What is removed.
@@ -110,12 +119,13 @@ class Tuner:
     ):
         self.pipeline, self.settings, self.tuning, self.objective = pipeline, settings, settings.tuning, objective
         self.diffusion = Diffusion(pipeline)
-        self.clean, self.pairs, self.step = clean, pairs, 0
+        self.clean, self.pairs, self.step = clean.float(), pairs, 0
         self.losses: list[float] = []
         self.originals = trainable(pipeline, self.tuning.parameters)
         self.rows = TokenRows(pipeline, concept) if self.tuning.parameters == "embedding" else None
         start = self.rows.deltas if self.rows else self.originals
-        self.values = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
+        self.values = {name: value.detach().float().clone().requires_grad_() for name, value in start.items()}
+        self.scale = _LOSS_SCALE if family_of(pipeline).dtype == torch.float16 else 1.0
         self.optimiser = torch.optim.AdamW(list(self.values.values()), lr=self.tuning.learning_rate, weight_decay=0.01)
         self._encoded: dict[str, Conditioning] = {}
         self.identity = identity_of(concept, settings, base_sha256)
@@ -124,18 +134,34 @@ class Tuner:
         """One step; returns its loss.
 
         Raises:
-            TrainingError: If the loss is not a number; the values are then those of the step before.
+            TrainingError: If the loss or a gradient is not a number; the values are then those of the step before.
         """
-        loss = self.loss(torch.Generator().manual_seed(seed_of(self.settings.seed, self.step)))
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss of step {self.step + 1} is {loss.item()}; lower tuning.learning_rate")
-        self.optimiser.zero_grad()
-        loss.backward()
+        loss = self._backward()
         torch.nn.utils.clip_grad_norm_(list(self.values.values()), 1.0)
         self.optimiser.step()
         self.step += 1
-        self.losses.append(float(loss.detach()))
-        return self.losses[-1]
+        self.losses.append(loss)
+        return loss
+
+    def _backward(self) -> float:
+        """Put the step's gradients, as they are without scaling, on the values; returns the loss."""
+        while True:
+            loss = self.loss(torch.Generator().manual_seed(seed_of(self.settings.seed, self.step)))
+            if not torch.isfinite(loss):
+                raise TrainingError(f"the loss of step {self.step + 1} is {loss.item()}; lower tuning.learning_rate")
+            self.optimiser.zero_grad()
+            (loss * self.scale).backward()
+            gradients = [value.grad for value in self.values.values() if value.grad is not None]
+            if all(torch.isfinite(gradient).all() for gradient in gradients):
+                for gradient in gradients:
+                    gradient.div_(self.scale)
+                return float(loss.detach())
+            if self.scale <= 1:
+                raise TrainingError(
+                    f"a gradient of step {self.step + 1} is not finite; lower tuning.learning_rate, or open the model "
+                    f"in bfloat16 or float32"
+                )
+            self.scale /= 2
 
     def loss(self, generator: torch.Generator) -> torch.Tensor:
         """The step's objective and its regulariser, a scalar."""
@@ -154,10 +180,13 @@ class Tuner:
         return predict(self.pipeline, self.values, batch.noisy, batch.timesteps, self._conditioning(captions))
 
     def deltas(self) -> dict[str, torch.Tensor]:
-        """What training added to each parameter: float32, in the parameter's shape."""
+        """What training added to each parameter, in the parameter's shape and the model's own number format."""
         if self.rows:
             return self.rows.tables(self.values)
-        return {name: (value.detach() - self.originals[name].detach()).float() for name, value in self.values.items()}
+        return {
+            name: (value.detach() - self.originals[name].detach().float()).to(self.originals[name].dtype)
+            for name, value in self.values.items()
+        }
 
     def state(self) -> TrainingState:
         """Everything that going on needs."""
@@ -166,11 +195,11 @@ class Tuner:
             kept = self.optimiser.state.get(value)
             if kept:
                 moments[name] = (kept["exp_avg"], kept["exp_avg_sq"])
-        return TrainingState(self.step, self.values, moments, self.identity, self.losses)
+        return TrainingState(self.step, self.values, moments, self.identity, self.losses, self.scale)
 
     def resume(self, state: TrainingState) -> None:
         """Go on from a state."""
-        self.step, self.losses = state.step, list(state.losses)
+        self.step, self.losses, self.scale = state.step, list(state.losses), min(self.scale, state.scale)
         for name, value in self.values.items():
             with torch.no_grad():
                 value.copy_(state.values[name])

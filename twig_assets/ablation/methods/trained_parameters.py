@@ -51,6 +51,8 @@ def predict(
 ) -> torch.Tensor:
     """The denoiser's prediction with some of its parameters replaced; the module itself is not changed.
 
+    The model computes in its own number format; gradients flow back through the rounding to the values as given.
+
     Args:
         pipeline: The unedited model.
         values: Parameter name -> value; those of other components than the denoiser are passed over.
@@ -63,8 +65,12 @@ def predict(
     """
     family = family_of(pipeline)
     prefix = f"{family.denoiser_name}."
-    inside = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    return family.predict(latents, timesteps, conditioning, parameters=inside)
+    inside = {
+        name.removeprefix(prefix): value.to(family.denoiser.get_parameter(name.removeprefix(prefix)).dtype)
+        for name, value in values.items()
+        if name.startswith(prefix)
+    }
+    return family.predict(latents.to(family.dtype), timesteps, conditioning, parameters=inside)
 
 
 @contextmanager
@@ -126,7 +132,8 @@ class TokenRows:
 
         def hook_for(name: str) -> Any:
             def add(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-                return output + (inputs[0][..., None] == self.ids[name]).to(output) @ values[name]
+                added = values[name].to(output.dtype)
+                return output + (inputs[0][..., None] == self.ids[name]).to(output) @ added
 
             return add
 
@@ -138,9 +145,9 @@ class TokenRows:
             yield
 
     def tables(self, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What is added to each whole table: float32, zero but for the trained rows."""
+        """What is added to each whole table, in its own number format: zero but for the trained rows."""
         tables = {}
         for name, table in self._tables.items():
-            tables[name] = torch.zeros(table.shape, dtype=torch.float32)
-            tables[name][self.ids[name].cpu()] = values[name].detach().float().cpu()
+            tables[name] = torch.zeros(table.shape, dtype=table.dtype)
+            tables[name][self.ids[name].cpu()] = values[name].detach().cpu().to(table.dtype)
         return tables

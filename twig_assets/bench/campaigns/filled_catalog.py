@@ -35,7 +35,7 @@ from twig_assets.judge.vocabulary import Asked
 from twig_assets.prompts import batches, read_prompts
 from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity import read_policy
-from twig_assets.similarity.audit import library_versions
+from twig_assets.similarity.versions import library_versions
 
 PER_BATCH = 50
 # Of the judge of adherence, so that no plain draws are needed for one.
@@ -49,6 +49,7 @@ SCORES = {
     "masked_ssim": 0.1,
     "masked_iw_ssim": 0.1,
     "hog_cosine": 0.4,
+    "edges_cosine": 0.3,
     "pdq_distance": 110,
     "sift_inliers": 0,
     "alignment_strength": 0.0,
@@ -58,13 +59,13 @@ SCORES = {
 }
 
 
-def fill(workspace: Workspace, location: Location, count: int) -> None:
+def fill(workspace: Workspace, location: Location, count: int, quarantined: float = QUARANTINED) -> None:
     """Write `count` batches of PER_BATCH prompts that are drawn, audited and released.
 
     Every prompt has a generated and a regenerated image with a mask each, an audit of either with five matches, a
-    verdict that either is as asked, and a release; a hundredth is quarantined instead, and of those a fifth is waived
-    by a person. Model, corpus and policy are real. All images but the waived ones are one file. The rows are not in
-    the ledger.
+    verdict that either is as asked, and a release; the share `quarantined` is quarantined instead. A five-hundredth of
+    all is waived by a person. Model, corpus and policy are real. All images but those that failed are one file. Rows
+    are not in the ledger.
     """
     workspace.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
     workspace.write("concepts.yaml", [])
@@ -77,7 +78,7 @@ def fill(workspace: Workspace, location: Location, count: int) -> None:
     campaign = load_campaign(NAME, workspace.root)
     with open_catalog(catalog_url()).session() as session:
         keys = _insert_prompts(session, workspace)
-        plan = _plan(session)
+        plan = _plan(session, quarantined)
         _insert_images(session, campaign, plan)
         _insert_audits(session, campaign, plan)
         _insert_adherence(session, campaign, plan)
@@ -105,10 +106,10 @@ class _Plan:
         return [2 * row.id - back for row in self.prompts for back in (1, 0)]
 
 
-def _plan(session: Session) -> _Plan:
+def _plan(session: Session, share: float) -> _Plan:
     prompts = session.execute(select(Prompt.id, Prompt.seed).order_by(Prompt.id)).all()
-    quarantined = [row.id for row in prompts[:: round(1 / QUARANTINED)]]
-    waived = {2 * key for key in quarantined[:: round(QUARANTINED / WAIVED)]}
+    quarantined = [row.id for row in prompts[:: round(1 / share)]]
+    waived = {2 * key for key in quarantined[:: round(share / WAIVED)]}
     return _Plan(prompts, {2 * key for key in quarantined}, waived)
 
 
@@ -144,9 +145,9 @@ def _insert_images(session: Session, campaign: Campaign, plan: _Plan) -> None:
     store = ArtifactStore(artifact_root())
     rng = np.random.default_rng(0)
     mask = store.put_image(np.ones((64, 64), bool))
-    # A person's decision holds for all images of the same bytes, so the waived ones have files of their own.
-    common, *own = (_random_image(store, rng) for _ in range(1 + len(plan.waived)))
-    files = dict(zip(sorted(plan.waived), own, strict=True))
+    # A person's decision holds for all images of the same bytes, so those that a person decides about have their own.
+    common, *own = (_random_image(store, rng) for _ in range(1 + len(plan.failed)))
+    files = dict(zip(sorted(plan.failed), own, strict=True))
     settings = {"generated": generated_settings(campaign), "regenerated": regenerated_settings(campaign, 0)}
 
     def image(prompt: Any, stage: str) -> dict[str, Any]:

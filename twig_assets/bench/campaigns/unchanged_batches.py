@@ -33,7 +33,7 @@ class GuardedModels(ModelResource):
         """Refuse."""
         _refuse("segmenter")
 
-    def judge(self) -> Any:
+    def judge(self, campaign: Campaign) -> Any:
         """Refuse."""
         _refuse("judge")
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
+from twig_assets.campaign.unread_works import read_works
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
@@ -27,7 +28,8 @@ from twig_assets.compliance.reruns import Rerun, reruns
 from twig_assets.regeneration import compare, nearest_works, regenerate
 from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
-from twig_assets.similarity import EmptyCorpusError, ReferenceImage, read_references
+from twig_assets.similarity import EmptyCorpusError, ReferenceImage
+from twig_assets.similarity.corpus.views import first_views
 
 # Attempt, reason of the rerun, and whether there is a shape to avoid.
 _Alike: TypeAlias = tuple[int, str, bool]
@@ -233,7 +235,7 @@ def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, 
 
 def _works(campaign: Campaign) -> list[ReferenceImage]:
     try:
-        return read_references(campaign.references_folder)[0]
+        return first_views(read_works(campaign)[0])
     except EmptyCorpusError:
         return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
 

@@ -1,5 +1,23 @@
 """The model families that are known from the start: one file each, named here so that it registers itself."""
 
-from twig_assets.generation.families import stable_diffusion, stable_diffusion_xl
+from twig_assets.generation.families import (
+    flux,
+    flux_2_klein,
+    pixart_sigma,
+    qwen_image,
+    stable_diffusion,
+    stable_diffusion_3,
+    stable_diffusion_xl,
+    z_image,
+)
 
-__all__ = ["stable_diffusion", "stable_diffusion_xl"]
+__all__ = [
+    "flux",
+    "flux_2_klein",
+    "pixart_sigma",
+    "qwen_image",
+    "stable_diffusion",
+    "stable_diffusion_3",
+    "stable_diffusion_xl",
+    "z_image",
+]

@@ -18,7 +18,7 @@ class StableDiffusion(ModelFamily):
     """See `ModelFamily`."""
 
     pipeline_classes = (StableDiffusionPipeline,)
-    capabilities = frozenset({Capability.GUIDANCE, Capability.CROSS_ATTENTION})
+    capabilities = frozenset({Capability.GUIDANCE, Capability.CROSS_ATTENTION, Capability.LORA})
     denoiser_name = "unet"
 
     def __init__(self, pipeline: Any) -> None:

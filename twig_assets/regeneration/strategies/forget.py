@@ -85,8 +85,7 @@ class _FirstStep:
 
     def __init__(self, batch: Batch, prediction: Prediction) -> None:
         self._family, self._prediction = batch.family, prediction
-        self._scheduler = batch.family.scheduler(prediction.step.steps, batch.size)
-        self._reading = parametrisation(self._scheduler)
+        self._reading = parametrisation(batch.family.scheduler(batch.generation.steps, batch.size))
 
     def predicted(self, image: int) -> torch.Tensor:
         """The clean latents (1, C, h, w) predicted with one image's own prompt."""
@@ -96,6 +95,5 @@ class _FirstStep:
     def clean(self, images: Sequence[int], texts: Conditioning) -> torch.Tensor:
         """The clean latents (k, C, h, w) predicted from the samples of k images with as many rows of texts."""
         step, sample = self._prediction.step, self._prediction.sample[list(images)]
-        inputs = self._scheduler.scale_model_input(sample.to(self._family.dtype), step.timestep)
-        predicted = self._family.predict(inputs, step.timestep, texts, step.guidance_scale)
+        predicted = self._family.predict(sample.to(self._family.dtype), step.timestep, texts, step.guidance_scale)
         return self._reading.clean(predicted.float(), sample, step.timestep)

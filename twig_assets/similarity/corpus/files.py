@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+LEADS_OUT = "is a link that leads out of the folder and is not followed; copy the file here, or let links be followed"
+"""The problem of a link whose target lies elsewhere: a folder that was handed over should hold what is looked at."""
+
 READ_ALREADY = "is a link to a folder that is read already; not read twice"
 """The problem of a link back to a folder: its files are read under another name."""
 
@@ -23,17 +26,28 @@ class Found:
     problem: str | None = None
 
 
-def files_below(folder: Path) -> list[Found]:
+def files_below(folder: Path, follow_links: bool = False) -> list[Found]:
     """Everything below a folder but the folders themselves, in order of path.
 
     Links to folders are followed, each folder once. Listed with a problem are a link back to a folder that is read
-    already, folders that may not be entered, dead links, and things like pipes, which are never opened.
+    already, a link that leads out, folders that may not be entered, dead links, and things like pipes, which are never
+    opened.
+
+    Args:
+        folder: The folder, which may itself be a link.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         OSError: If the folder itself cannot be listed.
     """
     os.scandir(folder).close()
-    return sorted(_walk(folder, set()), key=lambda entry: os.fsencode(entry.path))
+    root = None if follow_links else Path(os.path.realpath(folder))
+    return sorted(_walk(folder, root, set()), key=lambda entry: os.fsencode(entry.path))
+
+
+def leads_out(path: Path, root: Path) -> bool:
+    """Whether a path leads, by links, to what does not lie below a folder without links."""
+    return not Path(os.path.realpath(path)).is_relative_to(root)
 
 
 def shown(path: Path | str) -> str:
@@ -56,7 +70,7 @@ def _shown(character: str) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
+def _walk(folder: Path, root: Path | None, entered: set[tuple[int, int]]) -> Iterator[Found]:
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in entered:
@@ -65,15 +79,18 @@ def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
         entered.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as listing:
             # Real folders first, so that of a folder and a link to it the folder itself is read.
-            entries = sorted(listing, key=lambda entry: (entry.is_symlink(), os.fsencode(entry.name)))
+            entries = sorted((entry.is_symlink(), os.fsencode(entry.name), entry.name) for entry in listing)
     except OSError as error:
         yield Found(folder, f"{error.strerror}; the folder's files are not read")
         return
-    for entry in entries:
-        yield from _entry(folder / entry.name, entered)
+    for is_link, _, name in entries:
+        if is_link and root is not None and os.path.exists(folder / name) and leads_out(folder / name, root):
+            yield Found(folder / name, LEADS_OUT)
+        else:
+            yield from _entry(folder / name, root, entered)
 
 
-def _entry(path: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
+def _entry(path: Path, root: Path | None, entered: set[tuple[int, int]]) -> Iterator[Found]:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -82,6 +99,6 @@ def _entry(path: Path, entered: set[tuple[int, int]]) -> Iterator[Found]:
         yield Found(path, str(error.strerror))
     else:
         if stat.S_ISDIR(mode):
-            yield from _walk(path, entered)
+            yield from _walk(path, root, entered)
         else:
             yield Found(path, None if stat.S_ISREG(mode) else "is not a regular file")

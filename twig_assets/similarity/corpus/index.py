@@ -1,34 +1,29 @@
 """References made ready for the detectors: the ones worth a closer look for an image, and that closer look."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from twig_assets.similarity.corpus.described import (
+    Candidate,
+    Described,
+    DescribedWorks,
+    by_descriptor,
+)
 from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.corpus.search import EXACT_UP_TO, BinarySearch, CosineSearch, exact_cosine
-from twig_assets.similarity.detectors.alignment import Alignment, ImageFeatures
+from twig_assets.similarity.corpus.views import drawings
+from twig_assets.similarity.detectors.alignment import Alignment
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength, how_copied
-from twig_assets.similarity.detectors.detector import Detector, Source
+from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.hog import Hog
+from twig_assets.similarity.detectors.image_features import ImageFeatures
+from twig_assets.similarity.detectors.pdq import pdq
 from twig_assets.similarity.detectors.registry import detectors, opened_sources
-
-Described = dict[str, Any]
-"""Name of a descriptor -> what it makes of an image."""
-
-
-@dataclass
-class Candidate:
-    """A reference worth a closer look.
-
-    Attributes:
-        reference: Its index.
-        proposed_by: Names of the descriptors by which it is among the nearest.
-    """
-
-    reference: int
-    proposed_by: tuple[str, ...]
+from twig_assets.similarity.structural.resized import ResizedWorks
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Evidence:
     alignment: Alignment | None
 
 
-class ReferenceIndex:
+class ReferenceIndex(DescribedWorks):
     """Descriptions of all references, searchable.
 
     Holds, per reference, 3 KiB for HOG, 32 bytes for PDQ and at most 75 KiB for 300 local features.
@@ -63,6 +58,7 @@ class ReferenceIndex:
         pictures: Sequence[np.ndarray],
         sources: Sequence[Source] | None = None,
         exact_up_to: int = EXACT_UP_TO,
+        works: Sequence[int] | None = None,
     ):
         """Describe every reference.
 
@@ -70,36 +66,55 @@ class ReferenceIndex:
             pictures: uint8 arrays of shape (h, w, 3) of any size, one at least.
             sources: What describes and compares; the detectors that need no model, by default. See `opened_sources`.
             exact_up_to: See `CosineSearch`; for works, and for their local features all together.
+            works: For each picture the number of the work that it is a view of, see `works_of`; each is a work of its
+                own by default. Of each work the view that is nearest by a source is its candidate.
         """
         self._count = len(pictures)
-        self.sources: dict[str, Source] = {}
-        for source in opened_sources({}) if sources is None else sources:
-            self.sources.setdefault(source.descriptor, source)
+        self._works = list(range(len(pictures))) if works is None else list(works)
+        self._views = max(Counter(self._works).values(), default=1)
+        self.sources = by_descriptor(opened_sources({}) if sources is None else sources)
+        self.resized = ResizedWorks()
         self.described = {name: _stacked(source, pictures) for name, source in self.sources.items()}
+        self._drawings = _drawings(pictures, self._works)
         self._searches = {
-            name: _search(source, self.described[name], exact_up_to) for name, source in self.sources.items()
+            name: _search(source, self.described[name], exact_up_to, self._drawings)
+            for name, source in self.sources.items()
         }
 
     def __len__(self) -> int:
         return self._count
 
-    def describe(self, image: np.ndarray) -> Described:
-        """All descriptions of an image, uint8 (H, W, 3)."""
-        return {name: source.describe_image(image) for name, source in self.sources.items()}
+    def description(self, name: str, reference: int) -> Any:
+        """See `DescribedWorks`."""
+        return self.described[name][reference]
 
     def candidates(self, image: Described, k: int) -> list[Candidate]:
-        """The k references nearest to a described image by each source, in order of index."""
+        """The k works nearest to a described image by each source, as references in order of index."""
         proposed: dict[int, list[str]] = {}
         for name, search in self._searches.items():
-            for reference in _nearest(search, image[name], k):
+            for reference in self._one_view_each(self._ranked(search, image[name], k), k):
                 proposed.setdefault(reference, []).append(name)
         return [Candidate(reference, tuple(names)) for reference, names in sorted(proposed.items())]
 
-    def compare(self, detector: Detector, image: Described, reference: int) -> float | None:
-        """The score of a described image beside a reference; None when the index lacks what the detector describes."""
-        if detector.descriptor not in self.described:
-            return None
-        return detector.compare(image[detector.descriptor], self.described[detector.descriptor][reference])
+    def _ranked(self, search: CosineSearch | BinarySearch | LocalVotes | None, image: Any, k: int) -> list[int]:
+        """The views nearest to an image by one source, at least those of the k nearest works, nearest first."""
+        if search is None:
+            return []
+        if isinstance(search, LocalVotes):
+            votes = search.votes([features.descriptors for features in image.variants.values()])
+            return [self._drawings[i] for i in np.argsort(-votes, kind="stable") if votes[i] > 0]
+        wanted = k * self._views
+        near = search.nearest(np.atleast_2d(image), wanted)
+        return _first(near.indices, near.scores if isinstance(search, BinarySearch) else -near.scores, wanted)
+
+    def _one_view_each(self, ranked: Iterable[int], k: int) -> list[int]:
+        """Of views in order of rank the first of each work, of k works."""
+        first: dict[int, int] = {}
+        for i in ranked:
+            if len(first) == k:
+                break
+            first.setdefault(self._works[i], i)
+        return list(first.values())
 
     @property
     def exact(self) -> bool:
@@ -118,34 +133,40 @@ class ReferenceIndex:
 
 
 def gather(
-    index: ReferenceIndex, pictures: Sequence[np.ndarray], image: np.ndarray, k: int, also: Sequence[int] = ()
+    index: DescribedWorks,
+    pictures: Sequence[np.ndarray],
+    image: np.ndarray,
+    k: int,
+    also: Sequence[int] = (),
+    described: Described | None = None,
 ) -> list[Evidence]:
     """Look closely at the candidates for an image.
 
     Args:
-        index: The index of the references.
+        index: The references, described.
         pictures: The references themselves, in the index's order.
         image: uint8 array of shape (H, W, 3).
         k: How many candidates each source proposes, 1 or more.
         also: References to look at whatever the sources say.
+        described: What `describe` of the index makes of the image, if that is known.
 
     Returns:
         One for each candidate, in order of index.
     """
-    described = index.describe(image)
+    described = index.describe(image) if described is None else described
     proposed = {candidate.reference: candidate.proposed_by for candidate in index.candidates(described, k)}
     wanted = sorted({*proposed, *also})
     return [_evidence(index, pictures[i], image, described, i, proposed.get(i, ())) for i in wanted]
 
 
 def _evidence(
-    index: ReferenceIndex, picture: np.ndarray, image: np.ndarray, described: Described, i: int, by: tuple[str, ...]
+    index: DescribedWorks, picture: np.ndarray, image: np.ndarray, described: Described, i: int, by: tuple[str, ...]
 ) -> Evidence:
     scores = {detector.score: index.compare(detector, described, i) for detector in detectors()}
     alignment = None
     features: ImageFeatures | None = described.get(AlignmentStrength.descriptor)
     if features is not None:
-        alignment = features.alignment(index.described[AlignmentStrength.descriptor][i])
+        alignment = features.alignment(index.description(AlignmentStrength.descriptor, i))
     scores["aligned_ssim"] = alignment.ssim if alignment else None
     scores["aligned_iw_ssim"] = alignment.iw_ssim if alignment else None
     copied = how_copied(alignment, image, picture) if alignment else ()
@@ -157,27 +178,30 @@ def _stacked(source: Source, pictures: Sequence[np.ndarray]) -> Any:
     return np.stack(descriptions) if source.search in ("cosine", "bits") else descriptions
 
 
-def _search(source: Source, described: Any, exact_up_to: int) -> CosineSearch | BinarySearch | LocalVotes | None:
+def _drawings(pictures: Sequence[np.ndarray], works: Sequence[int]) -> list[int]:
+    """The views whose local features are searched: those of a work that differ clearly."""
+    views: dict[int, list[int]] = defaultdict(list)
+    for i, work in enumerate(works):
+        views[work].append(i)
+    kept = []
+    for of_work in views.values():
+        codes = [pdq(pictures[i]) for i in of_work] if len(of_work) > 1 else [np.zeros(32, np.uint8)]
+        kept += [of_work[i] for i in drawings(codes)]
+    return sorted(kept)
+
+
+def _search(
+    source: Source, described: Any, exact_up_to: int, drawn: Sequence[int]
+) -> CosineSearch | BinarySearch | LocalVotes | None:
     match source.search:
         case "cosine":
             return CosineSearch(described, exact_up_to)
         case "bits":
             return BinarySearch(described)
         case "local features":
-            return LocalVotes(described, exact_up_to)
+            return LocalVotes([described[i] for i in drawn], exact_up_to)
         case None:
             return None
-
-
-def _nearest(search: CosineSearch | BinarySearch | LocalVotes | None, image: Any, k: int) -> list[int]:
-    """The k references nearest to an image by one source."""
-    if search is None:
-        return []
-    if isinstance(search, LocalVotes):
-        votes = search.votes([features.descriptors for features in image.variants.values()])
-        return [int(i) for i in np.argsort(-votes, kind="stable")[:k] if votes[i] > 0]
-    near = search.nearest(np.atleast_2d(image), k)
-    return _first(near.indices, near.scores if isinstance(search, BinarySearch) else -near.scores, k)
 
 
 def _first(indices: np.ndarray, distances: np.ndarray, k: int) -> list[int]:

@@ -10,11 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from twig_assets.similarity.corpus.decode import DecodeError, decode, read_file
-from twig_assets.similarity.corpus.files import files_below, shown
-from twig_assets.similarity.corpus.transparency import is_blank
+from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.files import LEADS_OUT, READ_ALREADY, files_below, leads_out, shown
+from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced
 
 TABLE = "references.csv"
+MAX_TABLE = 256 << 20
+"""A table of more bytes is not read: one of a million works has a hundred million."""
+
 COLUMNS = ("file", "title", "rights_holder", "licence")
 NOT_STATED = "not stated"
 BLANK = "shows one colour only, so that nothing can be compared with it; replace it, or take it out"
@@ -31,7 +34,7 @@ class EmptyCorpusError(CorpusError):
 
 @dataclass(frozen=True, eq=False)
 class ReferenceImage:
-    """A protected work.
+    """A protected work, or one view of it: a frame, or what it looks like on a ground.
 
     Attributes:
         path: The picture's file.
@@ -40,6 +43,8 @@ class ReferenceImage:
         licence: Under which licence, if any, it may be used.
         sha256: Hash of the file.
         pixels: uint8 array of shape (h, w, 3) at the picture's own size.
+        view: Which view it is, such as `frame 3, on black`; empty for a plain picture.
+        notes: What was done to the work while decoding, in words.
     """
 
     path: Path
@@ -48,21 +53,25 @@ class ReferenceImage:
     licence: str
     sha256: str
     pixels: np.ndarray
+    view: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file of the corpus that is not compared with, and why.
+    """A file of the corpus that is not compared with, or not wholly, and why.
 
     Attributes:
         path: Where it is.
         reason: Why it is not compared with.
         duplicate: Whether that is because another file with the same content is.
+        sha256: Hash of its content; None if it could not be read.
     """
 
     path: Path
     reason: str
     duplicate: bool = False
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,12 @@ class CorpusFile:
     problem: str | None = None
 
 
-def corpus_files(folder: Path) -> list[CorpusFile]:
+def corpus_files(folder: Path, follow_links: bool = False) -> list[CorpusFile]:
     """What is below a folder of protected works or named by its table, in order of path; hidden files and notes not.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Raises:
         CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
@@ -94,13 +107,17 @@ def corpus_files(folder: Path) -> list[CorpusFile]:
     rows = _table(folder / TABLE)
     try:
         problems = {
-            entry.path: entry.problem for entry in files_below(folder) if not is_note(entry.path.relative_to(folder))
+            entry.path: entry.problem
+            for entry in files_below(folder, follow_links)
+            if not is_note(entry.path.relative_to(folder))
         }
     except OSError as error:
         hint = "no readable reference image; put the protected works there"
         raise EmptyCorpusError(f"{folder}: {error.strerror}: {hint}") from error
+    root = Path(os.path.realpath(folder))
     for file in rows:
-        problems.setdefault(folder / file, None)
+        outside = not follow_links and leads_out(folder / file, root)
+        problems.setdefault(folder / file, LEADS_OUT if outside else None)
     return [_file(path, problem, rows, folder) for path, problem in sorted(problems.items(), key=_path_bytes)]
 
 
@@ -113,41 +130,64 @@ def stated_titles(folder: Path) -> list[str]:
     return [title for _, (title, _, _) in sorted(_table(folder / TABLE).items()) if title]
 
 
-def read_references(folder: Path) -> tuple[list[ReferenceImage], list[Unreadable]]:
-    """Read every picture below a folder.
+def read_references(folder: Path, follow_links: bool = False) -> tuple[list[ReferenceImage], list[Unreadable]]:
+    """Read every picture below a folder, in all its views.
 
     A picture that `references.csv` does not name is compared with all the same; its rights holder is "not stated".
-    Hidden files and notes (.md, .txt) are passed over. Of an animation the first frame counts.
+    Hidden files and notes (.md, .txt) are passed over.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether links are followed that lead out of the folder.
 
     Returns:
-        The readable pictures in order of path, and whatever else is there or ought to be, each with the reason.
+        The views of the readable pictures, in order of path, those of one picture together; see `decode_views`. And
+        whatever else is there or ought to be, or could not be read wholly, each with the reason.
 
     Raises:
         CorpusError: If `references.csv` cannot be used, with every problem as `file:line: field: what, what to do`.
         EmptyCorpusError: If no picture could be read.
     """
-    references: dict[str, ReferenceImage] = {}
-    unreadable = []
-    for file in corpus_files(folder):
+    views: list[ReferenceImage] = []
+    unreadable: list[Unreadable] = []
+    first: dict[str, Path] = {}
+    for file in corpus_files(folder, follow_links):
+        sha256 = None
         try:
             if file.problem:
                 raise DecodeError("unreadable", file.problem)
             content = read_file(file.path)
             sha256 = hashlib.sha256(content).hexdigest()
-            if sha256 in references:
-                unreadable.append(Unreadable(file.path, same_file(references[sha256].path), duplicate=True))
+            if sha256 in first:
+                unreadable.append(Unreadable(file.path, same_file(first[sha256]), duplicate=True, sha256=sha256))
                 continue
-            pixels = decode(content).pixels
-            if is_blank(pixels):
-                raise DecodeError("unsupported", BLANK)
-            details = (file.title, file.rights_holder, file.licence)
-            references[sha256] = ReferenceImage(file.path, *details, sha256, pixels)
+            of_file, missing = _views(file, content, sha256)
         except ValueError as error:
-            unreadable.append(Unreadable(file.path, str(error)))
-    if not references:
+            unreadable.append(Unreadable(file.path, str(error), file.problem == READ_ALREADY, sha256))
+        else:
+            first[sha256] = file.path
+            views += of_file
+            unreadable += [Unreadable(file.path, not_wholly(reason), sha256=sha256) for reason in missing]
+    if not views:
         reasons = "".join(f"\n{shown(file.path)}: {file.reason}" for file in unreadable)
         raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
-    return list(references.values()), unreadable
+    return views, unreadable
+
+
+def _views(file: CorpusFile, content: bytes, sha256: str) -> tuple[list[ReferenceImage], tuple[str, ...]]:
+    """The views of a work, and why frames of it are missing."""
+    decoded = decode_views(content, lambda pixels: reduced(pixels, WORK_SIDE))
+    if decoded.blank:
+        raise DecodeError("unsupported", BLANK)
+    details = (file.title, file.rights_holder, file.licence)
+    notes = suffix_note(file.path.suffix, decoded.format) + decoded.notes
+    views = [ReferenceImage(file.path, *details, sha256, view.pixels, view.label, notes) for view in decoded.views]
+    return views, decoded.missing
+
+
+def not_wholly(reason: str) -> str:
+    """What is said of a work of which a frame is missing, for the reason given."""
+    return f"is not wholly compared with: {reason}"
 
 
 def same_file(path: Path) -> str:
@@ -176,14 +216,18 @@ def _path_bytes(entry: tuple[Path, str | None]) -> bytes:
 
 def _table(path: Path) -> dict[str, tuple[str, str, str]]:
     """File name -> title, rights holder, licence; empty when there is no table."""
-    if not path.exists():
-        return {}
     try:
+        if not path.exists():
+            return {}
+        if path.stat().st_size > MAX_TABLE:
+            raise CorpusError(f"{path}: file: has more than {MAX_TABLE:,} bytes; is it the table of the works?")
         reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
         header = reader.fieldnames or []
         if sorted(header) != sorted(COLUMNS):
             raise CorpusError(f"{path}:1: header: must be {','.join(COLUMNS)}, is {','.join(header)}; mend it")
         return _checked_rows(path, reader)
+    except OSError as error:
+        raise CorpusError(f"{path}: file: cannot be read ({error.strerror}); check that it is a file") from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: file: is not UTF-8 text; save it again with that encoding") from error
     except csv.Error as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twig_assets.similarity.detectors.local_features import VARIANTS, Features, local_features
+from twig_assets.similarity.detectors.local_features import Features
 from twig_assets.similarity.structural.information import C1, C2, Moments, information_maps, information_score
 
 RATIO = 0.85
@@ -28,7 +28,7 @@ class Alignment:
     Attributes:
         variant: Which of VARIANTS of the image it was laid on.
         inliers: One-to-one keypoint matches that agree with it.
-        matrix: float64 (2, 3): from points of the reference's canvas to points of the variant's canvas.
+        matrix: float64 (2, 3), or (3, 3) for a warp: from points of the reference's canvas to points of the variant's.
         ssim: Structural similarity of the two in grey where they overlap, the reference's brightness and contrast
             fitted to the image's; -1 where the overlap is too small or blank.
         iw_ssim: The same weighted by local information, see `information`; -1 likewise.
@@ -62,31 +62,6 @@ class Alignment:
         between them does not.
         """
         return float(np.sqrt(self.inliers)) * max(self.iw_ssim, 0.0)
-
-
-class ImageFeatures:
-    """The local features of an image as it is, mirrored, inverted, and both; and how works lie on it.
-
-    Attributes:
-        variants: Name of each of VARIANTS -> its features.
-    """
-
-    def __init__(self, picture: np.ndarray) -> None:
-        """Find the features of a picture, uint8 of shape (H, W, 3)."""
-        features = local_features(picture)
-        self.variants = {name: features.variant(name) for name in VARIANTS}
-        self._alignments: dict[Features, Alignment | None] = {}
-
-    def alignment(self, reference: Features) -> Alignment | None:
-        """The strongest alignment of a work with any variant, the first of equals; None when there is none."""
-        if reference not in self._alignments:
-            tried = (align(features, reference, name) for name, features in self.variants.items())
-            self._alignments[reference] = max(
-                (alignment for alignment in tried if alignment),
-                key=lambda alignment: (alignment.strength, alignment.inliers),
-                default=None,
-            )
-        return self._alignments[reference]
 
 
 def align(image: Features, reference: Features, variant: str) -> Alignment | None:
@@ -142,11 +117,20 @@ def agreeing_matches(
     growth = image.sizes[ours] / (reference.sizes[theirs] * max(scale, 1e-6))
     turn = np.abs((image.angles[ours] - reference.angles[theirs] - angle + 180) % 360 - 180)
     agreeing = near & (growth > 0.5) & (growth < 2) & (turn < 30)
-    # Several keypoints at one place (one per direction) are one piece of evidence.
-    _, first = np.unique(np.round(image.points[ours]), axis=0, return_index=True)
-    distinct = np.zeros(len(ours), bool)
+    return agreeing & distinct_places(image.points[ours])
+
+
+def distinct_places(points: np.ndarray) -> np.ndarray:
+    """The first of the points at each place: several keypoints there, one per direction, are one piece of evidence."""
+    _, first = np.unique(np.round(points), axis=0, return_index=True)
+    distinct = np.zeros(len(points), bool)
     distinct[first] = True
-    return agreeing & distinct
+    return distinct
+
+
+def homogeneous(matrix: np.ndarray) -> np.ndarray:
+    """An alignment's matrix as float64 (3, 3)."""
+    return matrix if len(matrix) == 3 else np.vstack([matrix, [0.0, 0.0, 1.0]])
 
 
 def laid_on(reference: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +138,7 @@ def laid_on(reference: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) ->
 
     Args:
         reference: Array of shape (h', w') or (h', w', 3), on its canvas.
-        matrix: float64 (2, 3) from the reference's points to the image's.
+        matrix: float64 (2, 3) or (3, 3), from the reference's points to the image's.
         size: Height and width of the image's canvas.
 
     Returns:
@@ -163,8 +147,9 @@ def laid_on(reference: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) ->
     import cv2
 
     extent = (size[1], size[0])
-    laid = cv2.warpAffine(reference, matrix, extent, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(np.ones(reference.shape[:2], np.uint8), matrix, extent, flags=cv2.INTER_NEAREST)
+    warp = cv2.warpAffine if len(matrix) == 2 else cv2.warpPerspective
+    laid = warp(reference, matrix, extent, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = warp(np.ones(reference.shape[:2], np.uint8), matrix, extent, flags=cv2.INTER_NEAREST)
     return np.asarray(laid), np.asarray(inside) > 0
 
 
@@ -174,7 +159,7 @@ def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -
     Args:
         image: uint8 (h, w), on the canvas.
         reference: uint8 (h', w'), on the canvas.
-        matrix: float64 (2, 3) from the reference's points to the image's.
+        matrix: float64 (2, 3) or (3, 3), from the reference's points to the image's.
 
     Returns:
         SSIM and weighted SSIM (-1 to 1; -1 where the overlap is too small or blank), the share of the image covered
@@ -182,14 +167,26 @@ def overlap_ssim(image: np.ndarray, reference: np.ndarray, matrix: np.ndarray) -
     """
     ours, theirs = _halved(image), _halved(reference)
     # Pixel centres: point p of the canvas is point (p + 0.5) / 2 - 0.5 at half its size.
-    small = np.column_stack([matrix[:, :2], (matrix[:, :2].sum(axis=1) * 0.5 + matrix[:, 2] - 0.5) / 2])
+    if len(matrix) == 2:
+        small = np.column_stack([matrix[:, :2], (matrix[:, :2].sum(axis=1) * 0.5 + matrix[:, 2] - 0.5) / 2])
+    else:
+        halving = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+        small = halving @ matrix @ np.linalg.inv(halving)
     laid, inside = laid_on(theirs, small, ours.shape)
     area = float(inside.sum())
     covered = area / inside.size
-    used = min(1.0, area / max(float(np.linalg.det(matrix[:, :2])) * theirs.size, 1.0))
+    used = min(1.0, area / max(_area(matrix, reference.shape) / 4, 1.0))
     if covered < MIN_OVERLAP or ours[inside].std() < MIN_DEVIATION or laid[inside].std() < MIN_DEVIATION:
         return -1.0, -1.0, covered, used
     return *_ssim_inside(ours, _fitted(laid, ours, inside), inside), covered, used
+
+
+def _area(matrix: np.ndarray, size: tuple[int, ...]) -> float:
+    """The area that a canvas of a size takes where a matrix puts it, in pixels."""
+    height, width = size[:2]
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) @ homogeneous(matrix).T
+    x, y = (corners[:, :2] / corners[:, 2:]).T
+    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
 
 
 def _halved(grey: np.ndarray) -> np.ndarray:

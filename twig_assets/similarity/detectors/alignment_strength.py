@@ -1,12 +1,14 @@
 """How alike a work and an image are where the work's local features lay it, and how it was copied; see `alignment`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from twig_assets.similarity.detectors.alignment import Alignment, ImageFeatures, laid_on
+from twig_assets.similarity.detectors.alignment import Alignment, laid_on
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features, local_features, on_canvas
 
 Strength = Annotated[float, Field(gt=0)]
@@ -31,6 +33,14 @@ class AlignmentStrength(Detector):
     def describe_image(self, picture: np.ndarray) -> ImageFeatures:
         """The features of four variants of the image."""
         return ImageFeatures(picture)
+
+    def arrays(self, description: Features) -> dict[str, np.ndarray]:
+        """See `Features`."""
+        return description.arrays()
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> Features:
+        """See `Features`."""
+        return Features(**arrays)
 
     def compare(self, image: ImageFeatures, reference: Features) -> float:
         """See `Alignment.strength`; 0 when the work could not be laid on the image."""

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.detectors.sscd import unit_vector
+from twig_assets.similarity.detectors.networks import unit_vector
 
 EMBEDDED = "embedded"
 
@@ -35,6 +35,10 @@ class Clip(Source):
         from twig_assets.model_zoo import load_clip
 
         return cls(*load_clip(None if folder == EMBEDDED else Path(folder)))
+
+    @property
+    def identity(self) -> None:
+        """Not known here: another model may be opened by the same name."""
 
     def describe(self, picture: np.ndarray) -> np.ndarray:
         """The vector of a picture: float32 of unit length."""

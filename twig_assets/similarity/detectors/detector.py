@@ -48,6 +48,19 @@ class Source(Protocol):
         """Describe an audited image, such as in eight orientations; as a work is described, by default."""
         return self.describe(picture)
 
+    @property
+    def identity(self) -> str | None:
+        """What the descriptions depend on besides library versions; None if they cannot be kept between runs."""
+        return self.descriptor
+
+    def arrays(self, description: Any) -> dict[str, np.ndarray]:
+        """A description of a work as arrays to be kept in a file."""
+        return {"": description}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The description that `arrays` took apart."""
+        return arrays[""]
+
 
 class Detector(Source, Protocol):
     """A source that also compares an image with a work, and takes it for a copy from a threshold on.

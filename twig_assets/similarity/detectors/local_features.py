@@ -4,7 +4,7 @@ Source: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", IJCV 
 "Three things everyone should know to improve object retrieval", CVPR 2012 (RootSIFT).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -38,6 +38,10 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name of each attribute -> its array."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def variant(self, name: str) -> "Features":
         """The features of the mirrored or inverted picture, without a second search.

@@ -7,12 +7,13 @@ from typing import Any
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength
 from twig_assets.similarity.detectors.clip import Clip
 from twig_assets.similarity.detectors.detector import Detector, Source
+from twig_assets.similarity.detectors.edges import Edges
 from twig_assets.similarity.detectors.hog import Hog
 from twig_assets.similarity.detectors.pdq import Pdq
 from twig_assets.similarity.detectors.sift import Sift
 from twig_assets.similarity.detectors.sscd import Sscd
 
-_DETECTORS: list[Detector] = [AlignmentStrength(), Sift(), Pdq(), Sscd(), Hog()]
+_DETECTORS: list[Detector] = [AlignmentStrength(), Sift(), Pdq(), Sscd(), Hog(), Edges()]
 
 
 def detectors() -> tuple[Detector, ...]:

@@ -1,12 +1,13 @@
 """How many local features of an image lie as they do on a work; see `alignment`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from twig_assets.similarity.detectors.alignment import ImageFeatures
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features, local_features
 
 SiftInliers = Annotated[int, Field(ge=3)]
@@ -31,6 +32,14 @@ class Sift(Detector):
     def describe_image(self, picture: np.ndarray) -> ImageFeatures:
         """The features of four variants of the image."""
         return ImageFeatures(picture)
+
+    def arrays(self, description: Features) -> dict[str, np.ndarray]:
+        """See `Features`."""
+        return description.arrays()
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> Features:
+        """See `Features`."""
+        return Features(**arrays)
 
     def compare(self, image: ImageFeatures, reference: Features) -> int:
         """The inliers of the strongest alignment; 0 when the work could not be laid on the image."""

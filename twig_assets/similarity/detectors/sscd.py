@@ -1,11 +1,9 @@
-"""SSCD, a network trained to recognise copies, from a file that the user brings.
+"""SSCD, a network trained to recognise copies: of the extra `sscd`, or from a file that the user brings.
 
 Source: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022.
 """
 
-import hashlib
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,53 +12,70 @@ from PIL import Image
 from pydantic import Field
 
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
+from twig_assets.similarity.detectors.hog import hog
+from twig_assets.similarity.detectors.networks import Embed, ModelFileError, opened_file, packaged
 
-# SSCD's models were trained on pictures normalised like ImageNet's.
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+_TONES = 48
+"""Width, in levels of grey, of the band that counts as one tone: noise and compression stay within it."""
+_SOME_GROUND, _ALL_GROUND = 0.65, 0.8
+"""Shares of a picture in one tone from which on its vector is shortened, and by all of it."""
+_FEW_TONES, _ENOUGH_TONES = 4, 8
+"""Tones, see `tone_count`: up to the first a picture is plain, from the second on it is not."""
+_LEFT = 0.7
+"""Length of the vector of a plain picture."""
 
 SscdCosine = Annotated[float, Field(gt=0, le=1)]
 
 
-class ModelFileError(RuntimeError):
-    """A model that the policy names cannot be used; the message names the file and says what to do."""
-
-
 class Sscd(Detector):
-    """How alike the SSCD vectors of two pictures are."""
+    """How alike the SSCD vectors of two pictures are.
+
+    The network was trained on photographs. Any two pages of text, or words, or line drawings on a sheet are alike to it
+    by 0.8 to 0.95, and so are charts and stripes. Of pictures that are mostly ground, or drawn in a few tones, it may
+    propose candidates and not decide: their vectors are shortened.
+    """
 
     name = "sscd"
     title = "SSCD"
     score = "sscd_cosine"
-    unit = "cosine, -1 to 1"
+    unit = "cosine, -1 to 1; less for plain pictures"
     direction = ">="
     field = PolicyField("sscd_cosine_at_least", SscdCosine)
     descriptor = "sscd"
     search = "cosine"
 
-    def __init__(self, embed: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
-        """Hold an opened model; without one, only `opened` is of use.
+    def __init__(self, embed: Embed | None = None, identity: str | None = None) -> None:
+        """Hold an opened network; without one, only `opened` is of use.
 
         Args:
-            embed: uint8 picture of shape (H, W, 3) -> float32 vector of unit length.
+            embed: The network.
+            identity: See `Source`; None if it is not known which network it is.
         """
-        self._embed = embed
+        self._embed, self._identity = embed, identity
 
     def opened(self, policy: Mapping[str, Any]) -> "Sscd | None":
-        """The detector with the file that the policy names; None when it names none.
+        """The detector with the policy's file, else with the policy's network of the extra; None where there is none.
 
         Raises:
-            ModelFileError: If the file is missing, is another one than the policy says, or is no such model.
+            ModelFileError: If the file is missing, is another one than the policy says, or is no such network.
         """
-        if policy.get("sscd_file") is None:
-            return None
-        return Sscd(_opened_file(Path(policy["sscd_file"]), str(policy["sscd_sha256"]), policy["sscd_side"]))
+        if policy.get("sscd_file") is not None:
+            sha256, side = str(policy["sscd_sha256"]), policy["sscd_side"]
+            return Sscd(opened_file(Path(policy["sscd_file"]), sha256, side), f"sscd {sha256} {side}")
+        network = policy.get("sscd_network", "none")
+        embed = None if network == "none" else packaged(network, policy["sscd_side"])
+        return Sscd(embed, f"sscd {network} {policy['sscd_side']}") if embed else None
+
+    @property
+    def identity(self) -> str | None:
+        """The network and the size of what it is shown."""
+        return self._identity
 
     def describe(self, picture: np.ndarray) -> np.ndarray:
-        """The vector of a picture: float32 of unit length."""
+        """The vector of a picture: float32 of unit length; shorter for plain ones, see `plainness`."""
         if self._embed is None:
-            raise ModelFileError("SSCD has no file; name one as sscd_file in the policy")
-        return self._embed(picture)
+            raise ModelFileError("SSCD has no network; install the extra sscd, or name a file as sscd_file")
+        return np.asarray(self._embed(picture) * np.float32(1 - (1 - _LEFT) * plainness(picture)))
 
     def compare(self, image: np.ndarray, reference: np.ndarray) -> float:
         """The cosine of the two vectors."""
@@ -71,37 +86,29 @@ class Sscd(Detector):
         return f"SSCD cosine {scores[self.score]:.3f} reaches {threshold:g}"
 
 
-def _opened_file(file: Path, sha256: str, side: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Open a TorchScript file whose hash is known.
+def plainness(picture: np.ndarray) -> float:
+    """How little a picture holds: 1 for nearly all ground, a few tones or a mere gradient, 0 for most photographs."""
+    ground = (ground_share(picture) - _SOME_GROUND) / (_ALL_GROUND - _SOME_GROUND)
+    few = (_ENOUGH_TONES - tone_count(picture)) / (_ENOUGH_TONES - _FEW_TONES)
+    smooth = 1 - float(np.linalg.norm(hog(picture).astype(np.float32)))
+    return float(np.clip(max(ground, few, smooth), 0, 1))
 
-    TorchScript is a program. torch runs it in an interpreter of its own that cannot import Python modules, but that is
-    no sandbox for hostile files; so only the very file that the policy's author looked at is opened, from the bytes
-    that were hashed.
+
+def tone_count(picture: np.ndarray) -> int:
+    """How many of 32 levels of grey it takes to draw nine tenths of a picture, uint8 (H, W, 3)."""
+    largest_first = -np.sort(-_histogram(picture).reshape(32, 8).sum(axis=1))
+    return int(np.searchsorted(np.cumsum(largest_first), 0.9 * largest_first.sum())) + 1
+
+
+def ground_share(picture: np.ndarray) -> float:
+    """The largest share of a picture's pixels that have one tone, within 48 levels of grey: 0 to 1.
+
+    Args:
+        picture: uint8 array of shape (H, W, 3).
     """
-    import torch
-
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{file}: cannot be read ({error.strerror}); mend sscd_file in the policy") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != sha256:
-        raise ModelFileError(f"{file}: its SHA-256 is {digest}, the policy's sscd_sha256 is {sha256}; it is not opened")
-    try:
-        model = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
-    except (RuntimeError, ValueError) as error:
-        raise ModelFileError(f"{file}: is no TorchScript model ({error}); get SSCD's .torchscript.pt file") from error
-
-    def embed(picture: np.ndarray) -> np.ndarray:
-        pixels = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR)
-        normed = (np.asarray(pixels, np.float32) / 255 - _MEAN) / _DEVIATION
-        with torch.inference_mode():
-            vector = model(torch.from_numpy(normed.transpose(2, 0, 1)[None].copy()))
-        return unit_vector(vector.float().numpy()[0])
-
-    return embed
+    below = np.concatenate([[0], np.cumsum(_histogram(picture))])
+    return float((below[_TONES:] - below[:-_TONES]).max() / below[-1])
 
 
-def unit_vector(vector: np.ndarray) -> np.ndarray:
-    """A vector at length 1, as float32; zeros stay zeros."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-6)).astype(np.float32)
+def _histogram(picture: np.ndarray) -> np.ndarray:
+    return np.array(Image.fromarray(picture).convert("L").histogram())

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twig_assets.similarity.structural.pictures import BORDER, check_comparable, check_pictures, with_channels
-from twig_assets.similarity.structural.ssim import ssim_of_channels
-
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+from twig_assets.similarity.structural.exact import C1 as C1
+from twig_assets.similarity.structural.exact import C2 as C2
+from twig_assets.similarity.structural.exact import statistics, sums_of_pair
+from twig_assets.similarity.structural.pictures import check_comparable, check_pictures
 
 LEAST = 1000.0
 """Information, in natural units summed over the pixels, that two pictures must hold to count as wholly alike."""
@@ -50,9 +50,8 @@ def moments(picture: np.ndarray) -> Moments:
     Args:
         picture: uint8 array of shape (H, W, 3), or (H, W) for grey, at least 11 px on each side.
     """
-    values = with_channels(picture[None])[0].astype(np.float64)
-    mean = _windowed(values)
-    return Moments(mean, np.maximum(_windowed(values * values) - mean * mean, 0))
+    own = statistics(picture)
+    return Moments(np.moveaxis(own.means, 0, -1), np.maximum(np.moveaxis(own.variances, 0, -1), 0))
 
 
 def iw_ssim(a: np.ndarray, b: np.ndarray) -> float:
@@ -72,8 +71,10 @@ def iw_ssim(a: np.ndarray, b: np.ndarray) -> float:
     check_pictures("a", a[None])
     check_pictures("b", b[None])
     check_comparable(a[None], b[None])
-    shared, possible = information_maps(moments(a), moments(b), ssim_of_channels(a, b))
-    return information_score(shared.sum(), possible.sum(), possible.size, with_channels(a[None]).shape[-1])
+    own, other = statistics(a), statistics(b)
+    channels, height, width = own.means.shape
+    sums = sums_of_pair(own, other, np.zeros((height, width)))
+    return information_score(sums.shared, sums.possible, height * width, channels)
 
 
 def information_maps(a: Moments, b: Moments, ssim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,12 +109,3 @@ def information_score(shared: float, possible: float, pixels: int, channels: int
 def least_information(pixels: float | np.ndarray, channels: int) -> np.ndarray:
     """The information that counts as enough for a sum over a number of pixels and channels."""
     return channels * np.minimum(LEAST, LEAST_PER_PIXEL * np.asarray(pixels))
-
-
-def _windowed(values: np.ndarray) -> np.ndarray:
-    import cv2
-
-    weights = np.exp(-0.5 * (np.arange(-BORDER, BORDER + 1) / 1.5) ** 2)
-    weights /= weights.sum()
-    filtered = cv2.sepFilter2D(values, cv2.CV_64F, weights, weights)
-    return with_channels(np.asarray(filtered)[None])[0][BORDER:-BORDER, BORDER:-BORDER]

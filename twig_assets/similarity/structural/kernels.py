@@ -36,7 +36,11 @@ W0, W1, W2, W3, W4, W5 = (np.float32(weight) for weight in _window()[:6])
 
 def kernel(function: Function) -> Function:
     """Compile at the first call and keep the code on disk, or only in memory where nothing can be written."""
-    options = {"nogil": True, "fastmath": True, "boundscheck": False, "error_model": "numpy"}
+    return compiled(function, {"nogil": True, "fastmath": True, "boundscheck": False, "error_model": "numpy"})
+
+
+def compiled(function: Function, options: dict[str, Any]) -> Function:
+    """Compile with these options of numba, see `kernel`."""
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder for its cache

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from twig_assets.similarity.orientations import oriented_stack
-from twig_assets.similarity.structural.information import Moments, information_maps, information_score, moments
-from twig_assets.similarity.structural.pictures import BORDER, check_masks, check_pictures
-from twig_assets.similarity.structural.scan import ERROR, INFORMED_ERROR, informed_scan
-from twig_assets.similarity.structural.ssim import ssim_of_channels
+from twig_assets.similarity.structural.exact import Statistics, statistics, sums_of_pair
+from twig_assets.similarity.structural.information import information_score
+from twig_assets.similarity.structural.pictures import BORDER, check_choices, check_masks, check_pictures
+from twig_assets.similarity.structural.resized import Resized, ResizedWorks, turned_back
+from twig_assets.similarity.structural.scan import ERROR, INFORMED_ERROR, InformedQueries
+
+_EQUAL = 1e-9
+"""Scores of two orientations that differ by less are equal but for rounding, as those of a symmetric work are."""
+
+_QUERY_BYTES = 256 << 20
 
 
 class Near(NamedTuple):
@@ -32,7 +38,7 @@ class PairScores:
     """Scores of Q queries against N references.
 
     The best `listed` references of each query, the best one inside the mask, those with the most information in common,
-    and those that are `near` have exact scores: of SSIM those that scikit-image gives in float64. The others are within
+    and those that are `near` have exact scores: computed in float64. The others are within
     the engine's error of them.
 
     Attributes:
@@ -93,7 +99,7 @@ def pair_scores(
     orientations: int,
     listed: int,
     near: Near | None = None,
-    threads: int = 1,
+    works: ResizedWorks | None = None,
 ) -> PairScores:
     """Whole and masked scores of every pair.
 
@@ -104,36 +110,44 @@ def pair_scores(
         orientations: 1 or 8.
         listed: How many references of each query must have exact scores.
         near: From where on further pairs must have exact scores.
-        threads: As in `ssim_all_pairs`.
+        works: Where references are kept at the sizes of queries, for further calls with the same arrays.
 
     Raises:
-        ValueError: If shapes, types, `orientations` or `threads` are other than this.
+        ValueError: If shapes, types or `orientations` are other than this.
     """
     check_pictures("queries", queries)
+    check_choices(orientations, 1)
     if masks is None:
         masks = np.zeros(queries.shape[:3], bool)
     check_masks("masks", masks, queries.shape[:3])
-    whole, informed, masked, masked_informed = np.empty((4, len(queries), len(references), orientations))
-    for scores in informed_scan(queries, references, masks, orientations, threads):
-        block = scores.rows, scores.columns
-        whole[block], masked[block] = scores.whole, scores.masked
-        informed[block], masked_informed[block] = scores.informed, scores.masked_informed
-    for row, query in enumerate(queries):
-        turns = _Turns(whole[row], informed[row], masked[row], masked_informed[row])
+    works = ResizedWorks() if works is None else works
+    exact = [_Exact(query, mask) for query, mask in zip(queries, masks, strict=True)]
+    scores = np.empty((4, len(queries), len(references), orientations))
+    each = InformedQueries.bytes_each(queries, orientations)
+    for start in range(0, len(queries), step := max(1, _QUERY_BYTES // each)):
+        part = slice(start, start + step)
+        prepared = InformedQueries(queries[part], masks[part], orientations)
+        for column, reference in enumerate(references):
+            scores[:, part, column] = prepared.scores(works.at(reference, *queries.shape[1:3]))
+    for row in range(len(queries)):
+        turns = _Turns(*scores[:, row])
         leading, decisive = turns.leading(), turns.decisive(listed, near)
-        own, inside = moments(query), _inside(masks[row])
         for column in decisive:
-            stack = oriented_stack(references[column], query.shape[0], query.shape[1], orientations)
+            work = works.at(references[column], *queries.shape[1:3])
             for turn in np.flatnonzero(leading[column]):
-                exact = _exact(query, own, stack[turn], inside)
-                whole[row, column, turn], informed[row, column, turn] = exact[:2]
-                if inside is not None:
-                    masked[row, column, turn], masked_informed[row, column, turn] = exact[2:]
+                scores[:, row, column, turn] = exact[row].scores(work, int(turn))
+    whole, informed, masked, masked_informed = scores
     return PairScores(*_best(whole, informed), *_best(masked, masked_informed))
 
 
 def make_exact(
-    scores: PairScores, row: int, column: int, query: np.ndarray, reference: np.ndarray, mask: np.ndarray
+    scores: PairScores,
+    row: int,
+    column: int,
+    query: np.ndarray,
+    reference: np.ndarray,
+    mask: np.ndarray,
+    works: ResizedWorks | None = None,
 ) -> None:
     """Put exact scores over eight orientations in the place of one pair's.
 
@@ -144,43 +158,52 @@ def make_exact(
         query: uint8 array of shape (H, W, 3).
         reference: uint8 array of shape (h, w, 3).
         mask: bool array of shape (H, W).
+        works: As in `pair_scores`.
     """
-    own, inside = moments(query), _inside(mask)
-    stack = oriented_stack(reference, query.shape[0], query.shape[1], 8)
-    whole, informed, masked, masked_informed = np.array([_exact(query, own, turned, inside) for turned in stack]).T
-    best = int(whole.argmax())
+    exact = _Exact(query, mask)
+    work = (works or ResizedWorks()).at(reference, *query.shape[:2])
+    whole, informed, masked, masked_informed = np.array([exact.scores(work, turn) for turn in range(8)]).T[:, None]
     at = row, column
-    scores.whole[at], scores.whole_orientation[at], scores.informed[at] = whole[best], best, informed[best]
-    if inside is not None:
-        best = int(masked.argmax())
-        scores.masked[at], scores.masked_orientation[at] = masked[best], best
-        scores.masked_informed[at] = masked_informed[best]
+    [scores.whole[at]], [scores.whole_orientation[at]], [scores.informed[at]] = _best(whole, informed)
+    [scores.masked[at]], [scores.masked_orientation[at]], [scores.masked_informed[at]] = _best(masked, masked_informed)
 
 
-def _inside(mask: np.ndarray) -> np.ndarray | None:
-    """The part of a mask that the SSIM map covers; None if it is empty."""
-    inner = mask[BORDER:-BORDER, BORDER:-BORDER]
-    return inner if inner.any() else None
+class _Exact:
+    """A query, to be compared in float64; what is computed of it in one orientation is kept."""
+
+    def __init__(self, query: np.ndarray, mask: np.ndarray) -> None:
+        self._query, self._mask = query, mask
+        self._turned: dict[int, tuple[Statistics, np.ndarray]] = {}
+
+    def scores(self, work: Resized, turn: int) -> tuple[float, float, float, float]:
+        """SSIM and `iw_ssim` beside a work in one orientation, and the same inside the mask; NaN without one."""
+        if turn not in self._turned:
+            [picture], [mask] = turned_back(self._query, [turn]), turned_back(self._mask, [turn])
+            self._turned[turn] = statistics(picture), _inner(mask).astype(np.float64)
+        own, inside = self._turned[turn]
+        sums = sums_of_pair(own, work.look(turn).statistics, inside)
+        channels, pixels = len(own.means), inside.size
+        whole = sums.ssim / (pixels * channels), information_score(sums.shared, sums.possible, pixels, channels)
+        if not self._masked:
+            return *whole, np.nan, np.nan
+        ssim, shared, possible = sums.masked
+        informed = information_score(shared, possible, self._masked, channels)
+        return *whole, ssim / (self._masked * channels), informed
+
+    @cached_property
+    def _masked(self) -> int:
+        """How many pixels of the SSIM map are inside the mask."""
+        return int(_inner(self._mask).sum())
 
 
-def _exact(
-    query: np.ndarray, own: Moments, turned: np.ndarray, inside: np.ndarray | None
-) -> tuple[float, float, float, float]:
-    """SSIM and `iw_ssim` of two pictures, and the same inside a mask; NaN without one."""
-    ssim = ssim_of_channels(query, turned)
-    shared, possible = information_maps(own, moments(turned), ssim)
-    pixels, channels = possible.size, ssim.shape[-1]
-    ssim_map = ssim.mean(axis=-1)
-    whole = float(ssim_map.mean()), information_score(shared.sum(), possible.sum(), pixels, channels)
-    if inside is None:
-        return *whole, np.nan, np.nan
-    pixels = int(inside.sum())
-    informed = information_score(shared[inside].sum(), possible[inside].sum(), pixels, channels)
-    return *whole, float(ssim_map[inside].mean()), informed
+def _inner(mask: np.ndarray) -> np.ndarray:
+    """The part of a mask that the SSIM map covers."""
+    return mask[BORDER:-BORDER, BORDER:-BORDER]
 
 
 def _best(scores: np.ndarray, informed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best score over the orientations, where it is, and `iw_ssim` there."""
-    index = scores.argmax(axis=2)
-    best, there = (np.take_along_axis(values, index[..., None], axis=2)[..., 0] for values in (scores, informed))
+    """The best score over the orientations (the last axis; the first of equals), where it is, and `iw_ssim` there."""
+    with np.errstate(invalid="ignore"):
+        index = (scores >= scores.max(axis=-1, keepdims=True) - _EQUAL).argmax(axis=-1)
+    best, there = (np.take_along_axis(values, index[..., None], axis=-1)[..., 0] for values in (scores, informed))
     return best, index, there

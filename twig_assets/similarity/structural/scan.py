@@ -3,7 +3,7 @@
 The method: local means and deviations are computed once per picture, so that a pair only needs the local mean of its
 product; all in float32, within 2e-4 of scikit-image. Above a threshold, a bound that needs no window at all (luminance
 times contrast, by the inequality of Cauchy and Schwarz) gives most pairs up first, and whatever is left and comes near
-the threshold is computed again by scikit-image.
+the threshold is computed again in float64.
 """
 
 from collections import deque
@@ -23,6 +23,7 @@ from twig_assets.similarity.structural.pictures import (
     check_pictures,
     with_channels,
 )
+from twig_assets.similarity.structural.resized import Resized, described, turned_back
 from twig_assets.similarity.structural.ssim import wang_ssim
 from twig_assets.similarity.structural.tiles import Planes, Tiling
 
@@ -33,7 +34,7 @@ INFORMED_ERROR = 1e-3
 """The scan's `iw_ssim` stays within this of the one in float64."""
 
 RECOMPUTED = 1e-3
-"""Scores within this of a threshold are recomputed with scikit-image."""
+"""Scores within this of a threshold are recomputed in float64."""
 
 # Described queries are kept while all references pass by; a block of references only as long as it is compared; and
 # the tiles of as many queries as fit in the second-level cache are compared with one tile of a reference in turn.
@@ -50,7 +51,7 @@ class Pair(NamedTuple):
     Attributes:
         query: Index of the query.
         reference: Index of the reference.
-        ssim: As scikit-image computes it in float64.
+        ssim: Computed in float64.
         orientation: Index into ORIENTATIONS of the turn of the reference that gives it; 0 is none.
     """
 
@@ -68,16 +69,12 @@ class Scores(NamedTuple):
         columns: Which references.
         whole: float64 (queries, references, orientations), SSIM averaged over the whole map.
         masked: The same averaged over the union of the two masks; NaN where that is empty, or without masks.
-        informed: `iw_ssim` of each, within INFORMED_ERROR; None unless it was asked for.
-        masked_informed: The same inside the mask of the query.
     """
 
     rows: slice
     columns: slice
     whole: np.ndarray
     masked: np.ndarray
-    informed: np.ndarray | None = None
-    masked_informed: np.ndarray | None = None
 
 
 def ssim_all_pairs(
@@ -132,12 +129,12 @@ def ssim_above(
         queries: Like those of `ssim_all_pairs`.
         references: Likewise.
         threshold: From -1 to 1. Below about 0.5 hardly a pair can be excluded early, and every pair that is reported
-            costs a computation by scikit-image.
+            costs a computation in float64.
         orientations: 1, or 8 for the best over the flips and quarter turns of the reference.
         threads: How many blocks of references are compared at once.
 
     Returns:
-        The pairs in order of query and reference, each with the score that scikit-image gives in float64.
+        The pairs in order of query and reference, each with its score in float64.
 
     Raises:
         ValueError: If shapes, types, `orientations`, `threads` or `threshold` are other than this.
@@ -206,56 +203,66 @@ def scan(
             yield Scores(rows, columns, whole, masked)
 
 
-def informed_scan(
-    queries: np.ndarray, references: Sequence[np.ndarray], masks: np.ndarray, orientations: int, threads: int
-) -> Iterator[Scores]:
-    """Scores of every pair, also weighted by local information; block by block like `scan`.
+class InformedQueries:
+    """Pictures of one size with their masks, described in the orientations that works are compared in."""
 
-    Args:
-        queries: As there.
-        references: A list of pictures of any size.
-        masks: bool array of shape (Q, H, W); only the queries have one.
-        orientations: 1 or 8.
-        threads: As there.
+    def __init__(self, queries: np.ndarray, masks: np.ndarray, orientations: int) -> None:
+        """Describe the pictures.
 
-    Raises:
-        ValueError: If shapes, types, `orientations` or `threads` are other than this.
-    """
-    check_choices(orientations, threads)
-    tiling = Tiling.of(queries)
-    for rows in _slices(len(queries), _QUERY_BYTES // tiling.bytes_per_picture):
-        planes = tiling.describe(with_channels(queries[rows]))
-        informed = (*planes, tiling.information(planes))
-        weights = tiling.weights(masks[rows])
+        Args:
+            queries: uint8 array of shape (Q, H, W, 3).
+            masks: bool array of shape (Q, H, W).
+            orientations: 1 or 8.
+        """
+        self._count, self._orientations = len(queries), orientations
+        # Those whose works stay upright, and those whose works are turned by a quarter.
+        self._parts = [_Turned(queries, masks, range(first, orientations, 2)) for first in range(min(orientations, 2))]
 
-        def compare(
-            columns: slice, informed: tuple[np.ndarray, ...] = informed, weights: np.ndarray = weights
-        ) -> tuple[np.ndarray, ...]:
-            return _informed(informed, weights, _turned(references[columns], tiling, orientations), tiling)
+    @staticmethod
+    def bytes_each(queries: np.ndarray, orientations: int) -> int:
+        """Memory that one picture of this size takes."""
+        return 2 * orientations * Tiling.of(queries).bytes_per_picture
 
-        for columns, scores in _in_blocks(compare, len(references), tiling, orientations, threads):
-            yield Scores(rows, columns, *scores)
+    def scores(self, work: Resized) -> np.ndarray:
+        """Scores of every picture beside one work.
+
+        Returns:
+            float64 (4, Q, orientations): SSIM, `iw_ssim`, and both inside the mask, which are NaN where that is empty.
+        """
+        result = np.empty((4, self._count, self._orientations))
+        for part in self._parts:
+            result[:, :, part.orientations] = part.scores(work).reshape(4, self._count, -1)
+        return result
 
 
-def _informed(
-    queries: tuple[np.ndarray, ...], weights: np.ndarray, turned: np.ndarray, tiling: Tiling
-) -> tuple[np.ndarray, ...]:
-    """The four scores of every pair, each (queries, references, orientations)."""
-    from twig_assets.similarity.structural import kernels
+class _Turned:
+    """Pictures, turned back from some orientations that give them all the same size."""
 
-    planes = tiling.describe(turned.reshape(-1, *turned.shape[2:]))
-    sums = np.zeros((len(queries[0]), len(planes[0]), 7))
-    kernels.informed_pairs(queries, (*planes, tiling.information(planes)), weights, *_grid(tiling), sums)
-    whole, masked, weight, shared, possible, inner_shared, inner_possible = np.moveaxis(sums, 2, 0)
-    pixels, channels = tiling.values // tiling.channels, tiling.channels
-    with np.errstate(invalid="ignore"):
-        scores = (
-            whole / tiling.values,
-            masked / weight,
-            shared / np.maximum(possible, least_information(pixels, channels)),
-            inner_shared / np.maximum(inner_possible, least_information(weight / channels, channels)),
-        )
-    return tuple(score.reshape(len(whole), *turned.shape[:2]) for score in scores)
+    def __init__(self, queries: np.ndarray, masks: np.ndarray, orientations: Sequence[int]) -> None:
+        self.orientations = list(orientations)
+        pictures = np.stack([turned for query in queries for turned in turned_back(query, orientations)])
+        inside = np.stack([turned for mask in masks for turned in turned_back(mask, orientations)])
+        self._tiling = Tiling.of(pictures)
+        self._described, self._weights = described(pictures), self._tiling.weights(inside)
+
+    def scores(self, work: Resized) -> np.ndarray:
+        """float64 (4, Q * orientations)."""
+        from twig_assets.similarity.structural import kernels
+
+        theirs = work.look(self.orientations[0]).described
+        sums = np.zeros((len(self._weights), 1, 7))
+        kernels.informed_pairs(self._described.arrays, theirs.arrays, self._weights, *_grid(self._tiling), sums)
+        whole, masked, weight, shared, possible, inner_shared, inner_possible = sums[:, 0].T
+        values, channels = self._tiling.values, self._tiling.channels
+        with np.errstate(invalid="ignore"):
+            return np.stack(
+                [
+                    whole / values,
+                    shared / np.maximum(possible, least_information(values // channels, channels)),
+                    masked / weight,
+                    inner_shared / np.maximum(inner_possible, least_information(weight / channels, channels)),
+                ]
+            )
 
 
 def _whole(planes: Planes, turned: np.ndarray, tiling: Tiling) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import ValidationError
-from scipy.stats import beta
 
 from twig_assets.similarity.audit import audit
 from twig_assets.similarity.corpus.index import ReferenceIndex
@@ -231,4 +230,7 @@ def _fails(scores: Scores, limit: Limit) -> bool:
 
 
 def _upper(alarms: int, count: int) -> float:
-    return 1.0 if alarms == count else float(beta.ppf(CONFIDENCE, alarms + 1, count - alarms))
+    # The quantile of the beta distribution; scipy takes a second to load, and only calibration needs it.
+    from scipy.special import betaincinv
+
+    return 1.0 if alarms == count else float(betaincinv(alarms + 1, count - alarms, CONFIDENCE))

@@ -64,8 +64,9 @@ def planted_recall(
         source = order[turn % len(order)]
         work = _sized(pixels[source], max(grounds.shape[1:3]))
         copy = transformed(work, name, rng, grounds[turn % len(grounds)])
-        own = [evidence for evidence in gather(index, pixels, copy, policy.candidates) if evidence.reference == source]
-        candidates += len(own)
+        views = {i for i, reference in enumerate(references) if reference.sha256 == references[source].sha256}
+        own = [evidence for evidence in gather(index, pixels, copy, policy.candidates) if evidence.reference in views]
+        candidates += bool(own)
         overlaps.append(index.search_recall(copy, policy.candidates))
         scores = [evidence.scores for evidence in own]
         if any(is_behind(s, thresholds, "fail") for s in scores) or is_behind(

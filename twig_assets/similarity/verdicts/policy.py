@@ -5,14 +5,18 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.adherence import AdherenceSettings
+from twig_assets.settings.corpus import CorpusSettings
+from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
+from twig_assets.similarity.detectors.edges import EdgesCosine
 from twig_assets.similarity.detectors.hog import HogCosine
 from twig_assets.similarity.detectors.pdq import PdqDistance
 from twig_assets.similarity.detectors.registry import detectors
@@ -29,6 +33,17 @@ _HASHED_WHEN_NONE = {
     "clip",
 }
 """The fields of the first policies. A field that came later counts only where it is set, so that old hashes stay."""
+
+_UNHASHED = {"sscd_network": "distilled"}
+"""Later fields whose default is a value, which likewise does not count."""
+
+_PARTS: dict[str, Any] = {
+    "adherence": (AdherenceSettings, AdherenceSettings()),
+    "decisions": (DecisionSettings, DecisionSettings()),
+    "corpus": (CorpusSettings, CorpusSettings()),
+    "edits": (EditSettings, EditSettings()),
+}
+"""What stands in a policy's file beside its fields: name -> type and default."""
 
 
 class PolicyError(ValueError):
@@ -57,16 +72,20 @@ class Policy(BaseModel):
             bits, in one of eight orientations. None turns this detector off; likewise below.
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
+        edges_cosine_at_least: An image fails from this likeness of its outlines on, in one of eight orientations,
+            whatever filter was laid over them. Unrelated photographs, drawings and plain pictures stay below 0.67.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
         alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
             laid on the image by its local features, lies on it, times the square root of how many features agree on
             that. 1.8 is 4 of them and a weighted SSIM of 0.9, or 9 and 0.6. Finds crops, turns and pasted works.
-        sscd_file: A TorchScript file of SSCD that you bring, which this project does not ship; without one there is no
-            such detector. A path, seen from where the command runs.
+        sscd_network: Which network of the extra `sscd` describes pictures where that is installed: `distilled`, small
+            and quick, `int8`, SSCD itself, or `none`. Each audit's versions say whether it was, and the network's hash.
+        sscd_file: A TorchScript or ONNX file of SSCD that you bring, in place of the extra's. A path, seen from where
+            the command runs.
         sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
         sscd_side: Pictures are squeezed to this many pixels on either side for SSCD.
         sscd_cosine_at_least: An image fails from this cosine of its SSCD vector and a work's on. SSCD's authors give
-            0.75 for 90 % precision on their photographs.
+            0.75 for 90 % precision on their photographs, and so does the distilled network's.
         clip: `embedded`, or the folder of a CLIP that `save_pretrained` wrote: a further source of candidates. It never
             fails an image by itself, since CLIP finds the same subject, not the same picture.
         candidates: How many of the nearest works by each source the detectors look at closely.
@@ -83,8 +102,10 @@ class Policy(BaseModel):
     min_mask_pixels: int = Field(121, ge=1)
     pdq_distance_at_most: PdqDistance | None = 31
     hog_cosine_at_least: HogCosine | None = 0.85
+    edges_cosine_at_least: EdgesCosine | None = 0.7
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
+    sscd_network: Literal["distilled", "int8", "none"] = "distilled"
     sscd_file: str | None = None
     sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     sscd_side: int = Field(288, ge=32)
@@ -98,6 +119,10 @@ class Policy(BaseModel):
             raise ValueError("sscd_file and sscd_sha256 are only of use together; give both or neither")
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A class that was made for further detectors cannot be found by its name.
+        return _restored, (self.model_dump(mode="json"),)
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
@@ -106,7 +131,8 @@ class Policy(BaseModel):
 
 def policy_sha256(fields: Mapping[str, Any]) -> str:
     """The hash that names a policy of these fields, as JSON holds them."""
-    hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
+    unset = {name for name, value in fields.items() if _UNHASHED.get(name) == value} - _HASHED_WHEN_NONE
+    hashed = {name: value for name, value in fields.items() if name not in unset}
     body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(body.encode()).hexdigest()
 
@@ -119,6 +145,11 @@ def policy_model() -> type[Policy]:
     return _extended(tuple(d.field for d in detectors() if d.field.name not in Policy.model_fields))
 
 
+def _restored(fields: dict[str, Any]) -> Policy:
+    """The policy that was pickled as its fields; further detectors have to be registered here too."""
+    return policy_model().model_validate(fields)
+
+
 @cache
 def _extended(fields: tuple[PolicyField, ...]) -> type[Policy]:
     if not fields:
@@ -128,12 +159,12 @@ def _extended(fields: tuple[PolicyField, ...]) -> type[Policy]:
 
 
 def read_policy(path: Path) -> Policy:
-    """Read a `policy.yaml`; fields that are left out take their defaults. Its part `adherence` is no part of this.
+    """Read a `policy.yaml`; fields that are left out take their defaults. Its further parts are no part of this.
 
     Raises:
         PolicyError: With every problem, each as `file:line: field: what is wrong, what to do`.
     """
-    return policy_model().model_validate(_read_file(path).model_dump(exclude={"adherence"}))
+    return policy_model().model_validate(_read_file(path).model_dump(exclude=set(_PARTS)))
 
 
 def read_adherence(path: Path) -> AdherenceSettings:
@@ -143,6 +174,36 @@ def read_adherence(path: Path) -> AdherenceSettings:
         PolicyError: With every problem of the file.
     """
     settings: AdherenceSettings = _read_file(path).adherence  # type: ignore[attr-defined]
+    return settings
+
+
+def read_decisions(path: Path) -> DecisionSettings:
+    """Read the part `decisions` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: DecisionSettings = _read_file(path).decisions  # type: ignore[attr-defined]
+    return settings
+
+
+def read_corpus_settings(path: Path) -> CorpusSettings:
+    """Read the part `corpus` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: CorpusSettings = _read_file(path).corpus  # type: ignore[attr-defined]
+    return settings
+
+
+def read_edit_policy(path: Path) -> EditSettings:
+    """Read the part `edits` of a `policy.yaml`; the defaults where it has none.
+
+    Raises:
+        PolicyError: With every problem of the file.
+    """
+    settings: EditSettings = _read_file(path).edits  # type: ignore[attr-defined]
     return settings
 
 
@@ -156,4 +217,4 @@ def _read_file(path: Path) -> Policy:
 @cache
 def _whole(policy: type[Policy]) -> type[Policy]:
     """A policy with what stands beside it in its file and is no part of its hash."""
-    return create_model("PolicyFile", __base__=policy, adherence=(AdherenceSettings, AdherenceSettings()))
+    return create_model("PolicyFile", __base__=policy, **_PARTS)

@@ -23,6 +23,8 @@ _STRUCTURAL = {"ssim_threshold": "ssim", "masked_ssim_threshold": "masked_ssim"}
 BORNE_OUT_BY = {"ssim": "iw_ssim", "masked_ssim": "masked_iw_ssim"}
 """Score of structural similarity -> the one that must bear it out."""
 BEARS_OUT = "iw_ssim_threshold"
+_SHARED = ("iw_ssim", "masked_iw_ssim", "aligned_iw_ssim")
+_PASSED_BY_AT_MOST = 2.0
 
 CERTAIN = 0.999
 """SSIM from which on two pictures are the same to the eye, whatever information they hold. Two specks on a white sheet,
@@ -172,6 +174,43 @@ def triggered(scores: Scores, thresholds: Thresholds) -> list[Triggered]:
         for detector, _, threshold, reached in detector_scores(scores, thresholds)
         if reached
     ]
+
+
+class Weight(NamedTuple):
+    """How much speaks for an image being a copy of a work: the more, the larger, field by field.
+
+    Attributes:
+        verdict: Place of the verdict that the image would have for this work alone, the most severe highest.
+        agreeing: How many thresholds were reached, those of SSIM where it is borne out.
+        strength: By how much detectors passed their thresholds: the sum of score to threshold, 2 at most each,
+            to a tenth.
+        information: What both have in common by SSIM weighted by information, whole, in the mask or aligned, -1 to 1.
+    """
+
+    verdict: int
+    agreeing: int
+    strength: float
+    information: float
+
+
+def weight(scores: Scores, thresholds: Thresholds) -> Weight:
+    """How much speaks for an image being a copy of a work, by its scores beside it; see `is_behind`."""
+    structural = [limit for limit in limits(thresholds) if limit.score in BORNE_OUT_BY]
+    reached = [found for found in detector_scores(scores, thresholds) if found.reached]
+    by_structure = [limit.verdict(scores) for limit in structural]
+    verdict = most_severe(["fail" if reached else "pass", *by_structure])
+    shared = [value for name in _SHARED if (value := scores.get(name)) is not None]
+    return Weight(
+        verdict=-severity(verdict),
+        agreeing=len(reached) + by_structure.count("fail"),
+        strength=round(sum(_passed_by(found) for found in reached), 1),
+        information=max(shared, default=-1.0),
+    )
+
+
+def _passed_by(found: DetectorScore) -> float:
+    ratio = found.score / found.threshold if found.detector.direction == ">=" else found.threshold / max(found.score, 1)
+    return float(min(_PASSED_BY_AT_MOST, ratio))
 
 
 def is_behind(scores: Scores, thresholds: Thresholds, verdict: str) -> bool:

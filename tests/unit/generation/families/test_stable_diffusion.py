@@ -16,7 +16,7 @@ def family(pipeline):
 def test_the_embedded_pipeline_is_of_this_family(family):
     assert isinstance(family, StableDiffusion)
     assert (family.native_size, family.reduction, family.latent_channels, family.prompt_limit) == ((64, 64), 4, 4, 32)
-    assert family.capabilities == {Capability.GUIDANCE, Capability.CROSS_ATTENTION}
+    assert family.capabilities == {Capability.GUIDANCE, Capability.CROSS_ATTENTION, Capability.LORA}
     assert list(family.text_encoders()) == list(family.tokenizers()) == ["text_encoder"]
     assert list(family.weights()) == ["text_encoder", "unet", "vae"]
     assert not family.pooled_entries()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twig_assets.similarity.corpus.files import files_below, shown
+from twig_assets.similarity.corpus.files import LEADS_OUT, files_below, shown
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def unprivileged() -> Iterator[Path]:
             os.seteuid(0)
 
 
-def names(folder: Path) -> dict[str, str | None]:
-    return {shown(found.path.relative_to(folder)): found.problem for found in files_below(folder)}
+def names(folder: Path, follow_links: bool = False) -> dict[str, str | None]:
+    return {shown(found.path.relative_to(folder)): found.problem for found in files_below(folder, follow_links)}
 
 
 def test_files_of_all_depths_are_found_in_order(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_linked_folder_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.png").write_bytes(b"x")
     (tmp_path / "in" / "elsewhere").symlink_to(tmp_path / "out")
-    found = names(tmp_path / "in")
+    found = names(tmp_path / "in", follow_links=True)
     assert [name for name, problem in found.items() if problem is None] == ["elsewhere/b.png", "real/a.png"]
     assert found["again"] == "is a link to a folder that is read already; not read twice"
 
@@ -110,3 +110,22 @@ def test_a_folder_that_may_not_be_entered_is_said_and_its_neighbours_are_read(un
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         files_below(tmp_path / "nowhere")
+
+
+def test_links_are_followed_within_the_folder_and_out_of_it_only_when_asked(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for made in (folder / "real", elsewhere / "deep"):
+        made.mkdir(parents=True)
+    for file in (folder / "real" / "a.png", elsewhere / "b.png", elsewhere / "deep" / "c.png"):
+        file.write_bytes(b"x")
+    (folder / "inside.png").symlink_to(folder / "real" / "a.png")
+    (folder / "file.png").symlink_to(elsewhere / "b.png")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "dead.png").symlink_to(tmp_path / "nothing")
+    root = tmp_path / "root"
+    root.symlink_to(folder)
+    found = names(root)
+    assert found.pop("dead.png") == "is a link to nothing"
+    assert found == {"file.png": LEADS_OUT, "inside.png": None, "linked": LEADS_OUT, "real/a.png": None}
+    followed = {name for name, problem in names(root, follow_links=True).items() if problem is None}
+    assert followed == {"file.png", "inside.png", "linked/b.png", "linked/deep/c.png", "real/a.png"}

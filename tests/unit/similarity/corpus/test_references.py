@@ -14,6 +14,8 @@ from PIL import Image
 from tests.unit.similarity.corpus.picture_files import logo, scene
 from tests.unit.similarity.pictures import encoded
 from twig_assets.similarity import CorpusError, EmptyCorpusError, corpus_version, read_references
+from twig_assets.similarity.corpus import references as module
+from twig_assets.similarity.corpus.files import LEADS_OUT
 
 DEMO = Path(__file__).parents[4] / "campaigns" / "demo" / "references"
 HEADER = "file,title,rights_holder,licence\n"
@@ -146,10 +148,97 @@ def test_odd_names_links_and_pipes_in_the_corpus_are_read_or_said(tmp_path: Path
     }
 
 
-def test_a_work_that_shows_one_colour_on_white_is_not_compared_with(tmp_path: Path) -> None:
+def test_a_work_is_read_in_all_views_and_one_that_shows_one_colour_in_all_of_them_is_not(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(encoded(logo((255, 255, 255))))
-    (tmp_path / "scene.png").write_bytes(encoded(scene()))
+    (tmp_path / "blank.png").write_bytes(encoded(Image.new("RGB", (64, 64), (255, 255, 255))))
     references, [blank] = read_references(tmp_path)
-    assert [reference.path.name for reference in references] == ["scene.png"]
-    assert blank.path.name == "logo.png"
+    assert [(work.path.name, work.view) for work in references] == [
+        ("logo.png", "on black"),
+        ("logo.png", "its own shape in black"),
+    ]
+    assert len({work.sha256 for work in references}) == 1
+    assert "transparent: looked at" in references[0].notes[0]
+    assert blank.path.name == "blank.png"
     assert blank.reason.startswith("shows one colour only")
+
+
+def test_a_work_of_which_a_frame_is_missing_is_compared_with_and_listed(tmp_path: Path) -> None:
+    pages = encoded(scene(seed=1), "TIFF", save_all=True, append_images=[scene(seed=2)])
+    (tmp_path / "cut.tif").write_bytes(pages[: len(pages) * 3 // 4])
+    [work], [partly] = read_references(tmp_path)
+    assert (work.path, work.sha256) == (partly.path, partly.sha256)
+    assert partly.reason.startswith("is not wholly compared with: ")
+    assert not partly.duplicate
+
+
+def test_a_link_out_of_the_corpus_is_not_followed_even_if_the_table_names_what_is_behind_it(tmp_path: Path) -> None:
+    works, elsewhere = tmp_path / "works", tmp_path / "elsewhere"
+    works.mkdir()
+    elsewhere.mkdir()
+    save(works / "here.png")
+    (elsewhere / "there.png").write_bytes(encoded(scene(seed=5)))
+    (works / "linked").symlink_to(elsewhere)
+    (works / "references.csv").write_text(f"{HEADER}\nlinked/there.png,There,A,none\n")
+    references, unreadable = read_references(works)
+    assert [work.path.name for work in references] == ["here.png"]
+    assert {file.path.relative_to(works).as_posix(): file.reason for file in unreadable} == {
+        "linked": LEADS_OUT,
+        "linked/there.png": LEADS_OUT,
+    }
+    references, unreadable = read_references(works, follow_links=True)
+    assert ([work.title for work in references], unreadable) == (["here", "There"], [])
+
+
+def test_a_sparse_file_of_six_gigabytes_is_refused_by_its_size_and_a_table_of_that_size_too(tmp_path: Path) -> None:
+    save(tmp_path / "good.png")
+    with (tmp_path / "vast.png").open("wb") as file:
+        file.truncate(6 << 30)
+    _, [vast] = read_references(tmp_path)
+    assert vast.reason.startswith("has 6,442,450,944 bytes, more than the ")
+    os.rename(tmp_path / "vast.png", tmp_path / "references.csv")
+    with pytest.raises(CorpusError, match="is it the table of the works"):
+        read_references(tmp_path)
+
+
+def test_a_table_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    save(tmp_path / "good.png")
+    (tmp_path / "references.csv").mkdir()
+    with pytest.raises(CorpusError, match="references.csv: file: cannot be read"):
+        read_references(tmp_path)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("odd")])
+def test_a_work_that_the_memory_does_not_suffice_for_is_listed_and_the_others_are_read(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "good.png")
+    (tmp_path / "large.png").write_bytes(encoded(scene(200, 200, seed=5)))
+
+    def reduced(pixels: np.ndarray, longest: int) -> np.ndarray:
+        if max(pixels.shape) >= 200:
+            raise error
+        return pixels
+
+    monkeypatch.setattr("twig_assets.similarity.corpus.references.reduced", reduced)
+    [work], [large] = read_references(tmp_path)
+    assert (work.path.name, large.path.name) == ("good.png", "large.png")
+    assert large.reason.startswith("needs more memory" if isinstance(error, MemoryError) else "is damaged")
+
+
+def test_a_folder_that_vanishes_while_it_is_read_leaves_works_that_are_listed_as_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.png").write_bytes(encoded(scene(seed=5)))
+    read_file = module.read_file
+
+    def vanishing(path: Path) -> bytes:
+        content = read_file(path)
+        shutil.rmtree(tmp_path / "deep", ignore_errors=True)
+        return content
+
+    monkeypatch.setattr(module, "read_file", vanishing)
+    [work], [gone] = read_references(tmp_path)
+    assert (work.path.name, gone.path.name) == ("a.png", "b.png")
+    assert "No such file" in gone.reason

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twig_assets.similarity.structural.information import information_maps, iw_ssim, least_information, moments
-from twig_assets.similarity.structural.scan import INFORMED_ERROR, informed_scan
+from twig_assets.similarity.structural.resized import Resized
+from twig_assets.similarity.structural.scan import INFORMED_ERROR, InformedQueries
 from twig_assets.similarity.structural.ssim import ssim_of_channels, wang_ssim
 
 seeds = st.integers(0, 2**32 - 1)
@@ -54,17 +55,17 @@ def test_the_engine_gives_the_same(seed: int) -> None:
     pictures = np.stack([drawing(seed), drawing(seed + 1), drawing(seed + 2) // 8])
     masks = np.zeros((1, 48, 48), bool)
     masks[:, 10:35, 12:40] = True
-    [scores] = informed_scan(pictures[:1], list(pictures), masks, 1, 1)
-    assert scores.informed is not None
-    assert scores.masked_informed is not None
+    queries = InformedQueries(pictures[:1], masks, 1)
+    scores = np.stack([queries.scores(Resized(other, 48, 48)) for other in pictures], axis=2)
+    _, informed, _, masked_informed = scores[..., 0]
     expected = [iw_ssim(pictures[0], other) for other in pictures]
-    np.testing.assert_allclose(scores.informed[0, :, 0], expected, atol=INFORMED_ERROR)
+    np.testing.assert_allclose(informed[0], expected, atol=INFORMED_ERROR)
     inside = masks[0, 5:-5, 5:-5]
     for column, other in enumerate(pictures):
         maps = information_maps(moments(pictures[0]), moments(other), ssim_of_channels(pictures[0], other))
         shared, possible = (part[inside].sum() for part in maps)
         masked = shared / max(possible, least_information(inside.sum(), 3))
-        assert scores.masked_informed[0, column, 0] == pytest.approx(masked, abs=INFORMED_ERROR)
+        assert masked_informed[0, column] == pytest.approx(masked, abs=INFORMED_ERROR)
 
 
 def test_unlike_drawings_on_white_are_alike_by_ssim_and_not_by_information(art: list[np.ndarray]) -> None:

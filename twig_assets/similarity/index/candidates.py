@@ -1,0 +1,167 @@
+"""The works of an index that are worth a closer look for an image."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twig_assets.similarity.corpus.sizes import squeezed
+from twig_assets.similarity.detectors.detector import Source
+from twig_assets.similarity.detectors.image_features import ImageFeatures
+from twig_assets.similarity.detectors.local_features import Features
+from twig_assets.similarity.detectors.pdq import pdq_orientations
+from twig_assets.similarity.index.describe import by_cosine
+from twig_assets.similarity.index.local_search import local_votes
+from twig_assets.similarity.index.pdq_tables import MAX_DISTANCE, look_up_all
+from twig_assets.similarity.index.reader import CorpusIndex
+from twig_assets.similarity.index.rows import SIDE
+from twig_assets.similarity.index.sketches import nearest_vectors
+from twig_assets.similarity.orientations import ORIENTATIONS
+from twig_assets.similarity.structural.scan import ssim_all_pairs
+
+CANDIDATES = 8
+"""How many works each source proposes at most."""
+
+BY_SSIM = 6
+"""How many by SSIM, however little alike they are: an audit names the nearest works of every image."""
+
+NEAR = {"hog": 0.45, "sscd": 0.4}
+"""Cosines from which on vectors propose a work by themselves. Below, it neither reaches a threshold by its vector nor
+is it a copy that its local features do not show as well; of other descriptors each of the nearest is proposed."""
+
+POOL = 32
+"""So many works by each description are ranked by SSIM at SIDE x SIDE pixels, which is not compared with all works."""
+
+_HASHES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class DescribedImage:
+    """What an index is asked with.
+
+    Attributes:
+        small: uint8 (SIDE, SIDE, 3).
+        hashes: uint8 (8, 32): PDQ in eight orientations.
+        vectors: Name of a descriptor -> float32 (orientations, length).
+        variants: Local features of the image as it is, mirrored and so on.
+    """
+
+    small: np.ndarray
+    hashes: np.ndarray
+    vectors: dict[str, np.ndarray]
+    variants: Sequence[Features]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A view of a work that is worth a closer look.
+
+    Attributes:
+        row: Its row in the index.
+        proposed_by: `ssim`, `pdq`, `local features` or names of descriptors by which it is among the nearest.
+    """
+
+    row: int
+    proposed_by: tuple[str, ...]
+
+
+def described_image(pixels: np.ndarray, sources: Sequence[Source]) -> DescribedImage:
+    """Describe an image, uint8 (h, w, 3), by SSIM's thumbnail, hash, vectors and local features."""
+    vectors = {
+        name: np.atleast_2d(np.asarray(source.describe_image(pixels), np.float32))
+        for name, source in by_cosine(sources).items()
+    }
+    variants = list(ImageFeatures(pixels).variants.values())
+    return DescribedImage(squeezed(pixels, SIDE), pdq_orientations(pixels), vectors, variants)
+
+
+def candidates(
+    index: CorpusIndex,
+    images: Sequence[DescribedImage],
+    k: int = CANDIDATES,
+    excluded: Sequence[str | None] = (),
+    threads: int = 1,
+) -> list[list[Candidate]]:
+    """The works nearest to each image by each source.
+
+    Args:
+        index: The works.
+        images: The images; searched together, so that what is read of the index is read once.
+        k: How many works each source proposes.
+        excluded: For each image a work, by its hash, that is passed over; None for none.
+        threads: For PDQ.
+
+    Returns:
+        For each image its candidates, in order of row.
+    """
+    if not images:
+        return []
+    left_out = list(excluded) or [None] * len(images)
+    by_vectors = _by_vectors(index, images)
+    by_source = {"pdq": _by_hash(index, images, threads)}
+    by_source |= {name: [rows for rows, _ in near] for name, near in by_vectors.items()}
+    by_source["local features"] = [_by_local_features(index, image) for image in images]
+    found = []
+    for number, image in enumerate(images):
+        passed = None if left_out[number] is None else bytes.fromhex(str(left_out[number]))
+        pools = {name: _works(index, rows[number], POOL, passed) for name, rows in by_source.items()}
+        pool = np.array(sorted({row for rows in pools.values() for row in rows}), np.int64)
+        for name, near in by_vectors.items():
+            rows, count = near[number]
+            enough = set(rows[:count])
+            pools[name] = [row for row in pools[name] if row in enough]
+        pools["ssim"] = _works(index, _by_ssim(index, image, pool), min(k, BY_SSIM), passed)
+        proposed: dict[int, list[str]] = {}
+        for name, rows in pools.items():
+            for row in rows[:k]:
+                proposed.setdefault(row, []).append(name)
+        found.append([Candidate(row, tuple(sorted(names))) for row, names in sorted(proposed.items())])
+    return found
+
+
+def _by_hash(index: CorpusIndex, images: Sequence[DescribedImage], threads: int) -> list[list[int]]:
+    queries = np.concatenate([image.hashes for image in images])
+    found = look_up_all([segment.hashes for segment in index.segments], queries, MAX_DISTANCE, _HASHES, threads)
+    turns = len(ORIENTATIONS)
+    rows = found.rows.reshape(len(images), turns * _HASHES)
+    distances = found.distances.reshape(len(images), turns * _HASHES)
+    order = np.lexsort((rows, distances), axis=1)
+    return [
+        list(dict.fromkeys(row for row in ranked if row >= 0)) for ranked in np.take_along_axis(rows, order, 1).tolist()
+    ]
+
+
+def _by_vectors(index: CorpusIndex, images: Sequence[DescribedImage]) -> dict[str, list[tuple[list[int], int]]]:
+    """By each descriptor, for each image, the nearest rows, and how many of them are NEAR."""
+    found = {}
+    for name in index.manifest.vectors:
+        if all(name in image.vectors for image in images):
+            queries = np.stack([image.vectors[name] for image in images])
+            near = nearest_vectors([segment.vectors[name] for segment in index.segments], queries, 2 * POOL)
+            enough = (near.scores >= NEAR.get(name, -1.0)).sum(axis=1).tolist()
+            rows = [[row for row in of_image if row >= 0] for of_image in near.indices.tolist()]
+            found[name] = list(zip(rows, enough, strict=True))
+    return found
+
+
+def _by_local_features(index: CorpusIndex, image: DescribedImage) -> list[int]:
+    votes = local_votes([segment.local for segment in index.segments], index.counts, image.variants)
+    return [int(row) for row in votes["row"][: 4 * POOL]]
+
+
+def _by_ssim(index: CorpusIndex, image: DescribedImage, pool: np.ndarray) -> list[int]:
+    if len(pool) == 0:
+        return []
+    [scores] = ssim_all_pairs(image.small[None], index.pixels(pool), orientations=len(ORIENTATIONS))
+    return [int(row) for row in pool[np.argsort(-scores, kind="stable")]]
+
+
+def _works(index: CorpusIndex, ranked: Iterable[int], count: int, passed: bytes | None) -> list[int]:
+    """Of ranked rows the first of each work, of so many works; removed ones and one more are passed over."""
+    first: dict[bytes, int] = {}
+    for row in ranked:
+        if len(first) == count:
+            break
+        if not index.removed[row] and (work := index.work(row)) != passed:
+            first.setdefault(work, row)
+    return list(first.values())
