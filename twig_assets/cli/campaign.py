@@ -20,10 +20,14 @@ HELD_SHOWN = 12
 def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
     """Run a whole campaign: ablate, generate, mask, regenerate, audit, release, report. Goes on where it stopped."""
     from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.check import require_sound
     from twig_assets.orchestration.runner import CampaignRunner
 
     use_one_thread()
     settings = load_campaign(campaign, root)
+    quiet_model_libraries()
+    for note in require_sound(settings):
+        _print(note)
     with interruptible("What was finished"):
         CampaignRunner(settings, console).run()
     send_figures()
