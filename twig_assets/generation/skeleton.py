@@ -121,11 +121,15 @@ def _component(entry: Any, where: str, name: str, revision: str | None) -> Any:
         return None
     home: Any = {"diffusers": diffusers, "transformers": transformers}.get(library, diffusers)
     component: Any = getattr(home, class_name)
-    if isinstance(component, type) and issubclass(component, diffusers.ModelMixin):
+    if _is_a(component, diffusers.ModelMixin):
         with torch.device("meta"):
             return component.from_config(component.load_config(where, subfolder=name, revision=revision)).eval()
-    if isinstance(component, type) and issubclass(component, transformers.PreTrainedModel):
+    if _is_a(component, transformers.PreTrainedModel):
         config = component.config_class.from_pretrained(where, subfolder=name, revision=revision or "main")
         with torch.device("meta"):
             return component(config).eval()
     return component.from_pretrained(where, subfolder=name, **({"revision": revision} if revision else {}))
+
+
+def _is_a(component: Any, base: type) -> bool:
+    return isinstance(component, type) and issubclass(component, base)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from twig_assets.generation import GenerationSettings, ModelFamily, Pipeline, check_lengths, family_of
+from twig_assets.generation.batching import in_batches
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.schedulers import parametrisation
 from twig_assets.regeneration.drawing import drawn_with
@@ -63,7 +64,8 @@ def regenerate(
         ObjectTokensError: If `suppress` or `relocate` is asked for and a prompt names no object.
         NoReferencesError: If `references` is asked for and there are none.
         UnsupportedSchedulerError: If the clean prediction of the pipeline's scheduler cannot be read.
-        FloatingPointError: If the model's prediction is not finite.
+        NotFiniteError: If the model's prediction is not finite.
+        TooLittleMemoryError: If not even one image fits; a batch that does not fit is halved.
     """
     settings, generation = settings or RegenerationSettings(), generation or GenerationSettings()
     family = family_of(pipeline)
@@ -79,16 +81,17 @@ def regenerate(
     masks = grown(masks, settings.dilation * family.reduction)
     works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
-    for start in range(0, len(prompts), generation.batch_size):
-        part = slice(start, start + generation.batch_size)
+
+    def draw(part: slice) -> tuple[np.ndarray, list[dict[str, Any]]]:
         given = prompts[part], seeds[part], images[part], masks[part], works
-        batch = Batch(family, *given, settings, generation, copied[part], segment)
-        drawn, figures = drawn_with(batch, chosen)
+        return drawn_with(Batch(family, *given, settings, generation, copied[part], segment), chosen)
+
+    for part, (drawn, figures) in in_batches(pipeline, len(prompts), generation.batch_size, draw):
         batches.append(drawn)
         if on_figures:
             on_figures(figures)
         if on_progress:
-            on_progress(min(start + generation.batch_size, len(prompts)))
+            on_progress(part.stop)
     return np.concatenate(batches) if batches else images
 
 
