@@ -28,7 +28,7 @@ install: $(STAMP) ## Make the environment, if it is missing or out of date
 run: $(STAMP) ## Run the whole pipeline on the demo campaign and print the report's path
 	$(ENV) $(BIN)/twig run --campaign $(or $(CAMPAIGN),demo)
 
-ui: $(STAMP) ## Dagster on http://127.0.0.1:3000 and MLflow on http://127.0.0.1:5000
+ui: $(STAMP) ## The desk on http://127.0.0.1:3100, Dagster on :3000 and MLflow on :5000
 	$(ENV) $(BIN)/twig ui --campaign $(or $(CAMPAIGN),demo)
 
 # Chromium is the one thing that pip cannot bring. Without it the tests of the pages are skipped, and say so.

@@ -12,6 +12,19 @@ quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks that tests use."""
+    config.addinivalue_line("markers", "sscd: needs the network that the extra `sscd` brings")
+
+
+@pytest.fixture(autouse=True)
+def without_packaged_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found must not depend on what is installed beside; tests of the extra `sscd` are marked."""
+    if request.node.get_closest_marker("sscd") is None:
+        monkeypatch.setattr("twig_assets.similarity.detectors.networks.packaged_versions", dict)
+        monkeypatch.setattr("twig_assets.similarity.versions.packaged_versions", dict)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the integration tests be run on either kind of storage."""
     parser.addoption(

@@ -62,19 +62,20 @@ def marked(mark: str) -> dict[int, str]:
 def served(workspace: CampaignWorkspace, **environment: str) -> Iterator[Servers]:
     """`twig ui` in a workspace; every process of it has TWIG_TEST with the state folder in its environment."""
     ports = {"TWIG_UI_PORT": str(free_port()), "TWIG_MLFLOW_PORT": str(free_port())}
+    desk = {"TWIG_DESK_PORT": str(free_port())}
     process = workspace.process(
         "ui",
         "--campaign",
         "tiny",
         "--root",
         str(workspace.root),
-        environment={**ports, "TWIG_TEST": str(workspace.home), **environment},
+        environment={**ports, **desk, "TWIG_TEST": str(workspace.home), **environment},
     )
     lines: list[str] = []
     threading.Thread(target=lambda: lines.extend(process.stdout or []), daemon=True).start()
     try:
         deadline = time.monotonic() + STARTS_WITHIN
-        while not any("Ctrl-C ends both." in line for line in lines):
+        while not any("Ctrl-C ends all of them." in line for line in lines):
             assert process.poll() is None, "".join(lines)
             assert time.monotonic() < deadline, "".join(lines)
             time.sleep(0.2)

@@ -16,7 +16,9 @@ __all__ = ["Bar", "BenchReport", "Measured", "UnknownBenchmarkError", "names", "
 # itself, whose layer it checks. A test imports every one.
 MODULES = {
     "ablation": "twig_assets.bench.models.ablation",
+    "audit": "twig_assets.bench.audit.cost",
     "campaign": "twig_assets.bench.campaigns.campaign",
+    "desk": "twig_assets.bench.campaigns.desk",
     "detectors": "twig_assets.bench.audit.detectors",
     "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",

@@ -23,10 +23,14 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
     Exit status 3 if works were not compared, which holds releases back, and nobody accepted that.
     """
     from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.check import require_sound
     from twig_assets.orchestration.runner import CampaignRunner
 
     use_one_thread()
     settings = load_campaign(campaign, root)
+    quiet_model_libraries()
+    for note in require_sound(settings):
+        _print(note)
     with interruptible("What was finished"):
         CampaignRunner(settings, console).run()
     send_figures()
@@ -43,7 +47,7 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
     from twig_assets.settings.home import artifact_root
 
     settings = load_campaign(campaign, root)
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, settings, ArtifactStore(artifact_root()))
     render(data, report_path(settings.name))
     print_summary(campaign, root)
@@ -76,7 +80,7 @@ def print_summary(campaign: str, root: Path) -> "ReportData":
     from twig_assets.reports import collect, report_path
     from twig_assets.settings.home import artifact_root
 
-    with open_catalog(catalog_url()).session() as session:
+    with open_catalog(catalog_url()).snapshot() as session:
         data = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root()))
     console.print(_headline(data.counts))
     _print(_figures(data.counts))

@@ -13,7 +13,7 @@ db_app = typer.Typer(no_args_is_help=True, help="The catalog's schema.")
 
 
 def ui(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
-    """Open Dagster and MLflow on loopback; Ctrl-C ends both. TWIG_UI_PORT and TWIG_MLFLOW_PORT choose other ports."""
+    """Open the desk, Dagster and MLflow on loopback; Ctrl-C ends all. TWIG_UI_PORT and the like choose other ports."""
     from twig_assets.campaign import load_campaign
     from twig_assets.orchestration.servers import serve
 

@@ -10,7 +10,7 @@ from twig_assets.settings.judge import EMBEDDED, NOBODY, JudgeSettings
 _ZOO = Path(__file__).parents[1] / "model_zoo"
 EMBEDDED_FOLDER = _ZOO / "weights" / "clip"
 # Counts up whenever the comparison itself changes, so that scores of before and after are not taken for the same.
-_COMPARISON = 1
+_COMPARISON = 2
 _FOREIGN_COMPARISON = 1
 # What a tokenizer and a processor of transformers do is in these; the rest is how they were last called.
 _DECISIVE = ("tokenizer.json", "processor_config.json", "preprocessor_config.json")
@@ -55,5 +55,7 @@ def is_embedded(folder: Path) -> bool:
 def _own_sha256(name: str) -> str:
     if name == NOBODY:
         return sha256_of({"judge": name})
-    files = [_ZOO / "concepts.yaml", *sorted(EMBEDDED_FOLDER.iterdir())]
-    return sha256_of({"comparison": _COMPARISON, "files": {file.name: sha256_file(file) for file in files}})
+    towers = [sorted((_ZOO / "weights" / folder).iterdir()) for folder in ("clip", "judge")]
+    files = [_ZOO / "concepts.yaml", *(file for tower in towers for file in tower)]
+    hashes = {str(file.relative_to(_ZOO)): sha256_file(file) for file in files}
+    return sha256_of({"comparison": _COMPARISON, "files": hashes})

@@ -6,6 +6,9 @@ CLIP to CLIP, and a style or a ground that is off must not outweigh the subject.
 
 A judge that reads any text takes a prompt that names none of the subjects for a subject of its own. It is then compared
 with all others but those that the judge reads as most alike: they may be other words for the same thing.
+
+Image towers that were trained differently err differently, so a second one may look as well. What counts is the mean of
+their cosines (an ensemble in the manner of Lakshminarayanan et al. 2017, arXiv 1612.01474).
 """
 
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from twig_assets.english import with_article
+from twig_assets.judge.captions import caption_features
 from twig_assets.judge.clip import Clip, image_features, text_features
 from twig_assets.judge.shown import Shown
 from twig_assets.judge.vocabulary import Asked, Vocabulary
@@ -30,27 +34,31 @@ class Judge:
     Attributes:
         clip: The CLIP and its processor.
         vocabulary: What it can name, at least two subjects.
+        second: Another CLIP with the same text tower, whose image tower looks as well.
     """
 
     clip: Clip
     vocabulary: Vocabulary
+    second: Clip | None = None
 
     def asked(self, prompts: Sequence[str]) -> list[Asked]:
         """What each prompt asks for."""
         if not prompts:
             return []
-        return [self._asked(prompt, near) for prompt, near in zip(prompts, self._nearness(prompts), strict=True)]
+        nearness = self._nearness(text_features(self.clip, prompts))
+        return [self._asked(prompt, near) for prompt, near in zip(prompts, nearness, strict=True)]
 
     def shown(self, images: Sequence[np.ndarray], prompts: Sequence[str]) -> list[Shown]:
         """Compare n images, uint8 (H, W, 3) of any size, with their prompts."""
         asked = self.asked(prompts)
         if not len(images):
             return []
-        features = image_features(self.clip, images)
-        scores = np.einsum("nd,kcd->nkc", features, self._captions).max(axis=2)
+        towers = [self.clip, *([self.second] if self.second else [])]
+        features = [image_features(tower, images) for tower in towers]
+        scores = np.mean([self._nearness(of_tower) for of_tower in features], axis=0)
         return [
             self._shown(a, row) if set(a.subjects) <= set(self.names) else self._shown_itself(a, row, image)
-            for a, row, image in zip(asked, scores, features, strict=True)
+            for a, row, image in zip(asked, scores, np.mean(features, axis=0), strict=True)
         ]
 
     @cached_property
@@ -61,17 +69,13 @@ class Judge:
     @cached_property
     def _captions(self) -> np.ndarray:
         """Unit vectors (subjects, captions, d)."""
-        texts = [
-            caption.format(subject=with_article(name.lower()))
-            for name in self.names
-            for caption in self.vocabulary.captions
-        ]
-        return text_features(self.clip, texts).reshape(len(self.names), len(self.vocabulary.captions), -1)
+        features = caption_features(self.clip, self.vocabulary.written())
+        return features.reshape(len(self.names), len(self.vocabulary.captions), -1)
 
-    def _nearness(self, texts: Sequence[str]) -> np.ndarray:
-        """Cosine of each of n texts and the nearest caption of each subject, (n, subjects)."""
-        nearness: np.ndarray = np.einsum("nd,kcd->nkc", text_features(self.clip, texts), self._captions).max(axis=2)
-        return nearness
+    def _nearness(self, features: np.ndarray) -> np.ndarray:
+        """Cosine of each of n vectors (n, d) and the best caption of each subject, (n, subjects)."""
+        best: np.ndarray = np.einsum("nd,kcd->nkc", features, self._captions).max(axis=2)
+        return best
 
     def _asked(self, prompt: str, near: np.ndarray) -> Asked:
         named, known_from = self.vocabulary.named(prompt), self.vocabulary.known_from
@@ -91,9 +95,10 @@ class Judge:
         return Shown(asked, float(scores[own].min()), float(others.max()), taken_for)
 
     def _shown_itself(self, asked: Asked, scores: np.ndarray, image: np.ndarray) -> Shown:
-        """How an image, a unit vector (d,), compares with a prompt that is a subject itself."""
+        """How an image, the mean (d,) of the towers' unit vectors, compares with a prompt that is a subject itself."""
         [prompt] = asked.subjects
-        own = float(image @ text_features(self.clip, [prompt])[0])
-        rivals = self._nearness([prompt])[0].argsort(kind="stable")[:-_KIN]
+        text = text_features(self.clip, [prompt])
+        own = float(image @ text[0])
+        rivals = self._nearness(text)[0].argsort(kind="stable")[:-_KIN]
         other = float(scores[rivals].max())
         return Shown(asked, own, other, prompt if own >= other else self.names[int(rivals[scores[rivals].argmax()])])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twig_assets.english import with_article
 from twig_assets.prompts import find_protected
 from twig_assets.prompts.protected import Finding, Term
 
@@ -50,6 +51,12 @@ class Vocabulary:
         findings = find_protected(text, self._terms(), _TYPING_ERRORS)
         exact = [finding for finding in findings if finding.errors == 0]
         return list(dict.fromkeys(_name(finding) for finding in exact or findings))
+
+    def written(self) -> list[str]:
+        """Every caption of every subject, subject by subject."""
+        return [
+            caption.format(subject=with_article(name.lower())) for name in self.subjects for caption in self.captions
+        ]
 
     def _terms(self) -> list[Term]:
         return [Term(words, anchor=name) for name, others in self.subjects.items() for words in (name, *others)]

@@ -1,4 +1,4 @@
-"""Dagster's and MLflow's servers for `twig ui`, both on loopback."""
+"""Dagster's and MLflow's servers and the desk for `twig ui`, all on loopback."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from twig_assets.campaign import Campaign
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
-from twig_assets.settings.home import home, mlflow_port, mlflow_url, tracking_uri, ui_port
+from twig_assets.settings.home import desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 30
@@ -25,7 +25,7 @@ class PortInUseError(RuntimeError):
 
 
 def serve(campaign: Campaign, console: Console) -> int:
-    """Start both servers, wait until they answer, and stop them on Ctrl-C, on SIGTERM or when either ends.
+    """Start the servers, wait until they answer, and stop them on Ctrl-C, on SIGTERM or when one ends.
 
     Returns:
         0 after Ctrl-C, 1 if a server ended by itself.
@@ -34,7 +34,7 @@ def serve(campaign: Campaign, console: Console) -> int:
         PortInUseError: If a port is taken.
     """
     prepare_dagster_home()
-    addresses = {"Dagster": (ui_port(), "server_info")}
+    addresses = {"Desk": (desk_port(), "door"), "Dagster": (ui_port(), "server_info")}
     if not has_own_mlflow():
         addresses = {"MLflow": (mlflow_port(), "health"), **addresses}
     for port, _ in addresses.values():
@@ -50,14 +50,14 @@ def serve(campaign: Campaign, console: Console) -> int:
         signal.signal(number, signal.default_int_handler)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for command in commands():
+        for command in commands(campaign):
             processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         for name, (port, page) in addresses.items():
             _wait(f"http://{HOST}:{port}/{page}", processes)
             console.print(f"{name}: http://{HOST}:{port}", soft_wrap=True)
         if has_own_mlflow():
             console.print(f"MLflow: {tracking_uri()} (not started here)", soft_wrap=True)
-        console.print("Ctrl-C ends both.")
+        console.print("Ctrl-C ends all of them.")
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)
         return 1
@@ -70,8 +70,9 @@ def serve(campaign: Campaign, console: Console) -> int:
         stop(processes)
 
 
-def commands() -> list[list[str]]:
-    """The command lines of Dagster's server and, unless a server is named already, of MLflow's."""
+def commands(campaign: Campaign) -> list[list[str]]:
+    """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
+    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(campaign.folder.parent.absolute())]
     mlflow = [
         sys.executable,
         "-m",
@@ -98,7 +99,7 @@ def commands() -> list[list[str]]:
         "--module-name",
         "twig_assets.definitions",
     ]
-    return [dagster] if has_own_mlflow() else [mlflow, dagster]
+    return [desk, dagster] if has_own_mlflow() else [desk, mlflow, dagster]
 
 
 def has_own_mlflow() -> bool:

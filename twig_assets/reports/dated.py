@@ -47,7 +47,7 @@ def write_dated_report(campaign: Campaign, catalog: Catalog, store: ArtifactStor
     Raises:
         OSError: If a file cannot be written.
     """
-    with catalog.session() as session:
+    with catalog.snapshot() as session:
         data = collect(session, campaign, store).model_copy(update={"recheck": recheck})
     page = report_path(campaign.name)
     data = with_history(data, page.parent)

@@ -1,7 +1,10 @@
 """What the embedded judge takes a prompt to ask for, and what it takes an image to show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from twig_assets.judge import adherence_verdict
 from twig_assets.judge.calibration import shipped_calibration
@@ -87,3 +90,23 @@ def test_the_shipped_calibration_is_of_the_shipped_judge() -> None:
     """It has to be measured again whenever the weights change, see `judge.calibration`."""
     assert shipped_calibration().judge_sha256 == judge_sha256("embedded")
     assert len(shipped_calibration().margins) >= 200
+
+
+def test_the_second_tower_reads_texts_as_the_first_one_does() -> None:
+    judge = embedded_judge()
+    assert judge.second is not None
+    first, second = (clip[0].state_dict() for clip in (judge.clip, judge.second))
+    texts = [name for name in first if name.startswith("text_")]
+    assert texts
+    assert all(torch.equal(first[name], second[name]) for name in texts)
+
+
+def test_two_towers_look_together() -> None:
+    judge = embedded_judge()
+    assert judge.second is not None
+    pictures = [view(sprites()["owl", "noto"], np.random.default_rng(3), (0.8, 0.9), "blue").image]
+    own = [
+        replace(judge, clip=clip, second=None).shown(pictures, ["an owl"])[0].own for clip in (judge.clip, judge.second)
+    ]
+    assert own[0] != own[1]
+    assert judge.shown(pictures, ["an owl"])[0].own == pytest.approx(np.mean(own), abs=1e-6)

@@ -26,8 +26,8 @@ from twig_assets.similarity.corpus.index import ReferenceIndex
 SIDE = 320
 WORKS = 10
 PER_SHARD = 2
-IMAGES, QUICK_IMAGES = 48, 12
-ROUNDS, QUICK_ROUNDS = 5, 2
+IMAGES, QUICK_IMAGES = 24, 8
+ROUNDS, QUICK_ROUNDS = 4, 2
 
 Timed = dict[str, list[float]]
 """Name of an engine -> seconds of each round."""
@@ -106,7 +106,7 @@ def _timed(
     context, seconds = Context(opened, WORKS), {name: list[float]() for name in engines}
     for engine in engines.values():
         # Enough for every worker to start and open the works.
-        list(engine.map(audited, [shards[0]] * 4 * engine.workers, context))
+        list(engine.map(audited, [shards[0]] * 2 * engine.workers, context))
     for _ in range(rounds):
         for name, engine in engines.items():
             started = time.perf_counter()

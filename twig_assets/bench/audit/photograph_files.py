@@ -74,7 +74,7 @@ def photographs(roots: tuple[Path, ...]) -> list[tuple[str, np.ndarray]]:
     """
     import skimage
 
-    found = {}
+    found: dict[str, bytes] = {}
     for root in roots:
         found |= {name: content for folder in FOLDERS for name, content in _in_folder(root / "usr/share" / folder)}
     shipped = Path(skimage.__file__).parent / "data"

@@ -1,4 +1,4 @@
-"""Measure what the embedded judge gives plain draws, and write it where the package reads it."""
+"""Write what the embedded judge rests on where the package reads it: its captions, and what it gives plain draws."""
 
 import json
 
@@ -6,9 +6,10 @@ import numpy as np
 
 from twig_assets.generation import GenerationSettings, fingerprint, generate
 from twig_assets.judge.calibration import FILE, ShippedCalibration
-from twig_assets.judge.embedded import embedded_judge
+from twig_assets.judge.captions import write_captions
+from twig_assets.judge.embedded import embedded_judge, embedded_vocabulary
 from twig_assets.judge.identity import judge_sha256
-from twig_assets.model_zoo import load_pipeline
+from twig_assets.model_zoo import load_clip, load_pipeline
 from twig_assets.model_zoo.art import BACKGROUNDS, STYLES, concept_names
 from twig_assets.model_zoo.training.captions import caption
 
@@ -37,4 +38,5 @@ def measure() -> ShippedCalibration:
 
 
 if __name__ == "__main__":
+    write_captions(load_clip(), embedded_vocabulary().written())
     FILE.write_text(json.dumps(measure().model_dump(), indent=0) + "\n")

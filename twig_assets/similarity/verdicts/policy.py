@@ -34,6 +34,9 @@ _HASHED_WHEN_NONE = {
 }
 """The fields of the first policies. A field that came later counts only where it is set, so that old hashes stay."""
 
+_UNHASHED = {"sscd_network": "distilled"}
+"""Later fields whose default is a value, which likewise does not count."""
+
 _PARTS: dict[str, Any] = {
     "adherence": (AdherenceSettings, AdherenceSettings()),
     "decisions": (DecisionSettings, DecisionSettings()),
@@ -116,6 +119,10 @@ class Policy(BaseModel):
             raise ValueError("sscd_file and sscd_sha256 are only of use together; give both or neither")
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A class that was made for further detectors cannot be found by its name.
+        return _restored, (self.model_dump(mode="json"),)
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the fields as JSON with sorted keys: equal for equal policies, whatever their file looks like."""
@@ -124,7 +131,8 @@ class Policy(BaseModel):
 
 def policy_sha256(fields: Mapping[str, Any]) -> str:
     """The hash that names a policy of these fields, as JSON holds them."""
-    hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
+    unset = {name for name, value in fields.items() if _UNHASHED.get(name) == value} - _HASHED_WHEN_NONE
+    hashed = {name: value for name, value in fields.items() if name not in unset}
     body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(body.encode()).hexdigest()
 
@@ -135,6 +143,11 @@ def policy_model() -> type[Policy]:
     Such a field is checked like any other and is None, which turns the detector off, until a policy names it.
     """
     return _extended(tuple(d.field for d in detectors() if d.field.name not in Policy.model_fields))
+
+
+def _restored(fields: dict[str, Any]) -> Policy:
+    """The policy that was pickled as its fields; further detectors have to be registered here too."""
+    return policy_model().model_validate(fields)
 
 
 @cache
