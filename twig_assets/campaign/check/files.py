@@ -45,17 +45,22 @@ def check_files(campaign: Campaign, checked: Checked) -> list[PromptRow]:
 def _check_works(folder: Path, checked: Checked) -> None:
     """Works that cannot be read are left out by the run, and named here; a folder without any work is a problem."""
     files, started, readable = corpus_files(folder), time.monotonic(), 0
+    unreadable: list[str] = []
     for tried, file in enumerate(files):
         if time.monotonic() - started > _SECONDS_FOR_WORKS:
             left = len(files) - tried
             checked.notes.append(f"{folder}: {left} of {len(files)} works were not tried; the run does it")
-            return
+            readable += left
+            break
         try:
             if file.problem:
                 raise ValueError(file.problem)
             decode(read_file(file.path))
             readable += 1
         except (ValueError, OSError) as error:
-            checked.notes.append(f"{shown(file.path)}: protects nothing, since it cannot be read: {error}")
+            unreadable.append(f"{shown(file.path.name)}: {error}; it protects nothing")
     if not readable:
         checked.add(f"{folder}: no readable reference image; put the protected works there")
+        for note in unreadable:
+            checked.add(note)
+    checked.notes += unreadable if readable else []

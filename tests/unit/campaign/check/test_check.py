@@ -116,7 +116,7 @@ def test_an_unreadable_work_is_noted_and_no_readable_one_is_a_problem(root):
     (root / "small" / "references" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     checked = check_campaign("small", root)
     assert checked.problems == []
-    assert any("broken.png: protects nothing" in note for note in checked.notes)
+    assert any("broken.png: " in note and "protects nothing" in note for note in checked.notes)
     (root / "small" / "references" / f"{planted.WORKS[0].slug}.png").unlink()
     assert any("no readable reference" in problem for problem in check_campaign("small", root).problems)
 
