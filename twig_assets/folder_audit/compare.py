@@ -107,7 +107,7 @@ def _known(query: Query, by: Comparing) -> Found:
 def _is_missing(query: Query, found: Found, by: Comparing) -> bool:
     if found.scan.compared < by.work.rows() or (found.local is None and by.corpus.has_local_features):
         return True
-    key = by.settings.close_key(candidates(query, found, by.corpus))
+    key = by.settings.close_key(candidates(query, found, by.corpus, by.policy))
     body = by.work.kept("comparison", query.key, key)
     if body is None:
         return True
@@ -126,7 +126,7 @@ def _save(query: Query, found: Found, by: Comparing) -> None:
 
 
 def _judged(query: Query, found: Found, by: Comparing, progress: Progress) -> Result:
-    views = candidates(query, found, by.corpus)
+    views = candidates(query, found, by.corpus, by.policy)
     body = json.loads(by.work.kept("comparison", query.key, by.settings.close_key(views)) or "")
     size = (body["size"][0], body["size"][1])
     reason = gated(size, body["contrast"], by.policy)

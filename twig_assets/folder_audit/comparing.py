@@ -18,12 +18,13 @@ from twig_assets.folder_audit.work import SIDE, ReferenceRow, Scan, WorkReader
 from twig_assets.similarity import ORIENTATIONS, Policy, opened_sources, ssim_all_pairs
 from twig_assets.similarity.audit import compare_closely
 from twig_assets.similarity.corpus.described import ChosenWorks, Described
-from twig_assets.similarity.corpus.local_nbnn import LocalVotes
 from twig_assets.similarity.corpus.sizes import squeezed
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength
 from twig_assets.similarity.detectors.hog import Hog
 from twig_assets.similarity.detectors.local_features import Features
 from twig_assets.similarity.detectors.pdq import Pdq
+from twig_assets.similarity.index.local_search import local_votes
+from twig_assets.similarity.index.local_words import LocalEntries, entries_of
 from twig_assets.similarity.structural.resized import ResizedWorks, turned_back
 from twig_assets.similarity.verdicts.judging import compared_by, gated
 from twig_assets.similarity.versions import library_versions
@@ -33,6 +34,13 @@ CANDIDATES = 8
 
 SOURCES = ("ssim", "hog", "pdq")
 """By SSIM at SIDE x SIDE pixels, by gradients, and by PDQ hash: each compared with every work."""
+
+NEAR = {"hog": 0.45, "pdq": -64.0}
+"""Cosine, and bits that differ, from which on a source proposes more works than the nearest. What is less alike reaches
+no threshold, and is no copy that its local features do not show as well; a policy that is stricter counts instead."""
+
+LEAST_VOTES = 0.5
+"""Votes by local features that propose a work: in a corpus this small, few works have as many by chance."""
 
 SPAN = 1 << 16
 """References that images are compared with before the result is saved."""
@@ -89,16 +97,32 @@ class Found:
     close: str | None = None
 
 
-def candidates(query: Query, found: Found, corpus: Corpus) -> list[ReferenceRow]:
-    """Views of the works to compare a query with at its own size, in order of key."""
+def candidates(query: Query, found: Found, corpus: Corpus, policy: Policy) -> list[ReferenceRow]:
+    """Views of the works to compare a query with at its own size, in order of key.
+
+    By each source the nearest work, and further ones that are near enough; by SSIM all, since the nearest are named.
+    """
     chosen: dict[str, ReferenceRow] = {}
-    for best in found.scan.candidates.values():
-        views = [corpus.by_row[row] for row, _ in best]
-        others = [view for view in views if view.sha256 != query.excluded]
-        chosen |= {view.key: view for view in others[:CANDIDATES]}
+    for source, best in found.scan.candidates.items():
+        views = [(corpus.by_row[row], score) for row, score in best]
+        others = [(view, score) for view, score in views if view.sha256 != query.excluded][:CANDIDATES]
+        least = _near(source, policy)
+        chosen |= {view.key: view for i, (view, score) in enumerate(others) if i == 0 or score >= least}
     by_local_features = [corpus.by_key[key] for key in found.local or ()]
     chosen |= {view.key: view for view in by_local_features if view.sha256 != query.excluded}
     return [chosen[key] for key in sorted(chosen)]
+
+
+def _near(source: str, policy: Policy) -> float:
+    """From which score on a source proposes more than the nearest work."""
+    fields = policy.model_dump()
+    thresholds = {"hog": fields[Hog.field.name], "pdq": fields[Pdq.field.name]}
+    if source not in NEAR:
+        return -np.inf
+    threshold = thresholds[source]
+    if threshold is None:
+        return NEAR[source]
+    return min(NEAR[source], -threshold if source == "pdq" else threshold)
 
 
 def compared(worker: "Comparer", queries: Sequence[tuple[Query, Found]]) -> list[Found]:
@@ -158,7 +182,7 @@ class Comparer:
             searched = corpus.searched(picture, described)
             local = tuple(view.key for view in (self._by_local_features(described) if searched is None else searched))
         found = Found(found.scan, local, found.close_key)
-        views = candidates(query, found, corpus)
+        views = candidates(query, found, corpus, settings.policy)
         close_key = settings.close_key(views)
         if close_key == found.close_key:
             return found
@@ -172,22 +196,20 @@ class Comparer:
         return Found(found.scan, local, close_key, json.dumps(body))
 
     def _by_local_features(self, described: Described) -> list[ReferenceRow]:
-        views, search = self._local
-        variants = [features.descriptors for features in described[_LOCAL].variants.values()]
-        votes = search.votes(variants)
-        ranked = (views[i] for i in np.argsort(-votes, kind="stable") if votes[i] > 0)
+        views, entries = self._local
+        votes = local_votes([entries], [len(views)], list(described[_LOCAL].variants.values()), LEAST_VOTES)
         works: dict[str, ReferenceRow] = {}
-        for view in ranked:
+        for view in (views[row] for row in votes["row"]):
             works.setdefault(view.sha256, view)
             if len(works) > CANDIDATES:
                 break
         return list(works.values())
 
     @cached_property
-    def _local(self) -> tuple[list[ReferenceRow], LocalVotes]:
+    def _local(self) -> tuple[list[ReferenceRow], LocalEntries]:
         corpus = self.settings.corpus
         views = [view for work in corpus.works.values() for view in corpus.drawings(work, self._reader)]
-        return views, LocalVotes([self._features(view) for view in views])
+        return views, entries_of([self._features(view) for view in views])
 
     def _features(self, view: ReferenceRow) -> Features:
         features: Features = self._descriptions.of_view(

@@ -122,7 +122,8 @@ def agreeing_matches(
 
 def distinct_places(points: np.ndarray) -> np.ndarray:
     """The first of the points at each place: several keypoints there, one per direction, are one piece of evidence."""
-    _, first = np.unique(np.round(points), axis=0, return_index=True)
+    x, y = np.round(points).astype(np.int64).T
+    _, first = np.unique((x << 32) + y, return_index=True)
     distinct = np.zeros(len(points), bool)
     distinct[first] = True
     return distinct

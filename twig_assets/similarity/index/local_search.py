@@ -26,13 +26,16 @@ _ROOM = 1 << 16
 _RANKED = [("row", np.int64), ("votes", np.float32)]
 
 
-def local_votes(tables: Sequence[LocalEntries], counts: Sequence[int], variants: Sequence[Features]) -> np.ndarray:
-    """Votes for every view that has LEAST_VOTES, from the variant of the image that gives it most.
+def local_votes(
+    tables: Sequence[LocalEntries], counts: Sequence[int], variants: Sequence[Features], least: float = LEAST_VOTES
+) -> np.ndarray:
+    """Votes for every view that has enough of them, from the variant of the image that gives it most.
 
     Args:
         tables: The features of each segment.
         counts: Views in each segment.
         variants: The features of the image as it is, mirrored and so on.
+        least: How many are enough.
 
     Returns:
         Structured array with `row` (int64, counted through all segments) and `votes` (float32), most votes first, of
@@ -55,7 +58,7 @@ def local_votes(tables: Sequence[LocalEntries], counts: Sequence[int], variants:
         found.append((first + rows.astype(np.int64), feature, theirs, weight))
         first += count
     rows, feature, theirs, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return _agreeing(rows, feature, variant[feature], geometry[feature], theirs, weight)
+    return _agreeing(rows, feature, variant[feature], geometry[feature], theirs, weight, least)
 
 
 def _matches(table: LocalEntries, words: np.ndarray, signatures: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -75,6 +78,7 @@ def _agreeing(
     ours: np.ndarray,
     theirs: np.ndarray,
     weight: np.ndarray,
+    least: float,
 ) -> np.ndarray:
     """Sum up the votes that agree on a turn and a change of size."""
     turn = ((ours >> 24) - (theirs >> 24)) & 0xFF
@@ -91,7 +95,7 @@ def _agreeing(
     views, place = np.unique(best["row"], return_inverse=True)
     votes = np.zeros(len(views), np.float32)
     np.maximum.at(votes, place, best["votes"])
-    enough = votes >= LEAST_VOTES
+    enough = votes >= least
     order = np.lexsort((views[enough], -votes[enough]))
     ranked = np.empty(len(order), _RANKED)
     ranked["row"], ranked["votes"] = views[enough][order], votes[enough][order]

@@ -78,19 +78,20 @@ def map_of_pair(a: Statistics, b: Statistics) -> np.ndarray:
     return result
 
 
-def sums_of_pair(a: Statistics, b: Statistics, inside: np.ndarray) -> Sums:
+def sums_of_pair(a: Statistics, b: Statistics, inside: np.ndarray, upside_down: bool = False) -> Sums:
     """The sums that SSIM and `iw_ssim` are made of.
 
     Args:
         a: Of one picture.
         b: Of another one of the same size.
-        inside: float64 (H - 10, W - 10), 1 inside a mask and 0 outside.
+        inside: float64 (H - 10, W - 10), 1 inside a mask and 0 outside; on the second picture.
+        upside_down: Whether the first picture's rows are to be taken from the last to the first. Its statistics are
+            then those of the picture upside down, to the last bit.
     """
     from twig_assets.similarity.structural import exact_kernels
 
     sums = np.zeros(6)
-    exact_kernels.sums_of_pair(
-        (a.planes, a.means, a.variances, a.information), (b.planes, b.means, b.variances, b.information), inside, sums
-    )
+    ours, theirs = ((own.planes, own.means, own.variances, own.information) for own in (a, b))
+    exact_kernels.sums_of_pair(ours, theirs, upside_down, inside, sums)
     ssim, shared, possible, *masked = sums.tolist()
     return Sums(ssim, shared, possible, (masked[0], masked[1], masked[2]))

@@ -132,10 +132,11 @@ def ssim_of_planes(a, b, result):
 
 
 @kernel
-def sums_of_pair(a, b, inside, sums):
+def sums_of_pair(a, b, upside_down, inside, sums):
     """Add to `sums`: SSIM, what is shared of the information, what there is; and the same where `inside` is 1.
 
     See `information_maps` for the second and third. Of each picture planes, means, variances and information are given.
+    The rows of the first are read from the last to the first if it is to be turned upside down.
     """
     (a_planes, a_means, a_variances, a_held), (b_planes, b_means, b_variances, b_held) = a, b
     channels, height, width = a_planes.shape
@@ -143,16 +144,17 @@ def sums_of_pair(a, b, inside, sums):
     row, product, luminance, ssim = np.empty(width), np.empty(width), np.empty(width), np.empty(width - REACH)
     for channel in range(channels):
         for y in range(height):
+            ours = a_planes[channel, height - 1 - y if upside_down else y]
             for x in range(width):
-                products[y, x] = a_planes[channel, y, x] * b_planes[channel, y, x]
+                products[y, x] = ours[x] * b_planes[channel, y, x]
         for y in range(height - REACH):
+            at = height - REACH - 1 - y if upside_down else y
             _down(products, y, width, row)
             _across(row, width - REACH, product)
-            variances, held = (
-                (a_variances[channel, y], b_variances[channel, y]),
-                (a_held[channel, y], b_held[channel, y]),
-            )
-            _ssim_row(product, (a_means[channel, y], b_means[channel, y]), variances, luminance, ssim)
+            means = a_means[channel, at], b_means[channel, y]
+            variances = a_variances[channel, at], b_variances[channel, y]
+            held = a_held[channel, at], b_held[channel, y]
+            _ssim_row(product, means, variances, luminance, ssim)
             of_row = _row_sums(ssim, luminance, variances, held, inside[y])
             for i in range(6):
                 sums[i] += of_row[i]

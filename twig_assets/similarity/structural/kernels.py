@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
-from twig_assets.similarity.structural.vectors import LANES, fma, load, root, splat, store, total
+from twig_assets.similarity.structural.vectors import LANES, floats_at, fma, load, root, splat, store, total
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -214,6 +214,30 @@ def all_pairs(queries, references, keep, rows, columns, group, sums):
         for t in range(len(keep)):
             for r in range(len(rx)):
                 reference = rx[r, t], rm[r, t], rs[r, t]
+                for q in range(start, min(start + group, len(qx))):
+                    query = qx[q, t], qm[q, t], qs[q, t]
+                    sums[q, r] += _ssim_of_tile(
+                        query, reference, keep[t], None, None, rows[t], columns[t], tile_columns, products
+                    )[0]
+
+
+@kernel
+def all_pairs_at(queries, references, keep, rows, columns, group, sums):
+    """Like all_pairs, with references that lie each in arrays of its own.
+
+    Of each the addresses of its pixels, means and deviations are given: int64 (references, 3), tiles as in `queries`.
+    """
+    qx, qm, qs = queries
+    tile_columns = keep.shape[1]
+    reading, size = (len(keep), qx.shape[2]), (len(keep), qm.shape[2])
+    products = np.zeros(qx.shape[2], np.float32)
+    for start in range(0, len(qx), group):
+        for t in range(len(keep)):
+            for r in range(len(references)):
+                pixels = numba.carray(floats_at(references[r, 0]), reading)
+                means = numba.carray(floats_at(references[r, 1]), size)
+                deviations = numba.carray(floats_at(references[r, 2]), size)
+                reference = pixels[t], means[t], deviations[t]
                 for q in range(start, min(start + group, len(qx))):
                     query = qx[q, t], qm[q, t], qs[q, t]
                     sums[q, r] += _ssim_of_tile(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from twig_assets.similarity.structural.exact import Statistics, statistics, sums_of_pair
 from twig_assets.similarity.structural.information import information_score
 from twig_assets.similarity.structural.pictures import BORDER, check_choices, check_masks, check_pictures
-from twig_assets.similarity.structural.resized import Resized, ResizedWorks, turned_back
+from twig_assets.similarity.structural.resized import BACK, Resized, ResizedWorks, turned_back
 from twig_assets.similarity.structural.scan import ERROR, INFORMED_ERROR, InformedQueries
+from twig_assets.similarity.structural.whole import WholeQueries
 
 _EQUAL = 1e-9
 """Scores of two orientations that differ by less are equal but for rounding, as those of a symmetric work are."""
@@ -73,6 +74,8 @@ class _Turns:
 
     def decisive(self, listed: int, near: Near | None) -> list[int]:
         """The references whose scores are shown or may decide."""
+        if listed >= len(self.whole):
+            return list(range(len(self.whole)))
         by_whole, by_mask = self.whole.max(axis=1), self.masked.max(axis=1)
         informed = np.where(self._leads(self.whole), self.informed, -2).max(axis=1)
         by_mask_informed = np.where(self._leads(self.masked), self.masked_informed, -2).max(axis=1)
@@ -117,27 +120,67 @@ def pair_scores(
     """
     check_pictures("queries", queries)
     check_choices(orientations, 1)
+    # All of it will be exact: the engine only has to say which orientations may be the best.
+    all_exact = masks is None and listed >= len(references)
     if masks is None:
         masks = np.zeros(queries.shape[:3], bool)
     check_masks("masks", masks, queries.shape[:3])
     works = ResizedWorks() if works is None else works
     exact = [_Exact(query, mask) for query, mask in zip(queries, masks, strict=True)]
-    scores = np.empty((4, len(queries), len(references), orientations))
-    each = InformedQueries.bytes_each(queries, orientations)
-    for start in range(0, len(queries), step := max(1, _QUERY_BYTES // each)):
-        part = slice(start, start + step)
-        prepared = InformedQueries(queries[part], masks[part], orientations)
-        for column, reference in enumerate(references):
-            scores[:, part, column] = prepared.scores(works.at(reference, *queries.shape[1:3]))
+    scan = _whole if all_exact else partial(_all_four, masks=masks)
+    scores = scan(queries, references, works, orientations=orientations)
     for row in range(len(queries)):
         turns = _Turns(*scores[:, row])
         leading, decisive = turns.leading(), turns.decisive(listed, near)
         for column in decisive:
             work = works.at(references[column], *queries.shape[1:3])
-            for turn in np.flatnonzero(leading[column]):
-                scores[:, row, column, turn] = exact[row].scores(work, int(turn))
+            _make_leading_exact(scores[:, row, column], leading[column], exact[row], work)
     whole, informed, masked, masked_informed = scores
     return PairScores(*_best(whole, informed), *_best(masked, masked_informed))
+
+
+def _make_leading_exact(scores: np.ndarray, leading: np.ndarray, query: "_Exact", work: Resized) -> None:
+    """Put exact scores in the place of those that may be the best: float64 (4, orientations) and bool (orientations,).
+
+    The likeliest comes first, so that most of the others are known to stay below it.
+    """
+    best = np.full(2, -np.inf)
+    for turn in sorted(np.flatnonzero(leading).tolist(), key=lambda turn: -scores[0, turn]):
+        if (scores[[0, 2], turn] + ERROR >= best - _EQUAL).any():
+            scores[:, turn] = query.scores(work, turn)
+            best = np.fmax(best, scores[[0, 2], turn])
+
+
+def _whole(
+    queries: np.ndarray, references: Sequence[np.ndarray], works: ResizedWorks, *, orientations: int
+) -> np.ndarray:
+    """float64 (4, Q, N, orientations): SSIM by the engine; nothing else is known."""
+    height, width = queries.shape[1:3]
+    scores = np.full((4, len(queries), len(references), orientations), np.nan)
+    for start in range(0, len(queries), step := _at_once(queries, orientations)):
+        prepared = WholeQueries(queries[start : start + step], orientations)
+        for first in range(0, len(references), prepared.works_at_once):
+            part = references[first : first + prepared.works_at_once]
+            found = prepared.scores([works.at(reference, height, width) for reference in part])
+            scores[0, start : start + step, first : first + len(part)] = found
+    return scores
+
+
+def _all_four(
+    queries: np.ndarray, references: Sequence[np.ndarray], works: ResizedWorks, *, orientations: int, masks: np.ndarray
+) -> np.ndarray:
+    """float64 (4, Q, N, orientations): SSIM and `iw_ssim` by the engine, and both inside the masks."""
+    scores = np.empty((4, len(queries), len(references), orientations))
+    for start in range(0, len(queries), step := _at_once(queries, orientations)):
+        part = slice(start, start + step)
+        prepared = InformedQueries(queries[part], masks[part], orientations)
+        for column, reference in enumerate(references):
+            scores[:, part, column] = prepared.scores(works.at(reference, *queries.shape[1:3]))
+    return scores
+
+
+def _at_once(queries: np.ndarray, orientations: int) -> int:
+    return max(1, _QUERY_BYTES // InformedQueries.bytes_each(queries, orientations))
 
 
 def make_exact(
@@ -168,20 +211,29 @@ def make_exact(
     [scores.masked[at]], [scores.masked_orientation[at]], [scores.masked_informed[at]] = _best(masked, masked_informed)
 
 
+_MIRRORED = ((False, False, True, True), (True, False, False, True))
+_UPSIDE_DOWN = ((False, True, True, False), (False, False, True, True))
+"""For a picture and its mirror image, at each quarter turn: what is to be done to the picture itself, or, for odd
+turns, to the picture with its rows for columns."""
+
+
 class _Exact:
-    """A query, to be compared in float64; what is computed of it in one orientation is kept."""
+    """A query, to be compared in float64; what is computed of it is kept, for any two orientations together."""
 
     def __init__(self, query: np.ndarray, mask: np.ndarray) -> None:
         self._query, self._mask = query, mask
-        self._turned: dict[int, tuple[Statistics, np.ndarray]] = {}
+        self._inside: dict[int, np.ndarray] = {}
+        self._statistics: dict[tuple[bool, bool], Statistics] = {}
 
     def scores(self, work: Resized, turn: int) -> tuple[float, float, float, float]:
         """SSIM and `iw_ssim` beside a work in one orientation, and the same inside the mask; NaN without one."""
-        if turn not in self._turned:
-            [picture], [mask] = turned_back(self._query, [turn]), turned_back(self._mask, [turn])
-            self._turned[turn] = statistics(picture), _inner(mask).astype(np.float64)
-        own, inside = self._turned[turn]
-        sums = sums_of_pair(own, work.look(turn).statistics, inside)
+        if turn not in self._inside:
+            [mask] = turned_back(self._mask, [turn])
+            self._inside[turn] = _inner(mask).astype(np.float64)
+        inside = self._inside[turn]
+        is_mirror_image, quarters = divmod(BACK[turn], 4)
+        own = self._of(quarters % 2 == 1, _MIRRORED[is_mirror_image][quarters])
+        sums = sums_of_pair(own, work.look(turn).statistics, inside, _UPSIDE_DOWN[is_mirror_image][quarters])
         channels, pixels = len(own.means), inside.size
         whole = sums.ssim / (pixels * channels), information_score(sums.shared, sums.possible, pixels, channels)
         if not self._masked:
@@ -189,6 +241,13 @@ class _Exact:
         ssim, shared, possible = sums.masked
         informed = information_score(shared, possible, self._masked, channels)
         return *whole, ssim / (self._masked * channels), informed
+
+    def _of(self, sideways: bool, mirrored: bool) -> Statistics:
+        key = sideways, mirrored
+        if key not in self._statistics:
+            picture = self._query.swapaxes(0, 1) if sideways else self._query
+            self._statistics[key] = statistics(picture[:, ::-1] if mirrored else picture)
+        return self._statistics[key]
 
     @cached_property
     def _masked(self) -> int:

@@ -59,9 +59,14 @@ class Look:
         self.pixels = pixels
 
     @cached_property
+    def planes(self) -> Planes:
+        """For SSIM by the engine, as a batch of one."""
+        return Tiling.of(self.pixels[None]).describe(self.pixels[None])
+
+    @cached_property
     def described(self) -> Described:
-        """For the engine, as a batch of one."""
-        return described(self.pixels[None])
+        """For SSIM and `iw_ssim` by the engine, likewise."""
+        return Described(self.planes, Tiling.of(self.pixels[None]).information(self.planes))
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -71,8 +76,9 @@ class Look:
     @property
     def nbytes(self) -> int:
         """Memory that it takes now."""
-        arrays = self.__dict__["described"].arrays if "described" in self.__dict__ else ()
-        exact = self.statistics.nbytes if "statistics" in self.__dict__ else 0
+        known = self.__dict__
+        arrays = known["described"].arrays if "described" in known else known.get("planes", ())
+        exact = self.statistics.nbytes if "statistics" in known else 0
         return self.pixels.nbytes + exact + sum(array.nbytes for array in arrays)
 
 

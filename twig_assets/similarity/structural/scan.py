@@ -36,9 +36,8 @@ INFORMED_ERROR = 1e-3
 RECOMPUTED = 1e-3
 """Scores within this of a threshold are recomputed in float64."""
 
-# Described queries are kept while all references pass by; a block of references only as long as it is compared; and
-# the tiles of as many queries as fit in the second-level cache are compared with one tile of a reference in turn.
-_QUERY_BYTES, _BLOCK_BYTES, _CACHE_BYTES = 512 << 20, 96 << 20, 1 << 20
+# Described queries are kept while all references pass by; a block of references only as long as it is compared.
+_QUERY_BYTES, _BLOCK_BYTES = 512 << 20, 96 << 20
 # Small pictures would fit by the ten thousand, but then a block's table of pairs would not.
 _MOST_AT_ONCE = 1024
 
@@ -251,7 +250,7 @@ class _Turned:
 
         theirs = work.look(self.orientations[0]).described
         sums = np.zeros((len(self._weights), 1, 7))
-        kernels.informed_pairs(self._described.arrays, theirs.arrays, self._weights, *_grid(self._tiling), sums)
+        kernels.informed_pairs(self._described.arrays, theirs.arrays, self._weights, *self._tiling.grid, sums)
         whole, masked, weight, shared, possible, inner_shared, inner_possible = sums[:, 0].T
         values, channels = self._tiling.values, self._tiling.channels
         with np.errstate(invalid="ignore"):
@@ -271,7 +270,7 @@ def _whole(planes: Planes, turned: np.ndarray, tiling: Tiling) -> tuple[np.ndarr
     shape = (len(planes[0]), *turned.shape[:2])
     sums = np.zeros((shape[0], shape[1] * shape[2]))
     described = tiling.describe(turned.reshape(-1, *turned.shape[2:]))
-    kernels.all_pairs(planes, described, *_grid(tiling), sums)
+    kernels.all_pairs(planes, described, *tiling.grid, sums)
     return sums.reshape(shape) / tiling.values, np.full(shape, np.nan)
 
 
@@ -284,7 +283,7 @@ def _whole_and_masked(
     sums, masked, pixels = np.zeros((3, shape[0], shape[1] * shape[2]))
     flat = turned.reshape(-1, *turned.shape[2:])
     others = tiling.weights(_nowhere(flat) if inside is None else inside.reshape(flat.shape[:3]))
-    kernels.masked_pairs(planes, tiling.describe(flat), weights, others, *_grid(tiling), sums, masked, pixels)
+    kernels.masked_pairs(planes, tiling.describe(flat), weights, others, *tiling.grid, sums, masked, pixels)
     with np.errstate(invalid="ignore"):
         return sums.reshape(shape) / tiling.values, (masked / pixels).reshape(shape)
 
@@ -298,7 +297,7 @@ def _near(planes: Planes, turned: np.ndarray, tiling: Tiling, threshold: float) 
     bounds = np.empty((len(tiling.rows), *upper.shape), np.float32)
     described = tiling.describe(turned.reshape(-1, *turned.shape[2:]))
     least = (threshold - RECOMPUTED) * tiling.values
-    kernels.pairs_above(planes, described, *_grid(tiling), least, bounds, upper)
+    kernels.pairs_above(planes, described, *tiling.grid, least, bounds, upper)
     return np.argwhere(upper.reshape(shape) >= least)
 
 
@@ -335,10 +334,6 @@ def _in_blocks(
 def _slices(count: int, size: int) -> list[slice]:
     size = min(max(1, size), _MOST_AT_ONCE)
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def _grid(tiling: Tiling) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    return tiling.keep, tiling.rows, tiling.columns, max(1, _CACHE_BYTES // tiling.bytes_per_tile)
 
 
 def _turned(pictures: Sequence[np.ndarray] | np.ndarray, tiling: Tiling, orientations: int) -> np.ndarray:

@@ -12,6 +12,9 @@ Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Three float32 arrays of shape (n, tiles, values of a tile): pixels, local means, local standard deviations."""
 
 
+_CACHE_BYTES = 1 << 20
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How pictures of one size are cut.
@@ -89,6 +92,14 @@ class Tiling:
     def bytes_per_picture(self) -> int:
         """Memory of one described picture."""
         return len(self.rows) * self.bytes_per_tile
+
+    @cached_property
+    def grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """What kernels that compare pairs take: `keep`, `rows`, `columns`, and how many queries share the cache.
+
+        The tiles of as many queries as fit in the second-level cache are compared with one tile of a reference in turn.
+        """
+        return self.keep, self.rows, self.columns, max(1, _CACHE_BYTES // self.bytes_per_tile)
 
     def describe(self, pictures: np.ndarray) -> Planes:
         """What the kernels need of each picture.

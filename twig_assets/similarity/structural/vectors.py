@@ -57,6 +57,16 @@ def load(_context, array, index):
 
 
 @intrinsic
+def floats_at(_context, address):
+    """A pointer to float32 numbers, from their address; whoever passes it keeps the array."""
+
+    def generate(_context, builder, _signature, arguments):
+        return builder.inttoptr(arguments[0], ir.FloatType().as_pointer())
+
+    return types.CPointer(types.float32)(types.intp), generate
+
+
+@intrinsic
 def load_bytes(_context, array, index):
     """LANES numbers of a flat uint8 array from an index on, as float32."""
     small = ir.VectorType(ir.IntType(8), LANES)
