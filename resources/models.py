@@ -11,6 +11,7 @@ import dagster as dg
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.models import Model
+from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.settings.home import quiet_model_libraries
 from twig_assets.settings.judge import EMBEDDED
@@ -52,7 +53,18 @@ class ModelResource(dg.ConfigurableResource):
             campaign: Whose checkpoint to open.
             model: The row of the model.
             store: Holds the files of its edits.
+
+        Raises:
+            NotMaterializedError: If what the checkpoint's name stands for has become another model since, as by
+                another scheduler in its folder: its images must not bear the old one's name.
         """
+        opened = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())[1]
+        if opened != model.base_sha256:
+            raise NotMaterializedError(
+                f"campaign {campaign.name!r}: checkpoint {campaign.checkpoint!r} is another model ({opened[:12]}) "
+                f"than when composed_model was made ({model.base_sha256[:12]}); materialize ablated_models and "
+                f"composed_model"
+            )
         return self.composed(campaign, {key: store.read(key, "safetensors") for key in model.applied})
 
     def segmenter(self, campaign: Campaign) -> Any:

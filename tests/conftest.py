@@ -1,6 +1,7 @@
 """Fixtures that many tests share: the embedded models, opened once per test run."""
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,40 @@ from twig_assets.settings.home import quiet_libraries, quiet_model_libraries
 
 quiet_libraries()
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks that tests use."""
+    config.addinivalue_line("markers", "sscd: needs the network that the extra `sscd` brings")
+
+
+_PACKAGED = (
+    "twig_assets.similarity.detectors.networks.packaged_versions",
+    "twig_assets.similarity.versions.packaged_versions",
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_packaged_networks() -> Iterator[Callable[[], dict[str, str]]]:
+    """What is found must not depend on what is installed beside; tests of the extra `sscd` are marked."""
+    from twig_assets.similarity.detectors.networks import packaged_versions
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in _PACKAGED:
+            patched.setattr(name, dict)
+        yield packaged_versions
+
+
+@pytest.fixture(autouse=True)
+def packaged_networks(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    without_packaged_networks: Callable[[], dict[str, str]],
+) -> None:
+    """They are there for tests that are marked."""
+    if request.node.get_closest_marker("sscd") is not None:
+        for name in _PACKAGED:
+            monkeypatch.setattr(name, without_packaged_networks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

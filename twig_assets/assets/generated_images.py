@@ -9,6 +9,7 @@ from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, sheet
+from twig_assets.campaign.check.speeds import remember_seconds
 from twig_assets.compliance.attempts import draw_first_images
 from twig_assets.resources import (
     CampaignResource,
@@ -44,6 +45,7 @@ def generated_images(
     if not drawn.items:
         return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
     count, seconds = len(drawn.items), drawn.seconds
+    remember_seconds(batch.campaign, seconds / count)
     figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}
     pictures = {"generated.png": sheet(np.stack([image.pixels for image in drawn.items]))}
     link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures)

@@ -1,5 +1,7 @@
 """The asset `protected_concepts`: what the model must no longer draw."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
@@ -34,6 +36,23 @@ def protected_concepts(
         data_version=dg.DataVersion(
             sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])
         ),
+    )
+
+
+@dg.asset_check(
+    asset=protected_concepts,
+    description="Nothing in the campaign's files, models and settings, nor on this machine, is in the way of a run.",
+)
+def campaign_can_run(campaign: CampaignResource) -> dg.AssetCheckResult:
+    """Check the whole campaign, without reading weights."""
+    from twig_assets.campaign.check import check_campaign
+
+    checked = check_campaign(campaign.name, Path(campaign.root))
+    return dg.AssetCheckResult(
+        passed=not checked.problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(checked.problems) or "nothing is in the way of a run",
+        metadata={"problems": len(checked.problems), "notes": dg.MetadataValue.md("\n".join(checked.notes) or "none")},
     )
 
 

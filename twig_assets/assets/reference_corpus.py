@@ -1,6 +1,7 @@
 """The asset `reference_corpus`: the protected works that images are compared with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -58,11 +59,7 @@ def reference_corpus(
         metadata={
             "references": len(references),
             "not_compared_with": len(unreadable),
-            "complete": not unread,
-            "unread": dg.MetadataValue.md(_lines(f"{work.sentence} ({_standing(work)})" for work in unread)),
-            "notes": dg.MetadataValue.md(
-                _lines(f"{shown(r.path.name)}: {'; '.join(r.notes)}" for r in references if r.notes)
-            ),
+            **_not_wholly_compared(unread, references),
             "corpus_version": version,
             "works": gallery([(f"{r.title} ({r.rights_holder})", [r.pixels]) for r in references]),
         },
@@ -73,6 +70,16 @@ def reference_corpus(
             _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
         ],
     )
+
+
+def _not_wholly_compared(unread: Sequence[Unread], references: Sequence[ReferenceImage]) -> dict[str, Any]:
+    """What nothing is compared with, and what was done to works while they were read."""
+    noted = (f"{shown(r.path.name)}: {'; '.join(r.notes)}" for r in references if r.notes)
+    return {
+        "complete": not unread,
+        "unread": dg.MetadataValue.md(_lines(f"{work.sentence} ({_standing(work)})" for work in unread)),
+        "notes": dg.MetadataValue.md(_lines(noted)),
+    }
 
 
 def _lines(texts: Iterable[str]) -> str:

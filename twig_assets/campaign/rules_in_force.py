@@ -49,7 +49,7 @@ class Rules:
     threshold: float | None
     cannot_tell: bool = False
     first_images: bool = False
-    lost_attempts: int = 2
+    lost_attempts: int = 3
     approvals: int = 1
     unread: tuple[str, ...] = ()
 

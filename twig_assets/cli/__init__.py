@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.cli import audit, bench, campaign, desk, evidence, index, models, operations
+from twig_assets.cli import audit, bench, campaign, desk, evidence, index, machine, models, operations
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
@@ -14,6 +14,8 @@ __all__ = ["main"]
 # In the order in which `twig --help` lists them.
 COMMANDS: list[Callable[..., Any]] = [
     campaign.run,
+    machine.check,
+    machine.doctor,
     campaign.report,
     operations.ui,
     desk.desk,

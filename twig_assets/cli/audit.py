@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 def audit(
     images: Annotated[str, typer.Argument(help="A folder of images, or one image; a path or an fsspec URL.")],
     references: Annotated[
-        str, typer.Option(help="Folder of the protected works, perhaps with a references.csv; a path or an fsspec URL.")
+        str,
+        typer.Option(
+            help="Folder of the protected works, perhaps with a references.csv, or an index; a path or an fsspec URL."
+        ),
     ],
     policy: Annotated[Path | None, typer.Option(help="A policy.yaml; without one, the default thresholds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; an audit into the same folder continues.")] = Path(

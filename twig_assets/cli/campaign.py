@@ -23,10 +23,14 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
     Exit status 3 if works were not compared, which holds releases back, and nobody accepted that.
     """
     from twig_assets.campaign import load_campaign
+    from twig_assets.campaign.check import require_sound
     from twig_assets.orchestration.runner import CampaignRunner
 
     use_one_thread()
     settings = load_campaign(campaign, root)
+    quiet_model_libraries()
+    for note in require_sound(settings):
+        _print(note)
     with interruptible("What was finished"):
         CampaignRunner(settings, console).run()
     send_figures()

@@ -151,7 +151,7 @@ def candidate_state(
     *,
     cannot_tell: bool,
     max_attempts: int,
-    lost_attempts: int = 2,
+    lost_attempts: int = 3,
     complete: bool = True,
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.

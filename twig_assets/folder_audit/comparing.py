@@ -84,7 +84,8 @@ class Found:
 
     Attributes:
         scan: How far it was compared with the squeezed corpus, and the candidates so far.
-        local: Keys of the views that share most local features with it; None if that is not known.
+        local: Keys of the views that share most local features with it, or of all that an index proposes; None if that
+            is not known.
         close_key: What the comparison was made of, see `Settings.close_key`; None if there is none.
         close: The comparison with all candidates at its own size, as JSON: its size and contrast, and `comparison`,
             which is None if the image cannot be judged. None for what is known already.
@@ -178,7 +179,8 @@ class Comparer:
             return found
         local = found.local
         if local is None and corpus.has_local_features:
-            local = tuple(view.key for view in self._by_local_features(described))
+            searched = corpus.searched(picture, described)
+            local = tuple(view.key for view in (self._by_local_features(described) if searched is None else searched))
         found = Found(found.scan, local, found.close_key)
         views = candidates(query, found, corpus, settings.policy)
         close_key = settings.close_key(views)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from twig_assets.folder_audit.work import RECORD, SIDE, ReferenceRow, WorkError, WorkFolder, WorkReader
 from twig_assets.similarity.corpus.decode import DecodeError, decode_view, decode_views, read_file, suffix_note
+from twig_assets.similarity.corpus.described import Described
 from twig_assets.similarity.corpus.files import READ_ALREADY, shown
 from twig_assets.similarity.corpus.references import (
     BLANK,
@@ -104,7 +105,7 @@ class Corpus:
         return {view.row: view for protected in self.works.values() for view in protected.views}
 
     @cached_property
-    def by_key(self) -> dict[str, ReferenceRow]:
+    def by_key(self) -> Mapping[str, ReferenceRow]:
         """Key of a view -> the view."""
         return {view.key: view for view in self.by_row.values()}
 
@@ -117,6 +118,11 @@ class Corpus:
             for missing in protected.missing
         ]
         return [file for file in self.not_compared if not file.duplicate] + partly
+
+    @property
+    def noted(self) -> list[Work]:
+        """Works of which there is something to say."""
+        return [work for work in self.works.values() if work.notes]
 
     @property
     def has_local_features(self) -> bool:
@@ -132,16 +138,27 @@ class Corpus:
         if view.key in self._kept:
             self._kept.move_to_end(view.key)
             return self._kept[view.key]
-        work = self.works[view.sha256]
-        content = _content(work)
-        if hashlib.sha256(content).hexdigest() != view.sha256:
-            raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
-        pixels = decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
-        reference = replace(self.named(view), pixels=pixels)
+        reference = replace(self.named(view), pixels=self._read(view))
         self._kept[view.key] = reference
         while sum(kept.pixels.nbytes for kept in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return reference
+
+    def _read(self, view: ReferenceRow) -> np.ndarray:
+        work = self.works[view.sha256]
+        content = _content(work)
+        if hashlib.sha256(content).hexdigest() != view.sha256:
+            raise WorkError(f"{work.name}: has changed since the run began; run the same command again")
+        return decode_view(content, view.label, lambda pixels: reduced(pixels, WORK_SIDE)).pixels
+
+    def searched(self, picture: np.ndarray, described: Described) -> list[ReferenceRow] | None:
+        """The views worth a closer look for an image, where an index says so; None where works are compared with all.
+
+        Args:
+            picture: uint8 (h, w, 3).
+            described: Its descriptions.
+        """
+        return None
 
     def named(self, view: ReferenceRow) -> ReferenceImage:
         """A view of a work without its pixels."""

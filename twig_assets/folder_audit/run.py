@@ -10,10 +10,11 @@ from typing import Any
 from twig_assets.engines import Copy, opened_engine
 from twig_assets.files import write_whole
 from twig_assets.folder_audit.compare import Comparing
-from twig_assets.folder_audit.corpus import prepare_corpus
+from twig_assets.folder_audit.corpus import Corpus, prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
 from twig_assets.folder_audit.gallery import About, most_severe, write_gallery
 from twig_assets.folder_audit.images import ImageFile, image_files
+from twig_assets.folder_audit.indexed import IndexedCorpus, is_index
 from twig_assets.folder_audit.kept_pictures import drawn
 from twig_assets.folder_audit.planted import self_check
 from twig_assets.folder_audit.progress import Bar, CompareBars
@@ -23,8 +24,9 @@ from twig_assets.folder_audit.verdicts import Judged, judge
 from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.settings.engines import EngineSettings
-from twig_assets.similarity import Policy
+from twig_assets.similarity import Policy, opened_sources
 from twig_assets.similarity.corpus.files import shown as shown_name
+from twig_assets.similarity.index.reader import CorpusIndex
 
 IN_PROCESS = EngineSettings(workers=1)
 
@@ -67,7 +69,7 @@ def audit_folder(
 
     Args:
         images: A folder of images, or one image.
-        references: The folder of protected works, perhaps with a `references.csv`.
+        references: The folder of protected works, perhaps with a `references.csv`; or an index, see `twig index`.
         policy: Thresholds.
         out: Where results go. Its subfolder `work` holds what a further run goes on from.
         sample: How many works are compared with the rest of the corpus, to see how alike unrelated works are; and how
@@ -82,13 +84,14 @@ def audit_folder(
     Raises:
         FolderAuditError: If there are no images, or `out` lies within one of the folders that are read.
         CorpusError: If the references cannot be used.
+        CorpusIndexError: If they are an index that cannot be used, or the file of one of its works has changed.
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
     """
     files, hidden = files_to_audit(images, references, out, follow_links)
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
-            corpus = prepare_corpus(references, work, bar.reach, follow_links)
+            corpus = _corpus(references, work, policy, bar, follow_links)
         with opened_engine(engine) as opened:
             by = Comparing(corpus, policy, work, opened, copies)
             with Bar("describing references", "views", bars) as bar:
@@ -112,6 +115,15 @@ def audit_folder(
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error.strerror}); free some space and run it again") from error
     return Outcome(judged, let_through, summary, out)
+
+
+def _corpus(references: Path, work: WorkFolder, policy: Policy, bar: Bar, follow_links: bool) -> Corpus:
+    if not is_index(references):
+        return prepare_corpus(references, work, bar.reach, follow_links)
+    # Works of a folder that was audited against before are none of the index's.
+    with work.transaction():
+        work.withdraw(sorted(work.references()))
+    return IndexedCorpus(CorpusIndex(references), opened_sources(policy.model_dump()))
 
 
 def files_to_audit(

@@ -9,6 +9,7 @@ import numpy as np
 from twig_assets.folder_audit.compare import CANDIDATES, Result
 from twig_assets.folder_audit.corpus import LOCAL_UP_TO, Corpus
 from twig_assets.folder_audit.images import MAX_SIDE as IMAGE_SIDE
+from twig_assets.folder_audit.indexed import IndexedCorpus
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.work import SIDE
@@ -29,6 +30,14 @@ LOCAL = f" Candidates were also sought by local features, {CANDIDATES} for each 
 NO_LOCAL = (
     f" With more than {LOCAL_UP_TO} references, candidates are not sought by local features: crops and pasted "
     "works that look like nothing as a whole are missed."
+)
+BY_INDEX = (
+    "The works most alike to every image in eight orientations are looked for in an index: by PDQ hash (all within 31 "
+    f"bits), by gradients and other vectors, by local features, and among those by SSIM at {SIDE} x {SIDE} px. They "
+    f"are compared at the image's own size, which is reduced to {IMAGE_SIDE} px on the longer side if it is larger; "
+    "for SSIM, references of another size are resized to it (Lanczos, proportions given up). Scores and verdicts are "
+    "of that second comparison. Share of works alike in a comparison with all of a sample that the index proposes: "
+    "{recall}."
 )
 
 
@@ -57,7 +66,7 @@ def summarize(
     return {
         "what": OPINION,
         "complete": not corpus.unread,
-        "method": METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL),
+        "method": _method(corpus),
         "images": {"files": len(judged), "distinct": len(distinct), **{name: verdicts[name] for name in SEVERITY}},
         "waived": {
             name: [waiver.model_dump(mode="json") for waiver in decisions] for name, decisions in waived.items()
@@ -69,7 +78,7 @@ def summarize(
             "corpus_version": corpus.version,
             "not_compared": [{"file": skipped.name, "reason": skipped.reason} for skipped in corpus.not_compared],
             "unread": [{"file": unread.name, "reason": unread.reason} for unread in corpus.unread],
-            "notes": [{"file": work.name, "notes": list(work.notes)} for work in corpus.works.values() if work.notes],
+            "notes": [{"file": work.name, "notes": list(work.notes)} for work in corpus.noted],
         },
         "ssim": spread([image.ssim for image in distinct], policy),
         "baseline": {
@@ -82,6 +91,12 @@ def summarize(
         "policy_sha256": policy.sha256,
         "versions": library_versions(),
     }
+
+
+def _method(corpus: Corpus) -> str:
+    if isinstance(corpus, IndexedCorpus):
+        return BY_INDEX.format(recall=corpus.index.manifest.recall.get("candidate_recall", "not measured"))
+    return METHOD + (LOCAL if corpus.has_local_features else NO_LOCAL)
 
 
 def spread(scores: Sequence[float | None], policy: Policy) -> dict[str, Any]:

@@ -7,4 +7,4 @@ class CheckpointError(ValueError):
 
 def first_line(error: Exception) -> str:
     """What a library's error says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,9 +1,11 @@
 """Sampling images, in batches and reproducibly: an image depends on its own prompt, seed and settings only."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from twig_assets.generation.batching import in_batches
 from twig_assets.generation.family import ModelFamily, Pipeline, family_of
 from twig_assets.generation.sampling import image_size, sample
 from twig_assets.settings.generation import GenerationSettings
@@ -38,18 +40,25 @@ def generate(
         UnknownFamilyError: If no family knows the pipeline's class.
         PromptTooLongError: If a prompt has more tokens than the text encoder reads.
         NotFiniteError: If the model produced NaN.
+        TooLittleMemoryError: If not even one image fits; a batch that does not fit is halved.
     """
     settings, family = settings or GenerationSettings(), family_of(pipeline)
     if len(prompts) != len(seeds):
         raise ValueError(f"{len(prompts)} prompts but {len(seeds)} seeds; give one seed for each prompt")
     check_lengths(family, [*prompts, settings.negative_prompt] if settings.negative_prompt else prompts)
     batches = []
-    for start in range(0, len(prompts), settings.batch_size):
-        batch = slice(start, start + settings.batch_size)
-        batches.append(sample(family, prompts[batch], seeds[batch], settings))
+    draw = partial(_draw, family, prompts, seeds, settings)
+    for part, drawn in in_batches(pipeline, len(prompts), settings.batch_size, draw):
+        batches.append(drawn)
         if on_progress:
-            on_progress(min(start + settings.batch_size, len(prompts)))
+            on_progress(part.stop)
     return np.concatenate(batches) if batches else np.zeros((0, *image_size(family, settings), 3), np.uint8)
+
+
+def _draw(
+    family: ModelFamily, prompts: Sequence[str], seeds: Sequence[int], settings: GenerationSettings, part: slice
+) -> np.ndarray:
+    return sample(family, prompts[part], seeds[part], settings)
 
 
 def check_lengths(family: ModelFamily, prompts: Sequence[str]) -> None:

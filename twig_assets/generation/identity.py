@@ -55,7 +55,7 @@ def _behaviour(family: ModelFamily) -> dict[str, Any]:
             for name, value in _set_otherwise(pipeline).items()
             if not isinstance(value, list | tuple) and name != "requires_safety_checker"
         },
-        "scheduler": _configured(family.noise_schedule),
+        "scheduler": _configured(getattr(family, "noise_schedule", None)),  # a pipeline of your own may have none
         "tokenizers": {name: _tokens_sha256(tokenizer) for name, tokenizer in family.tokenizers().items()},
         "components": {name: _configured(module) for name, module in family.weights().items()},
         "safety_checker": None if checker is None else weights_sha256({"safety_checker": checker}),

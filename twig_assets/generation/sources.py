@@ -110,7 +110,7 @@ def known_class(checkpoint: str, name: str) -> str:
     """
     if name not in known_pipelines():
         raise CheckpointError(
-            f"checkpoint {checkpoint!r} is a {name}, which cannot be used; use a {' or '.join(known_pipelines())}. "
+            f"checkpoint {checkpoint!r} is a {name}, which cannot be used; use one of {', '.join(known_pipelines())}. "
             f"No weights were read."
         )
     return name

@@ -24,12 +24,13 @@ class JudgeError(ValueError):
     """A judge that is missing, unreadable or of a kind that cannot judge; the message says what to do."""
 
 
-def judge_folder(judge: JudgeSettings, folder: Path | None = None) -> Path:
+def judge_folder(judge: JudgeSettings, folder: Path | None = None, *, weights: bool = True) -> Path:
     """The folder with a judge's files; those of a repository are fetched once.
 
     Args:
         judge: A judge of the user's.
         folder: What a relative folder name is relative to; the working directory when None.
+        weights: Whether a repository's weights are fetched too.
 
     Raises:
         JudgeError: If there is no such folder, and no such repository that this machine can reach.
@@ -39,22 +40,22 @@ def judge_folder(judge: JudgeSettings, folder: Path | None = None) -> Path:
         if judge.revision:
             raise JudgeError(f"judge {judge.checkpoint!r} is a folder, which has no revisions; delete revision")
         return local
-    from huggingface_hub import snapshot_download
-
     try:
-        try:
-            found = snapshot_download(
-                judge.checkpoint, revision=judge.revision, allow_patterns=_PATTERNS, local_files_only=True
-            )
-        except Exception:  # not fetched yet; the client raises many types for that
-            found = snapshot_download(judge.checkpoint, revision=judge.revision, allow_patterns=_PATTERNS)
-    except Exception as error:  # the client raises many unrelated types
+        return _fetched(judge.checkpoint, judge.revision, weights)
+    except Exception as error:  # the hub's client raises many unrelated types
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise JudgeError(
             f"judge {judge.name!r} is no folder below {folder or Path.cwd()}, and cannot be had from the model hub: "
             f"{reason}. Give `embedded`, `none`, a folder with a CLIP or SigLIP, or a hub id this machine can reach."
         ) from error
-    return Path(found)
+
+
+@lru_cache(maxsize=8)
+def _fetched(repository: str, revision: str | None, weights: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [pattern for pattern in _PATTERNS if weights or not pattern.endswith(_WEIGHTS)]
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
 
 
 def configuration(folder: Path) -> dict[str, Any]:

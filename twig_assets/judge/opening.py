@@ -72,6 +72,31 @@ def open_clip(folder: Path) -> Clip:
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), processor
 
 
+def check_judge(judge: JudgeSettings, folder: Path | None = None) -> None:
+    """Refuse a judge that cannot be opened, by its small files; of a repository no weights are fetched.
+
+    Args:
+        judge: Which one.
+        folder: What a relative folder name is relative to.
+
+    Raises:
+        JudgeError: With what to give instead.
+    """
+    if judge.nobody or judge.checkpoint == EMBEDDED:
+        return
+    files = judge_folder(judge, folder, weights=False)
+    check_kind(files)
+    if (folder or Path()) / Path(judge.checkpoint).expanduser() == files:
+        weights_files(files)
+    try:
+        processor = AutoProcessor.from_pretrained(files, local_files_only=True)
+    except Exception as error:  # transformers raises many unrelated types
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise JudgeError(f"judge {files}: its processor cannot be opened: {reason}. Save it whole.") from error
+    if not hasattr(processor, "tokenizer"):
+        raise JudgeError(f"judge {files} has no tokenizer; save its whole processor")
+
+
 def check_kind(folder: Path) -> None:
     """Refuse, by its configuration alone, what does not compare images with texts.
 

@@ -1,11 +1,13 @@
 """TWIG's second step: the same prompt again, away from the first image's shape."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from twig_assets.generation import GenerationSettings, Pipeline, check_lengths, family_of
+from twig_assets.generation import GenerationSettings, ModelFamily, Pipeline, check_lengths, family_of
+from twig_assets.generation.batching import in_batches
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.schedulers import parametrisation
 from twig_assets.regeneration.drawing import drawn_with
@@ -62,7 +64,8 @@ def regenerate(
         ObjectTokensError: If `suppress` or `relocate` is asked for and a prompt names no object.
         NoReferencesError: If `references` is asked for and there are none.
         UnsupportedSchedulerError: If the clean prediction of the pipeline's scheduler cannot be read.
-        FloatingPointError: If the model's prediction is not finite.
+        NotFiniteError: If the model's prediction is not finite.
+        TooLittleMemoryError: If not even one image fits; a batch that does not fit is halved.
     """
     settings, generation = settings or RegenerationSettings(), generation or GenerationSettings()
     family = family_of(pipeline)
@@ -70,29 +73,53 @@ def regenerate(
     size = image_size(family, generation)
     _check_masks(prompts, images, masks, seeds, size)
     chosen = [strategy_named(name) for name in settings.strategies] if settings.strength > 0 else []
-    for strategy in chosen:
-        strategy.check(generation, len(references))
-        for capability in strategy.needs:
-            family.require(capability, f"the strategy {strategy.name!r}")
-    if chosen:
-        parametrisation(family.scheduler(generation.steps, size))
+    for problem in settings_problems(family, settings, generation, len(references)):
+        raise problem
     copied = np.zeros(len(prompts), bool) if evidence is None else np.asarray(evidence, bool)
     if copied.shape != (len(prompts),):
         raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")
     masks = grown(masks, settings.dilation * family.reduction)
     works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
-    for start in range(0, len(prompts), generation.batch_size):
-        part = slice(start, start + generation.batch_size)
+
+    def draw(part: slice) -> tuple[np.ndarray, list[dict[str, Any]]]:
         given = prompts[part], seeds[part], images[part], masks[part], works
-        batch = Batch(family, *given, settings, generation, copied[part], segment)
-        drawn, figures = drawn_with(batch, chosen)
+        return drawn_with(Batch(family, *given, settings, generation, copied[part], segment), chosen)
+
+    for part, (drawn, figures) in in_batches(pipeline, len(prompts), generation.batch_size, draw):
         batches.append(drawn)
         if on_figures:
             on_figures(figures)
         if on_progress:
-            on_progress(min(start + generation.batch_size, len(prompts)))
+            on_progress(part.stop)
     return np.concatenate(batches) if batches else images
+
+
+def settings_problems(
+    family: ModelFamily, settings: RegenerationSettings, generation: GenerationSettings, references: int
+) -> list[ValueError]:
+    """Why a model cannot regenerate with these settings; nothing if it can. It needs no weights.
+
+    Args:
+        family: The model.
+        settings: The strategies.
+        generation: The sampler's settings.
+        references: How many protected works there are.
+    """
+    chosen = [strategy_named(name) for name in settings.strategies] if settings.strength > 0 else []
+    checks: list[Callable[[], object]] = []
+    for strategy in chosen:
+        checks.append(partial(strategy.check, generation, references))
+        checks += [partial(family.require, need, f"the strategy {strategy.name!r}") for need in sorted(strategy.needs)]
+    if chosen:
+        checks.append(lambda: parametrisation(family.scheduler(generation.steps, image_size(family, generation))))
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except ValueError as error:
+            problems.append(error)
+    return problems
 
 
 def _check_masks(

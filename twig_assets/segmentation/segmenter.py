@@ -1,6 +1,7 @@
 """Open a segmenter: the embedded one or one of Meta AI's Segment Anything checkpoints."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Literal
 
@@ -31,12 +32,7 @@ def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> Sam:
     """
     if kind == "embedded":
         return load_sam(checkpoint)
-    if kind not in _WIDTHS:
-        raise ModelError(f"segmenter kind {kind!r} is unknown; choose embedded, {', '.join(_WIDTHS)}.")
-    if checkpoint is None:
-        raise ModelError(f"segmenter {kind} needs a checkpoint; give the path of its .pth file.")
-    state = _read_state(Path(checkpoint))
-    _check_width(state, kind, Path(checkpoint))
+    state = _checked_state(kind, checkpoint)
     sam = sam_model_registry[kind]()
     try:
         sam.load_state_dict(state)
@@ -45,11 +41,37 @@ def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> Sam:
     return sam.eval()
 
 
+def check_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> None:
+    """Refuse a segmenter's file for what it says it holds; the weights themselves are not read.
+
+    Args:
+        kind: As for `load_segmenter`.
+        checkpoint: As for `load_segmenter`.
+
+    Raises:
+        ModelError: If the kind is unknown, or the file is missing, unreadable or of another kind.
+    """
+    if kind != "embedded":
+        _checked_state(kind, checkpoint)
+
+
+def _checked_state(kind: str, checkpoint: Path | None) -> dict[str, torch.Tensor]:
+    """The weights of a `vit_*`; they are read from the file when they are used."""
+    if kind not in _WIDTHS:
+        raise ModelError(f"segmenter kind {kind!r} is unknown; choose embedded, {', '.join(_WIDTHS)}.")
+    if checkpoint is None:
+        raise ModelError(f"segmenter {kind} needs a checkpoint; give the path of its .pth file.")
+    state = _read_state(Path(checkpoint))
+    _check_width(state, kind, Path(checkpoint))
+    return state
+
+
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint; give the path of a Segment Anything .pth file.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Files of the old format, which is no zip archive, cannot be mapped.
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ModelError(f"{path}: not a readable file of plain weights ({reason}); download it again.") from error

@@ -23,5 +23,5 @@ class AdherenceSettings(BaseModel):
     reject_share: float = Field(0.15, ge=0, le=0.5)
     threshold: float | None = Field(None, ge=-2, le=2)
     release_cannot_tell: bool = False
-    lost_attempts: int = Field(2, ge=1)
+    lost_attempts: int = Field(3, ge=1)
     first_images: bool = False

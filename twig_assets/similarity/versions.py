@@ -17,4 +17,4 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def _installed() -> dict[str, str]:
-    return {**{library: version(library) for library in LIBRARIES}, **packaged_versions()}
+    return {library: version(library) for library in LIBRARIES}

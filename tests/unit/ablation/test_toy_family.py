@@ -29,6 +29,8 @@ class ToyPipeline:
     def __init__(self):
         torch.manual_seed(0)
         self.network, self.words = Network(), torch.nn.Embedding(WORDS, WIDTH)
+        # It draws nothing, and so steps by nothing.
+        self.scheduler = None
 
 
 @register

@@ -23,7 +23,14 @@ def test_a_pasted_work_is_found_among_many_by_its_local_features(tmp_path: Path,
     onto = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((320, 320), Image.Resampling.BICUBIC)
     onto.paste(Image.fromarray(work), (20, 150))
     onto.save(images / "pasted.png")
-    aligned_only = Policy(ssim_threshold=1, review_margin=0, hog_cosine_at_least=None, pdq_distance_at_most=None)
+    aligned_only = Policy(
+        ssim_threshold=1,
+        review_margin=0,
+        hog_cosine_at_least=None,
+        edges_cosine_at_least=None,
+        sscd_network="none",
+        pdq_distance_at_most=None,
+    )
     [one] = audit_folder(images, references, aligned_only, tmp_path / "out", sample=0).judged
     assert one.verdict == "fail"
     assert one.nearest_match is not None

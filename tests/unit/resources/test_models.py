@@ -7,7 +7,11 @@ import torch
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, ablate, remove
 from twig_assets.campaign import Campaign
+from twig_assets.catalog.models import Model
+from twig_assets.catalog.serving import NotMaterializedError
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.resources import ModelResource
+from twig_assets.settings.opening import SchedulerSettings
 
 CAT = ConceptTarget(name="cat", target="pouting cat", anchor="cat face", kind="object")
 
@@ -45,3 +49,20 @@ def test_edits_come_and_go_with_what_is_asked_for(edit: bytes) -> None:
     edited = weights(models.composed(campaign("first"), {"a": edit}))
     assert torch.equal(weights(models.composed(campaign("first"), {"a": edit})), edited)
     assert torch.equal(weights(models.composed(campaign("first"), {})), plain)
+
+
+def test_what_a_campaign_exchanges_in_its_checkpoint_is_another_model_by_name_and_by_fingerprint(
+    tmp_path: Path,
+) -> None:
+    plain, models = campaign("first"), ModelResource()
+    euler = plain.model_copy(update={"scheduler": SchedulerSettings(name="EulerDiscreteScheduler")})
+    assert plain.model_name == "embedded"
+    assert euler.model_name == 'embedded {"scheduler": {"name": "EulerDiscreteScheduler"}}'
+    _, base_sha256 = models.base(plain)
+    pipeline, other_sha256 = models.base(euler)
+    assert other_sha256 != base_sha256
+    row = Model(checkpoint=euler.model_name, base_sha256=other_sha256, edits=[], sha256="0" * 64)
+    assert models.serving(euler, row, ArtifactStore(str(tmp_path))) is pipeline
+    row.base_sha256 = base_sha256
+    with pytest.raises(NotMaterializedError, match="another model .*; materialize ablated_models and composed_model"):
+        models.serving(euler, row, ArtifactStore(str(tmp_path)))

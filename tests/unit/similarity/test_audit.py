@@ -8,8 +8,14 @@ from twig_assets.similarity.detectors.copies import transformed
 from twig_assets.similarity.orientations import oriented
 
 NO_DETECTORS = dict.fromkeys(
-    ("pdq_distance_at_most", "hog_cosine_at_least", "sift_inliers_at_least", "alignment_strength_at_least")
-)
+    (
+        "pdq_distance_at_most",
+        "hog_cosine_at_least",
+        "edges_cosine_at_least",
+        "sift_inliers_at_least",
+        "alignment_strength_at_least",
+    )
+) | {"sscd_network": "none"}
 POLICY = Policy(ssim_threshold=0.6, masked_ssim_threshold=0.7, review_margin=0.1, **NO_DETECTORS)
 WITH_DETECTORS = Policy(ssim_threshold=1, masked_ssim_threshold=1)
 

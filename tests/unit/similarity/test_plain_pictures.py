@@ -94,7 +94,7 @@ def test_the_work_behind_a_verdict_comes_first_though_plain_ground_lifts_others_
     sheets = [
         ReferenceImage(Path("i.png"), f"sheet {level}", "", "", f"{level:064d}", speck(level)) for level in (90, 120)
     ]
-    policy = Policy(ssim_threshold=0.5, hog_cosine_at_least=None)
+    policy = Policy(ssim_threshold=0.5, hog_cosine_at_least=None, edges_cosine_at_least=None)
     [result] = audit(cluttered[None], [*sheets, *works], policy, kept=2)
     assert behind(result) == "icon"
     assert result.matches[0].reference_sha256 == works[2].sha256

@@ -23,6 +23,7 @@ from twig_assets.ablation.methods.trained_parameters import TokenRows, first_tok
 from twig_assets.ablation.prompts.anchors import CaptionPair, anchor_captions, caption_pairs, paraphrased
 from twig_assets.ablation.training_state import TrainingState, identity_of, seed_of
 from twig_assets.generation import Conditioning, Pipeline, family_of
+from twig_assets.generation.schedulers import is_flow
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _STATE = "training.safetensors"
@@ -61,12 +62,13 @@ class Diffusion:
     """
 
     def __init__(self, pipeline: Pipeline):
-        config = family_of(pipeline).noise_schedule.config
-        self.kind: str | None = config.get("prediction_type")
+        schedule = family_of(pipeline).noise_schedule
+        config = schedule.config
+        self.kind: str | None = "flow_prediction" if is_flow(schedule) else config.get("prediction_type")
         if self.kind not in ("epsilon", "v_prediction"):
             raise TrainingError(
                 f"a model that predicts {self.kind!r} cannot be fine-tuned; use a model that predicts epsilon or "
-                f"v_prediction, or another method"
+                f"v_prediction, or another method, such as closed_form"
             )
         self.scheduler: Any = DDPMScheduler.from_config(config)
         self.steps: int = self.scheduler.config.num_train_timesteps
@@ -294,6 +296,7 @@ def tune(task: AblationTask, objective: Objective) -> dict[str, torch.Tensor]:
 def _started(task: AblationTask, objective: Objective) -> Tuner:
     """A training at its first step, with its captions and images."""
     concept, settings = task.concept, task.settings
+    Diffusion(task.pipeline)  # refuses what cannot be fine-tuned before images are drawn
     if paraphrased(concept, settings) and task.is_copy is None:
         raise AnchorError(
             f"concept {concept.name!r}: paraphrases can be anchors only where `is_copy` says which of them reproduce "

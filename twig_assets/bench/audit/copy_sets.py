@@ -19,7 +19,7 @@ _STYLES = ("twemoji", "noto", "fluent")
 _SHARED = {"Christmas tree": "plants"}
 _FEWEST_PHOTOGRAPHS = 100
 _SAME = 0.6
-_CORPUS_SHARE = 0.61
+_CORPUS_SHARE = 0.62
 _PLAIN_WORKS, _PLAIN_STRANGERS = 2, 6
 
 

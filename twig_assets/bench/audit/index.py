@@ -5,12 +5,14 @@ one of them is a candidate, a real picture is read and compared with in its plac
 does.
 """
 
+import multiprocessing
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -39,6 +41,8 @@ _SIDE = 320
 _ADDED = 5
 _FLIPPED = 31
 _CORES = 2
+
+Result = TypeVar("Result")
 
 
 class _Sample(NamedTuple):
@@ -76,7 +80,7 @@ def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -
 
 def _measured(folder: Path, sample: _Sample) -> Measured:
     pictures = _Pictures(folder, sample.images)
-    looked_up, hash_mib = _lookups(pictures.pool, folder / "hashes", sample)
+    looked_up, hash_mib = _by_itself(_lookups, pictures.pool, folder / "hashes", sample)
     few = _Corpus(folder / "few", pictures, sample.few, sample)
     many = _Corpus(folder / "many", pictures, sample.many, sample)
     growth = many.row["cpu_s_per_image"] / few.row["cpu_s_per_image"]
@@ -90,6 +94,12 @@ def _measured(folder: Path, sample: _Sample) -> Measured:
         Bar(name="cost_growth_1e4_1e6", value=growth, goal=2, direction="<="),
     ]
     return Measured(bars=bars, rows=[*looked_up, few.row, many.row])
+
+
+def _by_itself(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in a process of its own, so that nothing else counts as its memory."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 class _Pictures:
@@ -152,7 +162,7 @@ class _Corpus:
         self.row: dict[str, Any] = {"works": count, "real_works": real, "build_cpu_s": time.process_time() - cpu}
         index = _StandIns(folder, pictures.stand_ins)
         self.row["bytes_per_work"] = sum(entry.size for entry in index.manifest.segments) / count
-        self.row |= _audits(index, pictures, sample.images)
+        self.row |= _by_itself(_audits, folder, pictures.stand_ins, pictures.images(sample.images))
         starts = np.concatenate([[0], np.cumsum(index.counts)]).tolist()
         synthetic = [rows_with_pixels(size, first) for size, first in zip(index.counts, starts, strict=False)]
         recall = index_recall(
@@ -170,17 +180,19 @@ class _Corpus:
         self.row["add_one_s"] = _add_one(folder, pictures)
 
 
-def _audits(index: CorpusIndex, pictures: _Pictures, count: int) -> dict[str, Any]:
+def _audits(folder: Path, stand_ins: Path, images: list[np.ndarray]) -> dict[str, Any]:
     """Processor time and memory of auditing images, search and closer look."""
-    works, policy, images = IndexedWorks(index, pictures.sources), Policy(), pictures.images(count)
-    audit_indexed(images[:2], works, policy)
-    # What was touched by compiling and by the first look is not for free in the next run.
-    works = IndexedWorks(index, pictures.sources)
+    policy, count = Policy(), len(images)
+    sources = opened_sources(policy.model_dump())
+    index = _StandIns(folder, stand_ins)
+    audit_indexed(images[:2], IndexedWorks(index, sources), policy)
+    # What was read for the first images is not for free for the others.
+    works = IndexedWorks(index, sources)
     with PeakMemory() as memory:
         cpu = time.process_time()
         searched = works.candidates(images)
         searching = time.process_time() - cpu
-        results = audit_indexed(images, IndexedWorks(index, pictures.sources), policy)
+        results = audit_indexed(images, IndexedWorks(index, sources), policy)
         total = time.process_time() - cpu - searching
     return {
         "images": count,

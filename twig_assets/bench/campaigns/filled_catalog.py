@@ -49,6 +49,7 @@ SCORES = {
     "masked_ssim": 0.1,
     "masked_iw_ssim": 0.1,
     "hog_cosine": 0.4,
+    "edges_cosine": 0.3,
     "pdq_distance": 110,
     "sift_inliers": 0,
     "alignment_strength": 0.0,
@@ -63,8 +64,8 @@ def fill(workspace: Workspace, location: Location, count: int, quarantined: floa
 
     Every prompt has a generated and a regenerated image with a mask each, an audit of either with five matches, a
     verdict that either is as asked, and a release; the share `quarantined` is quarantined instead. A five-hundredth of
-    all is waived by a person. Model, corpus and policy are real. All images but those that failed are one file. The rows
-    are not in the ledger.
+    all is waived by a person. Model, corpus and policy are real. All images but those that failed are one file. The
+    rows are not in the ledger.
     """
     workspace.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
     workspace.write("concepts.yaml", [])

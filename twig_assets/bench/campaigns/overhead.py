@@ -9,7 +9,7 @@ from unittest.mock import patch
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, ordinary_prompts
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance import auditing
+from twig_assets.compliance import scoring
 from twig_assets.compliance.attempts import first_images, first_masks, second_images
 from twig_assets.judge.judge import Judge
 from twig_assets.segmentation import RememberingSegmenter
@@ -82,10 +82,9 @@ def clocked(clock: Clock) -> Iterator[None]:
     """
     timed = [
         *((owner, name, "models") for owner, name in MODEL_WORK),
-        (auditing, "audit", "comparison"),
-        (auditing, "planted_recall", "comparison"),
-        (auditing, "ReferenceIndex", "comparison"),
-        (auditing, "read_references", "comparison"),
+        (scoring.Scoring, "__init__", "comparison"),
+        (scoring.Scoring, "results", "comparison"),
+        (scoring.Scoring, "recall", "comparison"),
         (Sender, "send_or_keep", "mlflow"),
         (ArtifactStore, "put_bytes", "store"),
         (ArtifactStore, "open", "store"),

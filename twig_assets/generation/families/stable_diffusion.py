@@ -1,5 +1,6 @@
 """Stable Diffusion 1.x and 2.x: a U-Net with cross-attention, conditioned by one CLIP text encoder."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from diffusers import StableDiffusionPipeline
 from twig_assets.generation.autoencoder import image_latents, pictures
 from twig_assets.generation.conditioning import Conditioning
 from twig_assets.generation.family import Capability, ModelFamily, called, register
+
+_LOG = logging.getLogger(__name__)
 
 
 @register
@@ -206,13 +209,19 @@ class StableDiffusion(ModelFamily):
 
     @torch.no_grad()
     def images(self, latents: torch.Tensor, generators: Sequence[torch.Generator]) -> torch.Tensor:
-        """See `ModelFamily`; the safety checker blackens what it holds back."""
+        """See `ModelFamily`; the safety checker blackens what it holds back, which a warning then says."""
         pipeline = self.pipeline
         decoded = pipeline.vae.decode(
             latents / pipeline.vae.config.scaling_factor, return_dict=False, generator=list(generators)
         )[0]
         decoded, flagged = pipeline.run_safety_checker(decoded, self.device, latents.dtype)
         normalised = [True] * len(decoded) if flagged is None else [not held_back for held_back in flagged]
+        if not all(normalised):
+            _LOG.warning(
+                "the checkpoint's safety checker made %d of %d images black: they do not show what the model drew",
+                normalised.count(False),
+                len(normalised),
+            )
         finished: torch.Tensor = pipeline.image_processor.postprocess(
             decoded, output_type="pt", do_denormalize=normalised
         )

@@ -24,7 +24,9 @@ from twig_assets.similarity.detectors.registry import opened_sources
 from twig_assets.similarity.index.describe import (
     DescribedView,
     DescribedWork,
+    check_identities,
     described_file,
+    identities,
     rows_of,
     vector_lengths,
 )
@@ -96,7 +98,7 @@ def build_index(
         CorpusIndexError: If there is an index, or it cannot be written.
         EmptyCorpusError: If no work could be read; then there is an index without works.
     """
-    with IndexWriter(folder, SCORING, vector_lengths(sources)) as writer:
+    with IndexWriter(folder, SCORING, vector_lengths(sources), identities(sources)) as writer:
         changes = _add(writer, files, sources, step, elsewhere)
     if not changes.added:
         reasons = "".join(f"\n{work.path}: {work.reason}" for work in changes.unread)
@@ -116,12 +118,14 @@ def add_works(
     Raises:
         CorpusIndexError: If there is no index, its descriptors are others, or it cannot be written.
     """
-    lengths = read_manifest(folder, SCORING).vectors
+    manifest = read_manifest(folder, SCORING)
+    lengths = manifest.vectors
     if lengths != vector_lengths(sources):
         has, given = (", ".join(sorted(names)) for names in (lengths, vector_lengths(sources)))
         raise CorpusIndexError(
             f"{folder}: describes works by {has}, the policy by {given}; give the policy it was built with"
         )
+    check_identities(folder, manifest, sources)
     with IndexWriter(folder, SCORING) as writer:
         return _add(writer, files, sources, step, elsewhere)
 

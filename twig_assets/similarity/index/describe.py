@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,19 +15,38 @@ from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.local_features import Features, local_features
 from twig_assets.similarity.detectors.pdq import pdq
 from twig_assets.similarity.index.local_words import entries_of
-from twig_assets.similarity.index.manifest import UnreadWork
+from twig_assets.similarity.index.manifest import CorpusIndexError, Manifest, UnreadWork
 from twig_assets.similarity.index.rows import SIDE, Rows, WorkText
 
 
 def by_cosine(sources: Sequence[Source]) -> dict[str, Source]:
-    """Of opened detectors those that describe by a vector, by the name of the description."""
-    return {source.descriptor: source for source in sources if source.search == "cosine"}
+    """Of opened detectors those that describe by a vector which may be kept, by the name of the description."""
+    return {
+        source.descriptor: source for source in sources if source.search == "cosine" and source.identity is not None
+    }
 
 
 def vector_lengths(sources: Sequence[Source]) -> dict[str, int]:
     """How many numbers the vectors of each description have, as an index has to know."""
     blank = np.zeros((SIDE, SIDE, 3), np.uint8)
     return {name: int(np.asarray(source.describe(blank)).size) for name, source in by_cosine(sources).items()}
+
+
+def identities(sources: Sequence[Source]) -> dict[str, str]:
+    """What makes each description, as an index has to know."""
+    return {name: str(source.identity) for name, source in by_cosine(sources).items()}
+
+
+def check_identities(folder: Path, manifest: Manifest, sources: Sequence[Source]) -> None:
+    """Refuse descriptions of an index and of images that cannot be compared.
+
+    Raises:
+        CorpusIndexError: If a descriptor of the same name is made by something else.
+    """
+    for name, identity in identities(sources).items():
+        if manifest.identities.get(name, identity) != identity:
+            hint = "give the policy it was built with, or build it again"
+            raise CorpusIndexError(f"{folder}: describes works by another {name} than the policy; {hint}")
 
 
 class DescribedView(NamedTuple):

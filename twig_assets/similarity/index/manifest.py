@@ -79,6 +79,7 @@ class Manifest(BaseModel):
         scoring: Version of the descriptors, see `similarity.audit.SCORING`.
         sequence: Raised by every change.
         vectors: Names of the descriptors that are searched by cosine -> how many numbers each has.
+        identities: Name of each -> what made it, such as the hash of a network.
         segments: In order of rows.
         unread: What the audit has to call incomplete.
         recall: The last sampled comparison with all works, see `check`; empty before the first.
@@ -90,6 +91,7 @@ class Manifest(BaseModel):
     scoring: str
     sequence: int = 0
     vectors: dict[str, int]
+    identities: dict[str, str] = {}
     segments: tuple[SegmentEntry, ...] = ()
     unread: tuple[UnreadWork, ...] = ()
     recall: dict[str, float] = {}

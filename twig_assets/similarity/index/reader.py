@@ -72,6 +72,28 @@ class CorpusIndex:
         places = [self._place(int(row)) for row in rows]
         return np.stack([segment.vectors[name].vectors[inside] for segment, inside in places]).astype(np.float32)
 
+    def rows_of(self, sha256: str) -> list[int]:
+        """The rows of a work's views, in order.
+
+        Raises:
+            KeyError: If the index has no such work.
+        """
+        wanted = bytes.fromhex(sha256)
+        first, order = self._by_hash
+        start, stop = (np.searchsorted(first, _number(wanted), side=side) for side in ("left", "right"))
+        rows = [row for row in sorted(order[start:stop].tolist()) if self.work(row) == wanted and not self.removed[row]]
+        if not rows:
+            raise KeyError(sha256)
+        return rows
+
+    @cached_property
+    def _by_hash(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first eight bytes of all rows' hashes in order, and whose they are."""
+        numbers = [np.ascontiguousarray(segment.sha256s[:, :8]).view(">u8")[:, 0] for segment in self.segments]
+        first = np.concatenate([np.zeros(0, np.uint64), *numbers]).astype(np.uint64)
+        order = np.argsort(first, kind="stable")
+        return first[order], order
+
     def work(self, row: int) -> bytes:
         """The SHA-256 of a row's work, 32 bytes."""
         segment, inside = self._place(row)
@@ -111,6 +133,10 @@ class CorpusIndex:
     def _place(self, row: int) -> tuple[Segment, int]:
         number = int(np.searchsorted(self._firsts, row, side="right")) - 1
         return self.segments[number], row - int(self._firsts[number])
+
+
+def _number(sha256: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(sha256[:8], "big"))
 
 
 def _opened(folder: Path) -> tuple[Manifest, list[Segment]]:

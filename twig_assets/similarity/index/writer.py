@@ -40,13 +40,20 @@ class IndexWriter:
         manifest: The index as it is.
     """
 
-    def __init__(self, folder: Path, scoring: str, vectors: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        scoring: str,
+        vectors: dict[str, int] | None = None,
+        identities: dict[str, str] | None = None,
+    ) -> None:
         """Open an index to change it.
 
         Args:
             folder: The index.
             scoring: Version of the descriptors.
             vectors: To make a new index: names of the descriptors that are searched by cosine -> their lengths.
+            identities: What makes each of them.
 
         Raises:
             CorpusIndexError: If there is none, or one already that should be made, another process changes it, or it
@@ -67,7 +74,7 @@ class IndexWriter:
             if (folder / MANIFEST).exists():
                 self.close()
                 raise CorpusIndexError(f"{folder}: is an index already; use twig index add, or delete the folder first")
-            write_manifest(folder, Manifest(scoring=scoring, vectors=vectors))
+            write_manifest(folder, Manifest(scoring=scoring, vectors=vectors, identities=identities or {}))
         self.manifest = read_manifest(folder, scoring)
         self._delete_unnamed()
 

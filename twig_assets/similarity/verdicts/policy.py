@@ -34,6 +34,9 @@ _HASHED_WHEN_NONE = {
 }
 """The fields of the first policies. A field that came later counts only where it is set, so that old hashes stay."""
 
+_UNHASHED = {"sscd_network": "distilled"}
+"""Later fields whose default is a value, which likewise does not count."""
+
 _PARTS: dict[str, Any] = {
     "adherence": (AdherenceSettings, AdherenceSettings()),
     "decisions": (DecisionSettings, DecisionSettings()),
@@ -128,7 +131,8 @@ class Policy(BaseModel):
 
 def policy_sha256(fields: Mapping[str, Any]) -> str:
     """The hash that names a policy of these fields, as JSON holds them."""
-    hashed = {name: value for name, value in fields.items() if value is not None or name in _HASHED_WHEN_NONE}
+    unset = {name for name, value in fields.items() if _UNHASHED.get(name) == value} - _HASHED_WHEN_NONE
+    hashed = {name: value for name, value in fields.items() if name not in unset}
     body = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(body.encode()).hexdigest()
 

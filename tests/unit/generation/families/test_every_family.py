@@ -198,6 +198,14 @@ def test_what_it_cannot_do_is_refused_with_a_sentence_before_anything_is_drawn(n
             family.unconditional(1)
 
 
+@pytest.mark.parametrize("name", ["stable_diffusion_3", "flux", "flux_2_klein", "z_image", "qwen_image"])
+def test_fine_tuning_a_flow_is_refused_before_anything_is_drawn(name, monkeypatch):
+    pipeline = small(name)
+    monkeypatch.setattr(type(family_of(pipeline)), "predict", None)
+    with pytest.raises(TrainingError, match="predicts 'flow_prediction' cannot be fine-tuned; .* such as closed_form"):
+        ablate(pipeline, FOX, AblationSettings(method="model_based"), "base")
+
+
 @families
 def test_sizes_that_it_cannot_draw_are_refused(name):
     multiple = family_of(small(name)).size_multiple

@@ -80,13 +80,14 @@ def test_a_network_that_takes_the_scale_as_an_input_is_called_once_and_given_the
     assert (weak != strong).any()
 
 
-def test_a_safety_checker_that_the_pipeline_has_is_asked_until_it_is_removed(pipeline, monkeypatch):
+def test_a_safety_checker_that_the_pipeline_has_is_asked_until_it_is_removed(pipeline, monkeypatch, caplog):
     settings = GenerationSettings(steps=1)
     plain = generate(pipeline, [PROMPT], [1], settings)
     monkeypatch.setattr(
         pipeline, "run_safety_checker", lambda images, device, dtype: (torch.zeros_like(images), [True])
     )
     assert not generate(pipeline, [PROMPT], [1], settings).any()
+    assert "safety checker made 1 of 1 images black" in caplog.text
     monkeypatch.undo()
     monkeypatch.setattr(pipeline, "safety_checker", torch.nn.Identity())
     family_of(pipeline).remove_safety_checker()

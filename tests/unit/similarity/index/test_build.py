@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from tests.unit.similarity.index.conftest import SOURCES, drawing, save_drawings, seen
-from twig_assets.similarity import Policy
+from twig_assets.engines import opened_engine
+from twig_assets.settings.engines import EngineSettings
+from twig_assets.similarity import Policy, opened_sources
 from twig_assets.similarity.corpus.references import EmptyCorpusError
 from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
-from twig_assets.similarity.index.build import add_works, build_index, remove_works, works_in
+from twig_assets.similarity.index.build import Elsewhere, add_works, build_index, remove_works, works_in
 from twig_assets.similarity.index.candidates import candidates, described_image
 from twig_assets.similarity.index.check import index_recall
 from twig_assets.similarity.index.info import described
@@ -132,3 +134,26 @@ def test_the_sampled_comparison_says_what_is_found(index: Path) -> None:
 def _noise() -> np.ndarray:
     coarse = np.random.default_rng(9).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((128, 128), Image.Resampling.BICUBIC))
+
+
+def test_works_that_workers_describe_make_the_same_index(works: Path, tmp_path: Path) -> None:
+    thresholds = Policy().model_dump()
+    build_index(tmp_path / "here", works_in([works]), opened_sources(thresholds), seen)
+    with opened_engine(EngineSettings(workers=2)) as engine:
+        elsewhere = Elsewhere(engine, thresholds)
+        done: list[int] = []
+        build_index(
+            tmp_path / "there",
+            works_in([works]),
+            opened_sources(thresholds),
+            lambda count, total: done.append(count),
+            elsewhere,
+        )
+    assert done == sorted(done)
+    assert _files(tmp_path / "here") == _files(tmp_path / "there")
+
+
+def _files(index: Path) -> list[tuple[str, bytes]]:
+    """The files of the segments; the names of the segments are random."""
+    files = sorted(file for file in (index / "segments").rglob("*") if file.is_file())
+    return [(file.name, file.read_bytes()) for file in files]

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from tests.unit.similarity.index.conftest import drawing
-from twig_assets.similarity.detectors.alignment import ImageFeatures
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import local_features
 from twig_assets.similarity.index import vocabulary as training
 from twig_assets.similarity.index.local_kernels import WITHDRAWN

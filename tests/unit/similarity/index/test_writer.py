@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import pytest
 
 from tests.unit.similarity.index.conftest import SOURCES, save_drawings, seen
 from twig_assets.similarity.index.build import add_works, build_index, remove_works, works_in
-from twig_assets.similarity.index.describe import Describer
+from twig_assets.similarity.index.describe import described_file, rows_of
 from twig_assets.similarity.index.info import damaged_files
 from twig_assets.similarity.index.manifest import CorpusIndexError
 from twig_assets.similarity.index.reader import CorpusIndex
@@ -54,11 +53,8 @@ def killed_at(step: int, folder: Path, change: Callable[[], object]) -> bool:
 
 def described(folder: Path, seeds: range) -> Rows:
     """Descriptions of further works, made before, so that a change is nothing but writing."""
-    describer = Describer(SOURCES)
-    for file in works_in([save_drawings(folder, seeds)]):
-        content = file.path.read_bytes()
-        describer.add_file(file, content, hashlib.sha256(content).hexdigest())
-    return describer.rows()
+    files = works_in([save_drawings(folder, seeds)])
+    return rows_of([view for file in files for view in described_file(file, SOURCES).views])
 
 
 def changing(change: Callable[[IndexWriter], object]) -> Callable[[Path], None]:

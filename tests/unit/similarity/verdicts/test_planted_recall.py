@@ -9,8 +9,10 @@ BLIND = Policy(
     ssim_threshold=1,
     pdq_distance_at_most=None,
     hog_cosine_at_least=None,
+    edges_cosine_at_least=None,
     sift_inliers_at_least=None,
     alignment_strength_at_least=None,
+    sscd_network="none",
 )
 
 

@@ -1,0 +1,80 @@
+"""Where memory runs out, work goes on in smaller batches, and says so."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from twig_assets.generation import GenerationSettings, generate
+from twig_assets.generation.batching import TooLittleMemoryError, in_batches
+
+FAST = GenerationSettings(steps=2, batch_size=4)
+PROMPTS, SEEDS = ["an owl", "a rocket", "a castle", "a fox"], [1, 2, 3, 4]
+
+
+class HoldsAtMost:
+    """Fails as a GPU does, for more images at once than it holds."""
+
+    def __init__(self, most):
+        self.most, self.sizes = most, []
+
+    def __call__(self, part):
+        size = part.stop - part.start
+        self.sizes.append(size)
+        if size > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return list(range(part.start, part.stop))
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_nothing_is_left_out(caplog):
+    work = HoldsAtMost(2)
+    with caplog.at_level(logging.WARNING):
+        done = [thing for _, things in in_batches(None, 11, 8, work) for thing in things]
+    assert done == list(range(11))
+    assert work.sizes == [8, 4, 2, 2, 2, 2, 2, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "memory ran out with a batch of 8; going on with a batch of 4",
+        "memory ran out with a batch of 4; going on with a batch of 2",
+    ]
+
+
+def test_where_not_even_one_fits_it_says_what_to_change():
+    with pytest.raises(TooLittleMemoryError, match="set a smaller"):
+        list(in_batches(None, 3, 4, HoldsAtMost(0)))
+
+
+def test_before_it_gives_up_the_autoencoder_works_in_tiles():
+    class Autoencoder:
+        tiled = False
+
+        def enable_slicing(self):
+            pass
+
+        def enable_tiling(self):
+            self.tiled = True
+
+    class Model:
+        vae = Autoencoder()
+
+    def work(part):
+        if not Model.vae.tiled:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return part.start
+
+    assert [at for _, at in in_batches(Model(), 2, 1, work)] == [0, 1]
+
+
+def test_images_come_out_as_with_the_smaller_batch_from_the_start(pipeline, monkeypatch):
+    small = generate(pipeline, PROMPTS, SEEDS, FAST.model_copy(update={"batch_size": 2}))
+    forward, refused = pipeline.unet.forward, []
+
+    def tight(sample, *args, **more):
+        if len(sample) > 4:  # two images, with and without their prompts
+            refused.append(len(sample))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(sample, *args, **more)
+
+    monkeypatch.setattr(pipeline.unet, "forward", tight)
+    np.testing.assert_array_equal(generate(pipeline, PROMPTS, SEEDS, FAST), small)
+    assert refused == [8]

@@ -1,0 +1,95 @@
+"""Whether this machine can hold a campaign: memory, disk, and how long an image took here before."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from twig_assets.campaign import Campaign
+from twig_assets.campaign.check.findings import Checked
+from twig_assets.campaign.check.speeds import known_seconds
+from twig_assets.generation.sampling import image_size
+from twig_assets.generation.skeleton import Skeleton
+from twig_assets.prompts import PromptRow
+from twig_assets.settings.home import home
+
+_GIB = 2**30
+# Bytes of a PNG per pixel: noise has three, drawings far less.
+_BYTES_PER_PIXEL = 3
+# Activations, the segmenter and the libraries beside the weights.
+_BESIDE_WEIGHTS = 1.5 * _GIB
+
+
+def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skeleton | None, checked: Checked) -> None:
+    """Add what does not fit, and note what the campaign takes."""
+    if bones is None:
+        return
+    _check_memory(campaign, bones, checked)
+    try:
+        height, width = image_size(bones.family, campaign.generation)
+    except ValueError:
+        return
+    images = 2 * len(prompts)
+    disk, free = images * height * width * _BYTES_PER_PIXEL, shutil.disk_usage(_existing(home())).free
+    if disk > free:
+        checked.add(
+            f"{home()}: about {disk / _GIB:.1f} GiB of disk are needed for {images} images, {free / _GIB:.1f} GiB are "
+            f"free; make room, or let TWIG_HOME name another disk"
+        )
+    checked.notes.append(
+        f"{images} images of {width} x {height} px, at most {disk / _GIB:.2f} GiB of disk; "
+        f"{_expected(campaign, images)}"
+    )
+
+
+def _check_memory(campaign: Campaign, bones: Skeleton, checked: Checked) -> None:
+    free, where = _memory(campaign)
+    weights, need = bones.weights_bytes / _GIB, (bones.weights_bytes + _BESIDE_WEIGHTS) / _GIB
+    said = f"its weights take {weights:.1f} GiB of {where}, all work about {need:.1f} GiB"
+    if free is None:
+        checked.notes.append(f"checkpoint: {said}; how much is free is not known")
+    elif weights > free / _GIB:
+        checked.add(
+            f"{campaign.settings_file}: checkpoint: {said}, and {free / _GIB:.1f} GiB are free; set `dtype: bfloat16`, "
+            f"or take a smaller checkpoint"
+        )
+    else:
+        tight = "" if need <= free / _GIB else ", which is tight"
+        checked.notes.append(f"checkpoint: {said}; {free / _GIB:.1f} GiB are free{tight}")
+
+
+def _expected(campaign: Campaign, images: int) -> str:
+    seconds = known_seconds(campaign)
+    if seconds is None:
+        return "how long an image takes on this machine is not known yet; the first run measures it"
+    return f"an image took {seconds:.1f} s here before, so all take about {_duration(seconds * images)}"
+
+
+def _memory(campaign: Campaign) -> tuple[float | None, str]:
+    """Free bytes where the campaign would compute, None where that cannot be told; and what it is."""
+    device = campaign.device or ("cuda" if torch.cuda.is_available() and campaign.checkpoint != "embedded" else "cpu")
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            return None, "GPU memory"
+        return float(torch.cuda.mem_get_info(torch.device(device))[0]), "GPU memory"
+    return free_memory(), "memory"
+
+
+def free_memory() -> float | None:
+    """Bytes of memory that processes can still have; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    return kilobytes["MemAvailable"] * 1024.0 if "MemAvailable" in kilobytes else None
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{max(1, round(seconds / 60))} minutes"

@@ -1,0 +1,135 @@
+"""A model without its weights: every component by its configuration alone, so that what fits can be told in seconds.
+
+Networks are made on torch's device `meta`, where tensors have a shape and no content. Schedulers and tokenizers are
+small, and are opened as they are.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers import DiffusionPipeline
+
+from twig_assets.generation.checkpoints import EMBEDDED, default_dtype
+from twig_assets.generation.errors import CheckpointError, first_line
+from twig_assets.generation.family import ModelFamily, Pipeline, family_of
+from twig_assets.generation.parts import check_parts, exchange_parts
+from twig_assets.generation.sources import Source, find_source, located
+from twig_assets.model_zoo.loading import WEIGHTS
+from twig_assets.settings.opening import OpeningSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A model whose weights were not read.
+
+    Attributes:
+        pipeline: The pipeline, with networks that have no content; it cannot draw.
+        family: Its family; schedulers and noise are made on the CPU.
+        weights_bytes: What the weights take in memory, in the number format in which they would be opened.
+    """
+
+    pipeline: Pipeline
+    family: ModelFamily
+    weights_bytes: int
+
+
+def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettings | None = None) -> Skeleton:
+    """What `load_checkpoint` would open, without its weights; LoRAs and another autoencoder are left out.
+
+    Args:
+        checkpoint: As `load_checkpoint` takes it.
+        folder: What relative names are relative to.
+        opening: How it would be opened; the defaults when None.
+
+    Raises:
+        CheckpointError: As `load_checkpoint` does; also where a configuration alone is not enough to know.
+    """
+    opening = opening or OpeningSettings()
+    check_parts(opening)
+    if checkpoint == EMBEDDED:
+        source, revision = find_source(str(WEIGHTS / "pipeline"), None, None, None), None
+    else:
+        name, _, revision = checkpoint.partition("@")
+        if located(checkpoint, folder) is not None or not revision:
+            name, revision = checkpoint, opening.revision
+        source = find_source(name, folder, revision, opening.config)
+    where = source.config if source.is_file else source.where
+    if where is None:
+        raise CheckpointError(
+            f"checkpoint {checkpoint!r} is one file without configurations; name them as `config:` so that they can be "
+            f"checked"
+        )
+    pipeline = _assembled(checkpoint, source, where, revision)
+    exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder)
+    dtype = getattr(torch, opening.dtype) if opening.dtype else _usual_dtype(checkpoint, opening)
+    weights_bytes = _parameters(pipeline) * torch.empty((), dtype=dtype).element_size()
+    return Skeleton(pipeline, _on_the_cpu(pipeline), weights_bytes)
+
+
+def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
+    """A pipeline's family, for which everything but its networks is on the CPU."""
+    family = type(family_of(pipeline))
+    cpu = property(lambda self: torch.device("cpu"))
+    on_the_cpu: type[ModelFamily] = type(family.__name__, (family,), {"device": cpu})
+    return on_the_cpu(pipeline)
+
+
+def _usual_dtype(checkpoint: str, opening: OpeningSettings) -> torch.dtype:
+    there = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.float32 if checkpoint == EMBEDDED else default_dtype(opening.device or there)
+
+
+def _parameters(pipeline: Pipeline) -> int:
+    modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
+def _assembled(checkpoint: str, source: Source, where: str, revision: str | None) -> Pipeline:
+    pipeline_class: Any = getattr(diffusers, source.pipeline_class)
+    try:
+        index = DiffusionPipeline.load_config(where, revision=revision)
+        parts = {
+            name: _component(entry, where, name, revision)
+            for name, entry in index.items()
+            if isinstance(entry, list | tuple) and len(entry) == 2 and not name.startswith("_")
+        }
+        options = {
+            name: value
+            for name, value in index.items()
+            if not name.startswith("_") and name not in parts and name != "requires_safety_checker"
+        }
+        # A safety checker is no part of what fits.
+        parts |= {name: None for name in ("safety_checker",) if name in parts}
+        checker = {"requires_safety_checker": False} if "safety_checker" in parts else {}
+        pipeline = pipeline_class(**parts, **options, **checker)
+    except Exception as error:  # diffusers, transformers, the hub client and json raise many unrelated types
+        raise CheckpointError(
+            f"checkpoint {checkpoint!r} cannot be opened: {first_line(error)}. Its configurations are incomplete, or "
+            f"of another version of diffusers; save or download it again."
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _component(entry: Any, where: str, name: str, revision: str | None) -> Any:
+    library, class_name = entry
+    if class_name is None or name == "safety_checker":
+        return None
+    home: Any = {"diffusers": diffusers, "transformers": transformers}.get(library, diffusers)
+    component: Any = getattr(home, class_name)
+    if _is_a(component, diffusers.ModelMixin):
+        with torch.device("meta"):
+            return component.from_config(component.load_config(where, subfolder=name, revision=revision)).eval()
+    if _is_a(component, transformers.PreTrainedModel):
+        config = component.config_class.from_pretrained(where, subfolder=name, revision=revision or "main")
+        with torch.device("meta"):
+            return component(config).eval()
+    return component.from_pretrained(where, subfolder=name, **({"revision": revision} if revision else {}))
+
+
+def _is_a(component: Any, base: type) -> bool:
+    return isinstance(component, type) and issubclass(component, base)
