@@ -14,9 +14,12 @@ from PIL import Image
 
 from tests.unit.similarity.corpus.test_files import unprivileged  # noqa: F401
 from tests.unit.similarity.pictures import claims, encoded, noise, turned_by_exif
-from twig_assets.folder_audit import FolderAuditError, Outcome, audit_folder, compare, comparing
+from twig_assets.folder_audit import FolderAuditError, Outcome, audit_folder, compare, comparing, kept_pictures
 from twig_assets.folder_audit.work import WorkError, WorkFolder
+from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import EmptyCorpusError, Policy, audit, read_references
+from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength
+from twig_assets.similarity.detectors.sift import Sift
 
 POLICY = Policy(ssim_threshold=0.6, review_margin=0.1)
 FILES = ("audit.csv", "audit.parquet", "gallery.html", "summary.json")
@@ -202,6 +205,44 @@ def test_another_policy_gives_other_verdicts_from_the_same_comparisons(
     assert verdicts(lax)["mirrored.png"] == "fail"
     assert lax.judged[0].result["thresholds"]["ssim_threshold"] == 0.999
     assert compared == []
+
+
+def test_two_workers_write_the_same_bytes_as_one(images: Path, references: Path, tmp_path: Path) -> None:
+    two = EngineSettings(workers=2)
+    run(images, references, tmp_path / "one")
+    audit_folder(images, references, POLICY, tmp_path / "two", sample=2, engine=two)
+    assert written(tmp_path / "two") == written(tmp_path / "one")
+
+
+def test_a_work_is_described_once(
+    images: Path, references: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = []
+    real = Sift.describe
+    monkeypatch.setattr(Sift, "describe", lambda self, picture: described.append(picture.shape) or real(self, picture))
+    monkeypatch.setattr(AlignmentStrength, "describe", Sift.describe)
+    run(images, references, tmp_path / "out")
+    assert sorted(described) == sorted([(40, 40, 3), (40, 40, 3), (50, 60, 3)])
+    shutil.copy(images / "mirrored.png", images / "again.png")
+    Image.fromarray(noise(40, 40)).save(images / "new.png")
+    described.clear()
+    run(images, references, tmp_path / "out")
+    assert described == []
+
+
+def test_a_picture_of_the_page_is_drawn_once_whatever_the_policy(
+    images: Path, references: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    real = kept_pictures.pictures
+    monkeypatch.setattr(
+        kept_pictures, "pictures", lambda judged, corpus: drawn.append(judged.file.name) or real(judged, corpus)
+    )
+    run(images, references, tmp_path / "out")
+    assert sorted(drawn) == ["copy.png", "mirrored.png", "other.png"]
+    drawn.clear()
+    run(images, references, tmp_path / "out", Policy(ssim_threshold=0.999, review_margin=0))
+    assert drawn == []
 
 
 BAD = {

@@ -1,6 +1,7 @@
 """Flips and quarter turns."""
 
 import numpy as np
+import pytest
 
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented, oriented_stack
 
@@ -19,6 +20,15 @@ def test_names_mean_what_they_say() -> None:
     np.testing.assert_array_equal(oriented(PICTURE, "rotate-90")[0], PICTURE[:, -1])
     np.testing.assert_array_equal(oriented(PICTURE, "mirror-rotate-180"), PICTURE[::-1])
     assert oriented(PICTURE, "rotate-270").shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (5, 4, 1), (4, 5, 3), (6, 6, 3)])
+def test_bytes_are_turned_like_other_numbers(shape: tuple[int, ...]) -> None:
+    numbers = np.arange(np.prod(shape)).reshape(shape)
+    for name in ORIENTATIONS:
+        turned = oriented(numbers.astype(np.uint8), name)
+        np.testing.assert_array_equal(turned, oriented(numbers, name))
+        assert turned.flags.c_contiguous
 
 
 def test_a_picture_of_the_right_size_is_not_resampled(works: np.ndarray) -> None:

@@ -1,15 +1,14 @@
 """Compiled kernels of the inverted lists of local features."""
 
 import numpy as np
-from numba import njit
 
-from twig_assets.similarity.index.pdq_kernels import bits
+from twig_assets.similarity.index.pdq_kernels import bits, kernel
 
 WITHDRAWN = 0xFFFFFFFF
 """In a map of rows: of a work that is left out."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_in_lists(starts, rows, geometry, signatures, row_map, places, new_rows, new_geometry, new_signatures):
     """Copy the entries of one table to their lists in another.
 
@@ -33,7 +32,7 @@ def put_in_lists(starts, rows, geometry, signatures, row_map, places, new_rows, 
                 places[word] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def kept_per_list(starts, rows, row_map, counts):
     """Add to each list's count the entries of a table that are not withdrawn; see `put_in_lists`."""
     for word in range(len(counts)):
@@ -42,7 +41,7 @@ def kept_per_list(starts, rows, row_map, counts):
                 counts[word] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def alike(starts, rows, geometry, signatures, words, wanted, limit, found_rows, found_feature, found_geometry, far):
     """Entries in the lists of an image's features whose signatures differ in few bits.
 

@@ -5,8 +5,10 @@ Source: Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Ind
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from twig_assets.similarity.structural.kernels import Function, compiled
 
 PARTS = 16
 BUCKETS = 1 << 16
@@ -24,7 +26,17 @@ def bits(_context, number):
     return types.uint64(types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+def kernel(function: Function) -> Function:
+    """Compile at the first call, see `compiled`."""
+    return compiled(function, {"nogil": True})
+
+
+def inlined(function: Function) -> Function:
+    """Compile into whatever calls it."""
+    return compiled(function, {"nogil": True, "inline": "always"})
+
+
+@kernel
 def bucketed(parts, order, starts):
     """Sort rows into buckets by each part, in order of row within a bucket.
 
@@ -45,7 +57,7 @@ def bucketed(parts, order, starts):
             places[bucket] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put(rows, distances, row, distance):
     """Insert a row into lists in order of distance and row, unless it is there or farther than all."""
     last = len(rows) - 1
@@ -63,7 +75,7 @@ def _put(rows, distances, row, distance):
     rows[place], distances[place] = row, distance
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _distance(hashes, row, a, b, c, d, limit):
     """Bits that differ; of the first half only where these are more than the limit."""
     distance = bits(hashes[row, 0] ^ a) + bits(hashes[row, 1] ^ b)
@@ -72,7 +84,7 @@ def _distance(hashes, row, a, b, c, d, limit):
     return distance
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, rows, distances):
     """The nearest hashes of each query within a limit; exact.
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from twig_assets.similarity import ssim_map
-from twig_assets.similarity.orientations import oriented_stack
+from twig_assets.similarity.orientations import ORIENTATIONS, oriented, oriented_stack, resized
+from twig_assets.similarity.structural.information import iw_ssim
 from twig_assets.similarity.structural.pair_scores import make_exact, pair_scores
 
 
@@ -44,6 +45,23 @@ def test_what_is_listed_is_exact_and_in_the_order_of_scikit_image(
         assert found.masked_orientation[row, first] == np.argmax(masked[first])
         np.testing.assert_allclose(found.whole[row], best, atol=1e-4)
         np.testing.assert_allclose(found.masked[row], best_masked, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 75)])
+def test_without_masks_all_that_is_listed_is_exact_in_every_orientation(
+    works: np.ndarray, references: list[np.ndarray], size: tuple[int, int]
+) -> None:
+    queries = np.stack([resized(oriented(works[i], name), *size) for i, name in enumerate(ORIENTATIONS)])
+    found = pair_scores(queries, references, masks=None, orientations=8, listed=len(references))
+    for row, query in enumerate(queries):
+        for column, reference in enumerate(references):
+            stack = oriented_stack(reference, *size, 8)
+            scores = np.array([ssim_map(query, turned).mean() for turned in stack])
+            turn = int((scores >= scores.max() - 1e-9).argmax())
+            assert found.whole[row, column] == pytest.approx(scores[turn], abs=1e-11)
+            assert found.whole_orientation[row, column] == turn
+            assert found.informed[row, column] == pytest.approx(iw_ssim(query, stack[turn]), abs=1e-11)
+    assert np.isnan(found.masked).all()
 
 
 def test_an_empty_mask_has_no_scores(works: np.ndarray, references: list[np.ndarray]) -> None:
