@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,12 @@ from twig_assets.similarity.detectors.alignment_strength import AlignmentStrengt
 from twig_assets.similarity.detectors.hog import Hog
 from twig_assets.similarity.detectors.local_features import Features
 from twig_assets.similarity.detectors.pdq import Pdq
-from twig_assets.similarity.index.local_search import local_votes
-from twig_assets.similarity.index.local_words import LocalEntries, entries_of
 from twig_assets.similarity.structural.resized import ResizedWorks, turned_back
 from twig_assets.similarity.verdicts.judging import compared_by, gated
 from twig_assets.similarity.versions import library_versions
+
+if TYPE_CHECKING:
+    from twig_assets.similarity.index.local_words import LocalEntries
 
 CANDIDATES = 8
 """How many works by each source are compared with an image at its own size."""
@@ -196,6 +197,9 @@ class Comparer:
         return Found(found.scan, local, close_key, json.dumps(body))
 
     def _by_local_features(self, described: Described) -> list[ReferenceRow]:
+        # Compiled code, which a run that compares nothing does not need.
+        from twig_assets.similarity.index.local_search import local_votes
+
         views, entries = self._local
         votes = local_votes([entries], [len(views)], list(described[_LOCAL].variants.values()), LEAST_VOTES)
         works: dict[str, ReferenceRow] = {}
@@ -206,7 +210,9 @@ class Comparer:
         return list(works.values())
 
     @cached_property
-    def _local(self) -> tuple[list[ReferenceRow], LocalEntries]:
+    def _local(self) -> "tuple[list[ReferenceRow], LocalEntries]":
+        from twig_assets.similarity.index.local_words import entries_of
+
         corpus = self.settings.corpus
         views = [view for work in corpus.works.values() for view in corpus.drawings(work, self._reader)]
         return views, entries_of([self._features(view) for view in views])
