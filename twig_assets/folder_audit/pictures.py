@@ -1,7 +1,7 @@
 """Pictures for the gallery: an image, the work it comes nearest to, and where the two are alike."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -71,12 +71,12 @@ def pictures(judged: Judged, corpus: Corpus) -> Pictures:
     turned = oriented(reduced(reference, 2 * SIDE), nearest["transform"])
     # A long strip is too thin for SSIM at this size, though not at the size it was judged at.
     mapped = likeness(image if min(image.shape[:2]) >= MIN_SIDE else reduced(full, MAX_SIDE), turned)
-    drawn = None
+    beside, drawn = reduced(turned, SIDE), None
     if nearest["sift_inliers"] >= DRAWN_FROM:
         drawn = draw_matches(reduced(full, MAX_SIDE), reference)
     return Pictures(
         image=_uri(image),
-        reference=_uri(reduced(turned, SIDE)),
+        reference=_reference_uri(beside.tobytes(), *beside.shape[:2]),
         likeness=_uri(reduced(mapped, SIDE)),
         keypoints=_uri(drawn.pixels) if drawn else None,
         agreeing=drawn.agreeing if drawn else 0,
@@ -108,6 +108,12 @@ def _palette() -> np.ndarray:
     scores = np.linspace(-1, 1, _LEVELS + 1)
     channels = [np.interp(scores, _STOPS, _COLOURS[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+# Many images come nearest to the same few works.
+@lru_cache(maxsize=128)
+def _reference_uri(content: bytes, height: int, width: int) -> str:
+    return _uri(np.frombuffer(content, np.uint8).reshape(height, width, 3))
 
 
 def _uri(pixels: np.ndarray) -> str:
