@@ -146,6 +146,8 @@ def test_every_page_fits_a_phone_and_a_screen_reader(served: Served, scheme: str
         page.wait_for_selector("form.decide")
         image = page.url
         page.keyboard.press("r")
+        page.wait_for_url(lambda url: url != image)
+        page.wait_for_load_state()
         for address in (image, *(served.url + path for path in ("/", "/queue", "/history/demo", "/cleared", "/door"))):
             page.goto(address)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address

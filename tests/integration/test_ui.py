@@ -111,7 +111,10 @@ def test_a_second_ui_says_which_port_is_taken(servers: Servers, shown: CampaignW
 
 def test_the_addresses_are_printed(servers: Servers) -> None:
     printed = re.findall(r"^(\w+): (http\S+)$", "".join(servers.lines), re.MULTILINE)
-    assert printed == [("MLflow", servers.mlflow), ("Dagster", servers.dagster)]
+    assert [name for name, _ in printed] == ["MLflow", "Desk", "Dagster"]
+    assert (dict(printed)["MLflow"], dict(printed)["Dagster"]) == (servers.mlflow, servers.dagster)
+    with urllib.request.urlopen(f"{dict(printed)['Desk']}/door", timeout=60) as answer:
+        assert "Who are you?" in answer.read().decode()
 
 
 @pytest.fixture(scope="module")
