@@ -124,13 +124,14 @@ class _Location:
         if GATE in failed:
             return failed[GATE]
         if COMPLETENESS in failed:
+            self._report(result)
             self.print(f"  nothing more is released: {failed[COMPLETENESS]}", "red")
             return None
         raise RunFailedError(_reason(result))
 
     def _report(self, result: dg.ExecuteInProcessResult) -> None:
         for check in result.get_asset_check_evaluations():
-            if not check.passed:
+            if not check.passed and check.check_name != COMPLETENESS:
                 self.print(f"  {check.check_name}: {check.description}", "yellow")
         for event in result.get_asset_materialization_events():
             made = event.materialization
