@@ -73,7 +73,8 @@ class Policy(BaseModel):
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
         edges_cosine_at_least: An image fails from this likeness of its outlines on, in one of eight orientations,
-            whatever filter was laid over them. Unrelated photographs, drawings and plain pictures stay below 0.67.
+            whatever filter was laid over them. Unrelated photographs stay below 0.67; of 1,560 pairs of forty rings
+            with strokes in them, which is all that some line drawings are, the most alike reach 0.81.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
         alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
             laid on the image by its local features, lies on it, times the square root of how many features agree on
@@ -102,7 +103,7 @@ class Policy(BaseModel):
     min_mask_pixels: int = Field(121, ge=1)
     pdq_distance_at_most: PdqDistance | None = 31
     hog_cosine_at_least: HogCosine | None = 0.85
-    edges_cosine_at_least: EdgesCosine | None = 0.7
+    edges_cosine_at_least: EdgesCosine | None = 0.82
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
     sscd_network: Literal["distilled", "int8", "none"] = "distilled"

@@ -48,6 +48,32 @@ def test_plain_pictures_of_a_kind_are_not_taken_for_each_other(kind: str) -> Non
     assert max(score(first, second), score(first, third), score(second, third)) < THRESHOLD
 
 
+def test_rings_with_strokes_in_them_are_not_taken_for_each_other() -> None:
+    drawn = [ring(seed) for seed in range(24)]
+    works = [edges(picture).astype(np.float32) for picture in drawn]
+    alike = [
+        float((edges_orientations(picture).astype(np.float32) @ works[j]).max())
+        for i, picture in enumerate(drawn)
+        for j in range(len(works))
+        if i != j
+    ]
+    assert max(alike) < THRESHOLD
+
+
+def ring(seed: int) -> np.ndarray:
+    """A crooked ring and a few strokes, black on white."""
+    random = np.random.default_rng(seed)
+    sheet = np.full((400, 400, 3), 255, np.uint8)
+    corners = int(random.integers(6, 14))
+    radii, turns = 120 + 40 * random.random(corners), 2 * np.pi * np.arange(corners) / corners
+    outline = np.stack([200 + radii * np.cos(turns), 200 + radii * np.sin(turns)], axis=1).astype(np.int32)
+    cv2.polylines(sheet, [outline], True, (0, 0, 0), 5)
+    for _ in range(4):
+        start, along = random.integers(110, 270, 2), random.integers(-60, 60, 2)
+        cv2.line(sheet, tuple(map(int, start)), tuple(map(int, start + along)), (0, 0, 0), 4)
+    return sheet
+
+
 def test_a_picture_of_one_colour_is_like_nothing(art: list[np.ndarray]) -> None:
     blank = np.full((80, 90, 3), 120, np.uint8)
     assert abs(score(blank, blank)) < 0.1
