@@ -14,7 +14,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
 from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
 from twig_assets.settings.refused_edits import EditSettings
-from twig_assets.similarity import read_edit_policy
+from twig_assets.similarity import read_part
 
 
 @dg.asset(
@@ -44,7 +44,7 @@ def composed_model(
     settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
-        policy = read_edit_policy(settings.policy_file)
+        policy = read_part(settings.policy_file, EditSettings)
         edits = by_decisions(session, edits_for_base(session, settings.name, settings.model_name, base_sha256), policy)
         weights = sorted(edit.weights_sha256 for edit in edits if edit.accepted)
         known = models_of(session, settings.model_name, base_sha256, weights)

@@ -14,7 +14,8 @@ from twig_assets.catalog.serving import NotMaterializedError, current_corpus, se
 from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import knows_the_model, threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
-from twig_assets.similarity import read_adherence, read_decisions, read_policy
+from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.similarity import read_part, read_policy
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         corpus_id = current_corpus(session, campaign.name).id
     except NotMaterializedError:
         corpus_id = None
-    judge, adherence = judge_sha256(campaign.chosen_judge, campaign.folder), read_adherence(campaign.policy_file)
+    judge = judge_sha256(campaign.chosen_judge, campaign.folder)
+    adherence = read_part(campaign.policy_file, AdherenceSettings)
     return Rules(
         model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
@@ -93,7 +95,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         cannot_tell=adherence.release_cannot_tell,
         first_images=adherence.first_images,
         lost_attempts=adherence.lost_attempts,
-        approvals=read_decisions(campaign.policy_file).approvals,
+        approvals=read_part(campaign.policy_file, DecisionSettings).approvals,
         unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
     )
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.models import UnreadDecision, UnreadWork, utc_now
-from twig_assets.similarity import ReferenceImage, Unreadable, read_corpus_settings, read_references
+from twig_assets.settings.corpus import CorpusSettings
+from twig_assets.similarity import ReferenceImage, Unreadable, read_part, read_references
 from twig_assets.similarity.corpus.files import shown
 
 POLICY = "policy.yaml"
@@ -49,7 +50,7 @@ def read_works(campaign: Campaign) -> tuple[list[ReferenceImage], list[Unreadabl
         CorpusError: If there are none, or their table cannot be used.
         PolicyError: If the campaign's policy cannot be read.
     """
-    return read_references(campaign.references_folder, read_corpus_settings(campaign.policy_file).follow_links)
+    return read_references(campaign.references_folder, read_part(campaign.policy_file, CorpusSettings).follow_links)
 
 
 def found_unread(unreadable: Iterable[Unreadable], folder: Path) -> list[Unread]:
@@ -93,7 +94,7 @@ def unread_works(session: Session, campaign: Campaign) -> list[Unread]:
     Raises:
         PolicyError: If the campaign's policy cannot be read.
     """
-    named = set(read_corpus_settings(campaign.policy_file).accept_unread)
+    named = set(read_part(campaign.policy_file, CorpusSettings).accept_unread)
     newest: dict[tuple[str, str], UnreadDecision] = {}
     of_campaign = select(UnreadDecision).where(UnreadDecision.campaign == campaign.name).order_by(UnreadDecision.id)
     for decision in session.scalars(of_campaign):

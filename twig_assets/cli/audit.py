@@ -60,10 +60,10 @@ def audit(
     """
     from twig_assets.folder_audit import audit_folder
     from twig_assets.settings.corpus import CorpusSettings
-    from twig_assets.similarity import Policy, read_corpus_settings, read_policy
+    from twig_assets.similarity import Policy, read_part, read_policy
 
     rules = read_policy(policy) if policy else Policy()
-    corpus = read_corpus_settings(policy) if policy else CorpusSettings()
+    corpus = read_part(policy, CorpusSettings) if policy else CorpusSettings()
     follow_links = follow_links or corpus.follow_links
     settings = chosen_engine(engine, workers, address)
     with interruptible("What was compared"):

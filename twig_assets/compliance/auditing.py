@@ -24,7 +24,8 @@ from twig_assets.compliance.candidates import mask_of
 from twig_assets.compliance.carry_over import carried_over
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.engines import Context, Engine, Shard
-from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_corpus_settings, read_policy
+from twig_assets.settings.corpus import CorpusSettings
+from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_part, read_policy
 from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
@@ -153,7 +154,7 @@ def _context(
     unread = sorted({(work.file, work.sha256) for work in unread_works(session, campaign)}, key=str)
     # Workers of Ray have another working directory.
     folder = campaign.references_folder.absolute()
-    follow_links = read_corpus_settings(campaign.policy_file).follow_links
+    follow_links = read_part(campaign.policy_file, CorpusSettings).follow_links
     settings = scoring.ScoringSettings(
         folder, tuple(corpus.members), tuple(unread), follow_links, policy, str(store.root)
     )

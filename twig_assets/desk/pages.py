@@ -146,7 +146,7 @@ def _others(desk: Desk, campaign: Campaign, key: str, sha256: str) -> list[Wish]
 
 
 @router.post("/bulk")
-async def bulk(
+def bulk(
     request: Request,
     desk: TheDesk,
     person: FormedPerson,
@@ -229,7 +229,7 @@ def picture(desk: TheDesk, person: ThePerson, sha256: str, small: bool = False) 
     return Response(content, media_type="image/png", headers=headers)
 
 
-@router.get("/work/{campaign}/{work_id}")
+@router.get("/protected/{campaign}/{work_id}")
 def work(desk: TheDesk, person: ThePerson, campaign: TheCampaign, work_id: int) -> Response:
     """A protected work."""
     with desk.catalog.snapshot() as session:

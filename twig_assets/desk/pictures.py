@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import AuditMatch, Image, Mask, Reference
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
+from twig_assets.reports.pictures import reference_content
 from twig_assets.similarity import ssim_map
 from twig_assets.similarity.corpus.decode import decode
 from twig_assets.similarity.orientations import oriented
@@ -46,9 +47,7 @@ def work_pixels(store: ArtifactStore, work: Reference, folder: Path) -> np.ndarr
         NoPictureError: If neither can be read.
     """
     try:
-        if work.pixels_sha256 and store.exists(work.pixels_sha256, "png"):
-            return decode(store.read(work.pixels_sha256, "png")).pixels
-        return decode((folder / work.file).read_bytes()).pixels
+        return decode(reference_content(store, work, folder)).pixels
     except (ArtifactError, OSError, ValueError) as error:
         raise NoPictureError(f"{work.title}: cannot be shown ({error})") from error
 

@@ -38,7 +38,8 @@ from twig_assets.reports.data import (
 from twig_assets.reports.pictures import reference_picture, stored_picture
 from twig_assets.reports.rows import Rows, read_rows
 from twig_assets.reports.scored import scored
-from twig_assets.similarity import read_adherence
+from twig_assets.settings.adherence import AdherenceSettings
+from twig_assets.similarity import read_part
 
 # What is published, the most urgent first.
 _URGENCY: tuple[ReleaseTerms, ...] = ("withdraw", "unjudged", "cannot_tell", "waived", "as_asked")
@@ -195,7 +196,7 @@ def _counts(rows: Rows, lines: list[PromptLine], released: list[Released]) -> Co
 
 
 def _judge_line(session: Session, campaign: Campaign, rules: Rules) -> JudgeLine:
-    settings, draws = read_adherence(campaign.policy_file), calibration_source(session, rules)
+    settings, draws = read_part(campaign.policy_file, AdherenceSettings), calibration_source(session, rules)
     source = f"{settings.reject_share:.0%} of {draws} lie below it" if draws else "no threshold could be found yet"
     if draws and rules.threshold is None:
         source = f"no threshold: the judge takes most of {draws} for something else, so it does not know this model"

@@ -23,13 +23,22 @@ def stored_picture(store: ArtifactStore, sha256: str) -> Picture:
 
 
 def reference_picture(store: ArtifactStore, reference: Reference, folder: Path) -> Picture:
-    """A protected work, from the artifact store or else from its file below `folder`, if that is still the same."""
-    if reference.pixels_sha256 and store.exists(reference.pixels_sha256, "png"):
-        return Picture(sha256=reference.sha256, uri=stored_picture(store, reference.pixels_sha256).uri)
+    """A protected work; without its bytes when they are gone or damaged, see `reference_content`."""
     try:
-        return Picture(sha256=reference.sha256, uri=data_uri((folder / reference.file).read_bytes()))
-    except (OSError, ValueError):
+        return Picture(sha256=reference.sha256, uri=data_uri(reference_content(store, reference, folder)))
+    except (ArtifactError, OSError, ValueError):
         return Picture(sha256=reference.sha256)
+
+
+def reference_content(store: ArtifactStore, reference: Reference, folder: Path) -> bytes:
+    """A protected work's picture file: as images were compared with it, from the store, or else from below `folder`.
+
+    Raises:
+        ArtifactError, OSError: If neither can be read.
+    """
+    if reference.pixels_sha256 and store.exists(reference.pixels_sha256, "png"):
+        return store.read(reference.pixels_sha256, "png")
+    return (folder / reference.file).read_bytes()
 
 
 def data_uri(content: bytes) -> str:

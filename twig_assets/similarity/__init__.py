@@ -22,10 +22,7 @@ from twig_assets.similarity.verdicts.planted_recall import PlantedRecall, plante
 from twig_assets.similarity.verdicts.policy import (
     Policy,
     PolicyError,
-    read_adherence,
-    read_corpus_settings,
-    read_decisions,
-    read_edit_policy,
+    read_part,
     read_policy,
 )
 from twig_assets.similarity.verdicts.rule import SEVERITY, Limit, Verdict, detector_scores, is_behind, limits, severity
@@ -62,10 +59,7 @@ __all__ = [
     "limits",
     "opened_sources",
     "planted_recall",
-    "read_adherence",
-    "read_corpus_settings",
-    "read_decisions",
-    "read_edit_policy",
+    "read_part",
     "read_policy",
     "read_references",
     "severity",

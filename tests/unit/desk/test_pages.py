@@ -35,7 +35,7 @@ def test_an_image_is_shown_beside_the_work_that_its_verdict_rests_on(desk: Opene
     [copy, *_] = desk.items()
     page = desk.client.get(f"/image/{copy['id']}").text
     assert "Too similar to a protected work" in page or "too similar to a protected work" in page
-    for address in re.findall(r'src="(/(?:picture|work|alike)/[^"]+)"', page):
+    for address in re.findall(r'src="(/(?:picture|protected|alike)/[^"]+)"', page):
         answer = desk.client.get(address.replace("&amp;", "&"))
         assert answer.status_code == 200, address
         assert answer.headers["content-type"].startswith("image/")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
@@ -44,6 +44,9 @@ _PARTS: dict[str, Any] = {
     "edits": (EditSettings, EditSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
+
+
+Part = TypeVar("Part", bound=BaseModel)
 
 
 class PolicyError(ValueError):
@@ -168,43 +171,18 @@ def read_policy(path: Path) -> Policy:
     return policy_model().model_validate(_read_file(path).model_dump(exclude=set(_PARTS)))
 
 
-def read_adherence(path: Path) -> AdherenceSettings:
-    """Read the part `adherence` of a `policy.yaml`; the defaults where it has none.
+def read_part(path: Path, part: type[Part]) -> Part:
+    """Read a part that stands in a `policy.yaml` beside the policy; its defaults where the file has none.
+
+    Args:
+        path: The file.
+        part: One of the classes in `_PARTS`.
 
     Raises:
         PolicyError: With every problem of the file.
     """
-    settings: AdherenceSettings = _read_file(path).adherence  # type: ignore[attr-defined]
-    return settings
-
-
-def read_decisions(path: Path) -> DecisionSettings:
-    """Read the part `decisions` of a `policy.yaml`; the defaults where it has none.
-
-    Raises:
-        PolicyError: With every problem of the file.
-    """
-    settings: DecisionSettings = _read_file(path).decisions  # type: ignore[attr-defined]
-    return settings
-
-
-def read_corpus_settings(path: Path) -> CorpusSettings:
-    """Read the part `corpus` of a `policy.yaml`; the defaults where it has none.
-
-    Raises:
-        PolicyError: With every problem of the file.
-    """
-    settings: CorpusSettings = _read_file(path).corpus  # type: ignore[attr-defined]
-    return settings
-
-
-def read_edit_policy(path: Path) -> EditSettings:
-    """Read the part `edits` of a `policy.yaml`; the defaults where it has none.
-
-    Raises:
-        PolicyError: With every problem of the file.
-    """
-    settings: EditSettings = _read_file(path).edits  # type: ignore[attr-defined]
+    name = next(name for name, (kind, _) in _PARTS.items() if kind is part)
+    settings: Part = getattr(_read_file(path), name)
     return settings
 
 
