@@ -34,36 +34,40 @@ def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skele
     disk, free = images * height * width * _BYTES_PER_PIXEL, shutil.disk_usage(_existing(home())).free
     if disk > free:
         checked.add(
-            f"{home()}: about {disk / _GIB:.1f} GiB of disk are needed for {images} images, {free / _GIB:.1f} GiB are "
+            f"{home()}: about {_size(disk)} of disk are needed for {images} images, {_size(free)} are "
             f"free; make room, or let TWIG_HOME name another disk"
         )
     checked.notes.append(
-        f"{images} images of {width} x {height} px, at most {disk / _GIB:.2f} GiB of disk; "
-        f"{_expected(campaign, images)}"
+        f"{images} images of {width} x {height} px, at most {_size(disk)} of disk; {_expected(campaign, images)}"
     )
 
 
 def _check_memory(campaign: Campaign, bones: Skeleton, checked: Checked) -> None:
     free, where = _memory(campaign)
-    weights, need = bones.weights_bytes / _GIB, (bones.weights_bytes + _BESIDE_WEIGHTS) / _GIB
-    said = f"its weights take {weights:.1f} GiB of {where}, all work about {need:.1f} GiB"
+    weights, need = bones.weights_bytes, bones.weights_bytes + _BESIDE_WEIGHTS
+    said = f"its weights take {_size(weights)} of {where}, all work about {_size(need)}"
     if free is None:
         checked.notes.append(f"checkpoint: {said}; how much is free is not known")
-    elif weights > free / _GIB:
+    elif weights > free:
         checked.add(
-            f"{campaign.settings_file}: checkpoint: {said}, and {free / _GIB:.1f} GiB are free; set `dtype: bfloat16`, "
+            f"{campaign.settings_file}: checkpoint: {said}, and {_size(free)} are free; set `dtype: bfloat16`, "
             f"or take a smaller checkpoint"
         )
     else:
-        tight = "" if need <= free / _GIB else ", which is tight"
-        checked.notes.append(f"checkpoint: {said}; {free / _GIB:.1f} GiB are free{tight}")
+        tight = "" if need <= free else ", which is tight"
+        checked.notes.append(f"checkpoint: {said}; {_size(free)} are free{tight}")
+
+
+def _size(count: float) -> str:
+    """A number of bytes, for people."""
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / 2**20:.0f} MiB"
 
 
 def _expected(campaign: Campaign, images: int) -> str:
     seconds = known_seconds(campaign)
     if seconds is None:
         return "how long an image takes on this machine is not known yet; the first run measures it"
-    return f"an image took {seconds:.1f} s here before, so all take about {_duration(seconds * images)}"
+    return f"an image took {seconds:.2g} s here before, so all take about {_duration(seconds * images)}"
 
 
 def _memory(campaign: Campaign) -> tuple[float | None, str]:
