@@ -67,7 +67,8 @@ def _expected(campaign: Campaign, images: int) -> str:
     seconds = known_seconds(campaign)
     if seconds is None:
         return "how long an image takes on this machine is not known yet; the first run measures it"
-    return f"an image took {seconds:.2g} s here before, so all take about {_duration(seconds * images)}"
+    each = f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"
+    return f"an image took {each} s here before, so all take about {_duration(seconds * images)}"
 
 
 def _memory(campaign: Campaign) -> tuple[float | None, str]:
