@@ -8,7 +8,7 @@ from rich.table import Table
 
 from twig_assets.cli.app import CampaignName, CampaignRoot, console, interruptible, use_one_thread
 from twig_assets.cli.operations import send_figures
-from twig_assets.settings.home import catalog_url, home, mlflow_port, quiet_model_libraries, ui_port
+from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, quiet_model_libraries, ui_port
 
 if TYPE_CHECKING:
     from twig_assets.reports.data import Counts, ReportData
@@ -87,7 +87,9 @@ def print_summary(campaign: str, root: Path) -> "ReportData":
     _print_unread(data)
     _print_held(data)
     _print(f"Report: {report_path(campaign)}")
-    _print(f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{ui_port()} and :{mlflow_port()}")
+    _print(
+        f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{desk_port()}, :{ui_port()} and :{mlflow_port()}"
+    )
     return data
 
 
