@@ -34,6 +34,17 @@ def spool_folder() -> Path:
     return home() / "mlflow-waiting"
 
 
+def campaigns_folder() -> Path:
+    """The folder of the campaigns that Dagster serves: TWIG_CAMPAIGNS, or `campaigns`."""
+    return Path(os.environ.get("TWIG_CAMPAIGNS") or "campaigns")
+
+
+def served_campaigns() -> list[str]:
+    """Those of them that are served: the names in TWIG_CAMPAIGN, separated by commas; empty for all."""
+    names = (os.environ.get("TWIG_CAMPAIGN") or "").split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
 def trainings_folder() -> Path:
     """Where fine-tunings keep their state until their edit is stored."""
     return home() / "trainings"
