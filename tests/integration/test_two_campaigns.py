@@ -136,7 +136,9 @@ def test_the_daily_audit_is_of_every_campaign(two: CampaignWorkspace) -> None:
         resources = ticks.repository.get_top_level_resources()
         with dg.build_schedule_context(
             scheduled_execution_time=datetime.now(UTC),
-            instance_ref=ticks.instance.get_ref(), repository_def=ticks.repository, resources=resources
+            instance_ref=ticks.instance.get_ref(),
+            repository_def=ticks.repository,
+            resources=resources,
         ) as context:
             requests = compliance_schedule.evaluate_tick(context).run_requests
         assert [request.partition_key for request in requests or []] == [OTHER, "tiny"]

@@ -9,10 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from rich.console import Console
 
-from twig_assets.campaign import Campaign
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.settings.home import desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
@@ -24,8 +24,13 @@ class PortInUseError(RuntimeError):
     """Another program listens where a server is to be started."""
 
 
-def serve(campaign: Campaign, console: Console) -> int:
+def serve(root: Path, served: str, console: Console) -> int:
     """Start the servers, wait until they answer, and stop them on Ctrl-C, on SIGTERM or when one ends.
+
+    Args:
+        root: The folder of the campaigns.
+        served: The names of those that Dagster works on, separated by commas; empty for all.
+        console: Where the addresses are shown.
 
     Returns:
         0 after Ctrl-C, 1 if a server ended by itself.
@@ -42,15 +47,15 @@ def serve(campaign: Campaign, console: Console) -> int:
     home().mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
-        "TWIG_CAMPAIGN": campaign.name,
-        "TWIG_CAMPAIGNS": str(campaign.folder.parent.absolute()),
+        "TWIG_CAMPAIGN": served,
+        "TWIG_CAMPAIGNS": str(root.absolute()),
     }
     # A shell's background job inherits an ignored SIGINT, and servers that ignore it too could not be stopped.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for command in commands(campaign):
+        for command in commands(root):
             processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         for name, (port, page) in addresses.items():
             _wait(f"http://{HOST}:{port}/{page}", processes)
@@ -70,9 +75,9 @@ def serve(campaign: Campaign, console: Console) -> int:
         stop(processes)
 
 
-def commands(campaign: Campaign) -> list[list[str]]:
+def commands(root: Path) -> list[list[str]]:
     """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
-    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(campaign.folder.parent.absolute())]
+    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(root.absolute())]
     mlflow = [
         sys.executable,
         "-m",
