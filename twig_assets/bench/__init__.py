@@ -27,6 +27,7 @@ MODULES = {
     "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",
     "regeneration": "twig_assets.bench.models.regeneration",
+    "tamper": "twig_assets.bench.campaigns.tamper",
     "similarity": "twig_assets.bench.audit.similarity",
 }
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.ledger import keep_ledger
+from twig_assets.catalog.row_states import keep_row_states
 
 SchemaState = Literal["current", "empty", "older", "newer"]
 
@@ -48,6 +49,7 @@ class Catalog:
         self.url = url
         self.engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        keep_row_states(self._sessions)
         keep_ledger(self._sessions)
 
     @contextmanager

@@ -1,6 +1,7 @@
-"""The ledger: one hash chain over all verdicts and decisions of people, so that no change goes unseen.
+"""The ledger: one hash chain over all evidence, so that no change of it goes unseen.
 
-Every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
+Prompts, models, edits, images, masks, verdicts, decisions of people, reports, and the states of rows that may change:
+every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
 holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing, removing or
 moving a row or an entry therefore breaks the chain there, unless every later hash is computed again; and that is found
 as soon as one later hash was kept elsewhere, as in a report.
@@ -20,7 +21,22 @@ from sqlalchemy.orm import Session, sessionmaker
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Base
 
-CHAINED = ("audit", "audit_match", "review", "adherence", "unread_decision")
+CHAINED = (
+    "prompt",
+    "model",
+    "policy",
+    "corpus_version",
+    "concept_edit",
+    "image",
+    "mask",
+    "row_state",
+    "audit",
+    "audit_match",
+    "review",
+    "adherence",
+    "unread_decision",
+    "written_report",
+)
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.
 ROWS_AT_ONCE = 1000
@@ -123,7 +139,7 @@ def read_contents(
         if ids:
             statement = _statement(metadata, table).where(metadata.tables[table].c.id.in_(ids))
             for row in connection.execute(statement).mappings():
-                content = {str(key): _plain(value) for key, value in row.items() if value is not None}
+                content = {str(key): plain(value) for key, value in row.items() if value is not None}
                 contents[table, row["id"]] = content
     return contents
 
@@ -141,7 +157,8 @@ def _statement(metadata: MetaData, name: str) -> Select[Any]:
     return select(*columns).select_from(source)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A column's value as JSON has a word for it: moments in UTC, to the microsecond."""
     if not isinstance(value, datetime):
         return value
     # Read without the models' types, as a migration does, SQLite's moments have no zone; they are stored in UTC.

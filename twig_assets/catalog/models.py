@@ -460,14 +460,41 @@ class Release(Base):
     audit: Mapped[Audit] = relationship()
 
 
+class RowState(Base):
+    """What a row that may change, such as a work's, said from a moment on; append-only (see `catalog.row_states`)."""
+
+    __tablename__ = "row_state"
+    __table_args__ = (Index("ix_row_state_table_name_row_id", "table_name", "row_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(16))
+    row_id: Mapped[int]
+    content: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class WrittenReport(Base):
+    """A file of a report, relative to the folder of reports, and the SHA-256 that it had; append-only."""
+
+    __tablename__ = "written_report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    file: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class LedgerEntry(Base):
-    """One link of the hash chain over all verdicts and decisions (see `twig_assets.catalog.ledger`); append-only."""
+    """One link of the hash chain over all evidence (see `twig_assets.catalog.ledger`); append-only."""
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
         CheckConstraint(
-            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision')", name="table_name"
+            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'prompt', 'model', "
+            "'image', 'mask', 'concept_edit', 'policy', 'corpus_version', 'row_state', 'written_report')",
+            name="table_name",
         ),
     )
 

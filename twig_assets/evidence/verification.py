@@ -14,6 +14,8 @@ from twig_assets.catalog.database import open_existing_catalog
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.heads import kept_heads
+from twig_assets.evidence.row_checks import check_guards, check_releases_comply, check_reports, check_states
 from twig_assets.settings.home import artifact_root, catalog_url, home
 
 
@@ -86,8 +88,14 @@ def _findings(session: Session, kept: list[Anchor]) -> Iterator[Finding]:
     anchors, unreadable = _heads_in_reports(home() / "reports")
     yield from check_ledger(session.connection())
     yield from unreadable
-    yield from check_anchors(session.connection(), [*anchors, *kept])
+    elsewhere, damaged = kept_heads()
+    yield from damaged
+    yield from check_anchors(session.connection(), [*anchors, *elsewhere, *kept])
+    yield from check_guards(session.connection())
+    yield from check_states(session.connection())
     yield from check_names(session)
+    yield from check_releases_comply(session)
+    yield from check_reports(session.connection(), home() / "reports")
     yield from check_artifacts(ArtifactStore(artifact_root()), needed_artifacts(session))
 
 

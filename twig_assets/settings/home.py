@@ -36,6 +36,12 @@ def spool_folder() -> Path:
     return home() / "mlflow-waiting"
 
 
+def heads_places() -> list[str]:
+    """Where heads of the ledger are kept: in the state folder first, then at TWIG_LEDGER_HEADS if that is set."""
+    place = os.environ.get("TWIG_LEDGER_HEADS")
+    return [str(home() / "ledger-heads"), *([place] if place else [])]
+
+
 def campaigns_folder() -> Path:
     """The folder of the campaigns that Dagster serves: TWIG_CAMPAIGNS, or `campaigns`."""
     return Path(os.environ.get("TWIG_CAMPAIGNS") or "campaigns")

@@ -59,6 +59,16 @@ def run_undisturbed(folder: Path) -> UndisturbedRuns:
     Raises:
         AssertionError: If a run fails, or the audit does not catch the image that it should catch.
     """
+    fresh = fresh_campaign(folder)
+    finished = fresh.copy_to(Workspace(folder / "finished"))
+    state = _run(finished)
+    strict_workspace = finished.copy_to(Workspace(folder / "strict"))
+    strict_workspace.write("policy.yaml", ALL_FAIL)
+    return UndisturbedRuns(fresh, finished, state, strict_workspace, _run(strict_workspace))
+
+
+def fresh_campaign(folder: Path) -> Workspace:
+    """A workspace below a folder where nothing has run, whose first image the audit is going to catch."""
     fresh = Workspace(folder / "fresh")
     fresh.write("campaign.yaml", CAMPAIGN)
     fresh.write("prompts.yaml", PROMPTS)
@@ -68,11 +78,7 @@ def run_undisturbed(folder: Path) -> UndisturbedRuns:
     fresh.home.mkdir(parents=True)
     MlflowClient(f"sqlite:///{fresh.home / 'mlflow.db'}").search_experiments()
     _protect_first_image(fresh, fresh.copy_to(Workspace(folder / "first")))
-    finished = fresh.copy_to(Workspace(folder / "finished"))
-    state = _run(finished)
-    strict_workspace = finished.copy_to(Workspace(folder / "strict"))
-    strict_workspace.write("policy.yaml", ALL_FAIL)
-    return UndisturbedRuns(fresh, finished, state, strict_workspace, _run(strict_workspace))
+    return fresh
 
 
 def _run(workspace: Workspace) -> State:

@@ -89,16 +89,13 @@ def _tampered(
 
 
 def sensor_raises(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[str]:
-    """A sensor meets a policy that cannot be read; the others go on, and its next tick makes up for it."""
+    """A sensor meets a policy that cannot be read and says so; the others go on, and its next tick makes up for it."""
     undisturbed.finished.copy_to(workspace)
     workspace.write("policy.yaml", {"ssim_threshold": "high"})
     with workspace.entered() as location:
-        try:
-            _tick(location, ssim_violations)
-        except Exception as error:
-            message = str(error.__cause__ or error)
-        else:
-            raise NotInjectedError("the sensor did not raise")
+        message = _tick(location, ssim_violations).skip_message or ""
+        if "FAILED" not in message:
+            raise NotInjectedError("the sensor could read the policy")
         skipped = [_tick(location, sensor).skip_message for sensor in (campaign_partitions, prompt_inbox)]
         workspace.write("policy.yaml", ALL_FAIL)
         requests = [request.partition_key for request in _tick(location, ssim_violations).run_requests]

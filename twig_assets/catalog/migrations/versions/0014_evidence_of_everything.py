@@ -1,0 +1,104 @@
+"""The ledger chains what images are made from and of, and the states of rows that may change; reports are recorded.
+
+Prompts, models, images, masks, edits, policies and corpus versions become append-only. The way down drops what was
+added, which fails where the ledger has entries of it.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from twig_assets.catalog.append_only import GUARDED, guards
+from twig_assets.catalog.ledger import record
+from twig_assets.catalog.row_states import STATED, state_of
+
+revision = "0014"
+down_revision = "0010"
+
+BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision")
+NOW = (
+    *BEFORE,
+    "prompt",
+    "model",
+    "image",
+    "mask",
+    "concept_edit",
+    "policy",
+    "corpus_version",
+    "row_state",
+    "written_report",
+)
+OLD = ("prompt", "model", "image", "mask", "concept_edit", "policy", "corpus_version")
+
+
+def upgrade() -> None:
+    """Create the tables, record what is there, and let nothing of it change any more."""
+    op.create_table(
+        "row_state",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("table_name", sa.String(16), nullable=False),
+        sa.Column("row_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_row_state")),
+    )
+    op.create_index("ix_row_state_table_name_row_id", "row_state", ["table_name", "row_id"])
+    op.create_table(
+        "written_report",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("campaign", sa.String(255), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_written_report")),
+    )
+    op.create_index("ix_written_report_campaign", "written_report", ["campaign"])
+    _let_ledger_chain(NOW)
+    _record_what_is_there()
+    for table, keys in GUARDED.items():
+        for statement in guards(_dialect(), table, keys):
+            op.execute(statement)
+
+
+def downgrade() -> None:
+    """Drop the tables and let rows change again, which fails where the ledger has entries of them."""
+    _let_ledger_chain(BEFORE)
+    for table in OLD:
+        for what in ("update", "delete", "replace") if _dialect() == "sqlite" else ("change", "truncate"):
+            op.execute(f"DROP TRIGGER {table}_refuse_{what}" + ("" if _dialect() == "sqlite" else f" ON {table}"))
+    op.drop_table("written_report")
+    op.drop_table("row_state")
+
+
+def _record_what_is_there() -> None:
+    """Write down what rows say now; what was changed in them before, nobody can tell."""
+    connection = op.get_bind()
+    # The tables as they are at this revision; the models are those of the newest.
+    metadata = sa.MetaData()
+    metadata.reflect(connection, only=[*OLD, *STATED, "row_state", "ledger_entry"])
+    for table in STATED:
+        ids = connection.scalars(sa.select(metadata.tables[table].c.id)).all()
+        states = [state_of(connection, table, row_id, metadata) for row_id in ids]
+        if states:
+            connection.execute(sa.insert(metadata.tables["row_state"]), [state for state in states if state])
+    for table in (*OLD, "row_state"):
+        ids = connection.scalars(sa.select(metadata.tables[table].c.id)).all()
+        record(connection, [(table, row_id) for row_id in ids], metadata)
+
+
+def _let_ledger_chain(tables: tuple[str, ...]) -> None:
+    name, listed = op.f("ck_ledger_entry_table_name"), ", ".join(f"'{table}'" for table in tables)
+    if _dialect() == "sqlite":
+        # SQLite makes the table anew, whose triggers would refuse that.
+        for what in ("update", "delete", "replace"):
+            op.execute(f"DROP TRIGGER ledger_entry_refuse_{what}")
+    with op.batch_alter_table("ledger_entry") as batch:
+        batch.drop_constraint(name, type_="check")
+        batch.create_check_constraint(name, f"table_name IN ({listed})")
+    if _dialect() == "sqlite":
+        keys = (("sequence",), ("previous_sha256",), ("table_name", "row_id"))
+        for statement in guards("sqlite", "ledger_entry", keys):
+            op.execute(statement)
+
+
+def _dialect() -> str:
+    return op.get_context().dialect.name
