@@ -35,7 +35,14 @@ class Signed:
     credentials: Credentials
 
 
-def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: str | None = None) -> Signed:
+def sign_picture(
+    data: bytes,
+    claim: Claim,
+    identity: Identity,
+    time_stamp_url: str | None = None,
+    *,
+    parent: bytes | None = None,
+) -> Signed:
     """Write a claim into a picture, as a credential and as XMP, and check what was written.
 
     Its pixels stay as they are. Credentials that it brings along stay, as those of its parent.
@@ -45,6 +52,8 @@ def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: 
         claim: What is said about it.
         identity: Who signs.
         time_stamp_url: A server of time stamps (RFC 3161); None for none.
+        parent: What the picture was before somebody changed its pixels, whose credentials stay as those of its parent;
+            the picture itself by default.
 
     Raises:
         TimeStampError: If that server does not answer; then nothing was signed.
@@ -53,11 +62,12 @@ def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: 
     media_type = media_type_of(data)
     if media_type is None:
         raise CredentialError(f"it is no {SUPPORTED} file; convert it to one of these")
-    brought = credentials_of(data).state != "none"
+    parent = data if parent is None else parent
+    parent_type, brought = media_type_of(parent), credentials_of(parent).state != "none"
     source = with_xmp(data, media_type, claim)
     with c2pa.Builder(manifest(claim, brought=brought), context=context(TrustSettings())) as builder:
         if brought:
-            builder.add_ingredient(parent_ingredient(claim.title), media_type, io.BytesIO(data))
+            builder.add_ingredient(parent_ingredient(claim.title), parent_type, io.BytesIO(parent))
         signed = _sign(builder, media_type, source, identity, time_stamp_url)
     return _checked(signed, identity)
 
