@@ -15,6 +15,7 @@ from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
 from twig_assets.evidence.heads import kept_heads
+from twig_assets.evidence.release_checks import check_releases
 from twig_assets.evidence.row_checks import check_guards, check_releases_comply, check_reports, check_states
 from twig_assets.settings.home import artifact_root, catalog_url, home
 
@@ -96,6 +97,7 @@ def _findings(session: Session, kept: list[Anchor]) -> Iterator[Finding]:
     yield from check_names(session)
     yield from check_releases_comply(session)
     yield from check_reports(session.connection(), home() / "reports")
+    yield from check_releases(session)
     yield from check_artifacts(ArtifactStore(artifact_root()), needed_artifacts(session))
 
 

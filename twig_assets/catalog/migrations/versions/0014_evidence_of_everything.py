@@ -12,9 +12,9 @@ from twig_assets.catalog.ledger import record
 from twig_assets.catalog.row_states import STATED, state_of
 
 revision = "0014"
-down_revision = "0010"
+down_revision = "0012"
 
-BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision")
+BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision", "release_event")
 NOW = (
     *BEFORE,
     "prompt",
