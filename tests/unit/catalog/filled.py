@@ -64,25 +64,24 @@ class Filled:
     def corpus(self, name: str) -> int:
         return self._get_or_add(CorpusVersion, digest(name), campaign="demo", members=[digest(name)]).id
 
-    def image(self, attempt: int = 0, stage: str = "regenerated", prompt: int = 0) -> Image:
-        """An image as the pipeline would make it under the rules in force."""
+    def image(self, attempt: int = 0, stage: str = "regenerated", prompt: int = 0, **values: object) -> Image:
+        """An image as the pipeline would make it under the rules in force, with other values where given."""
         model = self._get_or_add(
             Model, self.rules.model_sha256, checkpoint="embedded", base_sha256=digest("base"), edits=[]
         )
         count = len(self.session.scalars(select(Image.id)).all())
-        return self._add(
-            Image(
-                sha256=digest(f"image{count}"),
-                prompt_id=self.prompts[prompt].id,
-                stage=stage,
-                attempt=attempt,
-                seed=1,
-                model_id=model.id,
-                settings={},
-                settings_sha256=self.rules.settings_sha256(stage, attempt),
-                run_id="run",
-            )
-        )
+        usual = {
+            "sha256": digest(f"image{count}"),
+            "prompt_id": self.prompts[prompt].id,
+            "stage": stage,
+            "attempt": attempt,
+            "seed": 1,
+            "model_id": model.id,
+            "settings": {},
+            "settings_sha256": self.rules.settings_sha256(stage, attempt),
+            "run_id": "run",
+        }
+        return self._add(Image(**(usual | values)))
 
     def audit(self, image: Image, verdict: str, adherence: str | None = "as_asked", ssim: float | None = None) -> Audit:
         """A verdict under the policy and corpus in force, and one by the judge in force unless it is None."""
@@ -121,10 +120,15 @@ class Filled:
         )
 
     def judged(
-        self, verdict: str, attempt: int = 0, adherence: str | None = "as_asked", ssim: float | None = None
+        self,
+        verdict: str,
+        attempt: int = 0,
+        adherence: str | None = "as_asked",
+        ssim: float | None = None,
+        **values: object,
     ) -> Audit:
         """A candidate with its verdicts."""
-        return self.audit(self.image(attempt), verdict, adherence, ssim)
+        return self.audit(self.image(attempt, **values), verdict, adherence, ssim)
 
     def review(self, audit: Audit, decision: str) -> None:
         self._add(Review(audit_id=audit.id, decision=decision, who="a person", why="a reason"))

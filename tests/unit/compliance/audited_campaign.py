@@ -85,6 +85,6 @@ def made_setting(folder: Path) -> Iterator[Setting]:
     with catalog.session() as session:
         filled = Filled(session)
         for attempt, pixels in enumerate([noise(0), noise(5, 64), noise(6)]):
-            filled.image(attempt).sha256 = store.put_image(pixels)
+            filled.image(attempt, sha256=store.put_image(pixels))
     yield made
     catalog.close()

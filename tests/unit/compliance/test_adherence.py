@@ -68,9 +68,8 @@ def settings(folder: Path, prompts: int, values: Sequence[int], judge: str = "em
         session.flush()
         filled.rules = rules_in_force(session, campaign)[1]
         for prompt, value in enumerate(values):
-            image = filled.image(prompt=prompt, stage=stage, attempt=0 if prompt else 1)
-            image.sha256 = store.put_image(np.full((16, 16, 3), value, np.uint8))
-        session.delete(session.get_one(type(image), 1))
+            sha256 = store.put_image(np.full((16, 16, 3), value, np.uint8))
+            filled.image(prompt=prompt, stage=stage, attempt=0 if prompt else 1, sha256=sha256)
     return Setting(campaign, catalog, store, filled)
 
 

@@ -107,8 +107,7 @@ def test_the_same_picture_drawn_again_keeps_its_decision_and_the_newest_counts(f
     image, near = filled.image(), work(filled, "near")
     audit = judged(filled, image, {near: 0.9})
     filled.review(audit, "waive")
-    again = filled.image(attempt=1)
-    again.sha256 = image.sha256
+    again = filled.image(attempt=1, sha256=image.sha256)
     second = judged(filled, again, {near: 0.9})
     assert decisions(filled, second) == "waive"
     filled.review(second, "reject")

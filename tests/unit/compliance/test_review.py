@@ -22,15 +22,14 @@ def filled(tmp_path: Path) -> Iterator[Filled]:
     catalog.close()
 
 
-def name(filled: Filled, audit: object, sha256: str) -> str:
-    audit.image.sha256 = sha256.ljust(64, "0")  # type: ignore[attr-defined]
-    filled.session.flush()
-    return sha256
+def named(sha256: str) -> dict[str, str]:
+    """The hash of an image that begins like this."""
+    return {"sha256": sha256.ljust(64, "0")}
 
 
 def test_what_did_not_pass_waits_and_a_waiver_lets_it_through(filled: Filled) -> None:
-    audit = filled.judged("fail")
-    image = name(filled, audit, "abcdef1")
+    image = "abcdef1"
+    audit = filled.judged("fail", **named(image))
     [candidate] = waiting(filled.session, "demo", filled.rules)
     assert (candidate.verdict, candidate.prompt, candidate.decided.decision) == ("fail", "thing 0", None)
     [made] = decide(filled.session, "demo", filled.rules, image, "waive", " Ada ", "licensed")
@@ -43,7 +42,8 @@ def test_what_did_not_pass_waits_and_a_waiver_lets_it_through(filled: Filled) ->
 
 
 def test_an_image_that_passes_can_be_held_back(filled: Filled) -> None:
-    image = name(filled, filled.judged("pass"), "abcdef1")
+    image = "abcdef1"
+    filled.judged("pass", **named(image))
     assert waiting(filled.session, "demo", filled.rules) == []
     assert filled.state().releasable
     [made] = decide(filled.session, "demo", filled.rules, image, "reject", "Ada", "in bad taste")
@@ -64,17 +64,16 @@ def test_an_image_that_passes_can_be_held_back(filled: Filled) -> None:
     ],
 )
 def test_what_cannot_be_decided_is_told(filled: Filled, image: str, who: str, told: str) -> None:
-    name(filled, filled.judged("fail"), "abcdef1")
-    name(filled, filled.judged("fail", 1), "abcdef2")
-    filled.image(2).sha256 = "123456".ljust(64, "0")
-    filled.session.flush()
+    filled.judged("fail", **named("abcdef1"))
+    filled.judged("fail", 1, **named("abcdef2"))
+    filled.image(2, **named("123456"))
     with pytest.raises(ReviewError, match=told):
         decide(filled.session, "demo", filled.rules, image, "waive", who, "licensed")
 
 
 def test_a_rejection_is_not_undone_by_another_policy_and_needs_no_audit_in_force(filled: Filled) -> None:
-    audit = filled.judged("pass")
-    image = name(filled, audit, "abcdef1")
+    image = "abcdef1"
+    audit = filled.judged("pass", **named(image))
     filled.rules = replace(filled.rules, policy_sha256=digest("looser"))
     decide(filled.session, "demo", filled.rules, image, "reject", "Ada", "in bad taste")
     [rejected] = waiting(filled.session, "demo", filled.rules)
@@ -92,7 +91,8 @@ def test_a_rejection_is_not_undone_by_another_policy_and_needs_no_audit_in_force
 
 
 def test_a_published_image_that_is_rejected_is_withdrawn_without_a_verdict_of_the_day(filled: Filled) -> None:
-    image = name(filled, filled.judged("pass"), "abcdef1")
+    image = "abcdef1"
+    filled.judged("pass", **named(image))
     publish(filled.session, filled.states())
     filled.rules = replace(filled.rules, policy_sha256=digest("newer"))
     assert filled.state().state == "unaudited"
@@ -102,8 +102,8 @@ def test_a_published_image_that_is_rejected_is_withdrawn_without_a_verdict_of_th
 
 
 def test_a_waiver_that_lapsed_is_told_of_where_the_prompt_is_held(filled: Filled) -> None:
-    audit = filled.judged("fail")
-    image = name(filled, audit, "abcdef1")
+    image = "abcdef1"
+    audit = filled.judged("fail", **named(image))
     decide(filled.session, "demo", filled.rules, image, "waive", "Ada", "licensed")
     filled.rules = replace(filled.rules, policy_sha256=digest("stricter"), max_attempts=1)
     filled.audit(audit.image, "fail")

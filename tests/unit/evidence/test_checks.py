@@ -14,7 +14,7 @@ from tests.unit.catalog.judged import add_adherence, add_audit, add_images
 from twig_assets.catalog.artifacts import Artifact, needed_artifacts
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.ledger import GENESIS, Head, entry_sha256, head, read_contents
+from twig_assets.catalog.ledger import CHAINED, GENESIS, Head, entry_sha256, head, read_contents
 from twig_assets.catalog.models import PolicyRow, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, check_anchors, check_artifacts, check_ledger, check_names
@@ -38,7 +38,7 @@ def open_file(tmp_path_factory: pytest.TempPathFactory) -> Engine:
         triggers = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
         for name in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-    assert len(triggers) == 18
+    assert len(triggers) == 3 * (len(CHAINED) + 1)
     return tampering_engine(path)
 
 
@@ -63,6 +63,12 @@ def found(connection: Connection) -> list[str]:
 
 def rows(connection: Connection, table: str) -> list[sqlite3.Row]:
     return list(connection.exec_driver_sql(f"SELECT rowid AS place, * FROM {table} ORDER BY rowid"))
+
+
+def place(connection: Connection, table: str, row_id: int) -> int:
+    """Where the ledger recorded a row."""
+    wanted = "SELECT sequence FROM ledger_entry WHERE table_name = ? AND row_id = ?"
+    return int(connection.exec_driver_sql(wanted, (table, row_id)).scalar_one())
 
 
 def change(connection: Connection, statement: str, *values: object) -> None:
@@ -121,14 +127,18 @@ def test_an_entry_removed_together_with_its_row_is_found_unless_it_is_the_last(t
 
 def test_findings_name_the_row_and_its_entry(tampered: Connection) -> None:
     change(tampered, "UPDATE review SET decision = 'reject' WHERE id = 1")
-    assert found(tampered) == ["review 1: was altered since ledger entry 5 recorded it, or that entry was"]
+    assert found(tampered) == [
+        f"review 1: was altered since ledger entry {place(tampered, 'review', 1)} recorded it, or that entry was"
+    ]
     tampered.rollback()
     change(tampered, "DELETE FROM audit_match WHERE id = 2")
-    assert found(tampered) == ["audit_match 2: missing, though ledger entry 4 recorded it"]
+    assert found(tampered) == [
+        f"audit_match 2: missing, though ledger entry {place(tampered, 'audit_match', 2)} recorded it"
+    ]
     tampered.rollback()
     change(tampered, "UPDATE audit SET scores = 'torn {' WHERE id = 3")
     assert [one.split(" (")[0] for one in found(tampered)] == [
-        "audit 3: was altered since ledger entry 7 recorded it: it cannot be read any more"
+        f"audit 3: was altered since ledger entry {place(tampered, 'audit', 3)} recorded it: it cannot be read any more"
     ]
 
 
@@ -178,6 +188,8 @@ def test_what_no_longer_has_the_hash_that_names_it_is_found(tmp_path: Path) -> N
         session.add(PolicyRow(sha256=sha256_of({"ssim_threshold": 0.6}), body={"ssim_threshold": 0.6}))
     with catalog.session() as session:
         assert list(check_names(session)) == []
+        for table in ("prompt", "policy"):
+            session.execute(text(f"DROP TRIGGER {table}_refuse_update"))
         session.execute(text("UPDATE prompt SET text = 'a cat'"))
         session.execute(text("UPDATE policy SET body = 'torn {'"))
         assert sorted(one.subject for one in check_names(session)) == ["policy 1", "prompt 1"]

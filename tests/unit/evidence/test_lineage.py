@@ -49,10 +49,9 @@ def test_every_verdict_on_adherence_is_there_with_its_ledger_entry(catalog: Cata
 
 
 def test_a_rerun_says_why_and_with_what(filled: Filled) -> None:
-    image = filled.image(1)
-    assert "drawn again" not in text(read_lineage(filled.session, image, filled.rules))
+    assert "drawn again" not in text(read_lineage(filled.session, filled.image(0), filled.rules))
     applied = {"reason": "lost_subject", "evidence": False, "regeneration": {"strength": 0.5}}
-    image.settings = {"applied": applied}
+    image = filled.image(1, settings={"applied": applied})
     said = text(read_lineage(filled.session, image, filled.rules))
     assert "drawn again for lost_subject, when no image of its prompt had been found to be a copy" in said
     assert "with strength 0.5" in said

@@ -74,9 +74,8 @@ def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_catalog: Path) 
         filled = Filled(session, prompts=3)
         for prompt in range(3):
             first = filled.image(stage="generated", prompt=prompt)
-            image = filled.image(prompt=prompt)
-            image.sha256 = store.put_image(np.full((16, 16, 3), 40 * prompt, np.uint8))
-            image.parent_id = first.id
+            sha256 = store.put_image(np.full((16, 16, 3), 40 * prompt, np.uint8))
+            image = filled.image(prompt=prompt, sha256=sha256, parent_id=first.id)
             audit = filled.audit(image, "review" if prompt == 2 else "pass", ssim=0.2)
         session.add(Review(audit_id=audit.id, decision="waive", who="Ada", why="ours"))
     yield Batch(campaign, catalog, store, filled.rules, tmp_path / "keys")

@@ -104,8 +104,9 @@ class Filler:
         stage: str = "generated",
         attempt: int = 0,
         parent: Image | None = None,
+        applied: dict[str, object] | None = None,
     ) -> Image:
-        """Add an image of uint8 (H, W, 3)."""
+        """Add an image of uint8 (H, W, 3), perhaps with what was applied to its rerun."""
         first = stage == "generated"
         settings = generated_settings(self.campaign) if first else regenerated_settings(self.campaign, attempt)
         row = Image(
@@ -116,7 +117,7 @@ class Filler:
             seed=prompt.seed + attempt,
             model_id=self.model.id,
             parent_id=parent.id if parent else None,
-            settings=settings,
+            settings={**settings, **({"applied": applied} if applied else {})},
             settings_sha256=sha256_of(settings),
             run_id="run",
         )

@@ -1,12 +1,14 @@
 """What a report takes from the catalog."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
+from twig_assets.campaign.rules_in_force import regenerated_settings
 from twig_assets.catalog.models import Audit, Concept, ConceptEdit, Image, PolicyRow, Prompt, Reference, Review
 from twig_assets.reports import ReportData, collect
 from twig_assets.similarity import Policy
@@ -263,9 +265,9 @@ def test_a_candidate_that_a_person_rejected_is_said_to_be_rejected(filler: Fille
     assert data.prompts[0].why == "rejected by Ada: in bad taste"
 
 
-def candidate(filler: Filler, text: str, shows: str | None, attempt: int = 0) -> Image:
+def candidate(filler: Filler, text: str, shows: str | None, attempt: int = 0, **values: Any) -> Image:
     """A prompt's second image, an owl that passes the audit."""
-    image = filler.image(filler.prompt(text), drawing("owl", seed=1)[0], "regenerated", attempt)
+    image = filler.image(filler.prompt(text), drawing("owl", seed=1)[0], "regenerated", attempt, **values)
     filler.audit(image, shows=shows)
     return image
 
@@ -317,13 +319,12 @@ def test_what_the_judge_takes_for_something_else_within_its_tolerance_is_said_to
 
 
 def test_a_rerun_says_why_it_was_drawn_and_with_which_other_settings(filler: Filler) -> None:
-    first = candidate(filler, "an owl", "not_as_asked")
-    again = filler.image(first.prompt, drawing("owl", seed=2)[0], "regenerated", 1)
-    plain = first.settings["regeneration"]
-    first.settings = {**first.settings, "applied": {"reason": None, "evidence": False, "regeneration": plain}}
+    plain = regenerated_settings(filler.campaign, 0)["regeneration"]
+    first = candidate(
+        filler, "an owl", "not_as_asked", applied={"reason": None, "evidence": False, "regeneration": plain}
+    )
     weaker = {"reason": "lost_subject", "evidence": False, "regeneration": {**plain, "strength": 0.1}}
-    again.settings = {**again.settings, "applied": weaker}
-    filler.session.flush()
+    filler.image(first.prompt, drawing("owl", seed=2)[0], "regenerated", 1, applied=weaker)
     [one, other] = report(filler).prompts[0].attempts
     assert one.rerun is None
     assert other.rerun is not None

@@ -1,7 +1,7 @@
 """The ledger chains what images are made from and of, and the states of rows that may change; reports are recorded.
 
-Prompts, models, images, masks, edits, policies and corpus versions become append-only. The way down drops what was
-added, which fails where the ledger has entries of it.
+Prompts, models, images, masks, edits, policies and corpus versions become append-only. The way down makes another
+chain, to which the heads in older reports do not belong.
 """
 
 import sqlalchemy as sa
@@ -60,11 +60,17 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables and let rows change again, which fails where the ledger has entries of them."""
+    """Drop the tables, let rows change again, and make another chain over what was chained before."""
+    _drop_guards(*OLD, "ledger_entry")
+    op.execute("DELETE FROM ledger_entry")
+    _guard_ledger()
     _let_ledger_chain(BEFORE)
-    for table in OLD:
-        for what in ("update", "delete", "replace") if _dialect() == "sqlite" else ("change", "truncate"):
-            op.execute(f"DROP TRIGGER {table}_refuse_{what}" + ("" if _dialect() == "sqlite" else f" ON {table}"))
+    connection = op.get_bind()
+    metadata = sa.MetaData()
+    metadata.reflect(connection, only=[*BEFORE, "ledger_entry"])
+    for table in BEFORE:
+        ids = connection.scalars(sa.select(metadata.tables[table].c.id)).all()
+        record(connection, [(table, row_id) for row_id in ids], metadata)
     op.drop_table("written_report")
     op.drop_table("row_state")
 
@@ -87,17 +93,27 @@ def _record_what_is_there() -> None:
 
 def _let_ledger_chain(tables: tuple[str, ...]) -> None:
     name, listed = op.f("ck_ledger_entry_table_name"), ", ".join(f"'{table}'" for table in tables)
-    if _dialect() == "sqlite":
-        # SQLite makes the table anew, whose triggers would refuse that.
-        for what in ("update", "delete", "replace"):
-            op.execute(f"DROP TRIGGER ledger_entry_refuse_{what}")
+    # SQLite makes the table anew, whose triggers would refuse that.
+    on_sqlite = _dialect() == "sqlite"
+    if on_sqlite:
+        _drop_guards("ledger_entry")
     with op.batch_alter_table("ledger_entry") as batch:
         batch.drop_constraint(name, type_="check")
         batch.create_check_constraint(name, f"table_name IN ({listed})")
-    if _dialect() == "sqlite":
-        keys = (("sequence",), ("previous_sha256",), ("table_name", "row_id"))
-        for statement in guards("sqlite", "ledger_entry", keys):
-            op.execute(statement)
+    if on_sqlite:
+        _guard_ledger()
+
+
+def _guard_ledger() -> None:
+    for statement in guards(_dialect(), "ledger_entry", (("sequence",), ("previous_sha256",), ("table_name", "row_id"))):
+        op.execute(statement)
+
+
+def _drop_guards(*tables: str) -> None:
+    on_sqlite = _dialect() == "sqlite"
+    for table in tables:
+        for what in ("update", "delete", "replace") if on_sqlite else ("change", "truncate"):
+            op.execute(f"DROP TRIGGER {table}_refuse_{what}" + ("" if on_sqlite else f" ON {table}"))
 
 
 def _dialect() -> str:
