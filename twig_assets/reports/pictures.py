@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Container
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -28,7 +29,16 @@ class Thumbnails:
         folder: Where they lie, at `ab/abcdef....webp`, where `abcdef...` is the hash of the whole picture's file.
     """
 
-    def __init__(self, folder: Path, store: ArtifactStore, works: Path, sources: dict[str, WorkSource]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: ArtifactStore,
+        works: Path,
+        sources: dict[str, WorkSource],
+        *,
+        kept: Path | None = None,
+        only: Container[str] | None = None,
+    ) -> None:
         """Look at what is there.
 
         Args:
@@ -36,10 +46,18 @@ class Thumbnails:
             store: The campaign's images and masks.
             works: The folder of the protected works.
             sources: Hash of each work's file -> where its picture is.
+            kept: Another folder of small pictures, to copy from.
+            only: The hashes that may be shown; None for all.
         """
         self.folder = folder
-        self._store, self._works, self._sources = store, works, sources
+        self._store, self._works, self._sources, self._only = store, works, sources, only
+        self._kept = {p.stem: p for p in kept.glob("??/*.*")} if kept else {}
         self._names: dict[str, str] = {p.stem: f"{p.parent.name}/{p.name}" for p in folder.glob("??/*.*")}
+
+    @property
+    def some_left_out(self) -> bool:
+        """Whether there are pictures that are there and are not to be shown."""
+        return self._only is not None
 
     def name(self, sha256: str) -> str:
         """The path of a small picture below the folder; empty if the whole one is gone or damaged."""
@@ -56,8 +74,10 @@ class Thumbnails:
         return f"data:{_KINDS[Path(name).suffix]};base64,{base64.b64encode(content).decode()}"
 
     def _made(self, sha256: str) -> str:
+        if self._only is not None and sha256 not in self._only:
+            return ""
         try:
-            suffix, content = _small(self._content(sha256))
+            suffix, content = self._kept_or_small(sha256)
         except (ArtifactError, OSError, ValueError):
             return ""
         path = self.folder / sha256[:2] / f"{sha256}{suffix}"
@@ -65,6 +85,10 @@ class Thumbnails:
         with written_whole(path) as partial:
             partial.write_bytes(content)
         return f"{path.parent.name}/{path.name}"
+
+    def _kept_or_small(self, sha256: str) -> tuple[str, bytes]:
+        kept = self._kept.get(sha256)
+        return (kept.suffix, kept.read_bytes()) if kept else _small(self._content(sha256))
 
     def _content(self, sha256: str) -> bytes:
         """A PNG of our own making."""

@@ -30,7 +30,7 @@ class Rendered:
     Attributes:
         page: The main page.
         json: The same as data.
-        zip: Everything, with the pictures that the pages show.
+        zip: Everything, with the pictures that the pages show, if it was asked for.
         pages: How many pages of pictures there are.
         dated: The copy of the main page that bears the date and stays, with a JSON of the summary; None without one.
     """
@@ -42,7 +42,9 @@ class Rendered:
     dated: Path | None
 
 
-def render(report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: bool = False) -> Rendered:
+def render(
+    report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: bool = False, zipped: bool = True
+) -> Rendered:
     """Write `report.html`, `report.json`, `report.zip`, and a folder of pages if the main page cannot show everything.
 
     The main page names that folder by the report's time, so a reader of an older page does not come upon newer ones.
@@ -53,6 +55,7 @@ def render(report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: b
         thumbnails: Finds pictures; its folder is `pictures` in `folder`.
         folder: Where the report goes.
         dated: Whether a copy with the date in its name stays, with its pages. Other pages go with the next report.
+        zipped: Whether there is to be a `report.zip`.
 
     Raises:
         OSError: If a file cannot be written.
@@ -60,7 +63,8 @@ def render(report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: b
     folder.mkdir(parents=True, exist_ok=True)
     stamp = f"{report.summary.made_at:%Y%m%dT%H%M%S.%fZ}"
     with _alone(folder):
-        writer = _Writer(report, thumbnails, folder, stamp, f"report-{stamp}.html" if dated else "report.html")
+        name = f"report-{stamp}.html" if dated else "report.html"
+        writer = _Writer(report, thumbnails, folder, stamp, name, zipped)
         pages, main = writer.write_pages(), writer.main()
         if dated:
             write_whole(folder / writer.name, main)
@@ -68,7 +72,8 @@ def render(report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: b
         write_whole(folder / "report.html", main)
         with written_whole(folder / "report.json") as partial, partial.open("w", encoding="utf-8") as file:
             file.writelines(json_pieces(report))
-        writer.write_zip()
+        if zipped:
+            writer.write_zip()
         _forget_pages(folder, keep=f"pages-{stamp}")
     return Rendered(
         page=folder / "report.html",
@@ -82,8 +87,10 @@ def render(report: ReportData, thumbnails: Thumbnails, folder: Path, *, dated: b
 class _Writer:
     """Writes one report, and keeps track of the pictures that it shows."""
 
-    def __init__(self, report: ReportData, thumbnails: Thumbnails, folder: Path, stamp: str, name: str) -> None:
-        self.name = name
+    def __init__(
+        self, report: ReportData, thumbnails: Thumbnails, folder: Path, stamp: str, name: str, zipped: bool
+    ) -> None:
+        self.name, self._zipped = name, zipped
         self._report, self._thumbnails, self._folder = report, thumbnails, folder
         self._pages = folder / f"pages-{stamp}"
         self._sections = sections(report)
@@ -116,6 +123,7 @@ class _Writer:
                 threshold=_threshold(summary),
                 accept_step=accept_step(summary.campaign),
                 elsewhere=bool(self._elsewhere),
+                zipped=self._zipped,
             )
         )
 
@@ -150,7 +158,8 @@ class _Writer:
         return f"../{PICTURES}/{name}"
 
     def _common(self) -> dict[str, Any]:
-        return {"r": self._report.summary, "c": self._report.summary.counts}
+        gone = "not part of this export" if self._thumbnails.some_left_out else "the file of this picture is missing"
+        return {"r": self._report.summary, "c": self._report.summary.counts, "gone": gone}
 
 
 @contextmanager

@@ -73,8 +73,9 @@ def test_copies_are_caught_and_drawings_released(filler: Filler) -> None:
     draw_and_release(filler)
     data = report(filler)
     assert [line.outcome for line in data.prompts] == ["quarantined", "released"]
-    assert (data.summary.counts.images, data.summary.counts.audited, data.summary.counts.failed) == (6, 5, 4)
-    assert (data.summary.counts.released, data.summary.counts.quarantined, data.summary.counts.released_unsafe) == (1, 1, 0)
+    counts = data.summary.counts
+    assert (counts.images, counts.audited, counts.failed) == (6, 5, 4)
+    assert (counts.released, counts.quarantined, counts.released_unsafe) == (1, 1, 0)
     [caught] = data.caught
     assert caught.nearest is not None
     assert caught.nearest.title == caught.prompt == "salt clock at low tide"

@@ -1,8 +1,9 @@
 """The page."""
 
 import json
-import os
 import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -232,18 +233,12 @@ def test_orientations_are_told_in_plain_words(transform: str | None, words: str)
 
 
 def test_two_that_write_a_report_at_the_same_moment_do_not_take_each_others_files(
-    filler: Filler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filler: Filler, tmp_path: Path
 ) -> None:
     fill(filler)
-    plain = os.replace
-
-    def beaten_to_it(source: Path, target: Path) -> None:
-        monkeypatch.setattr(os, "replace", plain)
-        page(filler, tmp_path)
-        plain(source, target)
-
-    monkeypatch.setattr(os, "replace", beaten_to_it)
-    html = page(filler, tmp_path)
-    assert os.replace is plain
-    assert html.rstrip().endswith("</html>")
+    reports = [collect(filler.session, filler.campaign) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda data: rendered(filler, data, tmp_path), reports))
+    assert done[0].page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert zipfile.ZipFile(done[0].zip).testzip() is None
     assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json", "report.zip"]
