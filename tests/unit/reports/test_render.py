@@ -1,8 +1,10 @@
 """The page."""
 
 import json
-import os
 import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +15,9 @@ import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.campaign.unread_works import Unread, keep_unread
-from twig_assets.reports import collect, render
+from twig_assets.reports import ReportData, Thumbnails, collect, render
 from twig_assets.reports.data import DecisionLine
-from twig_assets.reports.render import bars, turn
+from twig_assets.reports.render import Rendered, turn
 
 VOID = {"meta", "img", "br"}
 
@@ -43,9 +45,16 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
-def page(filler: Filler, path: Path) -> str:
-    render(collect(filler.session, filler.campaign, filler.store), path)
-    return path.read_text(encoding="utf-8")
+def page(filler: Filler, folder: Path) -> str:
+    return rendered(filler, collect(filler.session, filler.campaign), folder).page.read_text(encoding="utf-8")
+
+
+def rendered(filler: Filler, data: ReportData, folder: Path, dated: bool = False) -> Rendered:
+    return render(data, thumbnails(filler, data, folder), folder, dated=dated)
+
+
+def thumbnails(filler: Filler, data: ReportData, folder: Path) -> Thumbnails:
+    return Thumbnails(folder / "pictures", filler.store, filler.campaign.references_folder, data.summary.sources)
 
 
 def fill(filler: Filler) -> None:
@@ -65,7 +74,7 @@ def fill(filler: Filler) -> None:
 
 def test_the_page_needs_nothing_from_elsewhere_and_is_well_formed(filler: Filler, tmp_path: Path) -> None:
     fill(filler)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     checked = Checker(html)
     assert checked.open == []
     assert checked.images_without_words == 0
@@ -79,7 +88,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_well_formed(filler: Filler
 
 def test_a_reader_sees_at_once_what_is_released_as_asked_and_what_was_caught(filler: Filler, tmp_path: Path) -> None:
     fill(filler)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     top = html[: html.index('id="caught"')]
     assert "1 of 2 prompts are released as asked." in top
     assert "1 is withheld." in top
@@ -92,7 +101,7 @@ def test_a_reader_sees_at_once_what_is_released_as_asked_and_what_was_caught(fil
 
 def test_what_people_typed_cannot_become_markup(filler: Filler, tmp_path: Path) -> None:
     fill(filler)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     assert "<b>low</b>" not in html
     assert "&lt;b&gt;low&lt;/b&gt; tide &amp; more" in html
     assert "<title>Stickers &amp; &lt;things&gt;: compliance report</title>" in html
@@ -102,7 +111,7 @@ def test_a_published_image_that_fails_by_now_raises_the_alarm(filler: Filler, tm
     prompt = filler.prompt("salt clock at low tide")
     image = filler.image(prompt, copied("clock"), "regenerated")
     filler.release(image, filler.audit(image))
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     assert "Withdraw 1 published image." in html
     assert "are released as asked" not in html
 
@@ -114,7 +123,7 @@ def test_what_is_out_although_the_judge_cannot_tell_is_in_the_headline_and_at_it
     filler.campaign.policy_file.write_text(yaml.safe_dump(settings))
     image = filler.image(filler.prompt("a blorp"), drawing("owl")[0], "regenerated")
     filler.release(image, filler.audit(image, shows="cannot_tell"))
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     top, released = html.split('<h2 id="released">')
     assert "0 of 1 prompts are released as asked." in top
     assert "1 more is released although the judge cannot tell whether it shows its prompt" in top
@@ -126,7 +135,7 @@ def test_what_is_out_although_the_judge_cannot_tell_is_in_the_headline_and_at_it
 def test_an_image_says_what_it_was_asked_for_and_what_it_is_taken_for(filler: Filler, tmp_path: Path) -> None:
     image = filler.image(filler.prompt("an owl"), drawing("owl")[0], "regenerated", 2)
     filler.audit(image, shows="not_as_asked")
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     assert "asked for owl, taken for red apple: -0.200 &lt; +0.140" in html.replace("<", "&lt;")
     assert "--campaign demo --who WHO --why WHY</code>" in html
 
@@ -138,7 +147,7 @@ def test_works_that_were_not_compared_are_in_a_banner_and_in_the_json(filler: Fi
     )
     image = filler.image(filler.prompt("an owl"), drawing("owl")[0], "regenerated")
     filler.audit(image)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     assert "The comparison is incomplete: 2 works were not, or not wholly, compared." in html
     assert "<b>&lt;i&gt;&#34;cut&#34;.png</b> is damaged" in html
     assert "Nothing more is released until" in html
@@ -146,7 +155,7 @@ def test_works_that_were_not_compared_are_in_a_banner_and_in_the_json(filler: Fi
     data = json.loads((tmp_path / "report.json").read_text())
     assert (data["complete"], len(data["unread"]), data["counts"]["waiting"]) == (False, 2, 1)
     filler.campaign.policy_file.write_text(f"corpus: {json.dumps({'accept_unread': [file, 'b.png']})}")
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     assert "That was accepted for each of them." in html
     assert "Nothing more is released until" not in html
     assert json.loads((tmp_path / "report.json").read_text())["complete"] is False
@@ -165,10 +174,10 @@ def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler:
         lapsed=True,
     )
     fill(filler)
-    data = collect(filler.session, filler.campaign, filler.store)
+    data = collect(filler.session, filler.campaign)
     decisions = [line, line.model_copy(update={"lapsed": False})]
-    render(data.model_copy(update={"decisions": decisions}), tmp_path / "report.html")
-    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    data = replace(data, summary=data.summary.model_copy(update={"decisions": decisions}))
+    written = rendered(filler, data, tmp_path).page.read_text(encoding="utf-8")
     assert "<b>1 waiver lapsed.</b>" in written
     assert written.count("Ada &lt;b&gt;") == 2
     assert "lapsed: the policy has changed since" in written
@@ -176,7 +185,7 @@ def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler:
 
 
 def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> None:
-    html = page(filler, tmp_path / "new" / "report.html")
+    html = page(filler, tmp_path / "new")
     assert "Nothing is released yet." in html
     assert Checker(html).open == []
 
@@ -184,25 +193,25 @@ def test_an_empty_campaign_has_a_page_too(filler: Filler, tmp_path: Path) -> Non
 def test_a_big_image_travels_as_a_thumbnail(filler: Filler, tmp_path: Path) -> None:
     big = np.random.default_rng(0).integers(0, 256, (512, 768, 3), dtype=np.uint8)
     filler.image(filler.prompt("noise"), big)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     [uri] = re.findall(r"data:image/webp;base64,[^\"]+", html)
     assert len(uri) < 200_000
 
 
 def test_the_json_beside_it_says_the_same_without_the_pictures(filler: Filler, tmp_path: Path) -> None:
     fill(filler)
-    html = page(filler, tmp_path / "report.html")
+    html = page(filler, tmp_path)
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
     data = json.loads(text)
     assert data["counts"]["failed"] == 4
     assert data["released"][0]["image"]["picture"]["sha256"] in html
     assert "base64" not in text
-    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json"]
+    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json", "report.zip"]
 
 
 def test_the_chart_counts_every_audited_image_once(filler: Filler) -> None:
     fill(filler)
-    chart = bars(collect(filler.session, filler.campaign, filler.store))
+    chart = collect(filler.session, filler.campaign).summary.spread
     assert [sum(getattr(bar, kind) for bar in chart) for kind in ("released", "held", "failed")] == [1, 0, 4]
     assert all(bar.failed == 0 for bar in chart if bar.high <= 0.6)
     assert all(bar.released == 0 for bar in chart if bar.low >= 0.6)
@@ -224,18 +233,12 @@ def test_orientations_are_told_in_plain_words(transform: str | None, words: str)
 
 
 def test_two_that_write_a_report_at_the_same_moment_do_not_take_each_others_files(
-    filler: Filler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filler: Filler, tmp_path: Path
 ) -> None:
     fill(filler)
-    plain = os.replace
-
-    def beaten_to_it(source: Path, target: Path) -> None:
-        monkeypatch.setattr(os, "replace", plain)
-        page(filler, tmp_path / "report.html")
-        plain(source, target)
-
-    monkeypatch.setattr(os, "replace", beaten_to_it)
-    html = page(filler, tmp_path / "report.html")
-    assert os.replace is plain
-    assert html.rstrip().endswith("</html>")
-    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json"]
+    reports = [collect(filler.session, filler.campaign) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda data: rendered(filler, data, tmp_path), reports))
+    assert done[0].page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert zipfile.ZipFile(done[0].zip).testzip() is None
+    assert sorted(path.name for path in tmp_path.glob("*report*")) == ["report.html", "report.json", "report.zip"]
