@@ -105,7 +105,9 @@ def write_export(
         models = _models(session, campaign.name)
     handed_out = [line for line in report.prompts if line.published and line.published.terms in HANDED_OUT]
     if not report.summary.counts.asked:
-        raise ExportError(f"{campaign.name}: has no prompts in the catalog; `twig run --campaign {campaign.name}` first")
+        raise ExportError(
+            f"{campaign.name}: has no prompts in the catalog; `twig run --campaign {campaign.name}` first"
+        )
     with _beside(folder) as partial:
         entries = list(_write_images(handed_out, report, models, store, partial, finish, progress))
         manifest = _manifest(report, entries)

@@ -60,7 +60,9 @@ def test_what_was_withdrawn_since_an_export_is_listed_by_the_next_one(releases: 
     stamp = f"{first.manifest.made_at:%Y%m%dT%H%M%S.%fZ}"
     recalled = [one for one in second.manifest.withdrawn if one.exports]
     assert [(one.image_sha256, one.exports) for one in recalled] == [(releases.images["released"], [stamp])]
-    assert f"'=its image is now: fail,False,{stamp}" in (second.folder / "withdrawn.csv").read_text(encoding="utf-8-sig")
+    assert f"'=its image is now: fail,False,{stamp}" in (second.folder / "withdrawn.csv").read_text(
+        encoding="utf-8-sig"
+    )
 
 
 def test_a_campaign_that_was_never_run_is_not_exported(releases: Releases) -> None:
