@@ -1,5 +1,6 @@
 """The compliance report: what was made, what was caught, decided and released; one page, with pages of pictures."""
 
+from twig_assets.reports.as_json import counts_of
 from twig_assets.reports.collect import collect
 from twig_assets.reports.data import Recheck, Summary
 from twig_assets.reports.dated import WrittenReport, read_report, report_path, write_dated_report, write_report
@@ -15,6 +16,7 @@ __all__ = [
     "Thumbnails",
     "WrittenReport",
     "collect",
+    "counts_of",
     "read_report",
     "recheck_published",
     "render",

@@ -58,7 +58,7 @@ def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releas
         filler.release(image, audit)
         session.add(Review(audit_id=audit.id, decision="reject", who="Ada", why="in bad taste"))
         images["rejected"] = image.sha256
-        image = filler.image(filler.prompt("an apple"), drawing("red-apple", seed=3)[0], "regenerated")
+        image = filler.image(filler.prompt("an apple"), drawing("owl", seed=5)[0], "regenerated")
         filler.release(image, filler.audit(image, shows="not_as_asked")).withdrawn_at = utc_now()
         images["withdrawn"] = image.sha256
     yield Releases(campaign, catalog, store, tmp_path, images)

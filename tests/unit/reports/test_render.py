@@ -15,6 +15,7 @@ import yaml
 
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.campaign.unread_works import Unread, keep_unread
+from twig_assets.catalog.models import Image
 from twig_assets.reports import ReportData, Thumbnails, collect, render
 from twig_assets.reports.data import DecisionLine
 from twig_assets.reports.render import Rendered, turn
@@ -149,7 +150,7 @@ def test_works_that_were_not_compared_are_in_a_banner_and_in_the_json(filler: Fi
     filler.audit(image)
     html = page(filler, tmp_path)
     assert "The comparison is incomplete: 2 works were not, or not wholly, compared." in html
-    assert "<b>&lt;i&gt;&#34;cut&#34;.png</b> is damaged" in html
+    assert '<th scope="row">&lt;i&gt;&#34;cut&#34;.png</th><td class="wrap">it is damaged</td>' in html
     assert "Nothing more is released until" in html
     assert "it complies, as far as it was compared" in html.lower()
     data = json.loads((tmp_path / "report.json").read_text())
@@ -215,6 +216,111 @@ def test_the_chart_counts_every_audited_image_once(filler: Filler) -> None:
     assert [sum(getattr(bar, kind) for bar in chart) for kind in ("released", "held", "failed")] == [1, 0, 4]
     assert all(bar.failed == 0 for bar in chart if bar.high <= 0.6)
     assert all(bar.released == 0 for bar in chart if bar.low >= 0.6)
+
+
+def big(filler: Filler, count: int) -> None:
+    """Prompts with more pictures than one page should hold."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (count, 128, 128, 3), dtype=np.uint8)
+    for number in range(count):
+        filler.image(filler.prompt(f"noise {number}"), noise[number], "regenerated")
+
+
+def test_what_the_main_page_has_no_room_for_is_on_pages_beside_it_that_lead_to_each_other(
+    filler: Filler, tmp_path: Path
+) -> None:
+    big(filler, 105)
+    data = collect(filler.session, filler.campaign)
+    done = rendered(filler, data, tmp_path)
+    html = done.page.read_text(encoding="utf-8")
+    assert len(html) < 5_000_000
+    assert done.pages == 2
+    [first, second] = sorted(tmp_path.glob("pages-*/*.html"))
+    assert f'href="{first.parent.name}/{first.name}"' in html
+    texts = [path.read_text(encoding="utf-8") for path in (first, second)]
+    assert [len(re.findall(r"<h3>noise \d+</h3>", text)) for text in texts] == [100, 5]
+    assert f'href="{second.name}"' in texts[0]
+    assert f'href="{first.name}"' in texts[1]
+    assert 'href="../report.html#prompts"' in texts[1]
+    for text in texts:
+        shown = re.findall(r'src="\.\./(pictures/[^"]+)"', text)
+        assert shown
+        assert all((tmp_path / name).is_file() for name in shown)
+
+
+def test_the_zip_has_all_that_the_pages_name_and_no_other_picture(filler: Filler, tmp_path: Path) -> None:
+    big(filler, 105)
+    (tmp_path / "pictures" / "ab").mkdir(parents=True)
+    (tmp_path / "pictures" / "ab" / f"{'ab' * 32}.png").write_bytes(b"of an earlier report")
+    done = rendered(filler, collect(filler.session, filler.campaign), tmp_path)
+    with zipfile.ZipFile(done.zip) as archive:
+        names = set(archive.namelist())
+    pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("pages-*/*.html")}
+    assert pages < names
+    assert names - pages - {"report.html", "report.json"} == {
+        f"pictures/{image.sha256[:2]}/{image.sha256}.png" for image in filler.session.query(Image)
+    }
+
+
+def test_pages_go_with_the_next_report_unless_they_belong_to_one_that_bears_a_date(
+    filler: Filler, tmp_path: Path
+) -> None:
+    big(filler, 61)
+    stamps = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
+    reports = [collect(filler.session, filler.campaign, now=stamp) for stamp in stamps]
+    for data, dated in zip(reports, (True, False, False), strict=True):
+        rendered(filler, data, tmp_path, dated=dated)
+    assert [path.name for path in sorted(tmp_path.glob("pages-*"))] == [
+        "pages-20260501T000000.000000Z",
+        "pages-20260503T000000.000000Z",
+    ]
+    [dated_page] = tmp_path.glob("report-*.html")
+    assert "pages-20260501T000000.000000Z/" in dated_page.read_text(encoding="utf-8")
+    assert json.loads(dated_page.with_suffix(".json").read_text())["counts"]["asked"] == 61
+
+
+def test_a_small_picture_is_made_once_and_kept(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    page(filler, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("pictures/*/*")}
+    for image in filler.session.query(Image):
+        filler.store.path(image.sha256, "png").unlink(missing_ok=True)
+    assert "the file of this picture is missing" not in page(filler, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("pictures/*/*")} == before != {}
+
+
+def test_a_picture_that_is_gone_leaves_a_gap_and_no_error(filler: Filler, tmp_path: Path) -> None:
+    image = filler.image(filler.prompt("an owl"), drawing("owl")[0])
+    filler.store.path(image.sha256, "png").unlink()
+    assert "the file of this picture is missing" in page(filler, tmp_path)
+
+
+def test_prompts_that_named_something_protected_are_listed_with_what_they_named(filler: Filler, tmp_path: Path) -> None:
+    filler.prompt("Salt clok at low tide, in oil")
+    filler.prompt("an owl")
+    html = page(filler, tmp_path)
+    section = html[html.index('<h2 id="named">') : html.index('<h2 id="caught">')]
+    assert "Salt clok at low tide</td>" not in section
+    assert 'Salt clok at low tide <span class="soft">(for salt clock at low tide)</span>' in section
+    assert "an owl" not in section
+    assert json.loads((tmp_path / "report.json").read_text())["counts"]["named"] == 1
+
+
+def test_what_was_withdrawn_is_listed_with_the_reason_and_counted(filler: Filler, tmp_path: Path) -> None:
+    image = filler.image(filler.prompt("a fox"), drawing("fox")[0], "regenerated")
+    release = filler.release(image, filler.audit(image))
+    release.withdrawn_at, release.reason = datetime(2026, 5, 1, tzinfo=UTC), "its image is now: <fail>"
+    html = page(filler, tmp_path)
+    assert '<div class="bad"><dt>Withdrawn since</dt><dd>1</dd></div>' in html
+    assert "its image is now: &lt;fail&gt;" in html
+    assert image.sha256[:12] in html
+
+
+def test_every_image_has_its_short_id(filler: Filler, tmp_path: Path) -> None:
+    fill(filler)
+    html = page(filler, tmp_path)
+    for image in filler.session.query(Image):
+        assert f">{image.sha256[:12]}</code>" in html
 
 
 @pytest.mark.parametrize(
