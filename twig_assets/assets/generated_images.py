@@ -7,6 +7,7 @@ from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.prompts import prompts
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign.check.speeds import remember_seconds
@@ -43,7 +44,9 @@ def generated_images(
     """Draw the first images that are missing."""
     batch, drawn = work_on_batch(draw_first_images, "images", context, campaign, catalog, store, models, progress)
     if not drawn.items:
-        return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
+        kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first"])
+        work = "none: every image is there already"
+        return dg.MaterializeResult(metadata={"images": 0, "model_work": work, "pictures": kept})
     count, seconds = len(drawn.items), drawn.seconds
     remember_seconds(batch.campaign, seconds / count)
     figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}

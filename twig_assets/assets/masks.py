@@ -8,6 +8,7 @@ import dagster as dg
 from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
@@ -46,7 +47,9 @@ def masks(
     """Segment the first images that have no mask by this segmenter with these settings yet."""
     batch, made = work_on_batch(mask_first_images, "masks", context, campaign, catalog, store, models, progress)
     if not made.items:
-        return dg.MaterializeResult(metadata={"masks": 0, "model_work": "none: every mask is there already"})
+        pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask"])
+        work = "none: every mask is there already"
+        return dg.MaterializeResult(metadata={"masks": 0, "model_work": work, "pictures": pictures})
     figures = {**_counts(made.items), "masks": float(len(made.items)), "seconds": made.seconds}
     link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures)
     rows = [(_caption(m), [m.pixels, outlined(m.pixels, m.mask.segmentation.mask)]) for m in made.items]
