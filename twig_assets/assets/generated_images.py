@@ -51,6 +51,9 @@ def generated_images(
     remember_seconds(batch.campaign, seconds / count)
     figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}
     pictures = {"generated.png": sheet(np.stack([image.pixels for image in drawn.items]))}
-    link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures)
-    rows = [(f"{i.prompt.prompt.text} (attempt {i.prompt.attempt})", [i.pixels]) for i in drawn.items]
+    captions = [f"{image.prompt.prompt.text} (attempt {image.prompt.attempt})" for image in drawn.items]
+    link = tracker.record(
+        context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures, captions=captions
+    )
+    rows = [(caption, [image.pixels]) for caption, image in zip(captions, drawn.items, strict=True)]
     return dg.MaterializeResult(metadata={**figures, "images": count, "mlflow": link, "pictures": gallery(rows)})

@@ -60,6 +60,7 @@ def regenerated_images(
         figures,
         {"strategy": " + ".join(settings.strategies), "strength": str(settings.strength)},
         {"first-mask-second.png": sheet(np.concatenate([np.stack(triple) for triple in triples]), columns=12)},
+        captions=[_caption(image) for image in drawn.items],
     )
     pictures = gallery([(_caption(image), triple) for image, triple in zip(drawn.items, triples, strict=True)])
     return dg.MaterializeResult(metadata={**figures, "images": len(drawn.items), "mlflow": link, "pictures": pictures})
