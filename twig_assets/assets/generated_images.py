@@ -13,7 +13,7 @@ from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign.check.speeds import remember_seconds
 from twig_assets.compliance.attempts import draw_first_images
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -34,7 +34,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def generated_images(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -42,7 +42,7 @@ def generated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the first images that are missing."""
-    batch, drawn = work_on_batch(draw_first_images, "images", context, campaign, catalog, store, models, progress)
+    batch, drawn = work_on_batch(draw_first_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first"])
         work = "none: every image is there already"

@@ -16,7 +16,7 @@ from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
 from twig_assets.compliance.attempts import FirstMask, mask_first_images
 from twig_assets.compliance.attempts.first_masks import first_masks
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -38,7 +38,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def masks(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -46,7 +46,7 @@ def masks(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Segment the first images that have no mask by this segmenter with these settings yet."""
-    batch, made = work_on_batch(mask_first_images, "masks", context, campaign, catalog, store, models, progress)
+    batch, made = work_on_batch(mask_first_images, "masks", context, campaigns, catalog, store, models, progress)
     if not made.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask"])
         work = "none: every mask is there already"
@@ -69,10 +69,10 @@ def masks(
     description="Every first image has a shape to avoid: its mask is neither empty nor nearly the whole picture.",
 )
 def masks_usable(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Name the prompts whose second image has no shape to avoid."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     outcomes: dict[str, list[str]] = {"ok": [], "empty": [], "full": []}
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, settings)

@@ -13,7 +13,7 @@ from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.compliance.attempts import SecondImage, draw_second_images
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -38,7 +38,7 @@ _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_fi
 @one_run_at_a_time
 def regenerated_images(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -46,7 +46,7 @@ def regenerated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing."""
-    batch, drawn = work_on_batch(draw_second_images, "images", context, campaign, catalog, store, models, progress)
+    batch, drawn = work_on_batch(draw_second_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
         pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask", "second"])
         work = "none: every image is there already"

@@ -10,7 +10,7 @@ from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
 from twig_assets.compliance.releases import publish
-from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
 
 
 @dg.asset(
@@ -25,11 +25,11 @@ from twig_assets.resources import CampaignResource, CatalogResource, StoreResour
 )
 @one_run_at_a_time
 def released_images(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Bring the releases of the batch in line with the verdicts in force and a person's decisions."""
     with catalog.open().session() as session:
-        settings = campaign.load()
+        settings = campaigns.of_batch(context.partition_key)
         _, rules = rules_in_force(session, settings)
         published = publish(session, prompt_states(session, context.partition_key, rules))
         reasons = held(session, settings.name, published.held, rules)

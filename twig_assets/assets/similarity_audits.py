@@ -19,7 +19,7 @@ from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.compliance.candidates import PromptState, prompt_states
 from twig_assets.compliance.held import accept_step, not_compared
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     EngineResource,
     ModelResource,
@@ -42,7 +42,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def similarity_audits(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     tracker: TrackerResource,
@@ -51,7 +51,7 @@ def similarity_audits(
     engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Audit the images that have no audit under the policy and corpus in force, and judge whether they are as asked."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     of_batch = Prompt.batch_key == context.partition_key
     reporter = progress.reporter(context, "audits")
     with engine.opened() as opened:
@@ -76,11 +76,11 @@ def similarity_audits(
     "then it is quarantined, or waits for a person, and no longer holds the batch up.",
 )
 def ssim_below_threshold(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Look up the verdicts on the batch's candidates under the policy and corpus in force."""
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, campaign.load())
+        _, rules = rules_in_force(session, campaigns.of_batch(context.partition_key))
         states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]
@@ -104,9 +104,11 @@ def ssim_below_threshold(
     description="Every work that is listed or lies in the folder was compared, in all its frames, or a person or the "
     "policy accepts that it was not. Until then nothing more is released.",
 )
-def every_work_compared(campaign: CampaignResource, catalog: CatalogResource) -> dg.AssetCheckResult:
+def every_work_compared(
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
+) -> dg.AssetCheckResult:
     """List what nothing is compared with, as the corpus was read last."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     with catalog.open().session() as session:
         unread = unread_works(session, settings)
     holding = [work for work in unread if work.accepted is None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.reports.filler import DEMO, Filler
-from twig_assets.campaign import Campaign
+from twig_assets.campaign import load_campaign
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import Prompt
 from twig_assets.catalog.store import ArtifactStore
@@ -22,11 +22,10 @@ def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportKeeper:
     monkeypatch.setattr(report_keeper, "_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(report_keeper, "_PAUSE_PER_SECOND", 0.0)
     monkeypatch.setattr(
-        ReportKeeper, "command", lambda _: [sys.executable, "-c", f"open({str(written)!r}, 'a').write('x')"]
+        ReportKeeper, "command", lambda *_: [sys.executable, "-c", f"open({str(written)!r}, 'a').write('x')"]
     )
-    campaign = Campaign(name="demo", folder=DEMO, title="Stickers")
     log = (tmp_path / "log").open("ab")
-    return ReportKeeper(campaign, f"sqlite:///{tmp_path}/catalog.db", log, dict(os.environ))
+    return ReportKeeper(DEMO.parent, ["demo"], f"sqlite:///{tmp_path}/catalog.db", log, dict(os.environ))
 
 
 def written(keeper: ReportKeeper, folder: Path) -> int:
@@ -45,7 +44,7 @@ def test_it_is_written_once_for_everything_that_changes_and_not_without_a_reason
     catalog = open_catalog(keeper.url)
     assert written(keeper, tmp_path) == 0, "there are no prompts yet"
     with catalog.session() as session:
-        Filler(session, ArtifactStore(str(tmp_path / "artifacts")), keeper.campaign).prompt("an owl")
+        Filler(session, ArtifactStore(str(tmp_path / "artifacts")), load_campaign("demo", DEMO.parent)).prompt("an owl")
     assert [written(keeper, tmp_path) for _ in range(2)] == [1, 1]
     with catalog.session() as session:
         session.add(Prompt(batch_key="demo-000", position=1, text="a fox", seed=1, sha256="1" * 64))
