@@ -22,6 +22,7 @@ from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
 from twig_assets.reports import counts_of, report_path
+from twig_assets.reports.data import Counts
 from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
@@ -95,10 +96,15 @@ def _watch(
     keeper: ReportKeeper,
 ) -> int:
     """Show how things are until a server ends; one screen where somebody looks at it, else a line for each event."""
+    read: dict[str, tuple[int, Counts | None]] = {}
 
     def shown() -> Group:
-        counts = {name: counts_of(report_path(name).with_suffix(".json")) for name in names}
-        return screen(counts, servers, home())
+        for name in names:
+            path = report_path(name).with_suffix(".json")
+            written = path.stat().st_mtime_ns if path.exists() else 0
+            if name not in read or read[name][0] != written:
+                read[name] = written, counts_of(path)
+        return screen({name: counts for name, (_, counts) in read.items()}, servers, home())
 
     with Live(shown(), console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         untold = list(servers)
