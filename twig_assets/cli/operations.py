@@ -23,8 +23,9 @@ def ui(
     from twig_assets.campaign import campaign_names, load_campaign
     from twig_assets.orchestration.servers import serve
 
-    campaigns = [load_campaign(name, root) for name in campaign or campaign_names(root) or ["demo"]]
-    raise typer.Exit(serve(campaigns, ",".join(campaign or []), console))
+    for name in campaign or campaign_names(root) or ["demo"]:
+        load_campaign(name, root)
+    raise typer.Exit(serve(root, ",".join(campaign or []), console))
 
 
 def track() -> None:

@@ -107,13 +107,12 @@ def write_export(
     with catalog.snapshot() as session:
         report = collect(session, campaign)
         models = _models(session, campaign.name)
-    handed_out = [line for line in report.prompts if line.published and line.published.terms in HANDED_OUT]
     if not report.summary.counts.asked:
         raise ExportError(
             f"{campaign.name}: has no prompts in the catalog; `twig run --campaign {campaign.name}` first"
         )
     with _beside(folder) as partial:
-        entries = list(_write_images(handed_out, report, models, store, partial, finish, progress))
+        entries = list(_write_images(report, models, store, partial, finish, progress))
         manifest = _manifest(report, entries)
         _write_manifest(manifest, partial)
         write_guide(manifest, partial, label)
@@ -154,7 +153,6 @@ def _models(session: Session, campaign: str) -> dict[tuple[str, int], _Drawn]:
 
 
 def _write_images(
-    lines: list[PromptLine],
     report: ReportData,
     models: dict[tuple[str, int], _Drawn],
     store: ArtifactStore,
@@ -164,9 +162,12 @@ def _write_images(
 ) -> Iterator[ImageEntry]:
     names, decisions = Names(), decisions_by_image(report.summary.decisions)
     (folder / IMAGES).mkdir()
-    for number, line in enumerate(lines):
+    counts, done = report.summary.counts, 0
+    total = counts.released_as_asked + counts.released_waived + counts.released_cannot_tell
+    for line in report.prompts:
         one = line.published
-        assert one is not None
+        if one is None or one.terms not in HANDED_OUT:
+            continue
         sha256 = one.image.picture.sha256
         content = finish(line, one, store.read(sha256, "png"))
         file = f"{IMAGES}/{names.of(line.text, sha256)}"
@@ -174,7 +175,8 @@ def _write_images(
         drawn = models[line.batch, line.position]
         made = hashlib.sha256(content).hexdigest()
         yield image_entry(line, one, file, made, drawn.model, drawn.edits, decisions.get(sha256, []))
-        progress(number + 1, len(lines))
+        done += 1
+        progress(done, total)
 
 
 def _manifest(report: ReportData, entries: list[ImageEntry]) -> Manifest:

@@ -17,11 +17,12 @@ from typing import BinaryIO
 from rich.console import Console, Group
 from rich.live import Live
 
-from twig_assets.campaign import Campaign
+from twig_assets.campaign import campaign_names
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
 from twig_assets.reports import counts_of, report_path
+from twig_assets.reports.data import Counts
 from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
@@ -33,14 +34,15 @@ class PortInUseError(RuntimeError):
     """Another program listens where a server is to be started."""
 
 
-def serve(campaigns: Sequence[Campaign], served: str, console: Console) -> int:
+def serve(root: Path, served: str, console: Console) -> int:
     """Start the servers, show how they are, and stop them on Ctrl-C, on SIGTERM or when one ends.
 
-    What they print goes to files below `logs` in the state folder. Reports are written again as things change.
+    What they print goes to files below `logs` in the state folder. The reports of the campaigns are written again as
+    things change.
 
     Args:
-        campaigns: Those that are worked on, all in one folder.
-        served: Their names, separated by commas; empty where those that are added to the folder are to follow.
+        root: The folder of the campaigns.
+        served: The names of those that Dagster works on, separated by commas; empty for all.
         console: Where the addresses are shown.
 
     Returns:
@@ -49,7 +51,6 @@ def serve(campaigns: Sequence[Campaign], served: str, console: Console) -> int:
     Raises:
         PortInUseError: If a port is taken.
     """
-    root = campaigns[0].folder.parent
     console.print("Starting the desk, MLflow and Dagster; their addresses follow.", highlight=False)
     prepare_dagster_home()
     folder = home() / "logs"
@@ -69,35 +70,41 @@ def serve(campaigns: Sequence[Campaign], served: str, console: Console) -> int:
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with ExitStack() as stack:
         log = stack.enter_context(_log(folder / "report.log"))
-        keepers = [ReportKeeper(campaign, catalog_url(), log, environment) for campaign in campaigns]
+        names = served.split(",") if served else campaign_names(root)
+        keeper = ReportKeeper(root, names, catalog_url(), log, environment)
         try:
             for name, command in commands(root).items():
                 log = stack.enter_context(_log(folder / f"{name.lower()}.log"))
                 processes[name] = subprocess.Popen(
                     command, env=environment, start_new_session=True, stdout=log, stderr=log
                 )
-            return _watch(console, servers, processes, keepers)
+            return _watch(names, console, servers, processes, keeper)
         except KeyboardInterrupt:
             return 0
         finally:
             # A second Ctrl-C while the servers end would leave them behind.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            stop([*processes.values(), *(process for keeper in keepers for process in keeper.processes)])
+            stop([*processes.values(), *keeper.processes])
 
 
 def _watch(
+    names: Sequence[str],
     console: Console,
     servers: dict[str, Server],
     processes: dict[str, "subprocess.Popen[bytes]"],
-    keepers: Sequence[ReportKeeper],
+    keeper: ReportKeeper,
 ) -> int:
     """Show how things are until a server ends; one screen where somebody looks at it, else a line for each event."""
-    pages = {keeper.campaign.name: report_path(keeper.campaign.name) for keeper in keepers}
+    read: dict[str, tuple[int, Counts | None]] = {}
 
     def shown() -> Group:
-        counts = {name: counts_of(page.with_suffix(".json")) for name, page in pages.items()}
-        return screen(counts, servers, pages)
+        for name in names:
+            path = report_path(name).with_suffix(".json")
+            written = path.stat().st_mtime_ns if path.exists() else 0
+            if name not in read or read[name][0] != written:
+                read[name] = written, counts_of(path)
+        return screen({name: counts for name, (_, counts) in read.items()}, servers, home())
 
     with Live(shown(), console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         untold = list(servers)
@@ -113,8 +120,7 @@ def _watch(
                     console.print(f"Logs: {home() / 'logs'}", soft_wrap=True, highlight=False)
                     console.print("Ctrl-C ends all of them.", highlight=False)
             if not untold:
-                for keeper in keepers:
-                    keeper.look()
+                keeper.look()
             if live is not None:
                 live.update(shown(), refresh=True)
             time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What `twig ui` shows: which servers answer, where the campaigns stand, and where everything else is written."""
+"""What `twig ui` shows: which servers answer, where the campaign stands, and where everything else is written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,39 +27,29 @@ class Server:
     log: Path | None = None
 
 
-def screen(counts: Mapping[str, Counts | None], servers: Mapping[str, Server], reports: Mapping[str, Path]) -> Group:
+def screen(counts: Mapping[str, Counts | None], servers: Mapping[str, Server], home: Path) -> Group:
     """Everything on one screen.
 
     Args:
         counts: Name of each campaign -> the headline of its newest report; None if there is none yet.
         servers: Name -> server.
-        reports: Name of each campaign -> where its report is.
+        home: The state folder.
     """
     table = Table("server", "address", "state", "log")
     for server in servers.values():
         style = {"up": "green", "ended": "red"}.get(server.state, "yellow")
         table.add_row(server.name, server.url, f"[{style}]{server.state}[/]", server.log.name if server.log else "")
-    folder = next((server.log.parent for server in servers.values() if server.log), None)
-    lines = [f"Logs: {folder}", *(f"Report of {name}: {page}" for name, page in reports.items())]
-    return Group(_figures(counts), table, *lines, "Ctrl-C ends all of them.")
+    places = f"Logs: {home / 'logs'}   Reports: {home / 'reports'}"
+    return Group(_figures(counts), table, places, "Ctrl-C ends all of them.")
 
 
 def _figures(counts: Mapping[str, Counts | None]) -> Table:
-    table = Table(
-        "campaign", "asked", "released as asked", "waiting for you", "withheld", "withdrawn since", "not finished"
-    )
-    for name, of_campaign in counts.items():
-        table.add_row(name, *(_figures_of(of_campaign) if of_campaign else ["nothing is reported yet"]))
+    """A row for each campaign; what waits for a person has a column of its own."""
+    table = Table("campaign", "asked", "released as asked", "waiting for you", "withheld", "withdrawn", "not finished")
+    for name, c in counts.items():
+        if c is None:
+            table.add_row(name, "not reported yet")
+            continue
+        figures = (c.asked, c.released_as_asked, c.waiting, c.withheld, c.withdrawn, c.unfinished)
+        table.add_row(name, *map(str, figures))
     return table
-
-
-def _figures_of(counts: Counts) -> list[str]:
-    figures = (
-        counts.asked,
-        counts.released_as_asked,
-        counts.waiting,
-        counts.withheld,
-        counts.withdrawn,
-        counts.unfinished,
-    )
-    return [str(figure) for figure in figures]
