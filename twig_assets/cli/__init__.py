@@ -28,6 +28,7 @@ COMMANDS: list[Callable[..., Any]] = [
     bench.bench,
     evidence.verify,
     evidence.lineage,
+    evidence.whence,
     operations.track,
     operations.gc,
 ]

@@ -13,6 +13,7 @@ from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.corpus import CorpusSettings
 from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.refused_edits import EditSettings
+from twig_assets.settings.watermark import WatermarkSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -42,6 +43,7 @@ _PARTS: dict[str, Any] = {
     "decisions": (DecisionSettings, DecisionSettings()),
     "corpus": (CorpusSettings, CorpusSettings()),
     "edits": (EditSettings, EditSettings()),
+    "watermark": (WatermarkSettings, WatermarkSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
