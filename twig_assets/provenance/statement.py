@@ -27,11 +27,11 @@ class PromptPart(_Part):
 
 
 class EditPart(_Part):
-    """A concept that was edited out of the model, with the hash of the edit's weights."""
+    """A concept that was edited out of the model, with the hash of the edit's weights; its row may be gone."""
 
-    concept: str
-    method: str
     weights_sha256: str
+    concept: str | None = None
+    method: str | None = None
 
 
 class ModelPart(_Part):
@@ -65,10 +65,10 @@ class AuditPart(_Part):
 
 
 class DecisionPart(_Part):
-    """A person's decision about the image."""
+    """A person's decision about the image; the policy may keep the name to itself."""
 
     decision: str
-    who: str
+    who: str | None = None
     decided_at: datetime
 
 

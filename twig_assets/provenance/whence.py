@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import campaign_names
 from twig_assets.catalog.database import Catalog, open_existing_catalog, schema_state
+from twig_assets.catalog.models import Image, ReleaseEvent
 from twig_assets.catalog.models import Watermark as WatermarkRow
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.provenance.credentials import Credentials, credentials_of
@@ -161,7 +162,7 @@ class Whence:
     def _in_catalog(
         self, session: Session, sha256: str, credential: Credentials, pixels: np.ndarray | None
     ) -> _Found | None:
-        if known := known_images(session, self._root, sha256, "the very file"):
+        if known := _of_file(session, self._root, sha256):
             return _Found("file", "It is the very file, byte for byte.", tuple(known))
         if found := self._by_credential(session, credential, pixels):
             return found
@@ -266,6 +267,18 @@ def _rows_of(session: Session, watermark: Watermark, sha256: str | None = None) 
     for row in session.scalars(wanted.order_by(WatermarkRow.image_id)):
         rows.setdefault(bytes.fromhex(row.payload), []).append(row)
     return rows
+
+
+def _of_file(session: Session, root: Path, sha256: str) -> list[Known]:
+    """The images whose file this is, as it was audited or as it was published with its credential."""
+    signed = (
+        select(Image.sha256)
+        .join(ReleaseEvent, ReleaseEvent.image_id == Image.id)
+        .where(ReleaseEvent.published_sha256 == sha256)
+        .distinct()
+    )
+    hashes = dict.fromkeys([sha256, *session.scalars(signed)])
+    return [known for found in hashes for known in known_images(session, root, found, "the very file")]
 
 
 def _watermark_sentence(watermark: Watermark, reading: Reading) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.corpus import CorpusSettings
+from twig_assets.settings.credentials import CredentialSettings
 from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.settings.watermark import WatermarkSettings
@@ -44,6 +45,7 @@ _PARTS: dict[str, Any] = {
     "corpus": (CorpusSettings, CorpusSettings()),
     "edits": (EditSettings, EditSettings()),
     "watermark": (WatermarkSettings, WatermarkSettings()),
+    "credentials": (CredentialSettings, CredentialSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
