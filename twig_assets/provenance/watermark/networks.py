@@ -80,7 +80,7 @@ def _opened(path: Path, sha256: str) -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise WatermarkError("a network for watermarks needs onnxruntime; pip install 'twig-assets[sscd]'") from error
+        raise WatermarkError("a network for watermarks needs onnxruntime; pip install 'twig-assets[onnx]'") from error
     try:
         content = path.read_bytes()
     except OSError as error:
