@@ -20,7 +20,7 @@ PAYLOAD = bytes.fromhex("0123456789ab")
 
 
 def network(folder: Path) -> WatermarkNetwork:
-    """Encoder: picture + (2 bits - 1) patterns / 300; decoder: the picture times each pattern, none of which is even."""
+    """Encoder: picture + (2 bits - 1) patterns / 300; decoder: the picture times each pattern, of mean 0."""
     drawn = np.random.default_rng(5).normal(size=(3 * SIDE * SIDE, BITS))
     patterns = np.linalg.qr(drawn - drawn.mean(axis=0))[0].T.astype(np.float32) * 30
     size = [1, 3, SIDE, SIDE]
