@@ -22,7 +22,8 @@ from twig_assets.resources import (
     group_name="release",
     owners=["team:legal"],
     kinds={"html"},
-    description="One self-contained HTML page, and the same as JSON, with a copy that bears the date: what was checked "
+    description="One self-contained HTML page, pages of pictures beside it where it cannot show everything, the same "
+    "as JSON and as a zip to mail, with a copy that bears the date: what was checked "
     "against which works under which policy, what was caught, what was released, and what has changed since the last. "
     "Before it is written, published images without a verdict of the day are audited, and withdrawn if they must be.",
 )
@@ -44,11 +45,13 @@ def compliance_report(
             settings, rows, artifacts, context.run.run_id, reporter, lambda: models.judge(settings), opened
         )
     report = write_dated_report(settings, rows, artifacts, recheck)
-    counts = {**report.data.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
+    counts = {**report.data.summary.counts.model_dump(), **recheck.model_dump(exclude={"withdrawn", "published"})}
     return dg.MaterializeResult(
         metadata={
-            "report": dg.MetadataValue.path(str(report.page)),
-            "dated": dg.MetadataValue.path(str(report.dated)),
+            "report": dg.MetadataValue.path(str(report.files.page)),
+            "dated": dg.MetadataValue.path(str(report.files.dated)),
+            "to_mail": dg.MetadataValue.path(str(report.files.zip)),
+            "pages": report.files.pages,
             "sha256": report.sha256,
             "withdrawn": len(recheck.withdrawn),
             **{key: value for key, value in counts.items() if value is not None},

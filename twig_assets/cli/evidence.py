@@ -1,6 +1,7 @@
 """Commands that check and show what is on record: verify, lineage, whence."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +13,21 @@ from twig_assets.cli.app import CampaignRoot, console
 
 
 def verify(
+    files: Annotated[list[Path] | None, typer.Argument(help="Published files to check besides.")] = None,
     head: Annotated[
         list[str] | None, typer.Option(metavar="SEQUENCE:SHA256", help="A ledger's head that you kept; repeatable.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Find altered, missing or moved audits and decisions, and altered artifacts. Exit status 1 if there are any."""
+    """Find altered audits, decisions, releases and artifacts, and what is wrong with FILE. Exit status 1 if so."""
     from twig_assets.evidence.verification import verify_everything
 
     verification = verify_everything(head or [])
+    if files:
+        # Reading credentials loads their library.
+        from twig_assets.provenance.published import verify_published
+
+        verification = replace(verification, findings=[*verification.findings, *verify_published(files)])
     if as_json:
         sys.stdout.write(verification.to_json() + "\n")
     else:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from twig_assets.cli.app import console
+from twig_assets.cli.app import console, errors
+from twig_assets.settings.home import artifact_root, catalog_url
 
 keys_app = typer.Typer(no_args_is_help=True, help="Who signs what is released.")
 
@@ -68,6 +69,22 @@ def check() -> None:
     for problem in report.problems:
         console.print(f"[red]{escape(problem)}[/]", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if report.problems else 0)
+
+
+@keys_app.command("stamp")
+def stamp() -> None:
+    """Add a time stamp to the releases that were signed without one. Exit status 1 if some still lack one."""
+    from twig_assets.catalog.database import open_existing_catalog
+    from twig_assets.catalog.store import ArtifactStore
+    from twig_assets.provenance.stamping import stamp_releases
+
+    catalog = open_existing_catalog(catalog_url())
+    stamped = stamp_releases(catalog, ArtifactStore(artifact_root()))
+    catalog.close()
+    for trouble in stamped.troubles:
+        errors.print(f"[yellow]{escape(trouble)}[/]", highlight=False, soft_wrap=True)
+    _print(f"{stamped.sentence()}.")
+    raise typer.Exit(1 if stamped.waiting else 0)
 
 
 def _print(line: str) -> None:

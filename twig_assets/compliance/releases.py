@@ -81,7 +81,8 @@ def publish(session: Session, states: list[PromptState], signed: Signed = NOTHIN
     """
     withdrawn = [state for state in states if _withdraw(session, state)]
     files = published_files(session, [state.release.id for state in states if state.release])
-    released, unsigned = [], []
+    released: list[PromptState] = []
+    unsigned: list[PromptState] = []
     for state in [state for state in states if state.releasable]:
         stands = state.release if state not in withdrawn else None
         done = _release(session, state, stands, stands is not None and stands.id in files, signed)

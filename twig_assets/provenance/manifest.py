@@ -26,6 +26,7 @@ class Claim(BaseModel):
         generator: The model's name, where it is known.
         statement: What a release says about itself; None for a file that no campaign released.
         do_not_train: Whether to say that nobody may train on it or mine it.
+        label: The words of a label that was drawn on it; None without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class Claim(BaseModel):
     generator: str | None = None
     statement: ReleaseStatement | None = None
     do_not_train: bool = False
+    label: str | None = None
 
     @property
     def source_uri(self) -> str:
@@ -72,6 +74,13 @@ def parent_ingredient(title: str) -> dict[str, str]:
 
 
 def _actions(claim: Claim, brought: bool) -> list[dict[str, Any]]:
+    if claim.label is None:
+        return _made(claim, brought)
+    drawn = {"action": "c2pa.edited", "description": f"A visible label says {claim.label!r}."}
+    return [*_made(claim, brought), drawn]
+
+
+def _made(claim: Claim, brought: bool) -> list[dict[str, Any]]:
     if brought:
         # A picture with a history is opened, not created a second time; what made it stays a claim of this manifest.
         parameters = {"ingredientIds": [_PARENT]}

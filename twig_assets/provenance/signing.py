@@ -19,7 +19,8 @@ _ALGORITHMS = {
     "PS256": c2pa.C2paSigningAlg.PS256,
     "Ed25519": c2pa.C2paSigningAlg.ED25519,
 }
-_AWAY = "http resolver"
+# What the library says when a server of time stamps does not answer, or with something else.
+_NO_STAMP = ("time stamp", "timestamp", "http resolver", "httpresolver")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,14 @@ class Signed:
     credentials: Credentials
 
 
-def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: str | None = None) -> Signed:
+def sign_picture(
+    data: bytes,
+    claim: Claim,
+    identity: Identity,
+    time_stamp_url: str | None = None,
+    *,
+    parent: bytes | None = None,
+) -> Signed:
     """Write a claim into a picture, as a credential and as XMP, and check what was written.
 
     Its pixels stay as they are. Credentials that it brings along stay, as those of its parent.
@@ -45,6 +53,8 @@ def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: 
         claim: What is said about it.
         identity: Who signs.
         time_stamp_url: A server of time stamps (RFC 3161); None for none.
+        parent: What the picture was before somebody changed its pixels, whose credentials stay as those of its parent;
+            the picture itself by default.
 
     Raises:
         TimeStampError: If that server does not answer; then nothing was signed.
@@ -53,11 +63,12 @@ def sign_picture(data: bytes, claim: Claim, identity: Identity, time_stamp_url: 
     media_type = media_type_of(data)
     if media_type is None:
         raise CredentialError(f"it is no {SUPPORTED} file; convert it to one of these")
-    brought = credentials_of(data).state != "none"
+    parent = data if parent is None else parent
+    parent_type, brought = media_type_of(parent), credentials_of(parent).state != "none"
     source = with_xmp(data, media_type, claim)
     with c2pa.Builder(manifest(claim, brought=brought), context=context(TrustSettings())) as builder:
         if brought:
-            builder.add_ingredient(parent_ingredient(claim.title), media_type, io.BytesIO(data))
+            builder.add_ingredient(parent_ingredient(claim.title), parent_type, io.BytesIO(parent))
         signed = _sign(builder, media_type, source, identity, time_stamp_url)
     return _checked(signed, identity)
 
@@ -112,7 +123,7 @@ def _sign(
 def _explained(error: Exception, troubles: list[Exception], time_stamp_url: str | None) -> CredentialError:
     if troubles:
         return CredentialError(f"the key cannot be used: {troubles[0]}")
-    if time_stamp_url and ("time stamp" in str(error).lower() or _AWAY in str(error)):
+    if time_stamp_url and any(words in str(error).lower() for words in _NO_STAMP):
         return TimeStampError(f"{time_stamp_url}: the server of time stamps does not answer as it should: {error}")
     return CredentialError(f"it cannot be signed: {error}")
 

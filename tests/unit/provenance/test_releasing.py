@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from tests.unit.catalog.filled import BATCH, Filled
-from tests.unit.provenance.signing_kit import DAY, NOW, Chain
+from tests.unit.provenance.signing_kit import DAY, NOW, Chain, picture
 from tests.unit.provenance.time_stamps import TimeStamps, serving
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.artifacts import needed_artifacts
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Release, ReleaseEvent, Review
-from twig_assets.catalog.releases import published_files
+from twig_assets.catalog.releases import published_files, withdraw_release
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
@@ -28,7 +28,9 @@ from twig_assets.evidence.release_checks import check_releases
 from twig_assets.provenance.credentials import credentials_of
 from twig_assets.provenance.keys import create_test_keys
 from twig_assets.provenance.keys.settings import FILE
+from twig_assets.provenance.published import check_published
 from twig_assets.provenance.releasing import due_files, sign_files
+from twig_assets.provenance.stamping import stamp_releases
 
 
 @dataclass
@@ -58,14 +60,6 @@ class Batch:
         with self.catalog.session() as session:
             ids = list(session.scalars(select(Release.id).order_by(Release.id)))
             return [self.store.read(file.sha256, "png") for file in published_files(session, ids).values()]
-
-
-@pytest.fixture(scope="module")
-def empty_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog's file; making its tables takes longer than a test."""
-    path = tmp_path_factory.mktemp("empty") / "catalog.db"
-    open_catalog(f"sqlite:///{path}").close()
-    return path
 
 
 @pytest.fixture
@@ -237,3 +231,39 @@ def test_nothing_secret_is_in_the_catalog_or_in_a_published_file(batch, tmp_path
     secret = "".join((batch.keys / "key.pem").read_text().splitlines()[1:-1])[:40]
     kept = [path.read_bytes() for path in tmp_path.glob("catalog.db*")] + batch.files()
     assert all(secret.encode() not in data for data in kept)
+
+
+def test_a_release_that_was_signed_without_a_time_stamp_gets_one_later(batch):
+    create_test_keys()
+    batch.release()
+    settings = batch.keys / FILE
+    settings.write_text(settings.read_text() + "time_stamp_url: http://127.0.0.1:9/\n")
+    away = stamp_releases(batch.catalog, batch.store)
+    assert (away.stamped, away.waiting, len(away.troubles)) == (0, 3, 1)
+    with serving(TimeStamps(Chain())) as url:
+        settings.write_text(settings.read_text().replace("http://127.0.0.1:9/", url))
+        stamped = stamp_releases(batch.catalog, batch.store)
+    assert (stamped.stamped, stamped.waiting) == (3, 0)
+    assert all(credentials_of(data).time_stamp is not None for data in batch.files())
+    assert all(credentials_of(data).release is not None for data in batch.files())
+    assert stamp_releases(batch.catalog, batch.store).stamped == 0
+    with batch.catalog.snapshot() as session:
+        assert list(check_ledger(session.connection())) == []
+        assert list(check_releases(session)) == []
+
+
+def test_a_published_file_is_checked_against_the_catalog(batch, tmp_path):
+    create_test_keys()
+    batch.release()
+    good, bad, plain = (tmp_path / name for name in ("good.png", "bad.png", "plain.png"))
+    good.write_bytes(batch.files()[0])
+    bad.write_bytes(batch.files()[0][:-20] + b"x" + batch.files()[0][-19:])
+    plain.write_bytes(picture())
+    with batch.catalog.session() as session:
+        assert list(check_published(session, [good])) == []
+        found = list(check_published(session, [bad, plain]))
+        withdraw_release(session, session.get_one(Release, 1), "a reason")
+    assert [finding.subject for finding in found] == [str(bad), str(plain)]
+    with batch.catalog.session() as session:
+        (withdrawn,) = check_published(session, [good])
+    assert "It was withdrawn on" in withdrawn.problem

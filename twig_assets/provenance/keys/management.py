@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
@@ -23,7 +23,6 @@ from twig_assets.provenance.keys.places import keys_folder
 from twig_assets.provenance.keys.settings import FILE, SigningSettings, signing_settings
 
 NO_KEYS = "there are no keys; `twig keys create` makes a test chain, `twig keys use` takes a certificate of your own"
-OWN_ROOT = "trust/own-root.pem"
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,10 @@ def use_keys(settings: SigningSettings, folder: Path | None = None) -> Path:
         raise CredentialError("\n".join(problems))
     _write(folder, settings)
     root = read_chain(folder / settings.chain)[-1]
-    (folder / OWN_ROOT).parent.mkdir(mode=0o700, exist_ok=True)
-    write_whole(folder / OWN_ROOT, root.public_bytes(serialization.Encoding.PEM).decode())
+    # Those of earlier certificates stay, and with them what these signed stays trusted.
+    trusted = folder / "trust" / f"own-{root.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
+    trusted.parent.mkdir(mode=0o700, exist_ok=True)
+    write_whole(trusted, root.public_bytes(serialization.Encoding.PEM).decode())
     return folder / FILE
 
 
