@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from twig_assets.bench.marks.audited import Auditor, Judged
+from twig_assets.bench.marks.audited import RELEASE, Judged, copies_of, judged, releases
 from twig_assets.bench.marks.costs import enlarged, mark_ms, sign_ms
 from twig_assets.bench.marks.pictures import Drawn, collect, draw
 from twig_assets.bench.marks.released import release
@@ -69,32 +69,32 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
                 *strangers([*drawn.siblings, *collected.strangers], collected.grounds),
             ],
         )
-    auditor = Auditor(collected.works)
-    judged = auditor.releases(originals, pictures)
-    planted = auditor.copies(sample.works, collected.grounds)
+    pairs = [*releases(originals, pictures), *copies_of(collected.works, sample.works, collected.grounds)]
+    verdicts = judged(pairs, collected.works)
     if grid is not None:
         _save(grid, originals, pictures)
     changes = [psnr(before, after) for before, after in zip(originals, pictures, strict=True)]
     costs = _costs(drawn, collected.photographs)
-    rows = [*_rows(asked), *_false_rows(asked), *_changed_rows([*judged, *planted]), costs]
-    return Measured(bars=[*_bars(asked, judged, planted, min(changes)), *_cost_bars(costs)], rows=rows)
+    rows = [*_rows(asked), *_false_rows(asked), *_changed_rows(verdicts), costs]
+    return Measured(bars=[*_bars(asked, verdicts, min(changes)), *_cost_bars(costs)], rows=rows)
 
 
-def _bars(asked: Sequence[Asked], judged: Sequence[Judged], planted: Sequence[Judged], least: float) -> list[Bar]:
+def _bars(asked: Sequence[Asked], verdicts: Sequence[Judged], least: float) -> list[Bar]:
     ours = [one for one in asked if one.release is not None]
-    changed = [one for one in judged if one.before != one.after]
-    found = [np.mean([verdict != "pass" for verdict in verdicts]) for verdicts in zip(*_verdicts(planted), strict=True)]
+    changed = [one for one in verdicts if one.of == RELEASE and one.before != one.after]
+    copied = [one for one in verdicts if one.of != RELEASE]
+    recall = [np.mean([verdict != "pass" for verdict in of]) for of in zip(*map(_both, copied), strict=True)]
     return [
         Bar(name="marked_psnr_min", value=least, goal=38, direction=">="),
         Bar(name="verdicts_changed_by_mark", value=len(changed), goal=0, direction="<="),
         Bar.of_share("traced_share", sum(one.traced for one in ours), len(ours), goal=0.95, direction=">="),
         Bar.of_share("false_traces", sum(one.false for one in asked), len(asked), goal=0.001, direction="<="),
-        Bar(name="audit_recall_unchanged", value=float(found[1] - found[0]), goal=0, direction=">="),
+        Bar(name="audit_recall_unchanged", value=float(recall[1] - recall[0]), goal=0, direction=">="),
     ]
 
 
-def _verdicts(judged: Sequence[Judged]) -> tuple[tuple[str, str], ...]:
-    return tuple(zip(*((one.before, one.after) for one in judged), strict=True))  # type: ignore[return-value]
+def _both(judged: Judged) -> tuple[str, str]:
+    return judged.before, judged.after
 
 
 def _costs(drawn: Drawn, photographs: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -141,22 +141,22 @@ def _rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
 
 
 def _false_rows(asked: Sequence[Asked]) -> list[dict[str, Any]]:
-    false = [one for one in asked if one.false]
     return [
         {
             "kind": "false",
-            "set": o.set,
-            "copy": o.kind,
-            "answered_by": o.answered_by,
-            "release": o.release,
-            "named": o.named,
+            "set": one.set,
+            "copy": one.kind,
+            "answered_by": one.answered_by,
+            "release": one.release,
+            "named": one.named,
         }
-        for o in false
+        for one in asked
+        if one.false
     ]
 
 
-def _changed_rows(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    changed = [one for one in judged if one.before != one.after]
+def _changed_rows(verdicts: Sequence[Judged]) -> list[dict[str, Any]]:
+    changed = [one for one in verdicts if one.before != one.after]
     return [{"kind": "changed", "of": one.of, "before": one.before, "after": one.after} for one in changed]
 
 

@@ -15,6 +15,7 @@ from twig_assets.similarity import ReferenceImage
 
 CROP = 160
 _OF_A_KIND = 30
+_DRAWN_WORKS, _PHOTOGRAPHED_WORKS = 80, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Pictures:
 
     Attributes:
         photographs: Photographs that are released, uint8 (h, w, 3).
-        grounds: Others, on which copies are pasted.
+        grounds: Others, on which copies are pasted; some are works too.
         works: Works that releases are audited against: drawings and further photographs.
         strangers: Pictures that are no releases.
     """
@@ -120,11 +121,11 @@ def collect(photographs: int, strangers: int) -> Pictures:
     shots = [*shot.references, *shot.strangers]
     released, others = shots[:photographs], shots[photographs:]
     half = len(others) // 2
-    works = [*drawings.references, *others[:half]]
+    works = [*drawings.references[::3][:_DRAWN_WORKS], *others[:_PHOTOGRAPHED_WORKS]]
     plain = [picture for of_kind in plain_pictures(_OF_A_KIND, SEED).values() for picture in of_kind]
     sprites = [_twice(picture) for picture in (*drawings.references, *drawings.strangers)]
     fixed = [*sprites, *plain][: max(0, strangers - 1)]
-    sources = [Photograph(str(number), picture) for number, picture in enumerate(others)]
+    sources = [Photograph(str(number), picture) for number, picture in enumerate(others[half:])]
     cut = crops(sources, strangers - len(fixed), CROP, SEED)
     return Pictures(released, others[:half], [_work(i, pixels) for i, pixels in enumerate(works)], [*fixed, *cut])
 

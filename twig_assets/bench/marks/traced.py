@@ -107,10 +107,14 @@ def strangers(pictures: Sequence[np.ndarray], grounds: Sequence[np.ndarray]) -> 
 def ask_all(folder: Path, wanted: Sequence[Copy]) -> list[Asked]:
     """Ask about copies and strangers, with a process for each core."""
     chunks = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
-    workers = max(1, min(len(os.sched_getaffinity(0)), len(chunks)))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
         done = tqdm(pool.map(_ask_chunk, [folder] * len(chunks), chunks), "asked", len(chunks), unit=f"{_CHUNK} files")
         return [asked for chunk in done for asked in chunk]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _ask_chunk(folder: Path, chunk: Sequence[Copy]) -> list[Asked]:
