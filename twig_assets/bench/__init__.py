@@ -23,6 +23,7 @@ MODULES = {
     "engines": "twig_assets.bench.audit.engines",
     "faults": "twig_assets.bench.campaigns.faults",
     "index": "twig_assets.bench.audit.index",
+    "marks": "twig_assets.bench.marks.marks",
     "model-zoo": "twig_assets.bench.models.model_zoo",
     "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",

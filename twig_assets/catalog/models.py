@@ -239,6 +239,25 @@ class Image(Base):
     parent: Mapped["Image | None"] = relationship(remote_side=[id])
 
 
+class Watermark(Base):
+    """The invisible mark in an image's pixels, in hex; copies are traced back to the image by it.
+
+    `method` names the construction and `key_id` the key, without giving it away. `psnr` says, in dB, how little the
+    picture was changed.
+    """
+
+    __tablename__ = "watermark"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True, autoincrement=False)
+    payload: Mapped[str] = mapped_column(String(12), index=True)
+    method: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(8))
+    psnr: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+
+
 class Mask(Base):
     """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none.
 

@@ -42,6 +42,7 @@ COMMANDS: list[Callable[..., Any]] = [
     marking.mark,
     evidence.verify,
     evidence.lineage,
+    evidence.whence,
     operations.track,
     operations.gc,
 ]

@@ -14,6 +14,7 @@ from twig_assets.settings.corpus import CorpusSettings
 from twig_assets.settings.credentials import CredentialSettings
 from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.refused_edits import EditSettings
+from twig_assets.settings.watermark import WatermarkSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -43,6 +44,7 @@ _PARTS: dict[str, Any] = {
     "decisions": (DecisionSettings, DecisionSettings()),
     "corpus": (CorpusSettings, CorpusSettings()),
     "edits": (EditSettings, EditSettings()),
+    "watermark": (WatermarkSettings, WatermarkSettings()),
     "credentials": (CredentialSettings, CredentialSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
