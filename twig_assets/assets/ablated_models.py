@@ -18,13 +18,13 @@ from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.missing import edit_settings
 from twig_assets.catalog.edits import concept_target, finished_edit, make_newest, newest_edit
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.judge.identity import judge_sha256
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -32,7 +32,6 @@ from twig_assets.resources import (
     TrackerResource,
 )
 from twig_assets.settings.home import trainings_folder
-from twig_assets.settings.judge import EMBEDDED
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
@@ -69,7 +68,7 @@ class _Ablation:
 @one_run_at_a_time
 def ablated_models(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -77,12 +76,12 @@ def ablated_models(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
-    settings, rows = campaign.load(), catalog.open()
+    settings, rows = campaigns.of_concept(context.partition_key), catalog.open()
     with rows.session() as session:
         concept_id, target = concept_target(session, settings.name, _concept(settings, context.partition_key))
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
-        finished = finished_edit(session, concept_id, base_sha256, sha256_of(_made_with(settings, target)))
+        finished = finished_edit(session, concept_id, base_sha256, sha256_of(edit_settings(settings, target)))
     if finished is not None and store.open().exists(finished.weights_sha256, "safetensors"):
         with rows.session() as session:
             make_newest(session, finished)
@@ -112,10 +111,10 @@ def ablated_models(
     description="The newest edit of the concept passed its gate; if not, the figures that failed.",
 )
 def edit_accepted(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Look up whether the newest edit of the partition's concept was accepted."""
-    settings = campaign.load()
+    settings = campaigns.of_concept(context.partition_key)
     with catalog.open().session() as session:
         concept_id, _ = concept_target(session, settings.name, _concept(settings, context.partition_key))
         edit = newest_edit(session, concept_id)
@@ -136,18 +135,6 @@ def _concept(campaign: Campaign, partition: str) -> str:
 def _trainings(campaign: Campaign, target: ConceptTarget) -> Path:
     """Where an interrupted training of a concept leaves its state."""
     return trainings_folder() / f"{campaign.name}.{target.name}"
-
-
-def _made_with(campaign: Campaign, target: ConceptTarget) -> dict[str, Any]:
-    """Everything that an edit depends on, except the base model."""
-    judge = campaign.chosen_judge
-    return {
-        "ablation": campaign.ablation.model_dump(mode="json"),
-        "concept": target.model_dump(mode="json"),
-        "generation": campaign.generation.model_dump(mode="json"),
-        # Left out where it is the embedded one, so that edits that were judged by it keep their hash.
-        **({} if judge.checkpoint == EMBEDDED else {"judge": judge_sha256(judge, campaign.folder)}),
-    }
 
 
 def _ablate(
@@ -186,7 +173,7 @@ def _ablate(
 def _row(
     ablation: _Ablation, campaign: Campaign, target: ConceptTarget, concept_id: int, base_sha256: str
 ) -> ConceptEdit:
-    made_with = _made_with(campaign, target)
+    made_with = edit_settings(campaign, target)
     return ConceptEdit(
         concept_id=concept_id,
         base_sha256=base_sha256,

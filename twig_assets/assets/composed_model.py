@@ -8,12 +8,13 @@ from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.edits import by_decisions, edits_for_base, keep_model, models_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -25,6 +26,7 @@ from twig_assets.similarity import read_part
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     deps=[ablated_models],
     group_name="model",
     owners=["team:ml"],
@@ -37,7 +39,7 @@ from twig_assets.similarity import read_part
 @one_run_at_a_time
 def composed_model(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -49,7 +51,7 @@ def composed_model(
     Raises:
         dg.Failure: If an edit was refused, unless the policy or a person lets the campaign go on.
     """
-    settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
+    settings, rows, artifacts = campaigns.load(context.partition_key), catalog.open(), store.open()
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
         policy = read_part(settings.policy_file, EditSettings)

@@ -6,10 +6,11 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.campaign.input_rows import equal_pictures, keep_references
 from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, read_works, unread_works
-from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.corpus.views import first_views
@@ -18,22 +19,26 @@ CHECKS = [
     dg.AssetCheckSpec(
         "references_readable",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="Every file in the folder of protected works can be read, and so is compared with.",
     ),
     dg.AssetCheckSpec(
         "references_distinct",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No protected work is there twice, as the same file or with the same pixels.",
     ),
     dg.AssetCheckSpec(
         "corpus_not_shrunk",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No work has left the corpus since it was last read: nothing is compared with it any more.",
     ),
 ]
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],
     kinds={"image"},
@@ -43,10 +48,10 @@ CHECKS = [
 )
 @one_run_at_a_time
 def reference_corpus(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Bring the reference rows in line with the folder and name the version."""
-    settings, artifacts = campaign.load(), store.open()
+    settings, artifacts = campaigns.load(context.partition_key), store.open()
     views, unreadable = read_works(settings)
     references = first_views(views)
     version = corpus_version(reference.sha256 for reference in references)

@@ -11,7 +11,7 @@ from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
 from twig_assets.compliance.releases import Published, publish
 from twig_assets.provenance.releasing import due_files, sign_files
-from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
 
 
 @dg.asset(
@@ -26,10 +26,10 @@ from twig_assets.resources import CampaignResource, CatalogResource, StoreResour
 )
 @one_run_at_a_time
 def released_images(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Bring the releases of the batch in line with the verdicts in force and a person's decisions."""
-    settings, artifacts = campaign.load(), store.open()
+    settings, artifacts = campaigns.of_batch(context.partition_key), store.open()
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, settings)
         due = due_files(session, settings, prompt_states(session, context.partition_key, rules))

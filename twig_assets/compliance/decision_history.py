@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
@@ -37,6 +38,11 @@ def history(session: Session, campaign: str, rules: Rules, batch: str | None = N
         batch: Key of the batch that is meant; None for all. A picture that was drawn in several shares its decisions.
     """
     which = [PromptBatch.campaign == campaign] + ([PromptBatch.key == batch] if batch else [])
+    return decisions_about(session, rules, *which)
+
+
+def decisions_about(session: Session, rules: Rules, *which: ColumnElement[bool]) -> list[Made]:
+    """The decisions about the images that conditions on `Image` and `PromptBatch` choose, the oldest first."""
     of_images = reviews_of(session, *which)
     audits = audits_in_force(session, of_images, rules)
     made: dict[int, Made] = {}

@@ -15,6 +15,8 @@ from twig_assets.catalog.hashing import sha256_file
 from twig_assets.catalog.models import Adherence, Audit, ConceptEdit, Image, LedgerEntry, Mask, Release, ReleaseEvent
 from twig_assets.catalog.releases import PublishedFile, published_files
 from twig_assets.compliance.candidates import image_state
+from twig_assets.compliance.decision_history import decisions_about
+from twig_assets.compliance.decisions import reviews_of
 from twig_assets.compliance.state import CandidateState
 
 MIN_PREFIX = 6
@@ -104,6 +106,25 @@ class ReviewLine(_Part):
     ledger_entry: int | None
 
 
+class DecisionLine(_Part):
+    """A person's decision about the picture, beside whichever audit it was made.
+
+    Attributes:
+        audit_id: The audit that it was made beside; of the same picture drawn again, perhaps.
+        verdict: What that audit said.
+        standing: What the decision comes to under the rules in force; None where these are not known.
+    """
+
+    decision: str
+    who: str
+    why: str
+    created_at: datetime
+    audit_id: int
+    verdict: str
+    standing: str | None
+    ledger_entry: int | None
+
+
 class AuditLine(_Part):
     """A verdict, which is an opinion about similarity and not about infringement."""
 
@@ -167,6 +188,7 @@ class Lineage(_Part):
         audits: The oldest first, under whatever rules.
         adherence: Verdicts on whether it shows its prompt, the oldest first, under whatever judge and threshold.
         releases: The times that it was published for.
+        decisions: Of people, about this picture, the oldest first.
     """
 
     image: ImageLine
@@ -179,6 +201,7 @@ class Lineage(_Part):
     audits: list[AuditLine]
     adherence: list[AdherenceLine]
     releases: list[ReleaseLine]
+    decisions: list[DecisionLine]
 
     @property
     def run_ids(self) -> dict[str, list[str]]:
@@ -261,6 +284,7 @@ def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage
         audits=_audits(session, audits),
         adherence=_adherence(session, adherence),
         releases=[_release(release, files.get(release.id)) for release in releases],
+        decisions=_decisions(session, image, rules),
     )
 
 
@@ -304,6 +328,27 @@ def _edit(sha256: str, edit: ConceptEdit | None) -> EditLine:
         kind=concept.kind,
         method=edit.method,
     )
+
+
+def _decisions(session: Session, image: Image, rules: Rules | None) -> list[DecisionLine]:
+    standing: dict[int, str] = {}
+    if rules is not None:
+        standing = {made.review.id: made.standing for made in decisions_about(session, rules, Image.id == image.id)}
+    reviews = reviews_of(session, Image.id == image.id).get(image.id, [])
+    entries = _entries(session, "review", [review.id for review in reviews])
+    return [
+        DecisionLine(
+            decision=review.decision,
+            who=review.who,
+            why=review.why,
+            created_at=review.created_at,
+            audit_id=review.audit_id,
+            verdict=f"{review.audit.verdict}: {'; '.join(review.audit.reasons)}",
+            standing=standing.get(review.id),
+            ledger_entry=entries.get(review.id),
+        )
+        for review in reviews
+    ]
 
 
 def _audits(session: Session, audits: Iterable[Audit]) -> list[AuditLine]:

@@ -1,8 +1,9 @@
-"""Keeps a campaign's report up to date while `twig ui` runs: it is written again when something has changed."""
+"""Keeps the reports up to date while `twig ui` runs: they are written again when something has changed."""
 
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,7 +11,6 @@ from typing import Any, BinaryIO
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog, SchemaError, open_existing_catalog
 from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, Release, Review, UnreadDecision, UnreadWork
 
@@ -22,28 +22,30 @@ _PAUSE_SECONDS, _PAUSE_PER_SECOND = 15.0, 5.0
 
 @dataclass
 class ReportKeeper:
-    """Looks whether there is something to report, and has `twig report` written by a process of its own.
+    """Looks whether there is something to report, and has `twig report` do it: one process for one campaign at a time.
 
     Attributes:
-        campaign: The campaign.
-        url: Its catalog.
+        root: The folder of the campaigns.
+        names: The campaigns.
+        url: Their catalog.
         log: Where that process writes to.
         environment: Of that process.
     """
 
-    campaign: Campaign
+    root: Path
+    names: Sequence[str]
     url: str
     log: BinaryIO
     environment: dict[str, str]
 
     _catalog: Catalog | None = None
     _process: "subprocess.Popen[bytes] | None" = None
-    _marks: list[Any] = field(default_factory=list)
+    _marks: dict[str, list[Any]] = field(default_factory=dict)
     _started: float = 0.0
     _not_before: float = 0.0
 
     def look(self) -> None:
-        """Begin to write the report if something has changed since, unless that is being done, or was just done."""
+        """Begin to write a report if something has changed since, unless one is being written, or was just now."""
         now = time.monotonic()
         if self._process is not None:
             if self._process.poll() is None:
@@ -52,22 +54,25 @@ class ReportKeeper:
             self._not_before = now + max(_PAUSE_SECONDS, _PAUSE_PER_SECOND * (now - self._started))
         if now < self._not_before:
             return
-        marks = self._read()
-        if marks and marks != self._marks:
-            self._marks, self._started = marks, now
-            self._process = subprocess.Popen(
-                self.command(), env=self.environment, stdout=self.log, stderr=self.log, start_new_session=True
-            )
+        rows = self._read()
+        for name in self.names if rows else ():
+            marks = rows + [_changed(self.root / name / file) for file in _FILES]
+            if marks != self._marks.get(name):
+                self._marks[name], self._started = marks, now
+                self._process = subprocess.Popen(
+                    self.command(name), env=self.environment, stdout=self.log, stderr=self.log, start_new_session=True
+                )
+                return
 
     @property
     def processes(self) -> "list[subprocess.Popen[bytes]]":
         """The process that writes, if there is one."""
         return [self._process] if self._process is not None else []
 
-    def command(self) -> list[str]:
-        """The command line that writes the report."""
-        root = str(self.campaign.folder.parent.absolute())
-        return [sys.executable, "-m", "twig_assets.cli", "report", "--campaign", self.campaign.name, "--root", root]
+    def command(self, name: str) -> list[str]:
+        """The command line that writes a campaign's report."""
+        root = str(self.root.absolute())
+        return [sys.executable, "-m", "twig_assets.cli", "report", "--campaign", name, "--root", root]
 
     def _read(self) -> list[Any]:
         """What changes whenever the report does; empty as long as there is nothing to report."""
@@ -79,9 +84,7 @@ class ReportKeeper:
         except (SchemaError, SQLAlchemyError):
             # There is none yet, or a migration is at work; the servers say so where people look for it.
             return []
-        if marks[0] is None:
-            return []
-        return marks + [_changed(self.campaign.folder / name) for name in _FILES]
+        return marks if marks[0] is not None else []
 
 
 def _changed(path: Path) -> int:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from typing import BinaryIO
 from rich.console import Console, Group
 from rich.live import Live
 
-from twig_assets.campaign import Campaign
+from twig_assets.campaign import campaign_names
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
@@ -33,11 +33,16 @@ class PortInUseError(RuntimeError):
     """Another program listens where a server is to be started."""
 
 
-def serve(campaign: Campaign, console: Console) -> int:
+def serve(root: Path, served: str, console: Console) -> int:
     """Start the servers, show how they are, and stop them on Ctrl-C, on SIGTERM or when one ends.
 
-    What they print goes to files below `logs` in the state folder. The campaign's report is written again as things
-    change.
+    What they print goes to files below `logs` in the state folder. The reports of the campaigns are written again as
+    things change.
+
+    Args:
+        root: The folder of the campaigns.
+        served: The names of those that Dagster works on, separated by commas; empty for all.
+        console: Where the addresses are shown.
 
     Returns:
         0 after Ctrl-C, 1 if a server ended by itself.
@@ -55,22 +60,24 @@ def serve(campaign: Campaign, console: Console) -> int:
             _refuse_taken(port)
     environment = {
         **os.environ,
-        "TWIG_CAMPAIGN": campaign.name,
-        "TWIG_CAMPAIGNS": str(campaign.folder.parent.absolute()),
+        "TWIG_CAMPAIGN": served,
+        "TWIG_CAMPAIGNS": str(root.absolute()),
     }
     # A shell's background job inherits an ignored SIGINT, and servers that ignore it too could not be stopped.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     with ExitStack() as stack:
-        keeper = ReportKeeper(campaign, catalog_url(), stack.enter_context(_log(folder / "report.log")), environment)
+        log = stack.enter_context(_log(folder / "report.log"))
+        names = served.split(",") if served else campaign_names(root)
+        keeper = ReportKeeper(root, names, catalog_url(), log, environment)
         try:
-            for name, command in commands(campaign).items():
+            for name, command in commands(root).items():
                 log = stack.enter_context(_log(folder / f"{name.lower()}.log"))
                 processes[name] = subprocess.Popen(
                     command, env=environment, start_new_session=True, stdout=log, stderr=log
                 )
-            return _watch(campaign, console, servers, processes, keeper)
+            return _watch(names, console, servers, processes, keeper)
         except KeyboardInterrupt:
             return 0
         finally:
@@ -81,17 +88,17 @@ def serve(campaign: Campaign, console: Console) -> int:
 
 
 def _watch(
-    campaign: Campaign,
+    names: Sequence[str],
     console: Console,
     servers: dict[str, Server],
     processes: dict[str, "subprocess.Popen[bytes]"],
     keeper: ReportKeeper,
 ) -> int:
     """Show how things are until a server ends; one screen where somebody looks at it, else a line for each event."""
-    page = report_path(campaign.name)
 
     def shown() -> Group:
-        return screen(campaign.name, servers, counts_of(page.with_suffix(".json")), page)
+        counts = {name: counts_of(report_path(name).with_suffix(".json")) for name in names}
+        return screen(counts, servers, home())
 
     with Live(shown(), console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         untold = list(servers)
@@ -150,9 +157,9 @@ def _end_of(path: Path) -> str:
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
 
 
-def commands(campaign: Campaign) -> dict[str, list[str]]:
+def commands(root: Path) -> dict[str, list[str]]:
     """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
-    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(campaign.folder.parent.absolute())]
+    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(root.absolute())]
     mlflow = [
         sys.executable,
         "-m",

@@ -27,35 +27,29 @@ class Server:
     log: Path | None = None
 
 
-def screen(campaign: str, servers: Mapping[str, Server], counts: Counts | None, report: Path) -> Group:
+def screen(counts: Mapping[str, Counts | None], servers: Mapping[str, Server], home: Path) -> Group:
     """Everything on one screen.
 
     Args:
-        campaign: The campaign's name.
+        counts: Name of each campaign -> the headline of its newest report; None if there is none yet.
         servers: Name -> server.
-        counts: The headline of its newest report; None if there is none yet.
-        report: Where that report is.
+        home: The state folder.
     """
     table = Table("server", "address", "state", "log")
     for server in servers.values():
         style = {"up": "green", "ended": "red"}.get(server.state, "yellow")
         table.add_row(server.name, server.url, f"[{style}]{server.state}[/]", server.log.name if server.log else "")
-    folder = next((server.log.parent for server in servers.values() if server.log), None)
-    lines = [f"Logs: {folder}", f"Report: {report}", "Ctrl-C ends all of them."]
-    return Group(f"Campaign {campaign}", _figures(counts), table, *lines)
+    places = f"Logs: {home / 'logs'}   Reports: {home / 'reports'}"
+    return Group(_figures(counts), table, places, "Ctrl-C ends all of them.")
 
 
-def _figures(counts: Counts | None) -> Table | str:
-    if counts is None:
-        return "Nothing is reported yet: start a run in Dagster, or with `twig run`."
-    columns = {
-        "asked": counts.asked,
-        "released as asked": counts.released_as_asked,
-        "waiting for you": counts.waiting,
-        "withheld": counts.withheld,
-        "withdrawn since": counts.withdrawn,
-        "not finished": counts.unfinished,
-    }
-    table = Table(*columns)
-    table.add_row(*(str(count) for count in columns.values()))
+def _figures(counts: Mapping[str, Counts | None]) -> Table:
+    """A row for each campaign; what waits for a person has a column of its own."""
+    table = Table("campaign", "asked", "released as asked", "waiting for you", "withheld", "withdrawn", "not finished")
+    for name, c in counts.items():
+        if c is None:
+            table.add_row(name, "not reported yet")
+            continue
+        figures = (c.asked, c.released_as_asked, c.waiting, c.withheld, c.withdrawn, c.unfinished)
+        table.add_row(name, *map(str, figures))
     return table

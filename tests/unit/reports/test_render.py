@@ -310,6 +310,7 @@ def test_what_was_withdrawn_is_listed_with_the_reason_and_counted(filler: Filler
     image = filler.image(filler.prompt("a fox"), drawing("fox")[0], "regenerated")
     release = filler.release(image, filler.audit(image))
     release.withdrawn_at, release.reason = datetime(2026, 5, 1, tzinfo=UTC), "its image is now: <fail>"
+    filler.session.flush()
     html = page(filler, tmp_path)
     assert '<div class="bad"><dt>Withdrawn since</dt><dd>1</dd></div>' in html
     assert "its image is now: &lt;fail&gt;" in html

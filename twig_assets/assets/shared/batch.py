@@ -6,7 +6,7 @@ from typing import TypeVar
 import dagster as dg
 
 from twig_assets.compliance.attempts import Batch, Made, Models, Report
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource
+from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, ProgressResource, StoreResource
 
 Item = TypeVar("Item")
 
@@ -15,7 +15,7 @@ def work_on_batch(
     work: Callable[[Batch, Models, Report], Made[Item]],
     what: str,
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -27,7 +27,7 @@ def work_on_batch(
         work: Makes it; one of `compliance.attempts`.
         what: What is made, for progress reports: `images` or `masks`.
         context: Of the asset.
-        campaign: Names the campaign.
+        campaigns: Reads the campaign of the batch.
         catalog: Opens the catalog.
         store: Opens the artifact store.
         models: Opens the models, as far as they are needed.
@@ -36,5 +36,11 @@ def work_on_batch(
     Returns:
         The batch, and what was made.
     """
-    batch = Batch(context.partition_key, campaign.load(), catalog.open(), store.open(), context.run.run_id)
+    batch = Batch(
+        context.partition_key,
+        campaigns.of_batch(context.partition_key),
+        catalog.open(),
+        store.open(),
+        context.run.run_id,
+    )
     return batch, work(batch, models, progress.reporter(context, what))
