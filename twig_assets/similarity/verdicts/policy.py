@@ -106,14 +106,14 @@ class Policy(BaseModel):
     min_mask_pixels: int = Field(121, ge=1)
     pdq_distance_at_most: PdqDistance | None = 31
     hog_cosine_at_least: HogCosine | None = 0.85
-    edges_cosine_at_least: EdgesCosine | None = 0.82
+    edges_cosine_at_least: EdgesCosine | None = 0.7
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
     sscd_network: Literal["distilled", "int8", "none"] = "distilled"
     sscd_file: str | None = None
     sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     sscd_side: int = Field(288, ge=32)
-    sscd_cosine_at_least: SscdCosine = 0.75
+    sscd_cosine_at_least: SscdCosine = 0.7
     clip: str | None = None
     candidates: int = Field(12, ge=1)
 
