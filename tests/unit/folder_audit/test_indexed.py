@@ -76,7 +76,7 @@ def test_a_work_whose_file_is_gone_ends_the_audit(images: Path, index: Path, tmp
 
 
 def test_a_worker_opens_the_index_that_the_run_began_with(index: Path, tmp_path: Path) -> None:
-    packed = pickle.dumps(IndexedCorpus(CorpusIndex(index), SOURCES))
+    packed = pickle.dumps(IndexedCorpus(CorpusIndex(index), POLICY))
     assert pickle.loads(packed).version == CorpusIndex(index).version
     remove_works(index, [str(tmp_path / "works" / "work-00.png")])
     with pytest.raises(WorkError, match="has changed since the run began"):
@@ -93,4 +93,4 @@ def test_descriptions_of_another_network_are_refused(index: Path) -> None:
     reader = CorpusIndex(index)
     reader.manifest = reader.manifest.model_copy(update={"identities": {"hog": "another"}})
     with pytest.raises(CorpusIndexError, match="another hog than the policy"):
-        IndexedCorpus(reader, SOURCES)
+        IndexedCorpus(reader, POLICY)

@@ -183,16 +183,15 @@ class _Corpus:
 def _audits(folder: Path, stand_ins: Path, images: list[np.ndarray]) -> dict[str, Any]:
     """Processor time and memory of auditing images, search and closer look."""
     policy, count = Policy(), len(images)
-    sources = opened_sources(policy.model_dump())
     index = _StandIns(folder, stand_ins)
-    audit_indexed(images[:2], IndexedWorks(index, sources), policy)
+    audit_indexed(images[:2], IndexedWorks(index, policy))
     # What was read for the first images is not for free for the others.
-    works = IndexedWorks(index, sources)
+    works = IndexedWorks(index, policy)
     with PeakMemory() as memory:
         cpu = time.process_time()
         searched = works.candidates(images)
         searching = time.process_time() - cpu
-        results = audit_indexed(images, IndexedWorks(index, sources), policy)
+        results = audit_indexed(images, IndexedWorks(index, policy))
         total = time.process_time() - cpu - searching
     return {
         "images": count,
