@@ -160,8 +160,7 @@ def candidates(
             for row in rows[:k]:
                 proposed.setdefault(row, []).append(name)
         found.append([Candidate(row, tuple(sorted(names))) for row, names in sorted(proposed.items())])
-    for segment in index.segments:
-        segment.let_go()
+    index.let_go()
     return found
 
 
@@ -189,6 +188,7 @@ def _by_vectors(
             counts = (near.scores >= enough.get(name, -1.0)).sum(axis=1).tolist()
             rows = [[row for row in of_image if row >= 0] for of_image in near.indices.tolist()]
             found[name] = list(zip(rows, counts, strict=True))
+            index.let_go()
     return found
 
 

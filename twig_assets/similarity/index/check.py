@@ -165,6 +165,7 @@ def vector_recall(index: CorpusIndex, images: Sequence[DescribedImage]) -> float
             near = nearest_vectors(segments[:1], queries, _NEAREST, every=len(index) <= SCANNED_UP_TO)
             everything = [scores for _, _, scores in compared_with_all(segments[0].vectors, queries)]
             wanted = np.argsort(-np.concatenate(everything, axis=1), axis=1, kind="stable")[:, :_NEAREST]
+            index.let_go()
             shares += [
                 len(set(a) & set(b)) / _NEAREST for a, b in zip(near.indices.tolist(), wanted.tolist(), strict=True)
             ]
