@@ -1,5 +1,6 @@
 """An index of works as the corpus of a folder audit: candidates are looked for there, and no work is read before."""
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -25,8 +26,12 @@ Value = TypeVar("Value")
 
 
 def is_index(folder: Path) -> bool:
-    """Whether a folder is an index and no folder of works."""
-    return (folder / MANIFEST).is_file() and (folder / "lock").is_file()
+    """Whether a folder is an index and no folder of works, which may have a manifest of its own."""
+    try:
+        said = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"format", "scoring", "segments"} <= said.keys()
 
 
 class IndexedCorpus(Corpus):
