@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
-from twig_assets.campaign.unread_works import read_works
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
 from twig_assets.compliance.attempts.mask_rows import write_mask
+from twig_assets.compliance.attempts.near_works import NearWorks, near_works
 from twig_assets.compliance.candidates import (
     PromptState,
     attempt_seed,
@@ -25,11 +24,9 @@ from twig_assets.compliance.candidates import (
     prompt_states,
 )
 from twig_assets.compliance.reruns import Rerun, reruns
-from twig_assets.regeneration import compare, nearest_works, regenerate
+from twig_assets.regeneration import compare, regenerate
 from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
-from twig_assets.similarity import EmptyCorpusError, ReferenceImage
-from twig_assets.similarity.corpus.views import first_views
 
 # Attempt, reason of the rerun, and whether there is a shape to avoid.
 _Alike: TypeAlias = tuple[int, str, bool]
@@ -96,14 +93,13 @@ class _Drawing:
     models: Models
     model: Model
     rules: Rules
-    works: list[ReferenceImage]
+    works: NearWorks
 
     def draw(self, attempt: int, chunk: list[_Due]) -> list[SecondImage]:
         """Draw and keep the second images of a chunk of one attempt, all of which have a shape to avoid, or none."""
         campaign = self.batch.campaign
         firsts, shapes = _first_images(self.batch.store, chunk)
-        nearest = nearest_works(firsts, [work.pixels for work in self.works], campaign.regeneration.works)
-        near = [self.works[i] for i in nearest]
+        near = self.works.near(firsts, campaign.regeneration.works)
         seeds = [attempt_seed(due.prompt.prompt.seed, "regenerated", attempt) for due in chunk]
         texts = [due.prompt.prompt.text for due in chunk]
         settings, avoided = _settings(campaign.regeneration, attempt, chunk[0].rerun), shapes
@@ -187,7 +183,7 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     if not total:
         return Made([], 0.0)
     pipeline = models.serving(campaign, model, batch.store)
-    drawing = _Drawing(batch, pipeline, models, model, rules, _works(campaign))
+    drawing = _Drawing(batch, pipeline, models, model, rules, near_works(campaign))
     drawn: list[SecondImage] = []
     started = time.monotonic()
     for attempt, chunk in _chunks(groups, campaign.generation.batch_size):
@@ -230,13 +226,6 @@ def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, 
     for (attempt, *_), group in sorted(groups.items(), key=lambda item: item[0]):
         for start in range(0, len(group), size):
             yield attempt, group[start : start + size]
-
-
-def _works(campaign: Campaign) -> list[ReferenceImage]:
-    try:
-        return first_views(read_works(campaign)[0])
-    except EmptyCorpusError:
-        return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
 
 
 def _first_images(store: ArtifactStore, chunk: list[_Due]) -> tuple[np.ndarray, np.ndarray]:
