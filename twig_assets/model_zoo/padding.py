@@ -62,7 +62,9 @@ class RepeatedLastToken:
         logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         weight = torch.zeros(key.shape[2], device=key.device)
         weight[-1] = math.log(repeats)
-        attended = ((logits + weight).softmax(-1).to(value.dtype) @ value).transpose(1, 2).reshape(count, -1, attn.inner_dim)
+        attended = (
+            ((logits + weight).softmax(-1).to(value.dtype) @ value).transpose(1, 2).reshape(count, -1, attn.inner_dim)
+        )
         image, text = attended[:, :pixels], attended[:, pixels:]
         return attn.to_out[0](image), text if attn.context_pre_only else attn.to_add_out(text)
 

@@ -62,7 +62,9 @@ def main() -> None:
         refined = train_refine(RefineConfig(**settings, start_from=args.start_from))
         refined.to(torch.float16).save_pretrained(args.folder / "pipeline")
     elif args.stage == "flow":
-        train_flow(FlowConfig(**settings)).transformer.half().save_pretrained(args.folder / "flow" / "transformer")
+        flow = train_flow(FlowConfig(**settings))
+        flow.transformer.half().save_pretrained(args.folder / "flow" / "transformer")
+        flow.scheduler.save_pretrained(args.folder / "flow" / "scheduler")
     elif args.stage == "classifier":
         save_classifier(train_classifier(ClassifierConfig(**settings)), args.folder / "classifier")
     elif args.stage == "sam":

@@ -22,9 +22,10 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from pydantic import Field
-from transformers import CLIPModel, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from twig_assets.model_zoo.padding import T5_TOKENS, RepeatedLastToken, count_padding_once
+from twig_assets.model_zoo.load_flow import assembled, text_encoders
+from twig_assets.model_zoo.padding import T5_TOKENS, RepeatedLastToken
 from twig_assets.model_zoo.training.stage_diffusion import (
     SHOWN,
     LatentCache,
@@ -119,17 +120,6 @@ class TextEncoders:
         return F.pad(tokens, (0, 0, 0, 1)), pooled, encoded[1].last_hidden_state
 
 
-def build_text_encoders(clip: CLIPModel, generator: CLIPTextModel, tokenizer: CLIPTokenizer) -> TextEncoders:
-    """The CLIP's text tower and the generator's, both with the CLIP's projection."""
-    encoders = []
-    for tower in (clip.text_model, generator):
-        encoder = CLIPTextModelWithProjection(clip.config.text_config)
-        encoder.text_model.load_state_dict(tower.state_dict())
-        encoder.text_projection.load_state_dict(clip.text_projection.state_dict())
-        encoders.append(encoder.eval().requires_grad_(False))
-    return TextEncoders(tokenizer, *encoders)
-
-
 def build_transformer(config: FlowConfig) -> SD3Transformer2DModel:
     """An untrained transformer for 16 x 16 x 4 latents, which at first predicts zero.
 
@@ -181,7 +171,7 @@ def train_flow(config: FlowConfig) -> StableDiffusion3Pipeline:
     generator = StableDiffusionPipeline.from_pretrained(config.folder / "pipeline", dtype=torch.float32)
     clip = CLIPModel.from_pretrained(config.folder / "clip", dtype=torch.float32)
     vae = generator.vae.eval().to(memory_format=torch.channels_last)
-    encoders = build_text_encoders(clip, generator.text_encoder, generator.tokenizer)
+    encoders = TextEncoders(generator.tokenizer, *text_encoders(clip, generator.text_encoder))
     teacher = build_teacher(plain_attention(generator.unet, generator.text_encoder).unet.eval().requires_grad_(False))
     cache = open_views(vae, config, leader=True)
     torch.manual_seed(config.seed)
@@ -252,17 +242,7 @@ def assemble(
     """The averaged weights as a StableDiffusion3Pipeline without T5, in fp32."""
     transformer = build_transformer(config)
     transformer.load_state_dict(average.state)
-    return StableDiffusion3Pipeline(
-        transformer=count_padding_once(transformer.eval()),
-        scheduler=build_scheduler(),
-        vae=vae,
-        text_encoder=encoders.first,
-        tokenizer=encoders.tokenizer,
-        text_encoder_2=encoders.second,
-        tokenizer_2=encoders.tokenizer,
-        text_encoder_3=None,
-        tokenizer_3=None,
-    )
+    return assembled(transformer.eval(), build_scheduler(), vae, encoders.tokenizer, (encoders.first, encoders.second))
 
 
 def _sample_grid(run: TrainingRun, step: int, pipeline: StableDiffusion3Pipeline) -> None:
