@@ -51,7 +51,7 @@ def text_encoders(
 
 
 def _projected(tower: torch.nn.Module, clip: CLIPModel) -> CLIPTextModelWithProjection:
-    encoder = CLIPTextModelWithProjection(clip.config.text_config)
+    encoder = CLIPTextModelWithProjection(clip.text_model.config)
     encoder.text_model.load_state_dict(tower.state_dict())
     encoder.text_projection.load_state_dict(clip.text_projection.state_dict())
     return encoder.eval()

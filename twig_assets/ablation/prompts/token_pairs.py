@@ -1,10 +1,11 @@
 """Text embeddings of target and anchor, token by token: what a closed-form edit is computed from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
-from twig_assets.ablation.prompts.training_pairs import training_pairs
+from twig_assets.ablation.prompts.training_pairs import TrainingPair, training_pairs
 from twig_assets.generation import Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
@@ -82,12 +83,14 @@ class TokenPairs:
         anchor: float64 (n, d), what each of them is to act like.
         preserve: float64 (m, d), embeddings that must act as before.
         preserved: The preserved prompts and how many rows of `preserve` each has, in order; empty where not known.
+        pooled: The same for the pooled embeddings of whole prompts; None where the model reads none.
     """
 
     target: torch.Tensor
     anchor: torch.Tensor
     preserve: torch.Tensor
     preserved: tuple[tuple[str, int], ...] = ()
+    pooled: "TokenPairs | None" = None
 
 
 class IndistinctConceptError(ValueError):
@@ -100,7 +103,8 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
 
     From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
     paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
-    a causal text encoder spreads the concept over all tokens that follow it.
+    a causal text encoder spreads the concept over all tokens that follow it. Where the denoiser reads a pooled
+    embedding besides, the target prompt's is paired with the anchor prompt's.
 
     Raises:
         IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
@@ -108,18 +112,39 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     check_distinct(pipeline, concept)
     family = family_of(pipeline)
     targets, anchors = [], []
-    for pair in training_pairs(concept, settings):
+    asked = training_pairs(concept, settings)
+    for pair in asked:
         hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
         spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
         for own, counterpart in zip(*spans, strict=True):
             length = min(own.stop - own.last, counterpart.stop - counterpart.last)
             targets.append(hidden[own.last : own.last + length])
             anchors.append(other[counterpart.last : counterpart.last + length])
-    target, anchor = torch.cat(targets), torch.cat(anchors)
     prompts = preserved_prompts(concept)
     kept = [embed(pipeline, prompt) for prompt in prompts]
     preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
-    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(kept), preserved)
+    pooled = None
+    if family.pooled_entries():
+        rows = [
+            torch.stack([embed_pooled(pipeline, prompt) for prompt in group]) for group in (*_columns(asked), prompts)
+        ]
+        pooled = _beyond(*rows, tuple((prompt, 1) for prompt in prompts), settings)
+    return replace(_beyond(torch.cat(targets), torch.cat(anchors), torch.cat(kept), preserved, settings), pooled=pooled)
+
+
+def _columns(pairs: Sequence[TrainingPair]) -> tuple[list[str], list[str]]:
+    return [pair.prompt for pair in pairs], [pair.counterpart for pair in pairs]
+
+
+def _beyond(
+    target: torch.Tensor,
+    anchor: torch.Tensor,
+    preserve: torch.Tensor,
+    preserved: tuple[tuple[str, int], ...],
+    settings: AblationSettings,
+) -> TokenPairs:
+    """The statistics, the anchor as far beyond itself as the settings have it."""
+    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), preserve, preserved)
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
@@ -168,3 +193,10 @@ def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     conditioning = family.encode([prompt])
     rows = family.entry_inputs(conditioning)[0]
     return (rows if conditioning.mask is None else rows[conditioning.mask[0]]).double().cpu()
+
+
+def embed_pooled(pipeline: Pipeline, prompt: str) -> torch.Tensor:
+    """The pooled embedding of a prompt, float64 (e,), on the CPU; of a model that reads one."""
+    pooled = family_of(pipeline).encode([prompt]).pooled
+    assert pooled is not None
+    return pooled[0].double().cpu()

@@ -22,7 +22,7 @@ from twig_assets.bench.models.ablation_rows import POLICY, figures
 from twig_assets.bench.models.ablation_tasks import QUICK, Task, tasks
 from twig_assets.bench.models.artist import BATCH, Artist, plain_prompt
 from twig_assets.bench.models.regeneration_figures import Figures
-from twig_assets.bench.models.second_images import Studio
+from twig_assets.bench.models.second_images import SecondImages, Studio
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.generation import GenerationSettings, Pipeline, fingerprint, generate
 from twig_assets.judge.clip import Clip
@@ -33,8 +33,8 @@ from twig_assets.model_zoo.training.stage_classifier import all_pairs, fresh_vie
 from twig_assets.regeneration import RegenerationSettings, regenerate
 
 SEED = 11_000_003
-FLOW, DIFFUSION = "flow", "diffusion"
-MODELS: tuple[Literal["flow", "diffusion"], ...] = (FLOW, DIFFUSION)
+FLOW: Literal["flow"] = "flow"
+DIFFUSION: Literal["diffusion"] = "diffusion"
 METHODS: tuple[Literal["fast", "closed_form"], ...] = ("fast", "closed_form")
 AUTO, NEW_SEED, FIRST = "auto", "new seed", "first images"
 # As in the benchmark `ablation`.
@@ -89,7 +89,7 @@ def _measured(sizes: SampleSizes, grid: Path | None, quick: bool) -> Measured:
     chosen = [task for task in tasks() if task.name in (("racing-car", "letter") if quick else QUICK)]
     rows = [_real_art(sizes)]
     shown: list[np.ndarray] = []
-    for model in MODELS:
+    for model in (FLOW, DIFFUSION):
         pipeline = load_pipeline(model)
         row, images = _drawn(model, pipeline, sizes)
         rows.append(row)
@@ -193,7 +193,7 @@ def _second_images(model: str, pipeline: Pipeline, sizes: SampleSizes) -> tuple[
     rows, images = [], []
     for firsts in kinds:
         drawn = studio.second({NEW_SEED: (firsts, None), AUTO: (firsts, RegenerationSettings())})
-        sets = drawn | ({FIRST: drawn[NEW_SEED].__class__(firsts, firsts.images)} if firsts.kind == "planted" else {})
+        sets = drawn | ({FIRST: SecondImages(firsts, firsts.images)} if firsts.kind == "planted" else {})
         for name, seconds in sets.items():
             rows.append({"model": model, **judged.row(name, seconds, drawn[NEW_SEED].seconds)})
         images.append(drawn[AUTO].images[:16])
