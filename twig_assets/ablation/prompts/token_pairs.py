@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from twig_assets.ablation.prompts.training_pairs import TrainingPair, training_pairs
-from twig_assets.generation import Pipeline, family_of
+from twig_assets.ablation.prompts.training_pairs import training_pairs
+from twig_assets.generation import ModelFamily, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 # Everyday things, which every model should still draw: preserved beside the concept's own surroundings.
@@ -111,40 +111,35 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     """
     check_distinct(pipeline, concept)
     family = family_of(pipeline)
-    targets, anchors = [], []
-    asked = training_pairs(concept, settings)
-    for pair in asked:
-        hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
+    targets, anchors, wholes = [], [], []
+    for pair in training_pairs(concept, settings):
+        (hidden, pooled), (other, other_pooled) = _embedded(family, pair.prompt), _embedded(family, pair.counterpart)
         spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
         for own, counterpart in zip(*spans, strict=True):
             length = min(own.stop - own.last, counterpart.stop - counterpart.last)
             targets.append(hidden[own.last : own.last + length])
             anchors.append(other[counterpart.last : counterpart.last + length])
+        wholes.append((pooled, other_pooled))
     prompts = preserved_prompts(concept)
-    kept = [embed(pipeline, prompt) for prompt in prompts]
-    preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
-    pooled = None
-    if family.pooled_entries():
-        rows = [
-            torch.stack([embed_pooled(pipeline, prompt) for prompt in group]) for group in (*_columns(asked), prompts)
-        ]
-        pooled = _beyond(*rows, tuple((prompt, 1) for prompt in prompts), settings)
-    return replace(_beyond(torch.cat(targets), torch.cat(anchors), torch.cat(kept), preserved, settings), pooled=pooled)
-
-
-def _columns(pairs: Sequence[TrainingPair]) -> tuple[list[str], list[str]]:
-    return [pair.prompt for pair in pairs], [pair.counterpart for pair in pairs]
+    kept, kept_pooled = zip(*(_embedded(family, prompt) for prompt in prompts), strict=True)
+    pairs = _beyond(targets, anchors, kept, prompts, settings)
+    if not family.pooled_entries():
+        return pairs
+    whole_targets, whole_anchors = zip(*wholes, strict=True)
+    return replace(pairs, pooled=_beyond(whole_targets, whole_anchors, kept_pooled, prompts, settings))
 
 
 def _beyond(
-    target: torch.Tensor,
-    anchor: torch.Tensor,
-    preserve: torch.Tensor,
-    preserved: tuple[tuple[str, int], ...],
+    targets: Sequence[torch.Tensor],
+    anchors: Sequence[torch.Tensor],
+    kept: Sequence[torch.Tensor],
+    prompts: Sequence[str],
     settings: AblationSettings,
 ) -> TokenPairs:
-    """The statistics, the anchor as far beyond itself as the settings have it."""
-    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), preserve, preserved)
+    """The statistics of these rows, each (k, d), the anchor as far beyond itself as the settings have it."""
+    target, anchor = torch.cat(list(targets)), torch.cat(list(anchors))
+    preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
+    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(list(kept)), preserved)
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
@@ -189,14 +184,18 @@ def _ordinary(concept: ConceptTarget) -> list[str]:
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     """The token embeddings of a prompt that the denoiser reads, as they enter it: float64 (tokens, d), on the CPU."""
-    family = family_of(pipeline)
-    conditioning = family.encode([prompt])
-    rows = family.entry_inputs(conditioning)[0]
-    return (rows if conditioning.mask is None else rows[conditioning.mask[0]]).double().cpu()
+    return _embedded(family_of(pipeline), prompt)[0]
 
 
 def embed_pooled(pipeline: Pipeline, prompt: str) -> torch.Tensor:
-    """The pooled embedding of a prompt, float64 (e,), on the CPU; of a model that reads one."""
-    pooled = family_of(pipeline).encode([prompt]).pooled
-    assert pooled is not None
-    return pooled[0].double().cpu()
+    """The pooled embedding of a prompt, float64 (e,), on the CPU; empty where the model reads none."""
+    return _embedded(family_of(pipeline), prompt)[1][0]
+
+
+def _embedded(family: ModelFamily, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both, float64 (tokens, d) and (1, e) on the CPU; e is 0 where the model reads no pooled embedding."""
+    conditioning = family.encode([prompt])
+    rows = family.entry_inputs(conditioning)[0]
+    read = rows if conditioning.mask is None else rows[conditioning.mask[0]]
+    pooled = rows.new_zeros(1, 0) if conditioning.pooled is None else conditioning.pooled
+    return read.double().cpu(), pooled.double().cpu()
