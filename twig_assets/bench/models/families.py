@@ -6,7 +6,7 @@ prompts, from the same seeds, which no training stage uses. The bars are the tra
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,6 +17,7 @@ from PIL import Image
 
 from twig_assets.ablation import AblationSettings, EvaluationSettings, ablate, evaluate
 from twig_assets.ablation.evaluation.copies import copies_of
+from twig_assets.ablation.evaluation.evaluate import Unedited
 from twig_assets.bench.models import recognition
 from twig_assets.bench.models.ablation_rows import POLICY, figures
 from twig_assets.bench.models.ablation_tasks import QUICK, Task, tasks
@@ -66,7 +67,7 @@ class SampleSizes:
     planted_seeds: int
 
 
-FULL = SampleSizes(views=2, pairs=160, target=24, surrounding=12, ordinary=64, seeds=2, planted_seeds=8)
+FULL = SampleSizes(views=2, pairs=128, target=16, surrounding=8, ordinary=40, seeds=2, planted_seeds=4)
 SMALL = SampleSizes(views=1, pairs=32, target=8, surrounding=4, ordinary=16, seeds=1, planted_seeds=2)
 
 
@@ -93,12 +94,7 @@ def _measured(sizes: SampleSizes, grid: Path | None, quick: bool) -> Measured:
         pipeline = load_pipeline(model)
         row, images = _drawn(model, pipeline, sizes)
         rows.append(row)
-        base, clip = fingerprint(pipeline), load_clip()
-        methods = METHODS if model == FLOW else METHODS[:1]
-        for method in methods:
-            for task in chosen:
-                _log.warning("%s, %s: %s", model, method, task.name)
-                rows.append(_ablated(model, pipeline, base, clip, task, settings_of(method, task, sizes)))
+        rows += _ablations(model, pipeline, chosen, sizes)
         second, seconds = _second_images(model, pipeline, sizes)
         rows += second
         shown += [images[:32], seconds[:32]]
@@ -151,7 +147,26 @@ def settings_of(method: Literal["fast", "closed_form"], task: Task, sizes: Sampl
     return AblationSettings(method=method, evaluation=judged)
 
 
-def _ablated(model: str, pipeline: Pipeline, base: str, clip: Clip, task: Task, settings: AblationSettings) -> Row:
+def _ablations(model: str, pipeline: Pipeline, chosen: Sequence[Task], sizes: SampleSizes) -> Iterator[Row]:
+    """Rows of the transformer's methods, or of the U-Net's first; both are judged beside the same unedited images."""
+    base, clip = fingerprint(pipeline), load_clip()
+    for task in chosen:
+        unedited: Unedited = {}
+        for method in METHODS if model == FLOW else METHODS[:1]:
+            _log.warning("%s, %s: %s", model, method, task.name)
+            settings = settings_of(method, task, sizes)
+            yield _ablated(model, pipeline, base, clip, task, settings, unedited)
+
+
+def _ablated(
+    model: str,
+    pipeline: Pipeline,
+    base: str,
+    clip: Clip,
+    task: Task,
+    settings: AblationSettings,
+    unedited: Unedited,
+) -> Row:
     started = time.process_time()
     edit = ablate(pipeline, task.concept, settings, base)
     seconds = time.process_time() - started
@@ -161,6 +176,7 @@ def _ablated(model: str, pipeline: Pipeline, base: str, clip: Clip, task: Task, 
         clip,
         GenerationSettings(batch_size=BATCH, steps=_ABLATION_STEPS),
         copies={task.name: copies_of(planted.picture(task.work), POLICY)} if task.work else None,
+        unedited=unedited,
     )
     row = figures(evaluation)
     return {
