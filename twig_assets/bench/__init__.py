@@ -21,6 +21,7 @@ MODULES = {
     "desk": "twig_assets.bench.campaigns.desk",
     "detectors": "twig_assets.bench.audit.detectors",
     "engines": "twig_assets.bench.audit.engines",
+    "families": "twig_assets.bench.models.families",
     "faults": "twig_assets.bench.campaigns.faults",
     "index": "twig_assets.bench.audit.index",
     "marks": "twig_assets.bench.marks.marks",
