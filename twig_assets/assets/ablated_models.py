@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation
+from twig_assets.ablation.evaluation.evaluate import OnDrawn
 from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
@@ -21,7 +23,14 @@ from twig_assets.catalog.edits import concept_target, finished_edit, make_newest
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.resources import (
+    CampaignsResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.settings.home import trainings_folder
 from twig_assets.tracking.record import RecordedEdit
 
@@ -64,6 +73,7 @@ def ablated_models(
     store: StoreResource,
     models: ModelResource,
     tracker: TrackerResource,
+    progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
     settings, rows = campaigns.of_concept(context.partition_key), catalog.open()
@@ -79,7 +89,16 @@ def ablated_models(
             metadata={"model_work": "none: this edit is in the catalog already", "accepted": finished.accepted},
             data_version=dg.DataVersion(finished.weights_sha256),
         )
-    ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open())
+    ablation = _ablate(
+        pipeline,
+        target,
+        settings,
+        base_sha256,
+        models,
+        store.open(),
+        progress.steps(context, settings.ablation.training_steps),
+        lambda what, done, total: progress.report(context, done, total, what),
+    )
     with rows.session() as session:
         session.add(_row(ablation, settings, target, concept_id, base_sha256))
     shutil.rmtree(_trainings(settings, target), ignore_errors=True)
@@ -125,9 +144,16 @@ def _ablate(
     base_sha256: str,
     models: ModelResource,
     store: ArtifactStore,
+    on_step: Callable[[int, float], None],
+    on_drawn: OnDrawn,
 ) -> _Ablation:
     """Compute and judge the edit, and put its file into the store."""
     started, losses = time.monotonic(), list[float]()
+
+    def step(done: int, loss: float) -> None:
+        losses.append(loss)
+        on_step(done, loss)
+
     edit, evaluation = ablate_and_evaluate(
         pipeline,
         target,
@@ -136,8 +162,9 @@ def _ablate(
         base_sha256,
         _trainings(campaign, target),
         lambda: models.clip(campaign),
-        on_step=lambda _, loss: losses.append(loss),
+        on_step=step,
         text_vectors=models.text_vectors(campaign),
+        on_drawn=on_drawn,
     )
     seconds = time.monotonic() - started
     return _Ablation(edit, evaluation, losses, seconds, store.put_bytes(edit.to_bytes(), "safetensors"))

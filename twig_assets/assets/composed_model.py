@@ -13,7 +13,14 @@ from twig_assets.campaign import Campaign
 from twig_assets.catalog.edits import by_decisions, edits_for_base, keep_model, models_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
-from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.resources import (
+    CampaignsResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.similarity import read_part
 
@@ -37,6 +44,7 @@ def composed_model(
     store: StoreResource,
     models: ModelResource,
     tracker: TrackerResource,
+    progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Name the combination of checkpoint and accepted edits.
 
@@ -58,7 +66,7 @@ def composed_model(
     figures: dict[str, dg.MetadataValue] = {}
     if model is None:
         parts = [Edit.from_bytes(artifacts.read(key, "safetensors")) for key in weights]
-        joint, figures = _compose(context, settings, pipeline, models, tracker, parts)
+        joint, figures = _compose(context, settings, pipeline, models, tracker, parts, progress)
         joint_sha256 = artifacts.put_bytes(joint.to_bytes(), "safetensors") if joint else None
         model = Model(checkpoint=settings.model_name, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
         model.sha256 = sha256_of(model.content)
@@ -102,6 +110,7 @@ def _compose(
     models: ModelResource,
     tracker: TrackerResource,
     edits: list[Edit],
+    progress: ProgressResource,
 ) -> tuple[Edit | None, dict[str, dg.MetadataValue]]:
     """Train several edits together where their method needs it, and judge what was trained by the gate.
 
@@ -114,8 +123,20 @@ def _compose(
     if len(edits) < 2 or not any(part.deltas for edit in edits for part in edit.parts):
         return None, {}
     losses: list[float] = []
-    edit = compose(edits, pipeline, lambda _, loss: losses.append(loss))
-    evaluation = evaluate(pipeline, edit, models.clip(campaign), campaign.generation)
+    report = progress.steps(context, edits[0].settings.training_steps * sum(len(edit.concepts) for edit in edits))
+
+    def step(done: int, loss: float) -> None:
+        losses.append(loss)
+        report(done, loss)
+
+    edit = compose(edits, pipeline, step)
+    evaluation = evaluate(
+        pipeline,
+        edit,
+        models.clip(campaign),
+        campaign.generation,
+        on_drawn=lambda what, done, total: progress.report(context, done, total, what),
+    )
     link = tracker.record(
         context,
         f"twig-assets/{campaign.name}/ablation",

@@ -10,6 +10,7 @@ from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
 from twig_assets.compliance.releases import Published, publish
+from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
 from twig_assets.provenance.releasing import due_files, sign_files
 from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
 
@@ -40,6 +41,8 @@ def released_images(
         published = publish(session, prompt_states(session, context.partition_key, rules), signed)
         session.flush()
         reasons = held(session, settings.name, published.held, rules)
+    with catalog.open().snapshot() as session:
+        ReleaseIndex(releases_folder()).add_missing(session, artifacts)
     pictures = [(s.prompt.text, [artifacts.read_image(s.candidate.sha256)]) for s in published.released if s.candidate]
     lines = "\n".join(f"- {state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
     return dg.MaterializeResult(

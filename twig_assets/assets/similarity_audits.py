@@ -6,6 +6,7 @@ import numpy as np
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_audits
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign import Campaign
@@ -62,7 +63,9 @@ def similarity_audits(
         return _result(context, settings, tracker, store.open(), audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
-    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "judged": judged, "work": work})
+    nearest = kept_audits(context.partition_key, settings, catalog.open(), store.open())
+    counts = {"audits": 0, "rejudged": audited.rejudged, "judged": judged}
+    return dg.MaterializeResult(metadata={**counts, "work": work, "nearest": nearest})
 
 
 @dg.asset_check(

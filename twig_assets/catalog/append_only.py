@@ -14,7 +14,7 @@ GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "policy": (("id",), ("sha256",)),
     "corpus_version": (("id",), ("campaign", "sha256")),
     "row_state": (("id",),),
-    "written_report": (("id",),),
+    "report_file": (("id",),),
 }
 _SQLITE = ("update", "delete", "replace")
 _POSTGRESQL = ("change", "truncate")

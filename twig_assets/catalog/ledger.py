@@ -36,7 +36,7 @@ CHAINED = (
     "adherence",
     "unread_decision",
     "release_event",
-    "written_report",
+    "report_file",
 )
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.

@@ -239,6 +239,25 @@ class Image(Base):
     parent: Mapped["Image | None"] = relationship(remote_side=[id])
 
 
+class Watermark(Base):
+    """The invisible mark in an image's pixels, in hex; copies are traced back to the image by it.
+
+    `method` names the construction and `key_id` the key, without giving it away. `psnr` says, in dB, how little the
+    picture was changed.
+    """
+
+    __tablename__ = "watermark"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True, autoincrement=False)
+    payload: Mapped[str] = mapped_column(String(12), index=True)
+    method: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(8))
+    psnr: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+
+
 class Mask(Base):
     """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none.
 
@@ -473,10 +492,10 @@ class RowState(Base):
     at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-class WrittenReport(Base):
+class ReportFile(Base):
     """A file of a report, relative to the folder of reports, and the SHA-256 that it had; append-only."""
 
-    __tablename__ = "written_report"
+    __tablename__ = "report_file"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     campaign: Mapped[str] = mapped_column(String(255), index=True)
@@ -528,7 +547,7 @@ class LedgerEntry(Base):
         CheckConstraint(
             "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'release_event', "
             "'prompt', 'model', 'image', 'mask', 'concept_edit', 'policy', 'corpus_version', 'row_state', "
-            "'written_report')",
+            "'report_file')",
             name="table_name",
         ),
     )

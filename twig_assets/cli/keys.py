@@ -19,8 +19,10 @@ def create(
 ) -> None:
     """Make a TEST chain of certificates to try things out; nobody else trusts what it signs, and every page says so."""
     from twig_assets.provenance.keys import create_test_keys, keys_folder
+    from twig_assets.provenance.watermark import create_key
 
     create_test_keys(days=days)
+    create_key(keys_folder())
     _print(f"{keys_folder()}: a TEST chain and its key. Whoever reads a file that it signed is told that it is a test.")
     _print("From now on nothing is released without a credential, unless a policy says `credentials: off`.")
     _print("docs/marking.md says how to get a certificate that others trust.")
@@ -39,7 +41,8 @@ def use(
     revoked: Annotated[list[Path] | None, typer.Option(help="A list of revoked certificates; repeatable.")] = None,
 ) -> None:
     """Sign with a certificate of your own from now on. What is wrong with it is said, and then nothing changes."""
-    from twig_assets.provenance.keys import TokenSettings, settings_from, use_keys
+    from twig_assets.provenance.keys import TokenSettings, keys_folder, settings_from, use_keys
+    from twig_assets.provenance.watermark import create_key
 
     settings = settings_from(
         chain=chain.absolute(),
@@ -51,6 +54,7 @@ def use(
         revocation_lists=tuple(path.absolute() for path in revoked or []),
     )
     path = use_keys(settings)
+    create_key(keys_folder())
     _print(f"{path}: this certificate signs from now on. It holds no secret.")
 
 

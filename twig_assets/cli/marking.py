@@ -10,6 +10,8 @@ from twig_assets.cli.app import console, errors
 if TYPE_CHECKING:
     from twig_assets.provenance.label import LabelSettings
 
+CORNER = "bottom-right"
+
 
 def mark(
     files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP, AVIF or TIFF files.")],
@@ -21,9 +23,7 @@ def mark(
     do_not_train: Annotated[bool, typer.Option("--do-not-train", help="Say that nobody may train on it.")] = False,
     label: Annotated[bool, typer.Option("--label", help="Draw a visible label; that changes the pixels.")] = False,
     label_text: Annotated[str, typer.Option(help="The label's words.")] = "AI",
-    label_corner: Annotated[
-        str, typer.Option(help="bottom-right, bottom-left, top-right or top-left.")
-    ] = "bottom-right",
+    label_corner: Annotated[str, typer.Option(help="bottom-right, bottom-left, top-right or top-left.")] = CORNER,
 ) -> None:
     """Write a credential into copies of files, without a campaign and without an audit. Exit status 1 if one fails."""
     from twig_assets.provenance.keys import ready_keys
@@ -36,7 +36,7 @@ def mark(
     }
     if source not in kinds:
         raise typer.BadParameter(f"{source!r} is none of {', '.join(kinds)}", param_hint="--source")
-    settings = _label(label_text, label_corner) if label else None
+    settings = label_settings(label_text, label_corner) if label else None
     marking = Marking(kinds[source], made_by, do_not_train, settings)  # type: ignore[arg-type]
     failed = 0
     for marked in mark_files(files, out, marking, ready_keys()):
@@ -47,7 +47,12 @@ def mark(
     raise typer.Exit(1 if failed else 0)
 
 
-def _label(text: str, corner: str) -> "LabelSettings":
+def label_settings(text: str, corner: str) -> "LabelSettings":
+    """The label that options ask for.
+
+    Raises:
+        typer.BadParameter: For words or a corner that no label can have.
+    """
     from pydantic import ValidationError
 
     from twig_assets.provenance.label import LabelSettings

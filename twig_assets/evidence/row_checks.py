@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.catalog.append_only import missing_guards
 from twig_assets.catalog.ledger import CHAINED, ROWS_AT_ONCE
-from twig_assets.catalog.models import Adherence, Base, Image, Release, RowState, WrittenReport
+from twig_assets.catalog.models import Adherence, Base, Image, Release, ReportFile, RowState
 from twig_assets.catalog.row_states import STATED, state_of
 from twig_assets.compliance.decisions import decided, reviews_of
 from twig_assets.evidence.checks import Finding
@@ -49,9 +49,9 @@ def check_reports(connection: Connection, folder: Path) -> Iterator[Finding]:
 
     A file that was written again, such as the newest report, counts as it was written last.
     """
-    newest = select(func.max(WrittenReport.id)).group_by(WrittenReport.file)
-    wanted = select(WrittenReport.file, WrittenReport.sha256).where(WrittenReport.id.in_(newest))
-    for file, sha256 in connection.execute(wanted.order_by(WrittenReport.file)):
+    newest = select(func.max(ReportFile.id)).group_by(ReportFile.file)
+    wanted = select(ReportFile.file, ReportFile.sha256).where(ReportFile.id.in_(newest))
+    for file, sha256 in connection.execute(wanted.order_by(ReportFile.file)):
         path = folder / file
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -24,13 +24,13 @@ class RunFailedError(RuntimeError):
 
 @dataclass
 class _Bars:
-    """A progress bar for every asset that reports how far it is."""
+    """A progress bar for everything of which an asset reports how far it is."""
 
     progress: Progress
-    tasks: dict[tuple[str, str], TaskID] = field(default_factory=dict)
+    tasks: dict[tuple[str, str, str], TaskID] = field(default_factory=dict)
 
     def __call__(self, run_id: str, asset: str, done: int, total: int, what: str) -> None:
-        key = (run_id, asset)
+        key = (run_id, asset, what)
         if key not in self.tasks:
             self.tasks[key] = self.progress.add_task(f"  {asset} ({what})", total=total)
         self.progress.update(self.tasks[key], completed=done)
@@ -106,6 +106,8 @@ class _Location:
         job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(name) for name in names}
         )
+        # Not every part of a step can say how far it is, and none may be silent: opening a model takes long, too.
+        working = self.progress.add_task("  at work", total=None)
         try:
             result = job.execute_in_process(
                 instance=self.instance,
@@ -116,6 +118,8 @@ class _Location:
             )
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
+        finally:
+            self.progress.remove_task(working)
         if result.success:
             self._report(result)
             return None

@@ -19,7 +19,8 @@ _ALGORITHMS = {
     "PS256": c2pa.C2paSigningAlg.PS256,
     "Ed25519": c2pa.C2paSigningAlg.ED25519,
 }
-_AWAY = "http resolver"
+# What the library says when a server of time stamps does not answer, or with something else.
+_NO_STAMP = ("time stamp", "timestamp", "http resolver", "httpresolver")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _sign(
 def _explained(error: Exception, troubles: list[Exception], time_stamp_url: str | None) -> CredentialError:
     if troubles:
         return CredentialError(f"the key cannot be used: {troubles[0]}")
-    if time_stamp_url and ("time stamp" in str(error).lower() or _AWAY in str(error)):
+    if time_stamp_url and any(words in str(error).lower() for words in _NO_STAMP):
         return TimeStampError(f"{time_stamp_url}: the server of time stamps does not answer as it should: {error}")
     return CredentialError(f"it cannot be signed: {error}")
 

@@ -130,7 +130,7 @@ _STATEMENTS: list[list[str]] = [
     ["an entry of the ledger is removed", "DELETE FROM ledger_entry WHERE sequence = 3"],
     ["an entry of the ledger is changed", "UPDATE ledger_entry SET sha256 = '" + "b" * 64 + "' WHERE sequence = 3"],
     ["two entries of the ledger change places", "UPDATE ledger_entry SET sequence = -1 WHERE sequence = 2", "UPDATE ledger_entry SET sequence = 2 WHERE sequence = 3", "UPDATE ledger_entry SET sequence = 3 WHERE sequence = -1"],
-    ["the end of the ledger is cut off with its rows", "DELETE FROM written_report", "DELETE FROM ledger_entry WHERE table_name = 'written_report'"],
+    ["the end of the ledger is cut off with its rows", "DELETE FROM report_file", "DELETE FROM ledger_entry WHERE table_name = 'report_file'"],
 ]  # fmt: skip
 _TRIGGERS = {
     "a table's triggers are dropped": "DROP TRIGGER audit_refuse_update",

@@ -12,7 +12,7 @@ from twig_assets.catalog.ledger import record
 from twig_assets.catalog.row_states import STATED, state_of
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision", "release_event")
 NOW = (
@@ -25,7 +25,7 @@ NOW = (
     "policy",
     "corpus_version",
     "row_state",
-    "written_report",
+    "report_file",
 )
 OLD = ("prompt", "model", "image", "mask", "concept_edit", "policy", "corpus_version")
 
@@ -43,15 +43,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_row_state_table_name_row_id", "row_state", ["table_name", "row_id"])
     op.create_table(
-        "written_report",
+        "report_file",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("campaign", sa.String(255), nullable=False),
         sa.Column("file", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_written_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_file")),
     )
-    op.create_index("ix_written_report_campaign", "written_report", ["campaign"])
+    op.create_index("ix_report_file_campaign", "report_file", ["campaign"])
     _let_ledger_chain(NOW)
     _record_what_is_there()
     for table, keys in GUARDED.items():
@@ -71,7 +71,7 @@ def downgrade() -> None:
     for table in BEFORE:
         ids = connection.scalars(sa.select(metadata.tables[table].c.id)).all()
         record(connection, [(table, row_id) for row_id in ids], metadata)
-    op.drop_table("written_report")
+    op.drop_table("report_file")
     op.drop_table("row_state")
 
 
