@@ -17,6 +17,7 @@ from twig_assets.sensors.notifications import notifications
 from twig_assets.sensors.prompt_inbox import prompt_inbox
 from twig_assets.sensors.reference_changes import reference_changes
 from twig_assets.sensors.ssim_violations import ssim_violations
+from twig_assets.sensors.time_stamps import time_stamps
 
 JOBS = [read_inputs, ablate_concept, compose_model, draw_batch, read_corpus, compliance_audit]
 SCHEDULES = [compliance_schedule]
@@ -29,6 +30,7 @@ SENSORS = [
     prompt_inbox,
     reference_changes,
     ssim_violations,
+    time_stamps,
 ]
 
 __all__ = [
@@ -50,4 +52,5 @@ __all__ = [
     "read_corpus",
     "reference_changes",
     "ssim_violations",
+    "time_stamps",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twig_assets.cli.app import CampaignRoot, console, the_campaign
+from twig_assets.cli.marking import CORNER, label_settings
 from twig_assets.settings.home import artifact_root, catalog_url
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def export(
         str | None, typer.Option(help="Folder below campaigns/; the only one if none is named.")
     ] = None,
     zipped: Annotated[bool, typer.Option("--zip", help="Write the same into OUT.zip as well.")] = False,
+    label: Annotated[bool, typer.Option("--label", help="Draw a visible label; that changes the pixels.")] = False,
+    label_text: Annotated[str, typer.Option(help="The label's words.")] = "AI",
+    label_corner: Annotated[str, typer.Option(help="bottom-right, bottom-left, top-right or top-left.")] = CORNER,
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
     """Hand out the released images with their evidence. Nothing that waits, was rejected or withdrawn gets in."""
@@ -38,11 +42,19 @@ def export(
     from twig_assets.catalog.store import ArtifactStore
     from twig_assets.cli.bars import bar
     from twig_assets.export import write_export
+    from twig_assets.export.signed_copies import SignedCopies, files_of_releases
+    from twig_assets.provenance.keys import ready_keys, signing_settings
 
     settings = load_campaign(campaign or the_campaign(root), root)
     catalog, store = open_existing_catalog(catalog_url()), ArtifactStore(artifact_root())
+    drawn = label_settings(label_text, label_corner) if label else None
+    keys = ready_keys() if drawn and signing_settings() else None
+    with catalog.snapshot() as session:
+        finish = SignedCopies(files_of_releases(session, settings.name), store, drawn, keys)
     with bar("images") as progress:
-        exported = write_export(settings, catalog, store, out, zipped=zipped, progress=progress)
+        exported = write_export(
+            settings, catalog, store, out, zipped=zipped, finish=finish, label=drawn, progress=progress
+        )
     _print_exported(exported)
 
 

@@ -79,8 +79,16 @@ def _mask(mask: MaskLine, image: ImageLine) -> str:
     )
 
 
+def _signed(release: ReleaseLine) -> str:
+    if release.published_sha256 is None:
+        return ", without a credential"
+    key = " (a test key)" if release.test_key else ""
+    stamp = f", time-stamped {_moment(release.time_stamp)}" if release.time_stamp else ", without a time stamp"
+    return f", signed by {escape(release.signer or 'somebody without a name')}{key}{stamp}: {release.published_sha256}"
+
+
 def _release(release: ReleaseLine) -> str:
-    line = f"[bold]released[/] {_moment(release.released_at)} on audit {release.audit_id}"
+    line = f"[bold]released[/] {_moment(release.released_at)} on audit {release.audit_id}{_signed(release)}"
     if release.withdrawn_at is None:
         return line
     return f"{line}, withdrawn {_moment(release.withdrawn_at)}: {escape(release.reason or 'no reason given')}"

@@ -19,6 +19,7 @@ from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import ConceptEdit, Image, Model, Prompt, PromptBatch, Release
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.export.evidence import write_evidence
+from twig_assets.export.guide import write_guide
 from twig_assets.export.manifest import (
     ImageEntry,
     LeftOut,
@@ -32,6 +33,7 @@ from twig_assets.export.manifest import (
 from twig_assets.export.names import Names
 from twig_assets.export.sums import SUMS, sums_of
 from twig_assets.files import write_whole
+from twig_assets.provenance.label import LabelSettings
 from twig_assets.reports import ReportData, collect
 from twig_assets.reports.data import PromptLine, Released
 from twig_assets.settings.home import home
@@ -77,6 +79,7 @@ def write_export(
     *,
     zipped: bool = False,
     finish: Finish = lambda line, one, content: content,
+    label: LabelSettings | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Exported:
     """Write the released images of a campaign with their evidence.
@@ -91,6 +94,7 @@ def write_export(
         folder: Where the export goes; it does not exist yet, or is empty.
         zipped: Whether to write `FOLDER.zip` as well.
         finish: Makes of an image's PNG what is handed out; `file` and `sha256` of the manifest are of that.
+        label: The label that `finish` draws, for what the export says about it.
         progress: Called with how many images are written, and of how many.
 
     Raises:
@@ -111,6 +115,7 @@ def write_export(
         entries = list(_write_images(report, models, store, partial, finish, progress))
         manifest = _manifest(report, entries)
         _write_manifest(manifest, partial)
+        write_guide(manifest, partial, label)
         write_evidence(report, campaign, store, partial, shown={entry.image_sha256 for entry in entries})
         sums = sums_of(partial)
         write_whole(partial / SUMS, sums)

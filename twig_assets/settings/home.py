@@ -52,6 +52,11 @@ def trainings_folder() -> Path:
     return home() / "trainings"
 
 
+def indexes_folder() -> Path:
+    """Where the indexes of campaigns' works lie; what is there can be made again."""
+    return home() / "indexes"
+
+
 def ui_port() -> int:
     """Port of Dagster's web server: TWIG_UI_PORT, or 3000; raises SettingError."""
     return _port("TWIG_UI_PORT", 3000)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import dagster as dg
 
 from twig_assets.compliance.attempts import Batch, Made, Models, Report
+from twig_assets.provenance.marking import marker
 from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, ProgressResource, StoreResource
 
 Item = TypeVar("Item")
@@ -36,11 +37,7 @@ def work_on_batch(
     Returns:
         The batch, and what was made.
     """
-    batch = Batch(
-        context.partition_key,
-        campaigns.of_batch(context.partition_key),
-        catalog.open(),
-        store.open(),
-        context.run.run_id,
-    )
+    settings = campaigns.of_batch(context.partition_key)
+    mark = marker(settings.policy_file)
+    batch = Batch(context.partition_key, settings, catalog.open(), store.open(), context.run.run_id, mark)
     return batch, work(batch, models, progress.reporter(context, what))
