@@ -6,12 +6,13 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign.input_rows import keep_references
 from twig_assets.campaign.reading_works import WorksRead, store_works
 from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, unread_works
 from twig_assets.campaign.works_index import is_indexed, works_index
-from twig_assets.resources import CampaignResource, CatalogResource, ProgressResource, StoreResource
+from twig_assets.resources import CampaignsResource, CatalogResource, ProgressResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
 
@@ -19,22 +20,26 @@ CHECKS = [
     dg.AssetCheckSpec(
         "references_readable",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="Every file in the folder of protected works can be read, and so is compared with.",
     ),
     dg.AssetCheckSpec(
         "references_distinct",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No protected work is there twice, as the same file or with the same pixels.",
     ),
     dg.AssetCheckSpec(
         "corpus_not_shrunk",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No work has left the corpus since it was last read: nothing is compared with it any more.",
     ),
 ]
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],
     kinds={"image"},
@@ -45,13 +50,13 @@ CHECKS = [
 @one_run_at_a_time
 def reference_corpus(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Bring the reference rows, and the index of a large corpus, in line with the folder, and name the version."""
-    settings, artifacts = campaign.load(), store.open()
+    settings, artifacts = campaigns.load(context.partition_key), store.open()
     read = store_works(settings, artifacts)
     version = corpus_version(work.sha256 for work in read.works)
     indexed = is_indexed(settings, len(read.works))

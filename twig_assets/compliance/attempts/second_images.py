@@ -12,7 +12,7 @@ from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rul
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
 from twig_assets.compliance.attempts.mask_rows import write_mask
 from twig_assets.compliance.attempts.near_works import NearWorks, near_works
 from twig_assets.compliance.candidates import (
@@ -122,24 +122,23 @@ class _Drawing:
             on_figures=done.extend,
         )
         segmentations = segmenter.segmentations(seconds)
+        marked = [self.batch.marker(second) for second in seconds]
         alike = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
         made_with = [
             {**alike, "applied": _applied(due.rerun, settings), **figures}
             for due, figures in zip(chunk, done, strict=True)
         ]
-        self._keep(attempt, chunk, seconds, segmentations, made_with)
+        self._keep(attempt, chunk, marked, segmentations, made_with)
         return [
-            SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
-            for due, first, shape, second, segmentation in zip(
-                chunk, firsts, shapes, seconds, segmentations, strict=True
-            )
+            SecondImage(due.prompt, attempt, first, shape, of.pixels, _figures(first, shape, of.pixels, segmentation))
+            for due, first, shape, of, segmentation in zip(chunk, firsts, shapes, marked, segmentations, strict=True)
         ]
 
     def _keep(
         self,
         attempt: int,
         chunk: list[_Due],
-        seconds: np.ndarray,
+        seconds: list[Marked],
         segmentations: list[Segmentation],
         made_with: list[dict[str, Any]],
     ) -> None:
@@ -148,7 +147,7 @@ class _Drawing:
         with self.batch.catalog.session() as session:
             for due, second, segmentation, results in zip(chunk, seconds, segmentations, made_with, strict=True):
                 image = Image(
-                    sha256=store.put_image(second),
+                    sha256=store.put_image(second.pixels),
                     prompt_id=due.prompt.prompt.id,
                     stage="regenerated",
                     attempt=attempt,
@@ -159,7 +158,7 @@ class _Drawing:
                     settings_sha256=self.rules.regenerated[attempt],
                     run_id=self.batch.run_id,
                 )
-                session.add(image)
+                session.add_all([image, *second.row(image)])
                 session.flush()
                 mask = SourcedMask(segmentation, "automatic")
                 write_mask(session, store, image.id, segmenter_name(campaign), mask)
