@@ -24,6 +24,7 @@ MODULES = {
     "families": "twig_assets.bench.models.families",
     "faults": "twig_assets.bench.campaigns.faults",
     "index": "twig_assets.bench.audit.index",
+    "marks": "twig_assets.bench.marks.marks",
     "model-zoo": "twig_assets.bench.models.model_zoo",
     "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",
