@@ -44,8 +44,8 @@ class Sample:
     works: int
 
 
-DEFAULT = Sample(zoo=200, photographs=60, kinds=4, strangers=5000, siblings=134, second=16, works=4)
-QUICK = Sample(zoo=24, photographs=12, kinds=3, strangers=200, siblings=24, second=4, works=1)
+DEFAULT = Sample(zoo=200, photographs=60, kinds=5, strangers=5000, siblings=134, second=16, works=4)
+QUICK = Sample(zoo=24, photographs=12, kinds=4, strangers=200, siblings=24, second=4, works=1)
 
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:

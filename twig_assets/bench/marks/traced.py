@@ -78,7 +78,7 @@ class Asked:
 
 
 def copies(pictures: Sequence[tuple[str, np.ndarray]], grounds: Sequence[np.ndarray], each: int) -> list[Copy]:
-    """Copies of every release: stripped of its header, and in `each` of the eighteen kinds, which take turns.
+    """Copies of every release in `each` of KINDS, which take turns, so that all kinds weigh alike.
 
     Args:
         pictures: Set and marked picture of each release.
@@ -87,7 +87,7 @@ def copies(pictures: Sequence[tuple[str, np.ndarray]], grounds: Sequence[np.ndar
     """
     made = []
     for number, (of_set, pixels) in enumerate(pictures):
-        turn = [TRANSFORMS[(number * each + i) % len(TRANSFORMS)] for i in range(each)]
+        turn = [KINDS[(number * each + place) % len(KINDS)] for place in range(each)]
         ground = grounds[number % len(grounds)]
         made += [
             Copy(kind, of_set, number, pixels, ground, SEED + number * 100 + i)

@@ -5,8 +5,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from twig_assets.model_zoo.padding import T5_TOKENS
 from twig_assets.model_zoo.training.stage_diffusion import signal_levels
-from twig_assets.model_zoo.training.stage_flow import FlowConfig, build_teacher, build_transformer, sample_levels
+from twig_assets.model_zoo.training.stage_flow import (
+    FlowConfig,
+    Student,
+    build_teacher,
+    build_transformer,
+    sample_levels,
+    standardised,
+)
 
 LEVELS = torch.tensor([0.1, 0.5, 0.9, 1.0])
 
@@ -17,6 +25,9 @@ class _KnowsThePicture(torch.nn.Module):
     def __init__(self, picture: torch.Tensor) -> None:
         super().__init__()
         self.picture, self.timesteps = picture, torch.empty(0)
+        last = torch.nn.Module()
+        last.attentions = torch.nn.ModuleList(torch.nn.Identity() for _ in range(2))
+        self.up_blocks = torch.nn.ModuleList([torch.nn.Identity(), last])
 
     def forward(
         self, noisy: torch.Tensor, timesteps: torch.Tensor, text: object, return_dict: bool
@@ -68,3 +79,24 @@ def test_an_untrained_transformer_predicts_nothing_and_is_seeded(tmp_path: Path)
     assert predicted.sample.abs().max() == 0
     for own, other in zip(made[0].parameters(), made[1].parameters(), strict=True):
         assert torch.equal(own, other)
+
+
+@torch.no_grad()
+def test_the_student_predicts_what_the_transformer_does(tmp_path: Path) -> None:
+    config = FlowConfig(folder=tmp_path, layers=5, heads=2, width=32)
+    transformer = build_transformer(config)
+    torch.nn.init.normal_(transformer.proj_out.weight)
+    noisy, times = torch.randn(2, 4, 16, 16), LEVELS[:2] * 1000
+    tokens, pooled = torch.randn(2, 3, 256), torch.randn(2, 256)
+    predicted, told = Student(transformer)(noisy, times, tokens, pooled)
+    own = transformer(noisy, tokens, pooled, times, joint_attention_kwargs={"repeats": T5_TOKENS}, return_dict=False)[0]
+    assert torch.equal(predicted, own)
+    assert [features.shape for features in told] == [(2, 64, 192), (2, 64, 96)]
+
+
+def test_features_are_standardised_channel_by_channel() -> None:
+    features = torch.randn(4, 3, 8, 8) * torch.tensor([1.0, 5.0, 0.1]).view(3, 1, 1) + 7
+    tokens = standardised(features)
+    assert tokens.shape == (4, 64, 3)
+    torch.testing.assert_close(tokens.mean((0, 1)), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(tokens.std((0, 1)), torch.ones(3), atol=0.02, rtol=0)

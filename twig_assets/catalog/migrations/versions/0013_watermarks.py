@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("payload", sa.String(12), nullable=False),
         sa.Column("method", sa.String(64), nullable=False),
         sa.Column("key_id", sa.String(8), nullable=False),
-        sa.Column("psnr", sa.Float(), nullable=False),
+        sa.Column("psnr", sa.Double(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_watermark")),
         sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_watermark_image_id_image")),
