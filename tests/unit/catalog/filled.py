@@ -1,6 +1,6 @@
 """Fills a catalog by hand with prompts, images and verdicts."""
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
@@ -22,6 +22,13 @@ BATCH = "demo-000"
 
 def digest(name: str) -> str:
     return name.ljust(64, "0")
+
+
+def let_change(session: Session, *tables: str) -> None:
+    """Let rows of these tables change, on SQLite: a test sets up what was so from the beginning."""
+    for table in tables:
+        for what in ("update", "delete"):
+            session.execute(text(f"DROP TRIGGER IF EXISTS {table}_refuse_{what}"))
 
 
 class Filled:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, true
 
-from tests.unit.catalog.filled import Filled
+from tests.unit.catalog.filled import Filled, let_change
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.catalog.database import Catalog, open_catalog
@@ -64,7 +64,8 @@ def settings(folder: Path, prompts: int, values: Sequence[int], judge: str = "em
     catalog, store = open_catalog(f"sqlite:///{folder}/catalog.db"), ArtifactStore(str(folder / "artifacts"))
     with catalog.session() as session:
         filled = Filled(session, prompts=prompts)
-        filled.image(prompt=0, stage=stage)  # makes the model's row
+        let_change(session, "prompt", "image")
+        session.delete(filled.image(prompt=0, stage=stage))  # makes the model's row
         session.flush()
         filled.rules = rules_in_force(session, campaign)[1]
         for prompt, value in enumerate(values):

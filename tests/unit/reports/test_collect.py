@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.unit.catalog.filled import let_change
 from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.campaign.rules_in_force import regenerated_settings
 from twig_assets.catalog.models import Audit, Concept, ConceptEdit, Image, PolicyRow, Prompt, Reference, Review
@@ -236,6 +237,7 @@ def test_a_concept_shows_its_newest_edit(filler: Filler) -> None:
             )
         )
         filler.session.flush()
+    let_change(filler.session, "model")
     filler.model.edits = ["w" * 64]
     draw_and_release(filler)
     data = report(filler)
