@@ -62,7 +62,8 @@ def similarity_audits(
         return _result(context, settings, tracker, store.open(), audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
-    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "judged": judged, "work": work})
+    figures = {"audits": 0, "rejudged": audited.rejudged, "judged": judged, "audited_without_allowed": audited.allowed}
+    return dg.MaterializeResult(metadata={**figures, "work": work})
 
 
 @dg.asset_check(
@@ -149,6 +150,7 @@ def _result(
             **figures,
             "audits": len(audited.results),
             "rejudged": audited.rejudged,
+            "audited_without_allowed": audited.allowed,
             "planted_missed": dg.MetadataValue.md(missed or "none"),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,

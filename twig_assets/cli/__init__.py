@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.cli import audit, bench, campaign, desk, evidence, index, machine, models, operations
+from twig_assets.cli import allow, audit, bench, campaign, desk, evidence, index, machine, models, operations
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
@@ -24,6 +24,7 @@ COMMANDS: list[Callable[..., Any]] = [
     campaign.prompts,
     audit.audit,
     audit.review,
+    allow.allow,
     audit.calibrate,
     bench.bench,
     evidence.verify,

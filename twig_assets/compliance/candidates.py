@@ -203,10 +203,16 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
             Audit.image_id.in_(list(image_ids)),
             PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
+            leaving_out_what_is_allowed(rules),
         )
         .order_by(Audit.id)
     )
     return {audit.image_id: audit for audit in audits}
+
+
+def leaving_out_what_is_allowed(rules: Rules) -> ColumnElement[bool]:
+    """A condition on `Audit`: those beside all works as they are, and those without what is allowed today."""
+    return or_(Audit.allowed.is_(None), Audit.allowed.in_(rules.allowed))
 
 
 def adherence_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Adherence]:

@@ -3,8 +3,8 @@
 A worker reads the works' folder and the artifact store, and writes nothing; the catalog is the caller's alone.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from twig_assets.campaign.unread_works import found_unread
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.allowances import concerned
 from twig_assets.similarity import (
     AuditResult,
     PlantedRecall,
@@ -23,6 +24,7 @@ from twig_assets.similarity import (
     planted_recall,
     read_references,
 )
+from twig_assets.similarity.allowed import Allowed, RestOfWorks
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.corpus.views import first_views
@@ -43,6 +45,7 @@ class ScoringSettings:
         follow_links: Whether links are followed that lead out of the folder.
         policy: The policy in force.
         artifacts: Folder or fsspec URL of the store that holds images and masks.
+        elements: Id of each allowed element -> what it is.
     """
 
     works: Path
@@ -51,6 +54,7 @@ class ScoringSettings:
     follow_links: bool
     policy: Policy
     artifacts: str
+    elements: Mapping[int, Allowed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Picture:
         label: Its prompt's text.
         earlier: Its audit against a part of the corpus, whose `nearest` has no pixels; None without one.
         lacking: Hashes of the works that the earlier audit lacks.
+        without: The allowed elements that it only has to be audited without, since its audit beside all works is known;
+            empty where that is not.
     """
 
     sha256: str
@@ -70,6 +76,22 @@ class Picture:
     label: str
     earlier: AuditResult | None = None
     lacking: frozenset[str] = frozenset()
+    without: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a picture was found to be.
+
+    Attributes:
+        result: Beside all works as they are; None where that was known.
+        without: The allowed elements that it was audited without; empty where none could change the verdict.
+        rest: Beside the works without these elements; None where it was not audited so, or nothing was left of them.
+    """
+
+    result: AuditResult | None
+    without: tuple[int, ...] = ()
+    rest: AuditResult | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,8 @@ class Scoring:
             NotMaterializedError: If the works are others than those of the corpus in force.
         """
         self._policy = settings.policy
+        self._elements = dict(settings.elements)
+        self._rests: dict[tuple[int, ...], RestOfWorks] = {}
         self._store = ArtifactStore(settings.artifacts)
         self._references = _corpus_images(settings)
         self._sources = opened_sources(settings.policy.model_dump())
@@ -105,6 +129,26 @@ class Scoring:
             group = [read[i] for i in indices]
             results |= zip(indices, self._of_one_size(group), strict=True)
         return [_light(results[i]) for i in range(len(read))]
+
+    def scored(self, pictures: Sequence[Picture]) -> list[Scored]:
+        """What each picture is found to be, in order: beside all works, and without what is allowed of them."""
+        new = iter(self.results([picture for picture in pictures if not picture.without]))
+        return [self._scored(picture, None if picture.without else next(new)) for picture in pictures]
+
+    def _scored(self, picture: Picture, result: AuditResult | None) -> Scored:
+        without = picture.without
+        if result is not None and self._elements:
+            matches = [(match.reference_sha256, match.scores) for match in result.matches]
+            works = [(number, element.work) for number, element in self._elements.items()]
+            without = concerned(result.verdict, result.thresholds, matches, works)
+        if not without:
+            return Scored(result)
+        if without not in self._rests:
+            left_out = [self._elements[number] for number in without]
+            self._rests[without] = RestOfWorks(self._references, left_out, self._policy, self._sources)
+        read = self._read(picture)
+        rest = self._rests[without].audit(read.pixels, read.mask, picture.label)
+        return Scored(result, without, _light(rest) if rest else None)
 
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
         """How many copies planted into images are found; into those that have the size of the first."""
@@ -147,9 +191,9 @@ class Scoring:
         )
 
 
-def results(scoring: Scoring, pictures: Sequence[Picture]) -> list[AuditResult]:
-    """See `Scoring.results`; for an engine."""
-    return scoring.results(pictures)
+def scored(scoring: Scoring, pictures: Sequence[Picture]) -> list[Scored]:
+    """See `Scoring.scored`; for an engine."""
+    return scoring.scored(pictures)
 
 
 def recall(scoring: Scoring, pictures: Sequence[Picture]) -> PlantedRecall:

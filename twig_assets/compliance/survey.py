@@ -14,7 +14,13 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import audits_in_force, counting, judged_in_force, state_under
+from twig_assets.compliance.candidates import (
+    audits_in_force,
+    counting,
+    judged_in_force,
+    leaving_out_what_is_allowed,
+    state_under,
+)
 from twig_assets.compliance.decisions import decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, why_not
 
@@ -147,7 +153,11 @@ def _audit_in_force(rules: Rules) -> Any:
     newest = (
         select(func.max(Audit.id))
         .join(PolicyRow)
-        .where(PolicyRow.sha256 == rules.policy_sha256, Audit.corpus_version_id == rules.corpus_id)
+        .where(
+            PolicyRow.sha256 == rules.policy_sha256,
+            Audit.corpus_version_id == rules.corpus_id,
+            leaving_out_what_is_allowed(rules),
+        )
         .group_by(Audit.image_id)
     )
     similarity = Audit.scores["ssim"].as_float().label("similarity")

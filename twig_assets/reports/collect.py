@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.allowed_elements import ElementState, described, element_states
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
@@ -18,6 +19,7 @@ from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.decision_history import Made, history
 from twig_assets.compliance.state import CandidateState, ReleaseTerms, release_terms, why_not
 from twig_assets.reports.data import (
+    AllowedLine,
     Caught,
     ConceptLine,
     Counts,
@@ -95,7 +97,15 @@ def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: 
         prompts=lines,
         concepts=_concepts(session, campaign.name),
         decisions=[_decision_line(made) for made in history(session, campaign.name, rows.rules)],
+        allowed=[_allowed_line(state) for state in element_states(session, campaign.name)],
         ledger=_ledger_head(session),
+    )
+
+
+def _allowed_line(state: ElementState) -> AllowedLine:
+    element = state.element
+    return AllowedLine(
+        made_at=element.created_at, described=described(element), today=state.standing, holds=state.holds
     )
 
 
