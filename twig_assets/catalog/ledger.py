@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Base
 
-CHAINED = ("audit", "audit_match", "review", "adherence", "unread_decision", "allowed_element")
+CHAINED = ("audit", "audit_match", "review", "adherence", "unread_decision", "allowed_element", "policy_change")
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.
 ROWS_AT_ONCE = 1000

@@ -464,6 +464,37 @@ class AllowedElement(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class PolicyChange(Base):
+    """A person's change of a campaign's thresholds, from the desk; append-only.
+
+    `changes` maps each field to its value before and after; the hashes name the policies.
+    """
+
+    __tablename__ = "policy_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    before_sha256: Mapped[str] = mapped_column(String(64))
+    after_sha256: Mapped[str] = mapped_column(String(64))
+    changes: Mapped[dict[str, Any]]
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RedrawRequest(Base):
+    """A person's wish that a prompt is drawn once more, at `attempt`, from 0, whatever became of those before."""
+
+    __tablename__ = "redraw_request"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"), index=True)
+    attempt: Mapped[int]
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class Release(Base):
     """An image published for a prompt on the strength of an audit, and perhaps its withdrawal; one at a time stands."""
 
@@ -498,7 +529,8 @@ class LedgerEntry(Base):
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
         CheckConstraint(
-            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'allowed_element')",
+            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'allowed_element', "
+            "'policy_change')",
             name="table_name",
         ),
     )

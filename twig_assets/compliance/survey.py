@@ -13,12 +13,23 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
+from twig_assets.catalog.models import (
+    Adherence,
+    Audit,
+    Image,
+    Model,
+    PolicyRow,
+    Prompt,
+    PromptBatch,
+    RedrawRequest,
+    Release,
+)
 from twig_assets.compliance.candidates import (
     audits_in_force,
     counting,
     judged_in_force,
     leaving_out_what_is_allowed,
+    redraws_asked_for,
     state_under,
 )
 from twig_assets.compliance.decisions import decided, reviews_of
@@ -94,11 +105,13 @@ def _survey_candidates(
         CandidateState.REVIEW: result.waiting,
         CandidateState.RELEASABLE: result.releasable,
     }
+    of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign)
+    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(of_campaign))
     rows = session.execute(_candidates(campaign, rules))
     for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
         released = published.get(prompt_id)
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
-        best, state = state_under(rules, standings)
+        best, state = state_under(rules, standings, asked.get(prompt_id))
         if best is None:
             continue
         if state == CandidateState.FAILED:

@@ -1,6 +1,6 @@
 """The desk as one application: pages for people, `/api` for programs, both behind the same guard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +30,14 @@ class Desk:
         root: The folder that holds the campaigns.
         door: Lets people in.
         snapshot: The items of all campaigns.
+        sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
     """
 
     catalog: Catalog
     store: ArtifactStore
     root: Path
     door: Door
+    sensors_run: Callable[[], bool | None] = lambda: None
     snapshot: Snapshot = field(init=False)
 
     _codes: dict[str, np.ndarray] = field(default_factory=dict)
@@ -54,7 +56,13 @@ class Desk:
         return np.array([self._codes[image.sha256] for image in images], np.uint8).reshape(len(images), 32)
 
 
-def desk_app(catalog: Catalog, store: ArtifactStore, root: Path, settings: DeskSettings) -> FastAPI:
+def desk_app(
+    catalog: Catalog,
+    store: ArtifactStore,
+    root: Path,
+    settings: DeskSettings,
+    sensors_run: Callable[[], bool | None] = lambda: None,
+) -> FastAPI:
     """Put the desk together.
 
     Args:
@@ -62,11 +70,12 @@ def desk_app(catalog: Catalog, store: ArtifactStore, root: Path, settings: DeskS
         store: Holds the pictures.
         root: The folder that holds the campaigns.
         settings: Who may use it.
+        sensors_run: See `Desk`.
     """
     from twig_assets.desk import api, pages
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.state.desk = Desk(catalog, store, root, Door(settings))
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)

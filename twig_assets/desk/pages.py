@@ -1,33 +1,35 @@
 """The desk's pages, made on the server; without scripts they work too, with them by keys."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from twig_assets.campaign import Campaign, load_campaign
+from twig_assets.campaign.allowed_elements import AllowedElementError
+from twig_assets.campaign.unread_works import UnreadError
 from twig_assets.catalog.models import AuditMatch, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
 from twig_assets.compliance.decision_history import history
+from twig_assets.compliance.next_steps import NextStepError
+from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
+from twig_assets.desk import allowed, asking, thresholds
 from twig_assets.desk.app import Desk
 from twig_assets.desk.deciding import ConflictError, Wish, make, undo
-from twig_assets.desk.items import KINDS, Item
+from twig_assets.desk.items import Item
 from twig_assets.desk.lookups import image_view
-from twig_assets.desk.pictures import NoPictureError, alike, png, stored, thumbnail, work_pixels
+from twig_assets.desk.pictures import NoPictureError, alike, matched_features, png, stored, thumbnail, work_pixels
 from twig_assets.desk.queue import Filters, page_of, step
 from twig_assets.desk.release_status import status_of
 from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, TheDesk, ThePerson, must_be_allowed
-from twig_assets.desk.sessions import COOKIE, Person
+from twig_assets.desk.sessions import COOKIE
+from twig_assets.desk.shown import own_address, shown
 from twig_assets.desk.snapshot import rules_of
 from twig_assets.reports import report_path
-from twig_assets.reports.render import turn
 
 REASONS: dict[str, tuple[str, ...]] = {
     "waive": ("looked at: it shows its prompt and copies nothing", "licensed", "a generic element, nobody's own"),
@@ -35,33 +37,17 @@ REASONS: dict[str, tuple[str, ...]] = {
 }
 MOST_UPLOADED = 64 << 20
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
-# Jinja escapes by the file's name by default, and would take `.html.j2` for plain text.
-templates = Jinja2Templates(
-    env=Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
-)
-templates.env.filters["turn"] = turn
 router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
-    app.include_router(router)
+    for pages in (router, asking.router, allowed.router, thresholds.router):
+        app.include_router(pages)
     app.add_exception_handler(NobodyError, _to_the_door)
     app.add_exception_handler(StarletteHTTPException, _said)
-    for error in (ReviewError, NotMaterializedError, ConflictError, NoPictureError):
+    for error in _STATUS:
         app.add_exception_handler(error, _said)
-
-
-def shown(request: Request, name: str, person: Person | None, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page."""
-    desk: Desk = request.app.state.desk
-    common = {
-        "person": person,
-        "token": desk.door.token(person) if person else "",
-        "unproven": not desk.door.settings.has_accounts,
-        "kinds": KINDS,
-    }
-    return templates.TemplateResponse(request, name, common | values, status_code=status)
 
 
 @router.get("/")
@@ -125,14 +111,14 @@ def decide_one(
     wish = Wish(sha256, seen)
     if decision == "undo":
         undo(desk.catalog, campaign, wish, person.name)
-        return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(_own(back)).query}", 303)
+        return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(own_address(back)).query}", 303)
     wishes = [wish]
     if decision == "reject_all":
         decision, wishes = "reject", [wish, *_others(desk, campaign, key, sha256)]
     must_be_allowed(person, decision)
     make(desk.catalog, campaign, wishes, decision, person.name, why)  # type: ignore[arg-type]
     last = urlencode({"last": f"{campaign.name}/{key}"})
-    target = _own(back)
+    target = own_address(back)
     return RedirectResponse(f"{target}{'&' if '?' in target else '?'}{last}", 303)
 
 
@@ -161,7 +147,14 @@ def bulk(
     chosen = _picked(desk, picked)
     if not sure:
         return shown(
-            request, "bulk.html.j2", person, chosen=chosen, decision=decision, why=why, picked=picked, back=_own(back)
+            request,
+            "bulk.html.j2",
+            person,
+            chosen=chosen,
+            decision=decision,
+            why=why,
+            picked=picked,
+            back=own_address(back),
         )
     by_campaign: dict[str, dict[str, int]] = {}
     for item, seen in chosen:
@@ -169,7 +162,7 @@ def bulk(
     for name, wishes in by_campaign.items():
         wanted = [Wish(sha256, seen) for sha256, seen in wishes.items()]
         make(desk.catalog, load_campaign(name, desk.root), wanted, decision, person.name, why)  # type: ignore[arg-type]
-    return RedirectResponse(_own(back), 303)
+    return RedirectResponse(own_address(back), 303)
 
 
 def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
@@ -250,10 +243,20 @@ def alike_map(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id:
         return Response(alike(desk.store, match, campaign.references_folder), media_type="image/png")
 
 
+@router.get("/features/{campaign}/{match_id}")
+def features(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id: int) -> Response:
+    """The local features that an image and a work share, as lines."""
+    with desk.catalog.snapshot() as session:
+        match = session.get(AuditMatch, match_id)
+        if match is None or match.audit.image.prompt.batch.campaign != campaign.name:
+            raise HTTPException(404, "There is no such comparison.")
+        return Response(matched_features(desk.store, match, campaign.references_folder), media_type="image/png")
+
+
 @router.get("/door")
 def door(request: Request, back: str = "/") -> Response:
     """Where people say who they are."""
-    return shown(request, "door.html.j2", None, back=_own(back), problem="")
+    return shown(request, "door.html.j2", None, back=own_address(back), problem="")
 
 
 @router.post("/door")
@@ -276,8 +279,8 @@ def enter(
         elif not desk.door.password_fits(name, password, peer):
             problem, status = "Name or password is wrong.", 403
     if problem:
-        return shown(request, "door.html.j2", None, status=status, back=_own(back), problem=problem)
-    answer = RedirectResponse(_own(back), 303)
+        return shown(request, "door.html.j2", None, status=status, back=own_address(back), problem=problem)
+    answer = RedirectResponse(own_address(back), 303)
     answer.set_cookie(COOKIE, desk.door.cookie(name), httponly=True, samesite="strict", path="/")
     return answer
 
@@ -288,14 +291,6 @@ def leave(person: FormedPerson) -> Response:
     answer = RedirectResponse("/door", 303)
     answer.delete_cookie(COOKIE, path="/")
     return answer
-
-
-def _own(address: str) -> str:
-    """An address on this desk; the first page in place of any other."""
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith(("//", "/\\")):
-        return "/"
-    return address
 
 
 async def _to_the_door(request: Request, error: Exception) -> Response:
@@ -319,4 +314,14 @@ async def _said(request: Request, error: Exception) -> Response:
     return shown(request, "said.html.j2", desk.door.person(request), status=status, text=text)
 
 
-_STATUS: dict[type[Exception], int] = {ConflictError: 409, NoPictureError: 404, NotMaterializedError: 409}
+_STATUS: dict[type[Exception], int] = {
+    ReviewError: 400,
+    UnreadError: 400,
+    AllowedElementError: 400,
+    NextStepError: 400,
+    PolicyChangeError: 400,
+    ConflictError: 409,
+    PolicyConflictError: 409,
+    NotMaterializedError: 409,
+    NoPictureError: 404,
+}

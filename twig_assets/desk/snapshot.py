@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from twig_assets.campaign import Campaign, campaign_names, load_campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.database import Catalog
-from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, Release, Review
+from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, RedrawRequest, Release, Review
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.state import CandidateState, release_terms
@@ -188,6 +188,7 @@ _GROWING: Mapping[Any, Callable[[Any], Any]] = {
         .join(Audit, Audit.image_id == _SAME.id)
         .join(Review)
     ),
+    RedrawRequest: lambda statement: statement.join(RedrawRequest, RedrawRequest.prompt_id == Prompt.id),
     Release: lambda statement: statement.join(Release, Release.prompt_id == Prompt.id),
 }
 """The tables that only grow and that items rest on, and how a batch's rows in them are found."""

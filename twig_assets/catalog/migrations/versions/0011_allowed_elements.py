@@ -1,7 +1,7 @@
-"""What people allow to be shown of works, chained, and audits that leave it out of the comparison.
+"""What people allow of works, and their changes of thresholds, chained; audits without what is allowed; redraws.
 
 The new column of audits is empty in all rows that are there, so the hashes in the ledger stay as they are. The way down
-fails where the ledger has entries of allowed elements.
+fails where the ledger has entries of either.
 """
 
 import sqlalchemy as sa
@@ -11,13 +11,33 @@ revision = "0011"
 down_revision = "0010"
 
 BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision")
-NOW = (*BEFORE, "allowed_element")
+NOW = (*BEFORE, "allowed_element", "policy_change")
 UNIQUE = ("image_id", "policy_id", "corpus_version_id")
 INDEX = "uq_audit_image_policy_corpus_versions"
 
 
 def upgrade() -> None:
-    """Create the table, let the ledger chain its rows, and let audits say what they left out."""
+    """Create the tables, let the ledger chain what people decide, and let audits say what they left out."""
+    _create_allowed_element()
+    _create_redraw_request()
+    _create_policy_change()
+    _tell_audits_apart_by_what_is_allowed()
+    _let_ledger_chain(NOW)
+
+
+def downgrade() -> None:
+    """Drop table and column, which fails where the ledger has entries of allowed elements."""
+    _let_ledger_chain(BEFORE)
+    op.drop_index(op.f(INDEX), "audit")
+    _replace_trigger("versions = NEW.versions")
+    op.drop_column("audit", "allowed")
+    op.create_index(op.f(INDEX), "audit", [*UNIQUE, sa.text("CAST(versions AS TEXT)")], unique=True)
+    op.drop_table("policy_change")
+    op.drop_table("redraw_request")
+    op.drop_table("allowed_element")
+
+
+def _create_allowed_element() -> None:
     op.create_table(
         "allowed_element",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -42,18 +62,38 @@ def upgrade() -> None:
     op.create_index("ix_allowed_element_campaign", "allowed_element", ["campaign"])
     op.create_index("ix_allowed_element_work_sha256", "allowed_element", ["work_sha256"])
     _keep_append_only("allowed_element", ["id = NEW.id"])
-    _tell_audits_apart_by_what_is_allowed()
-    _let_ledger_chain(NOW)
 
 
-def downgrade() -> None:
-    """Drop table and column, which fails where the ledger has entries of allowed elements."""
-    _let_ledger_chain(BEFORE)
-    op.drop_index(op.f(INDEX), "audit")
-    _replace_trigger("versions = NEW.versions")
-    op.drop_column("audit", "allowed")
-    op.create_index(op.f(INDEX), "audit", [*UNIQUE, sa.text("CAST(versions AS TEXT)")], unique=True)
-    op.drop_table("allowed_element")
+def _create_redraw_request() -> None:
+    op.create_table(
+        "redraw_request",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("prompt_id", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["prompt_id"], ["prompt.id"], name=op.f("fk_redraw_request_prompt_id_prompt")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_redraw_request")),
+    )
+    op.create_index("ix_redraw_request_prompt_id", "redraw_request", ["prompt_id"])
+
+
+def _create_policy_change() -> None:
+    op.create_table(
+        "policy_change",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("campaign", sa.String(255), nullable=False),
+        sa.Column("before_sha256", sa.String(64), nullable=False),
+        sa.Column("after_sha256", sa.String(64), nullable=False),
+        sa.Column("changes", sa.JSON(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_change")),
+    )
+    op.create_index("ix_policy_change_campaign", "policy_change", ["campaign"])
+    _keep_append_only("policy_change", ["id = NEW.id"])
 
 
 def _tell_audits_apart_by_what_is_allowed() -> None:
