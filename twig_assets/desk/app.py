@@ -72,9 +72,10 @@ def desk_app(
         settings: Who may use it.
         sensors_run: See `Desk`.
     """
-    from twig_assets.desk import api, pages
+    from twig_assets.desk import api, pages, uploads
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app.state.comparing = uploads.Comparing()
     app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")

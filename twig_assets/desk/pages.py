@@ -1,17 +1,19 @@
 """The desk's pages, made on the server; without scripts they work too, with them by keys."""
 
 from collections.abc import Sequence
-from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from dataclasses import replace
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from sqlalchemy import select
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from twig_assets.campaign import Campaign, load_campaign
+from twig_assets.campaign import Campaign, campaign_names, load_campaign
 from twig_assets.campaign.allowed_elements import AllowedElementError
-from twig_assets.campaign.unread_works import UnreadError
-from twig_assets.catalog.models import AuditMatch, Reference
+from twig_assets.campaign.unread_works import UnreadError, decide_unread
+from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
 from twig_assets.compliance.decision_history import history
@@ -19,16 +21,17 @@ from twig_assets.compliance.next_steps import NextStepError
 from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
 from twig_assets.desk import allowed, asking, thresholds
 from twig_assets.desk.app import Desk
-from twig_assets.desk.deciding import ConflictError, Wish, make, undo
+from twig_assets.desk.deciding import ConflictError, Wish, make, newest_decision, undo
 from twig_assets.desk.items import Item
 from twig_assets.desk.lookups import image_view
 from twig_assets.desk.pictures import NoPictureError, alike, matched_features, png, stored, thumbnail, work_pixels
-from twig_assets.desk.queue import Filters, page_of, step
+from twig_assets.desk.queue import Filters, every_one, page_of, step
 from twig_assets.desk.release_status import status_of
 from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.sessions import COOKIE
 from twig_assets.desk.shown import own_address, shown
 from twig_assets.desk.snapshot import rules_of
+from twig_assets.desk.uploads import UploadError
 from twig_assets.reports import report_path
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -36,6 +39,9 @@ REASONS: dict[str, tuple[str, ...]] = {
     "reject": ("too close to a protected work", "does not show its prompt", "not good enough to publish"),
 }
 MOST_UPLOADED = 64 << 20
+MOST_AT_ONCE = 2000
+PLACE = "twig-desk-place"
+"""The cookie that remembers which image somebody looked at last."""
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
 router = APIRouter(include_in_schema=False)
 
@@ -67,7 +73,13 @@ def queue(
 ) -> Response:
     """What waits, the worst evidence first."""
     listed = page_of(desk.snapshot, filters, page)
-    return shown(request, "queue.html.j2", person, listed=listed, filters=filters, reasons=REASONS, last=last)
+    campaign, _, key = request.cookies.get(PLACE, "").partition("/")
+    around = step(desk.snapshot, filters, campaign, key)
+    resume = around.after if around.before else None
+    return shown(
+        request, "queue.html.j2", person, listed=listed, filters=filters, reasons=REASONS, last=last, resume=resume,
+        most=MOST_AT_ONCE,
+    )  # fmt: skip
 
 
 @router.get("/image/{campaign}/{key}")
@@ -89,10 +101,12 @@ def image(
         if view is None:
             raise HTTPException(404, "There is no such image.")
         around = step(desk.snapshot, filters, campaign.name, key)
-        return shown(
+        page = shown(
             request, "image.html.j2", person, v=view, campaign=campaign, key=key, filters=filters, around=around,
             reasons=REASONS, last=last if last != f"{campaign.name}/{key}" else "",
         )  # fmt: skip
+    page.set_cookie(PLACE, f"{campaign.name}/{key}", httponly=True, samesite="strict", path="/queue")
+    return page
 
 
 @router.post("/decide/{campaign}/{key}")
@@ -110,7 +124,7 @@ def decide_one(
     """Write down a decision, and go on with the next image."""
     wish = Wish(sha256, seen)
     if decision == "undo":
-        undo(desk.catalog, campaign, wish, person.name)
+        undo(desk.catalog, campaign, [wish], person.name)
         return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(own_address(back)).query}", 303)
     wishes = [wish]
     if decision == "reject_all":
@@ -136,47 +150,96 @@ def bulk(
     request: Request,
     desk: TheDesk,
     person: FormedPerson,
-    decision: Annotated[str, Form(pattern="^(waive|reject|lift)$")],
-    why: Annotated[str, Form(max_length=2000)],
-    picked: Annotated[list[str], Form(max_length=5000)] = [],  # noqa: B006
+    decision: Annotated[str, Form(pattern="^(waive|reject|lift|undo)$")],
+    why: Annotated[str, Form(max_length=2000)] = "",
+    picked: Annotated[list[str], Form(max_length=MOST_AT_ONCE)] = [],  # noqa: B006
+    every: Annotated[bool, Form()] = False,
     sure: Annotated[bool, Form()] = False,
     back: Annotated[str, Form(max_length=2000)] = "/queue",
 ) -> Response:
-    """Say what a decision about many images would do; once somebody is sure, do it."""
-    must_be_allowed(person, decision)
+    """Say what a decision about many images would do; once somebody is sure, do it, and offer to undo it."""
+    must_be_allowed(person, "reject" if decision == "undo" else decision)
+    back = own_address(back)
+    if every and not sure:
+        picked = _names(every_one(desk.snapshot, Filters.model_validate(dict(parse_qsl(urlsplit(back).query)))))
+    if decision == "undo":
+        for name, wishes in _decided(desk, picked).items():
+            undo(desk.catalog, load_campaign(name, desk.root), wishes, person.name)
+        return RedirectResponse(back, 303)
     chosen = _picked(desk, picked)
     if not sure:
         return shown(
-            request,
-            "bulk.html.j2",
-            person,
-            chosen=chosen,
-            decision=decision,
-            why=why,
-            picked=picked,
-            back=own_address(back),
+            request, "bulk.html.j2", person, chosen=chosen, decision=decision, why=why, picked=picked, back=back
         )
     by_campaign: dict[str, dict[str, int]] = {}
     for item, seen in chosen:
         by_campaign.setdefault(item.campaign, {})[item.sha256] = seen
-    for name, wishes in by_campaign.items():
-        wanted = [Wish(sha256, seen) for sha256, seen in wishes.items()]
-        make(desk.catalog, load_campaign(name, desk.root), wanted, decision, person.name, why)  # type: ignore[arg-type]
+    for name, seen_of in by_campaign.items():
+        wishes, campaign = [Wish(*pair) for pair in seen_of.items()], load_campaign(name, desk.root)
+        make(desk.catalog, campaign, wishes, decision, person.name, why)  # type: ignore[arg-type]
+    return shown(
+        request, "done.html.j2", person, decision=decision, back=back, picked=_names(_now(desk, chosen)), why=why
+    )  # fmt: skip
+
+
+def _decided(desk: Desk, picked: Sequence[str]) -> dict[str, list[Wish]]:
+    """Campaign -> pictures that forms name; whoever was decided about may be no item of the queue any more."""
+    wishes: dict[str, dict[str, Wish]] = {}
+    with desk.catalog.snapshot() as session:
+        for name in picked:
+            campaign, _, rest = name.partition("/")
+            key, _, seen = rest.partition("/")
+            number, _, sha256 = key.partition("-")
+            if campaign not in campaign_names(desk.root) or not (number + seen).isdecimal():
+                raise HTTPException(409, "Some of these images have changed meanwhile; load the list again.")
+            drawn = select(Image.sha256).where(Image.prompt_id == int(number))
+            found = session.scalars(drawn.where(Image.sha256.startswith(sha256, autoescape=True))).first()
+            if found is not None:
+                wishes.setdefault(campaign, {})[found] = Wish(found, int(seen))
+    return {campaign: list(of_campaign.values()) for campaign, of_campaign in wishes.items()}
+
+
+def _names(items: Sequence[Item]) -> list[str]:
+    """What forms call items, with the newest decision about each; see `_picked`."""
+    if len(items) > MOST_AT_ONCE:
+        raise HTTPException(400, f"These are {len(items)}; at most {MOST_AT_ONCE} can be decided at once. Filter them.")
+    return [f"{item.campaign}/{item.key}/{item.seen}" for item in items]
+
+
+def _now(desk: Desk, chosen: Sequence[tuple[Item, int]]) -> list[Item]:
+    """Items that were decided about, as they are after that, each with the new decision."""
+    with desk.catalog.snapshot() as session:
+        newest = {
+            (item.campaign, item.sha256): newest_decision(session, item.campaign, item.sha256) for item, _ in chosen
+        }
+    made = {about: review.id for about, review in newest.items() if review}
+    return [replace(item, seen=made.get((item.campaign, item.sha256), 0)) for item, _ in chosen]
+
+
+@router.post("/unread/{campaign}")
+def unread(
+    desk: TheDesk,
+    person: FormedPerson,
+    campaign: TheCampaign,
+    file: Annotated[str, Form(max_length=2000)],
+    decision: Annotated[Literal["accept", "lift"], Form()],
+    why: Annotated[str, Form(max_length=2000)],
+    back: Annotated[str, Form(max_length=2000)] = "/queue",
+) -> Response:
+    """Accept that nothing is compared with a file of the corpus, or take that back."""
+    must_be_allowed(person, "waive")
+    with desk.catalog.session() as session:
+        decide_unread(session, campaign, file, decision, person.name, why)
     return RedirectResponse(own_address(back), 303)
 
 
 def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
     """Items by what the form calls them, `campaign/key/seen`, each with the newest decision that was seen."""
     wanted = {name.rpartition("/")[0]: name.rpartition("/")[2] for name in picked}
-    found = [
-        (item, int(wanted[name]) if wanted[name].isdecimal() else 0)
-        for view in desk.snapshot.campaigns()
-        for item in view.items
-        if (name := f"{item.campaign}/{item.key}") in wanted
-    ]
-    if len(found) < len(wanted):
+    items = {f"{item.campaign}/{item.key}": item for view in desk.snapshot.campaigns() for item in view.items}
+    if not set(wanted) <= set(items):
         raise HTTPException(409, "Some of these images have changed meanwhile; load the list again.")
-    return found
+    return [(items[name], int(seen) if seen.isdecimal() else 0) for name, seen in wanted.items()]
 
 
 @router.get("/history/{campaign}")
@@ -295,7 +358,7 @@ def leave(person: FormedPerson) -> Response:
 
 async def _to_the_door(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
-        return Response("Say who you are: open a session at /door first.\n", 401, media_type="text/plain")
+        return JSONResponse({"detail": "Say who you are: open a session at /door first."}, 401)
     if request.method != "GET":
         return RedirectResponse("/door", 303)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -307,8 +370,6 @@ async def _said(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, StarletteHTTPException) else _STATUS.get(type(error), 400)
     text = str(error.detail) if isinstance(error, StarletteHTTPException) else str(error)
     if request.url.path.startswith("/api/"):
-        from fastapi.responses import JSONResponse
-
         return JSONResponse({"detail": text}, status)
     desk: Desk = request.app.state.desk
     return shown(request, "said.html.j2", desk.door.person(request), status=status, text=text)
@@ -320,6 +381,7 @@ _STATUS: dict[type[Exception], int] = {
     AllowedElementError: 400,
     NextStepError: 400,
     PolicyChangeError: 400,
+    UploadError: 400,
     ConflictError: 409,
     PolicyConflictError: 409,
     NotMaterializedError: 409,

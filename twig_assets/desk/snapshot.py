@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from twig_assets.campaign import Campaign, campaign_names, load_campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
+from twig_assets.campaign.unread_works import Unread, unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, RedrawRequest, Release, Review
 from twig_assets.catalog.serving import NotMaterializedError
@@ -48,6 +49,7 @@ class CampaignView:
         problem: Why it cannot be shown; None for most.
         batches: Key -> batch.
         withdrawn: Images that were published and taken back, so that nothing is published of their prompts.
+        unread: Its works that could not be compared, whether or not somebody accepted that.
     """
 
     name: str
@@ -55,6 +57,12 @@ class CampaignView:
     problem: str | None = None
     batches: dict[str, Batch] = field(default_factory=dict)
     withdrawn: int = 0
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def holding(self) -> list[Unread]:
+        """The works that hold releases back until somebody decides about them."""
+        return [work for work in self.unread if work.accepted is None]
 
     @property
     def items(self) -> list[Item]:
@@ -128,7 +136,8 @@ class Snapshot:
             return CampaignView(name, name, problem=str(error))
         fresh = before is None or before.problem is not None or self._rules.get(name) != rules
         self._rules[name] = rules
-        view = CampaignView(name, campaign.title, withdrawn=_withdrawn(session, name))
+        unread = tuple(unread_works(session, campaign))
+        view = CampaignView(name, campaign.title, withdrawn=_withdrawn(session, name), unread=unread)
         for key in session.scalars(
             select(PromptBatch.key).where(PromptBatch.campaign == name).order_by(PromptBatch.key)
         ):
