@@ -10,9 +10,11 @@ from sqlalchemy import select, update
 from tests.unit.compliance.audited_campaign import Setting, made_setting, noise
 from twig_assets.campaign.allowed_elements import allow, elements_in_force, lift_element
 from twig_assets.campaign.rules_in_force import Rules, rules_under
-from twig_assets.catalog.models import AllowedElement, Audit
+from twig_assets.catalog.models import Adherence, AllowedElement, Audit, Image, Release
+from twig_assets.compliance import enforce
 from twig_assets.compliance.allowances import lacking
 from twig_assets.compliance.candidates import audits_in_force
+from twig_assets.compliance.notices import ended_elements
 from twig_assets.similarity import Policy
 
 
@@ -71,8 +73,6 @@ def test_when_an_element_ends_the_verdict_beside_all_works_decides_again(setting
 def test_a_copy_of_another_work_on_the_same_image_is_not_hidden(setting: Setting) -> None:
     both = np.hstack([noise(0, 48), noise(1, 48)])
     with setting.catalog.session() as session:
-        from twig_assets.catalog.models import Image
-
         # Rows of images may change, those of audits may not.
         session.get_one(Image, 3).sha256 = setting.store.put_image(both)
     setting.audit()
@@ -129,3 +129,26 @@ def test_rules_name_only_the_sets_of_which_all_hold(setting: Setting) -> None:
         assert (rules.allowed, rules.elements) == ((f"{first}",), (first,))
         assert session.scalar(select(Audit.allowed).where(Audit.id == 1)) is None
     assert in_force(setting)[1].allowed == f"{first}"
+
+
+def test_what_was_published_without_an_element_is_withdrawn_when_that_ends_and_people_are_told(
+    setting: Setting,
+) -> None:
+    number = allow_a(setting, until="2099-01-01")
+    setting.audit()
+    with setting.catalog.session() as session:
+        rules = rules_under(session, setting.campaign, "")
+        image = session.get_one(Image, 1)
+        verdict = {"verdict": "as_asked", "reason": "", "scores": {}, "run_id": "run", "threshold": rules.threshold}
+        session.add(Adherence(image_id=1, judge_sha256=rules.judge_sha256, **verdict))
+        audit = audits_in_force(session, [1], rules)[1]
+        session.add(Release(prompt_id=image.prompt_id, image_id=1, audit_id=audit.id))
+    with setting.catalog.session() as session:
+        assert enforce(session, setting.campaign, by="test").withdrawn == []
+        assert ended_elements(session, "demo") == []
+        session.connection().exec_driver_sql("DROP TRIGGER allowed_element_refuse_update")
+        session.execute(update(AllowedElement).values(until="2020-01-01"))
+        [withdrawn] = enforce(session, setting.campaign, by="test").withdrawn
+        assert withdrawn.why.startswith("fail, since this is allowed no longer: the whole of 'a' (licensed until 2020")
+        [notice] = ended_elements(session, "demo")
+        assert list(notice.items) == [f"element {number}"]
