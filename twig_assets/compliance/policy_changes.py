@@ -17,7 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.campaign.rules_in_force import Rules, rules_in_force
+from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import (
     Audit,
     Image,
@@ -29,12 +30,22 @@ from twig_assets.catalog.models import (
     Release,
     utc_now,
 )
-from twig_assets.compliance.candidates import Verdicts, counting, prompt_state, redraws_asked_for, verdicts_in_force
+from twig_assets.compliance.candidates import (
+    Verdicts,
+    audits_in_force,
+    counting,
+    prompt_state,
+    redraws_asked_for,
+    verdicts_in_force,
+)
 from twig_assets.compliance.decisions import decided, reviews_of
+from twig_assets.compliance.rejudge import rejudge
 from twig_assets.similarity import Policy, PolicyError, Verdict, limits, read_policy, verdict_of_scores
 from twig_assets.similarity.verdicts.rule import BEARS_OUT
 
 MARGIN = "review_margin"
+AT_ONCE = 500
+"""How many images are judged in one transaction, while others wait to write."""
 STATES = {
     "released": "published",
     "releasable": "published",
@@ -245,6 +256,36 @@ def change_policy(
     session.add(row)
     session.flush()
     return row
+
+
+def judge_by_stored_scores(catalog: Catalog, campaign: Campaign, by: str) -> int:
+    """Give the images that count, and those that are published, a verdict under the policy in force where scores tell.
+
+    The sensor does the same with its next tick; what no longer complies is withdrawn there, or by the next run.
+
+    Args:
+        catalog: The catalog.
+        campaign: The campaign.
+        by: Written as the author of the new verdicts.
+
+    Returns:
+        How many images got one.
+    """
+    policy, judged = read_policy(campaign.policy_file), 0
+    with catalog.snapshot() as session:
+        rules = rules_in_force(session, campaign)[1]
+        drawn = [image.id for images in _images(session, campaign.name, rules).values() for image in images]
+        published = select(Release.image_id).join(Prompt, Prompt.id == Release.prompt_id).join(PromptBatch)
+        standing = published.where(PromptBatch.campaign == campaign.name, Release.withdrawn_at.is_(None))
+        wanted = {*drawn, *session.scalars(standing)}
+        left = sorted(wanted - set(audits_in_force(session, wanted, rules)))
+    if rules.corpus_id is None:
+        return 0
+    for start in range(0, len(left), AT_ONCE):
+        with catalog.session() as session:
+            chunk = left[start : start + AT_ONCE]
+            judged += len(rejudge(session, chunk, policy, rules.corpus_id, by, rules.allowed))
+    return judged
 
 
 def policy_changes(session: Session, campaign: str) -> list[PolicyChange]:

@@ -14,6 +14,7 @@ from twig_assets.compliance.policy_changes import (
     Preview,
     change_policy,
     changed_policy,
+    judge_by_stored_scores,
     policy_changes,
     preview,
     sliders,
@@ -68,6 +69,7 @@ def save(
     wanted = _wanted(read_policy(campaign.policy_file), values)
     with desk.catalog.claimed(f"policy of {campaign.name}"), desk.catalog.session() as session:
         change_policy(session, campaign, seen, wanted, person.name, why)
+    judge_by_stored_scores(desk.catalog, campaign, by=f"desk, {person.name}")
     return RedirectResponse(f"/thresholds/{campaign.name}", 303)
 
 

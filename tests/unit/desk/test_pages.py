@@ -227,6 +227,7 @@ def test_a_threshold_shows_what_it_would_do_and_is_saved_with_a_reason(desk: Ope
     ], "comments and other fields stay"
     assert desk.client.post("/thresholds/demo", data=form).status_code == 409, "the policy is another one by now"
     assert "ssim threshold 0.5 → 0.55" in desk.client.get("/thresholds/demo").text
+    assert len(desk.items()) == 3, "stored scores tell, so that nobody has to wait for a run"
 
 
 def test_another_attempt_is_asked_for_and_no_daemon_is_said(desk: Opened) -> None:
