@@ -16,7 +16,7 @@ from twig_assets.campaign.rules_in_force import rules_under, segmenter_name
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
-from twig_assets.catalog.models import AllowedElement, Audit, CorpusVersion, Image, Mask, Prompt, Reference
+from twig_assets.catalog.models import AllowedElement, Audit, AuditMatch, CorpusVersion, Image, Mask, Prompt, Reference
 from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import scoring
@@ -31,6 +31,7 @@ from twig_assets.similarity import AuditResult, PlantedRecall, Policy, Reference
 from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
+NOTHING_LEFT = "without that, no work is left to compare with, so the verdict beside all works stands"
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,32 @@ class _Writer:
         # The daily audit looks at images of every batch, so another run may have been faster.
         if scored.result is not None and _unaudited(session, Image.id == image_id, self.policy_id, self.corpus_id):
             self._add(session, image_id, scored.result, None)
-        if scored.rest is None or self._known(session, image_id, as_key(scored.without)):
+        allowed = as_key(scored.without)
+        if not allowed or self._known(session, image_id, allowed):
             return
         left_out = [f"{ALLOWED}{described(self.elements[number])}" for number in scored.without]
-        rest = replace(scored.rest, reasons=[*left_out, *scored.rest.reasons])
-        self._add(session, image_id, rest, as_key(scored.without))
+        if scored.rest is None:
+            self._repeat(session, image_id, allowed, [*left_out, NOTHING_LEFT])
+        else:
+            rest = replace(scored.rest, reasons=[*left_out, *scored.rest.reasons])
+            self._add(session, image_id, rest, allowed)
         self.allowed += 1
+
+    def _repeat(self, session: Session, image_id: int, allowed: str, reasons: list[str]) -> None:
+        """Give the verdict beside all works once more, since without what is allowed there is none."""
+        of_image = (Audit.image_id == image_id, Audit.allowed.is_(None), *_of_now(self.policy_id, self.corpus_id))
+        known = session.scalars(select(Audit).where(*of_image).order_by(Audit.id.desc())).first()
+        if known is None:
+            return
+        names = ("image_id", "policy_id", "corpus_version_id", "verdict", "nearest_reference_id", "scores")
+        same = {name: getattr(known, name) for name in (*names, "thresholds", "versions")}
+        matches = [
+            AuditMatch(reference_id=m.reference_id, rank=m.rank, scores=m.scores, transform=m.transform)
+            for m in known.matches
+        ]
+        said = [*reasons, *known.reasons]
+        session.add(Audit(**same, reasons=said, run_id=self.run_id, allowed=allowed, matches=matches))
+        session.flush()
 
     def _add(self, session: Session, image_id: int, result: AuditResult, allowed: str | None) -> None:
         ids = (self.policy_id, self.corpus_id)

@@ -74,8 +74,8 @@ def queue(
     """What waits, the worst evidence first."""
     listed = page_of(desk.snapshot, filters, page)
     campaign, _, key = request.cookies.get(PLACE, "").partition("/")
-    around = step(desk.snapshot, filters, campaign, key)
-    resume = around.after if around.before else None
+    around = step(desk.snapshot, filters, campaign, key) if key else None
+    resume = around.after if around and around.before else None
     return shown(
         request, "queue.html.j2", person, listed=listed, filters=filters, reasons=REASONS, last=last, resume=resume,
         most=MOST_AT_ONCE,

@@ -113,16 +113,17 @@ class Around:
 def step(snapshot: Snapshot, filters: Filters, campaign: str, key: str) -> Around:
     """The items before and after one, which need not be listed any more: its place is remembered by its evidence."""
     every = [item for view in snapshot.campaigns() for item in view.items]
-    listed = _sorted(item for item in every if filters.admits(item))
+    listed = [item for item in every if filters.admits(item)]
+    first = min(listed, key=_order, default=None)
     here = next((item for item in every if (item.campaign, item.key) == (campaign, key)), None)
     if here is None:
-        return Around(None, listed[0] if listed else None, 0, len(listed))
+        return Around(None, first, 0, len(listed))
     before = [item for item in listed if _order(item) < _order(here)]
-    after = [item for item in listed if _order(item) > _order(here)]
-    place = len(before) + 1 if here in listed else 0
+    after = min((item for item in listed if _order(item) > _order(here)), key=_order, default=None)
+    place = len(before) + 1 if filters.admits(here) else 0
     # Behind the last one, what was skipped comes again.
-    following = after[0] if after else listed[0] if listed and not place else None
-    return Around(before[-1] if before else None, following, place, len(listed))
+    following = after or (None if place else first)
+    return Around(max(before, key=_order, default=None), following, place, len(listed))
 
 
 def every_one(snapshot: Snapshot, filters: Filters) -> list[Item]:

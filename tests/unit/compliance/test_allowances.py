@@ -117,6 +117,17 @@ def test_a_further_element_leaves_the_earlier_verdict_in_force_until_it_is_judge
     assert in_force(setting)[1].allowed == f"{first},{second}"
 
 
+def test_where_no_work_is_left_the_verdict_stands_and_nothing_is_due_again(setting: Setting) -> None:
+    setting.audit()
+    allow_a(setting)
+    with setting.catalog.session() as session:
+        allow(session, "demo", "b.png", "licensed", "Ada", "ours")
+    assert setting.audit().allowed == 1
+    audit = in_force(setting)[1]
+    assert (audit.verdict, audit.reasons[2][:12]) == ("fail", "without that")
+    assert setting.audit().allowed == 0
+
+
 def test_rules_name_only_the_sets_of_which_all_hold(setting: Setting) -> None:
     first = allow_a(setting)
     setting.audit()
