@@ -14,6 +14,7 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.allowed_elements import as_key, described, elements_in_force, what_is_left_out
 from twig_assets.campaign.rules_in_force import rules_under, segmenter_name
 from twig_assets.campaign.unread_works import unread_works
+from twig_assets.campaign.works_index import is_indexed, works_index
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import AllowedElement, Audit, AuditMatch, CorpusVersion, Image, Mask, Prompt, Reference
@@ -24,14 +25,23 @@ from twig_assets.compliance.allowances import lacking
 from twig_assets.compliance.audit_rows import ALLOWED, policy_row, write_audit
 from twig_assets.compliance.candidates import mask_of
 from twig_assets.compliance.carry_over import carried_over
+from twig_assets.compliance.indexed_scoring import IndexedScoring, IndexedSettings
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.engines import Context, Engine, Shard
 from twig_assets.settings.corpus import CorpusSettings
-from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_part, read_policy
+from twig_assets.similarity import (
+    AuditResult,
+    PlantedRecall,
+    Policy,
+    ReferenceImage,
+    corpus_version,
+    read_part,
+    read_policy,
+)
 from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
-NOTHING_LEFT = "without that, no work is left to compare with, so the verdict beside all works stands"
+NOTHING_LEFT = "without that nothing could be compared, so the verdict beside all works stands"
 
 
 @dataclass(frozen=True)
@@ -237,15 +247,31 @@ def _context(
     store: ArtifactStore,
     elements: Collection[AllowedElement],
 ) -> Context[scoring.Scoring]:
+    allowed = dict(zip([element.id for element in elements], what_is_left_out(elements), strict=True))
+    if is_indexed(campaign, len(corpus.members)):
+        unread_files = tuple(work.file for work in unread_works(session, campaign))
+        in_index = IndexedSettings(
+            works_index(campaign, _unseen),
+            campaign.references_folder.absolute(),
+            corpus_version(corpus.members),
+            unread_files,
+            policy,
+            str(store.root),
+            allowed,
+        )
+        return Context(IndexedScoring, in_index)
     unread = sorted({(work.file, work.sha256) for work in unread_works(session, campaign)}, key=str)
     # Workers of Ray have another working directory.
     folder = campaign.references_folder.absolute()
     follow_links = read_part(campaign.policy_file, CorpusSettings).follow_links
-    allowed = dict(zip([element.id for element in elements], what_is_left_out(elements), strict=True))
     settings = scoring.ScoringSettings(
         folder, tuple(corpus.members), tuple(unread), follow_links, policy, str(store.root), allowed
     )
-    return Context(scoring.Scoring, settings)
+    return Context(scoring.FolderScoring, settings)
+
+
+def _unseen(_done: int, _total: int) -> None:
+    """Where the index is in line, there is no progress to report."""
 
 
 def _name(chunk: Sequence[tuple[Image, str]]) -> str:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
+from twig_assets.campaign.rules_in_force import rules_of
 from twig_assets.compliance.next_steps import ask_for_prompt, ask_to_redraw, ask_to_remove
 from twig_assets.desk.app import Desk
 from twig_assets.desk.requests import FormedPerson, TheCampaign, TheDesk, must_be_allowed
 from twig_assets.desk.shown import own_address, shown
-from twig_assets.desk.snapshot import rules_of
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=2000)]

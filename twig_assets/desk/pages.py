@@ -1,17 +1,19 @@
 """The desk's pages, made on the server; without scripts they work too, with them by keys."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from sqlalchemy import select
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from twig_assets.campaign import Campaign, campaign_names, load_campaign
 from twig_assets.campaign.allowed_elements import AllowedElementError
+from twig_assets.campaign.rules_in_force import rules_of
 from twig_assets.campaign.unread_works import UnreadError, decide_unread
 from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
@@ -30,7 +32,6 @@ from twig_assets.desk.release_status import status_of
 from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.sessions import COOKIE
 from twig_assets.desk.shown import own_address, shown
-from twig_assets.desk.snapshot import rules_of
 from twig_assets.desk.uploads import UploadError
 from twig_assets.reports import report_path
 
@@ -42,6 +43,10 @@ MOST_UPLOADED = 64 << 20
 MOST_AT_ONCE = 2000
 PLACE = "twig-desk-place"
 """The cookie that remembers which image somebody looked at last."""
+REPORT_FILE = re.compile(
+    r"report(-[0-9TZ.]+)?\.html|report\.(json|zip)|pages-[0-9TZ.]+/[a-z]+-[0-9]+\.html"
+    r"|pictures/[0-9a-f]{2}/[0-9a-f]{64}\.(png|webp)"
+)
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
 router = APIRouter(include_in_schema=False)
 
@@ -267,11 +272,21 @@ def cleared(request: Request, desk: TheDesk, person: FormedPerson, file: Annotat
 
 @router.get("/report/{campaign}")
 def report(person: ThePerson, campaign: TheCampaign) -> Response:
-    """The compliance report as it was written last."""
-    path = report_path(campaign.name)
+    """Where the compliance report is; what it names lies beside it."""
+    return RedirectResponse(f"/report/{quote(campaign.name)}/report.html", 307)
+
+
+@router.get("/report/{campaign}/{file:path}")
+def report_file(person: ThePerson, campaign: TheCampaign, file: str) -> Response:
+    """The compliance report as it was written last, its pages, their pictures, and the zip to mail."""
+    if not REPORT_FILE.fullmatch(file):
+        raise HTTPException(404, "There is no such page.")
+    path = report_path(campaign.name).parent / file
     if not path.is_file():
-        raise HTTPException(404, f"No report of {campaign.name!r} has been written yet: twig report writes one.")
-    return HTMLResponse(path.read_bytes())
+        raise HTTPException(
+            404, f"No such page of {campaign.name!r} is there now: the report was written again, or not yet."
+        )
+    return FileResponse(path)
 
 
 @router.get("/picture/{sha256}")

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.rules_in_force import rules_of
 from twig_assets.compliance.policy_changes import (
     PolicyChangeError,
     Preview,
@@ -21,7 +22,6 @@ from twig_assets.compliance.policy_changes import (
 )
 from twig_assets.desk.requests import FormedPerson, TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.shown import shown
-from twig_assets.desk.snapshot import rules_of
 from twig_assets.similarity import Policy, read_policy
 
 router = APIRouter(include_in_schema=False)

@@ -14,14 +14,16 @@ from safetensors.torch import load, save
 
 from twig_assets.ablation.edits import applying, closed_form_solution
 from twig_assets.ablation.edits.lora import export_lora
-from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
+from twig_assets.ablation.edits.parameters import editable_parameters, pooled_entry_weights, text_entry_weights
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 _METADATA = "concept_edit"
-_VERSION = 3
+_VERSION = 4
+# What is written where no pooled embeddings are edited: those files have the same bytes as ever.
+_VERSION_OF_TOKENS = 3
 _PAIRS = ("target", "anchor", "preserve")
 
 # Settings of earlier versions that do not bear on the edit itself, and one that version 1 did not have.
@@ -87,6 +89,11 @@ class ConceptEdit:
         pairs = self.statistics
         return closed_form_solution.solve(pairs, self.settings) if pairs else None
 
+    def pooled_correction(self) -> torch.Tensor | None:
+        """The same for the pooled embedding, float64 (e, e); None if none is edited."""
+        pairs = [part.pooled for part in self.statistics if part.pooled]
+        return closed_form_solution.solve(pairs, self.settings) if pairs else None
+
     def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
         """What the edit adds to each parameter of an unedited pipeline: float64, on the CPU, by parameter name.
 
@@ -98,6 +105,11 @@ class ConceptEdit:
         if correction is not None:
             for name, weight in text_entry_weights(pipeline).items():
                 total[name] = weight.detach().double().cpu() @ correction
+        pooled = self.pooled_correction()
+        if pooled is not None:
+            for name, weight in pooled_entry_weights(pipeline).items():
+                read, others = weight.detach().double().cpu().split([len(pooled), weight.shape[1] - len(pooled)], dim=1)
+                total[name] = torch.cat([read @ pooled, torch.zeros_like(others)], dim=1)
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():
                 total[name] = total[name] + delta.double() if name in total else delta.double()
@@ -119,6 +131,8 @@ class ConceptEdit:
         for i, part in enumerate(self.parts):
             if part.pairs:
                 tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
+            if part.pairs and part.pairs.pooled:
+                tensors |= {f"{i}.pooled.{key}": _narrow(getattr(part.pairs.pooled, key)) for key in _PAIRS}
             tensors |= {f"{i}.delta.{name}": delta for name, delta in part.deltas.items()}
         return tensors | {f"joint.{name}": delta for name, delta in self.joint.items()}
 
@@ -126,7 +140,7 @@ class ConceptEdit:
         """The content of the edit's file; the same edit gives the same bytes."""
         tensors = self._tensors()
         header = {
-            "version": _VERSION,
+            "version": _VERSION if any(pairs.pooled for pairs in self.statistics) else _VERSION_OF_TOKENS,
             "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
             "preserved": [part.pairs.preserved if part.pairs else [] for part in self.parts],
             "base_sha256": self.base_sha256,
@@ -205,7 +219,7 @@ def _settings(header: dict[str, Any]) -> AblationSettings:
     version = header.get("version", 1)
     if version > _VERSION:
         raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
-    gone = _GONE if version < _VERSION else ()
+    gone = _GONE if version < _VERSION_OF_TOKENS else ()
     kept = {key: value for key, value in header["settings"].items() if key not in gone}
     return AblationSettings(**(_SINCE | kept if version == 1 else kept))
 
@@ -216,7 +230,12 @@ def _part(i: int, concept: ConceptTarget, tensors: dict[str, torch.Tensor], pres
     pairs = None
     if f"{i}.target" in tensors:
         target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
-        pairs = TokenPairs(target, anchor, preserve, tuple((prompt, int(count)) for prompt, count in preserved))
+        pooled = None
+        if f"{i}.pooled.target" in tensors:
+            rows = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(*rows, tuple((prompt, 1) for prompt, _ in preserved))
+        prompts = tuple((prompt, int(count)) for prompt, count in preserved)
+        pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
     return EditPart(concept, pairs, _below(tensors, f"{i}.delta."))
 
 
