@@ -229,11 +229,11 @@ def _part(i: int, concept: ConceptTarget, tensors: dict[str, torch.Tensor], pres
         raise EditError(f"{concept.name!r} was distilled by an earlier version, in a way that is no longer read")
     pairs = None
     if f"{i}.target" in tensors:
-        target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         pooled = None
         if f"{i}.pooled.target" in tensors:
-            rows = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
-            pooled = TokenPairs(*rows, tuple((prompt, 1) for prompt, _ in preserved))
+            target, anchor, preserve = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(target, anchor, preserve, tuple((prompt, 1) for prompt, _ in preserved))
+        target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         prompts = tuple((prompt, int(count)) for prompt, count in preserved)
         pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
     return EditPart(concept, pairs, _below(tensors, f"{i}.delta."))
