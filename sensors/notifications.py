@@ -27,8 +27,8 @@ RUNS_LOOKED_AT = 50
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Notifies people, once for every batch and event, of withdrawn images, quarantined prompts, prompts "
-    "that wait for a person, lapsed waivers, batches that are stuck and runs that died: in the log, and by webhook or "
-    "e-mail where these are set. What could not be sent is tried again with the next tick.",
+    "that wait for a person, lapsed waivers, allowances that ended, batches that are stuck and runs that died: in the "
+    "log, and by webhook or e-mail where these are set. What could not be sent is tried again with the next tick.",
 )
 def notifications(
     context: dg.SensorEvaluationContext,
@@ -52,6 +52,7 @@ def _record(instance: dg.DagsterInstance, settings: Campaign, catalog: Catalog, 
     with catalog.session() as session:
         enforced = enforce(session, settings, by=NAME)
         happened = notices.withdrawals(session, settings.name)
+        happened += notices.ended_elements(session, settings.name)
         # Without a model no prompt has attempts that could be spent.
         with suppress(NotMaterializedError):
             rules = rules_in_force(session, settings)[1]

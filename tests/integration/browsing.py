@@ -7,26 +7,43 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 PATIENCE = 120_000
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """An empty page; the test is skipped where there is no Chromium."""
+def browser() -> Iterator[Browser]:
+    """Chromium, for several tests; they are skipped where there is none."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("there is no Chromium; `apt-get install chromium` as root brings it (`make test-browser` tries to)")
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as whom tests run in containers.
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] * (os.geteuid() == 0))
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(PATIENCE)
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] * (os.geteuid() == 0))
         try:
-            yield page
+            yield opened
         finally:
-            browser.close()
+            opened.close()
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """An empty page; the test is skipped where there is no Chromium."""
+    with browser() as opened, page_of(opened) as page:
+        yield page
+
+
+@contextmanager
+def page_of(opened: Browser) -> Iterator[Page]:
+    """An empty page of a browser, of a person of its own."""
+    context = opened.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    try:
+        yield page
+    finally:
+        context.close()
 
 
 def pictures(page: Page) -> list[int]:

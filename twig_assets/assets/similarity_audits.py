@@ -64,7 +64,7 @@ def similarity_audits(
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
     nearest = kept_audits(context.partition_key, settings, catalog.open(), store.open())
-    counts = {"audits": 0, "rejudged": audited.rejudged, "judged": judged}
+    counts = {"audits": 0, "rejudged": audited.rejudged, "judged": judged, "audited_without_allowed": audited.allowed}
     return dg.MaterializeResult(metadata={**counts, "work": work, "nearest": nearest})
 
 
@@ -154,6 +154,7 @@ def _result(
             **figures,
             "audits": len(audited.results),
             "rejudged": audited.rejudged,
+            "audited_without_allowed": audited.allowed,
             "planted_missed": dg.MetadataValue.md(missed or "none"),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import MAX_ATTEMPTS, Campaign
+from twig_assets.campaign.allowed_elements import elements_in_force, keys_that_hold
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, JudgeCalibration, Model, Prompt, PromptBatch
@@ -39,6 +40,8 @@ class Rules:
         lost_attempts: How many images that pass may fail to show their prompt before no other attempt is due.
         approvals: How many different people have to let an image through.
         unread: Files of the corpus that nothing is compared with and that nobody accepted: they hold releases back.
+        elements: Ids of the allowed elements that hold today.
+        allowed: The sets of elements, as audits name them, of which all hold: audits that left these out count.
     """
 
     model_sha256: str
@@ -54,6 +57,8 @@ class Rules:
     lost_attempts: int = 3
     approvals: int = 1
     unread: tuple[str, ...] = ()
+    elements: tuple[int, ...] = ()
+    allowed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -92,6 +97,7 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         corpus_id = None
     judge = judge_sha256(campaign.chosen_judge, campaign.folder)
     adherence = read_part(campaign.policy_file, AdherenceSettings)
+    elements = elements_in_force(session, campaign.name)
     return Rules(
         model_sha256=model_sha256,
         generated=sha256_of(generated_settings(campaign)),
@@ -106,6 +112,8 @@ def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rule
         lost_attempts=adherence.lost_attempts,
         approvals=read_part(campaign.policy_file, DecisionSettings).approvals,
         unread=tuple(work.file for work in unread_works(session, campaign) if work.accepted is None),
+        elements=tuple(element.id for element in elements),
+        allowed=keys_that_hold(session, elements),
     )
 
 

@@ -35,6 +35,8 @@ CHAINED = (
     "review",
     "adherence",
     "unread_decision",
+    "allowed_element",
+    "policy_change",
     "release_event",
     "report_file",
 )

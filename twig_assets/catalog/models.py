@@ -299,7 +299,8 @@ class Audit(Base):
     """One comparison of an image with a corpus under a policy by certain library versions; append-only.
 
     Of several that differ in the versions only, the newest counts. The verdict is an opinion about similarity, not
-    about infringement.
+    about infringement. `allowed` lists the ids of the allowed elements that were left out of the comparison, with
+    commas between; None for all works as they are. Such an audit counts as long as all these elements are allowed.
     """
 
     __tablename__ = "audit"
@@ -310,6 +311,7 @@ class Audit(Base):
             "policy_id",
             "corpus_version_id",
             text("CAST(versions AS TEXT)"),
+            text("COALESCE(allowed, '')"),
             unique=True,
         ),
         CheckConstraint("verdict IN ('pass', 'review', 'fail', 'inconclusive')", name="verdict"),
@@ -327,6 +329,7 @@ class Audit(Base):
     versions: Mapped[dict[str, Any]]
     run_id: Mapped[str] = mapped_column(String(255), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    allowed: Mapped[str | None] = mapped_column(String(255))
 
     image: Mapped[Image] = relationship()
     policy: Mapped[PolicyRow] = relationship()
@@ -452,6 +455,65 @@ class UnreadDecision(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class AllowedElement(Base):
+    """A person's decision that a work, or a part of it, may be shown; append-only. `lift` takes back the one it names.
+
+    It holds in one campaign, or in all where `campaign` is None, for the work with this hash: for the whole of it, or
+    for `parts`, each [x, y, width, height] in shares of the work's own width and height; until the end of the day
+    `until` (ISO, UTC), or until it is lifted.
+    """
+
+    __tablename__ = "allowed_element"
+    __table_args__ = (
+        CheckConstraint("decision IN ('allow', 'lift')", name="decision"),
+        CheckConstraint("kind IN ('licensed', 'generic')", name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str | None] = mapped_column(String(255), index=True)
+    work_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[str]
+    parts: Mapped[list[Any]] = mapped_column(default=list)
+    kind: Mapped[str] = mapped_column(String(16))
+    decision: Mapped[str] = mapped_column(String(16))
+    lifts_id: Mapped[int | None] = mapped_column(ForeignKey("allowed_element.id"))
+    until: Mapped[str | None] = mapped_column(String(10))
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class PolicyChange(Base):
+    """A person's change of a campaign's thresholds, from the desk; append-only.
+
+    `changes` maps each field to its value before and after; the hashes name the policies.
+    """
+
+    __tablename__ = "policy_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(255), index=True)
+    before_sha256: Mapped[str] = mapped_column(String(64))
+    after_sha256: Mapped[str] = mapped_column(String(64))
+    changes: Mapped[dict[str, Any]]
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RedrawRequest(Base):
+    """A person's wish that a prompt is drawn once more, at `attempt`, from 0, whatever became of those before."""
+
+    __tablename__ = "redraw_request"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"), index=True)
+    attempt: Mapped[int]
+    who: Mapped[str]
+    why: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class Release(Base):
     """An image published for a prompt on the strength of an audit, and perhaps its withdrawal; one at a time stands."""
 
@@ -545,9 +607,9 @@ class LedgerEntry(Base):
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
         CheckConstraint(
-            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'release_event', "
-            "'prompt', 'model', 'image', 'mask', 'concept_edit', 'policy', 'corpus_version', 'row_state', "
-            "'report_file')",
+            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'allowed_element', "
+            "'policy_change', 'release_event', 'prompt', 'model', 'image', 'mask', 'concept_edit', 'policy', "
+            "'corpus_version', 'row_state', 'report_file')",
             name="table_name",
         ),
     )

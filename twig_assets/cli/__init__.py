@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twig_assets.cli import (
+    allow,
     audit,
     bench,
     campaign,
@@ -37,6 +38,7 @@ COMMANDS: list[Callable[..., Any]] = [
     campaign.prompts,
     audit.audit,
     audit.review,
+    allow.allow,
     audit.calibrate,
     bench.bench,
     marking.mark,

@@ -27,11 +27,18 @@ def desk(
     from twig_assets.desk import desk_app, read_settings
 
     settings = read_settings()
-    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings)
+    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings, _sensors_run)
     console.print(f"Desk on http://127.0.0.1:{desk_port()}; Ctrl-C ends it.", highlight=False)
     if not settings.has_accounts:
         console.print("No accounts (TWIG_DESK_USERS): names are taken on trust.", highlight=False)
     uvicorn.run(app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False)
+
+
+def _sensors_run() -> bool:
+    """Whether Dagster's daemon looks for work; asked for when it matters, since Dagster takes seconds to load."""
+    from twig_assets.orchestration.daemons import sensors_run
+
+    return sensors_run()
 
 
 def _line(name: str, role: str) -> str:

@@ -13,6 +13,9 @@ from twig_assets.similarity.result import match_of_row
 # Of a match, what has a column of its own; everything else is kept as its scores.
 _COLUMNS = ("reference_sha256", "rank", "transform")
 
+ALLOWED = "allowed: "
+"""What a reason begins with that says what an audit left out."""
+
 
 def policy_row(session: Session, policy: Policy) -> PolicyRow:
     """The row of a policy; it is added if the policy is new."""
@@ -32,6 +35,7 @@ def write_audit(
     result: AuditResult,
     reference_ids: Mapping[str, int],
     run_id: str,
+    allowed: str | None = None,
 ) -> None:
     """Add the rows of one audit.
 
@@ -43,6 +47,7 @@ def write_audit(
         result: What the audit gave.
         reference_ids: Hash of a work's file -> id of its row, for every work of the corpus.
         run_id: The Dagster run that audited.
+        allowed: The allowed elements that were left out of the comparison, see `as_key`; None if none was.
     """
     matches = [
         AuditMatch(
@@ -65,6 +70,7 @@ def write_audit(
             thresholds=result.thresholds,
             versions=result.versions,
             run_id=run_id,
+            allowed=allowed,
             matches=matches,
         )
     )

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, Release
+from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, RedrawRequest, Release
 from twig_assets.compliance.decisions import UNDECIDED, Decided, decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, candidate_state
 
@@ -125,11 +125,17 @@ def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[Prompt
     verdicts = verdicts_in_force(session, [image.id for drawn_for in images.values() for image in drawn_for], rules)
     standing = select(Release).where(Release.prompt_id.in_(prompt_ids), Release.withdrawn_at.is_(None))
     releases = {release.prompt_id: release for release in session.scalars(standing)}
-    return [prompt_state(p, images[p.id], verdicts, releases.get(p.id), rules) for p in prompts]
+    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(prompt_ids))
+    return [prompt_state(p, images[p.id], verdicts, releases.get(p.id), rules, asked.get(p.id)) for p in prompts]
 
 
 def prompt_state(
-    prompt: Prompt, images: Sequence[Image], verdicts: Verdicts, release: Release | None, rules: Rules
+    prompt: Prompt,
+    images: Sequence[Image],
+    verdicts: Verdicts,
+    release: Release | None,
+    rules: Rules,
+    asked_for: int | None = None,
 ) -> PromptState:
     """The state of one prompt.
 
@@ -139,9 +145,10 @@ def prompt_state(
         verdicts: The verdicts in force on them.
         release: The release of the prompt that stands.
         rules: The rules in force.
+        asked_for: The attempt that a person asked to be drawn besides; None where nobody did.
     """
     standings = [verdicts.standing(image, release) for image in images]
-    best, state = state_under(rules, standings)
+    best, state = state_under(rules, standings, asked_for)
     candidate = next((image for image in images if best and image.id == best.image_id), None)
     audit = verdicts.audits.get(candidate.id) if candidate else None
     return PromptState(
@@ -156,7 +163,9 @@ def prompt_state(
     )
 
 
-def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing | None, CandidateState]:
+def state_under(
+    rules: Rules, standings: Iterable[Standing], asked_for: int | None = None
+) -> tuple[Standing | None, CandidateState]:
     """A prompt's candidate and its state under rules, see `candidate_state`."""
     return candidate_state(
         standings,
@@ -164,7 +173,20 @@ def state_under(rules: Rules, standings: Iterable[Standing]) -> tuple[Standing |
         max_attempts=rules.max_attempts,
         lost_attempts=rules.lost_attempts,
         complete=rules.complete,
+        asked_for=asked_for,
     )
+
+
+def redraws_asked_for(session: Session, *which: ColumnElement[bool]) -> dict[int, int]:
+    """Prompt id -> the highest attempt that a person asked to be drawn, for those of which somebody did.
+
+    Args:
+        session: An open session.
+        which: Conditions on `RedrawRequest`.
+    """
+    highest = select(RedrawRequest.prompt_id, func.max(RedrawRequest.attempt)).where(*which)
+    rows = session.execute(highest.group_by(RedrawRequest.prompt_id))
+    return {prompt_id: int(attempt) for prompt_id, attempt in rows}
 
 
 def counting(rules: Rules) -> ColumnElement[bool]:
@@ -203,10 +225,16 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
             Audit.image_id.in_(list(image_ids)),
             PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
+            leaving_out_what_is_allowed(rules),
         )
         .order_by(Audit.id)
     )
     return {audit.image_id: audit for audit in audits}
+
+
+def leaving_out_what_is_allowed(rules: Rules) -> ColumnElement[bool]:
+    """A condition on `Audit`: those beside all works as they are, and those without what is allowed today."""
+    return or_(Audit.allowed.is_(None), Audit.allowed.in_(rules.allowed))
 
 
 def adherence_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Adherence]:

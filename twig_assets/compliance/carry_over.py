@@ -33,7 +33,9 @@ def carried_over(
     """
     versions, members = library_versions(), set(corpus.members)
     audits = session.scalars(
-        select(Audit).where(Audit.image_id.in_(list(image_ids)), Audit.policy_id == policy_id).order_by(Audit.id.desc())
+        select(Audit)
+        .where(Audit.image_id.in_(list(image_ids)), Audit.policy_id == policy_id, Audit.allowed.is_(None))
+        .order_by(Audit.id.desc())
     )
     carried: dict[int, tuple[AuditResult, frozenset[str]]] = {}
     for audit in audits:

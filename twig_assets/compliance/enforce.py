@@ -6,12 +6,14 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.allowed_elements import described, elements_in_force
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Adherence, Audit, Release
+from twig_assets.catalog.models import Adherence, AllowedElement, Audit, Release
 from twig_assets.catalog.releases import withdraw_release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.adherence import rejudge_adherence
+from twig_assets.compliance.allowances import lacking_by_batch
 from twig_assets.compliance.candidates import adherence_in_force, audits_in_force
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.compliance.survey import Survey, survey
@@ -93,13 +95,14 @@ def enforce(session: Session, campaign: Campaign, by: str, limit: int = 2000) ->
     waiting = [image for images in surveyed.unjudged.values() for image in images]
     judged, compared = _rejudged(session, campaign, rules, waiting[:limit], by)
     surveyed = survey(session, campaign.name, rules) if judged or compared else surveyed
-    withdrawn = [_withdraw(session, *offending) for offending in surveyed.offending]
+    withdrawn = [_withdraw(session, rules, *offending) for offending in surveyed.offending]
     left = max(0, len(waiting) - limit)
+    elements = elements_in_force(session, campaign.name)
     return Enforced(
         rejudged=len(judged) + len(compared),
         failed=sum(audit.verdict == "fail" for audit in judged),
         withdrawn=withdrawn,
-        due=[] if left else _due(surveyed, rules),
+        due=[] if left else _due(surveyed, rules, lacking_by_batch(session, campaign.name, rules, elements)),
         quarantined={batch: len(images) for batch, images in sorted(surveyed.quarantined.items())},
         left=left,
     )
@@ -115,26 +118,42 @@ def _rejudged(
     audits: list[Audit] = []
     if rules.corpus_id is not None:
         unaudited = [image_id for image_id in image_ids if image_id not in audited]
-        audits = rejudge(session, unaudited, read_policy(campaign.policy_file), rules.corpus_id, by)
+        policy = read_policy(campaign.policy_file)
+        audits = rejudge(session, unaudited, policy, rules.corpus_id, by, rules.allowed)
     unjudged = [image_id for image_id in image_ids if image_id not in compared]
     return audits, rejudge_adherence(session, unjudged, rules, by)
 
 
-def _withdraw(session: Session, release_id: int, batch: str, why: str) -> Withdrawn:
+def _withdraw(session: Session, rules: Rules, release_id: int, batch: str, why: str) -> Withdrawn:
     release = session.get_one(Release, release_id)
+    why += _no_longer_allowed(session, rules, release.audit)
     withdraw_release(session, release, f"its image is now: {why}")
     return Withdrawn(batch, release.prompt.text, release.image.sha256, why)
 
 
-def _due(surveyed: Survey, rules: Rules) -> list[Due]:
-    """One kind of work per batch: a run does all of it, and the first kind says why it is needed."""
+def _no_longer_allowed(session: Session, rules: Rules, audit: Audit) -> str:
+    """What an image was published without, and is not allowed any more; empty for most."""
+    left_out = {int(one) for one in audit.allowed.split(",")} if audit.allowed else set()
+    ended = [session.get_one(AllowedElement, one) for one in sorted(left_out - set(rules.elements))]
+    return f", since this is allowed no longer: {'; '.join(map(described, ended))}" if ended else ""
+
+
+def _due(surveyed: Survey, rules: Rules, allowed: dict[str, list[int]]) -> list[Due]:
+    """One kind of work per batch: a run does all of it, and the first kind says why it is needed.
+
+    Args:
+        surveyed: What the images are lacking.
+        rules: The rules in force.
+        allowed: Batch -> images that have to be audited without what is allowed of works.
+    """
     kinds: list[tuple[Work, dict[str, list[int]]]] = [
         ("redraw", surveyed.failing),
         ("audit", surveyed.unjudged if rules.corpus_id is not None else {}),
+        ("audit", allowed),
         ("release", surveyed.releasable),
     ]
     in_force = [rules.policy_sha256, rules.corpus_id, rules.model_sha256, rules.judge_sha256, rules.threshold]
-    in_force += rules.unread
+    in_force += [*rules.unread, *rules.elements]
     due: dict[str, Due] = {}
     for work, batches in kinds:
         for batch, images in batches.items():

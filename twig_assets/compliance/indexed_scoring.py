@@ -1,7 +1,7 @@
 """Scoring images against a large corpus by its index: only what an image comes near is read; see `scoring`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from twig_assets.catalog.serving import NotMaterializedError
@@ -23,6 +23,7 @@ from twig_assets.similarity import (
     ReferenceImage,
     audit,
 )
+from twig_assets.similarity.allowed import Allowed
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
 from twig_assets.similarity.index.planted import planted_in_index
@@ -43,6 +44,7 @@ class IndexedSettings:
         left_out: Names of the files there that nothing is compared with.
         policy: The policy in force.
         artifacts: Folder or fsspec URL of the store that holds images and masks.
+        elements: Id of each allowed element -> what it is.
     """
 
     index: Path
@@ -51,6 +53,7 @@ class IndexedSettings:
     left_out: tuple[str, ...]
     policy: Policy
     artifacts: str
+    elements: Mapping[int, Allowed] = field(default_factory=dict)
 
 
 class IndexedScoring(Scoring):
@@ -64,6 +67,7 @@ class IndexedScoring(Scoring):
             CorpusIndexError: If it cannot be used.
         """
         self._store = ArtifactStore(settings.artifacts)
+        self.elements = dict(settings.elements)
         index = CorpusIndex(settings.index)
         prefix = f"{shown(settings.works)}/"
         left_out = {work.path.removeprefix(prefix) for work in index.manifest.unread}

@@ -8,18 +8,20 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.allowed_elements import described, element_states
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
 from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.survey import survey
 
-Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "stuck", "died", "failing", "edited"]
+Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "ended", "stuck", "died", "failing", "edited"]
 TITLES: dict[Event, str] = {
     "withdrawn": "published images no longer comply and were withdrawn",
     "quarantined": "prompts spent all their attempts and are quarantined",
     "waiting": "prompts wait for a person, who can let an image through or reject it with twig review",
     "lapsed": "waivers lapsed, so that the verdicts decide again",
+    "ended": "elements of works are allowed no longer, so that the verdicts decide again",
     "stuck": "needs a run, and runs change nothing",
     "died": "a run died",
     "failing": "a sensor fails at every tick",
@@ -81,6 +83,13 @@ def lapses(session: Session, campaign: str, rules: Rules) -> list[Notice]:
         prompt = review.audit.image.prompt
         rows.append((prompt.batch_key, f"review {review.id}: {why}", f"{prompt.text}: given by {review.who}; {why}"))
     return _by_batch("lapsed", rows)
+
+
+def ended_elements(session: Session, campaign: str) -> list[Notice]:
+    """Elements of works that were allowed until a day that is over, though nobody took them back."""
+    ended = [state.element for state in element_states(session, campaign) if state.ended and state.lift is None]
+    items = {f"element {element.id}": f"{described(element)}: its last day is over" for element in ended}
+    return [Notice("ended", campaign, items)] if items else []
 
 
 def _by_batch(event: Event, rows: Iterable[tuple[str, str, str]]) -> list[Notice]:

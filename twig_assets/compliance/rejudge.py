@@ -1,21 +1,29 @@
 """New verdicts from stored scores: for images that were scored against the same works under another policy."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, AuditMatch
-from twig_assets.compliance.audit_rows import policy_row
+from twig_assets.compliance.audit_rows import ALLOWED, policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
 from twig_assets.similarity.verdicts.rule import limit_of
 from twig_assets.similarity.versions import library_versions
 
 
-def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_id: int, run_id: str) -> list[Audit]:
+def rejudge(
+    session: Session,
+    image_ids: Iterable[int],
+    policy: Policy,
+    corpus_id: int,
+    run_id: str,
+    allowed: Collection[str] = (),
+) -> list[Audit]:
     """Write an audit under a policy for every image whose stored scores decide the verdict.
 
     Scores count when they were made against the same corpus version by the library versions that are installed now.
+    An image that does not pass gets the verdict without what is allowed as well, if it had one.
 
     Args:
         session: An open session.
@@ -23,26 +31,35 @@ def rejudge(session: Session, image_ids: Iterable[int], policy: Policy, corpus_i
         policy: The policy to judge by.
         corpus_id: The corpus version.
         run_id: The author of the new rows: a Dagster run's id, or a sensor's name.
+        allowed: The sets of elements, as audits name them, that are allowed today.
 
     Returns:
-        The new rows; images that have to be scored again have none.
+        The new rows that count; images that have to be scored again have none.
     """
-    earlier = session.scalars(
-        select(Audit)
-        .where(Audit.image_id.in_(list(image_ids)), Audit.corpus_version_id == corpus_id)
-        .order_by(Audit.id.desc())
-    )
-    versions = library_versions()
+    wanted = select(Audit).where(Audit.image_id.in_(list(image_ids)), Audit.corpus_version_id == corpus_id)
+    earlier = session.scalars(wanted.order_by(Audit.id.desc())).all()
     policy_id = policy_row(session, policy).id
+    beside_all = [audit for audit in earlier if audit.allowed is None]
+    written = _rejudged(session, beside_all, policy, policy_id, run_id)
+    open_ids = {image_id for image_id, audit in written.items() if audit.verdict in ("fail", "review")}
+    without = [audit for audit in earlier if audit.allowed in allowed and audit.image_id in open_ids]
+    return list((written | _rejudged(session, without, policy, policy_id, run_id)).values())
+
+
+def _rejudged(
+    session: Session, earlier: Iterable[Audit], policy: Policy, policy_id: int, run_id: str
+) -> dict[int, Audit]:
+    """Image id -> the new audit by the scores of the first of its earlier ones that tells."""
+    versions = library_versions()
     written: dict[int, Audit] = {}
-    for audit in earlier.all():
+    for audit in earlier:
         if audit.image_id in written or audit.versions != versions:
             continue
         kept = [match.scores for match in audit.matches]
         judged = verdict_of_scores(audit.scores, audit.thresholds, audit.verdict, policy, kept)  # type: ignore[arg-type]
         if judged:
             written[audit.image_id] = _write(session, audit, judged, policy, policy_id, run_id)
-    return list(written.values())
+    return written
 
 
 def _write(
@@ -56,12 +73,16 @@ def _write(
         policy_id=policy_id,
         corpus_version_id=earlier.corpus_version_id,
         verdict=judged.verdict,
-        reasons=[f"{reason}{named} (by the scores of audit {earlier.id})" for reason in judged.reasons],
+        reasons=[
+            *_allowed(earlier),
+            *(f"{reason}{named} (by the scores of audit {earlier.id})" for reason in judged.reasons),
+        ],
         nearest_reference_id=nearest.reference_id if nearest else earlier.nearest_reference_id,
         scores=earlier.scores,
         thresholds=policy.model_dump(mode="json"),
         versions=earlier.versions,
         run_id=run_id,
+        allowed=earlier.allowed,
         matches=[
             AuditMatch(reference_id=m.reference_id, rank=m.rank, scores=m.scores, transform=m.transform)
             for m in earlier.matches
@@ -70,6 +91,11 @@ def _write(
     session.add(audit)
     session.flush()
     return audit
+
+
+def _allowed(earlier: Audit) -> list[str]:
+    """The sentences that say what an audit left out."""
+    return [reason for reason in earlier.reasons if reason.startswith(ALLOWED)] if earlier.allowed else []
 
 
 def _nearest(earlier: Audit, judged: StoredVerdict, policy: Policy) -> AuditMatch | None:

@@ -4,8 +4,8 @@ A worker reads the works' folder and the artifact store, and writes nothing; the
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from twig_assets.campaign.unread_works import found_unread
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.compliance.allowances import concerned
 from twig_assets.similarity import (
     AuditResult,
     PlantedRecall,
@@ -25,6 +26,7 @@ from twig_assets.similarity import (
     planted_recall,
     read_references,
 )
+from twig_assets.similarity.allowed import Allowed, RestOfWorks
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.corpus.views import first_views
@@ -45,6 +47,7 @@ class ScoringSettings:
         follow_links: Whether links are followed that lead out of the folder.
         policy: The policy in force.
         artifacts: Folder or fsspec URL of the store that holds images and masks.
+        elements: Id of each allowed element -> what it is.
     """
 
     works: Path
@@ -53,6 +56,7 @@ class ScoringSettings:
     follow_links: bool
     policy: Policy
     artifacts: str
+    elements: Mapping[int, Allowed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Picture:
         label: Its prompt's text.
         earlier: Its audit against a part of the corpus, whose `nearest` has no pixels; None without one.
         lacking: Hashes of the works that the earlier audit lacks.
+        without: The allowed elements that it only has to be audited without, since its audit beside all works is known;
+            empty where that is not.
     """
 
     sha256: str
@@ -72,6 +78,22 @@ class Picture:
     label: str
     earlier: AuditResult | None = None
     lacking: frozenset[str] = frozenset()
+    without: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a picture was found to be.
+
+    Attributes:
+        result: Beside all works as they are; None where that was known.
+        without: The allowed elements that may change the verdict; empty for most.
+        rest: Beside the works without these elements; None where it could not be audited so.
+    """
+
+    result: AuditResult | None
+    without: tuple[int, ...] = ()
+    rest: AuditResult | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +106,13 @@ class Read:
 
 
 class Scoring(Protocol):
-    """Opened works, and the store."""
+    """Opened works, and the store.
+
+    Attributes:
+        elements: Id of each allowed element -> what it is.
+    """
+
+    elements: Mapping[int, Allowed]
 
     @abstractmethod
     def results(self, pictures: Sequence[Picture]) -> list[AuditResult]:
@@ -93,6 +121,23 @@ class Scoring(Protocol):
     @abstractmethod
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
         """How many copies planted into images are found; into those that have the size of the first."""
+
+    def rest(self, picture: Picture, without: tuple[int, ...]) -> AuditResult | None:
+        """What a picture is beside the works without elements; None where that cannot be said."""
+        return None
+
+    def scored(self, pictures: Sequence[Picture]) -> list[Scored]:
+        """What each picture is found to be, in order: beside all works, and without what is allowed of them."""
+        new = iter(self.results([picture for picture in pictures if not picture.without]))
+        return [self._scored(picture, None if picture.without else next(new)) for picture in pictures]
+
+    def _scored(self, picture: Picture, result: AuditResult | None) -> Scored:
+        without = picture.without
+        if result is not None and self.elements:
+            matches = [(match.reference_sha256, match.scores) for match in result.matches]
+            works = [(number, element.work) for number, element in self.elements.items()]
+            without = concerned(result.verdict, result.thresholds, matches, works)
+        return Scored(result, without, self.rest(picture, without) if without else None)
 
 
 class FolderScoring(Scoring):
@@ -105,6 +150,8 @@ class FolderScoring(Scoring):
             NotMaterializedError: If the works are others than those of the corpus in force.
         """
         self._policy = settings.policy
+        self.elements = dict(settings.elements)
+        self._rests: dict[tuple[int, ...], RestOfWorks] = {}
         self._store = ArtifactStore(settings.artifacts)
         self._references = _corpus_images(settings)
         self._sources = opened_sources(settings.policy.model_dump())
@@ -123,6 +170,15 @@ class FolderScoring(Scoring):
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
         """See `Scoring`."""
         return planted_recall(self._references, self._policy, self._index, grounds(pictures, self._store))
+
+    def rest(self, picture: Picture, without: tuple[int, ...]) -> AuditResult | None:
+        """See `Scoring`."""
+        if without not in self._rests:
+            left_out = [self.elements[number] for number in without]
+            self._rests[without] = RestOfWorks(self._references, left_out, self._policy, self._sources)
+        read = read_picture(picture, self._store)
+        result = self._rests[without].audit(read.pixels, read.mask, picture.label)
+        return light(result) if result else None
 
     def _of_one_size(self, group: Sequence[Read]) -> list[AuditResult]:
         lacking = [lacking_works(read) for read in group]
@@ -145,9 +201,9 @@ class FolderScoring(Scoring):
         )
 
 
-def results(scoring: Scoring, pictures: Sequence[Picture]) -> list[AuditResult]:
-    """See `Scoring.results`; for an engine."""
-    return scoring.results(pictures)
+def scored(scoring: Scoring, pictures: Sequence[Picture]) -> list[Scored]:
+    """See `Scoring.scored`; for an engine."""
+    return scoring.scored(pictures)
 
 
 def recall(scoring: Scoring, pictures: Sequence[Picture]) -> PlantedRecall:

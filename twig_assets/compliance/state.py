@@ -153,6 +153,7 @@ def candidate_state(
     max_attempts: int,
     lost_attempts: int = 3,
     complete: bool = True,
+    asked_for: int | None = None,
 ) -> tuple[Standing | None, CandidateState]:
     """Choose a prompt's candidate of all its images, and work out its state.
 
@@ -170,6 +171,8 @@ def candidate_state(
         lost_attempts: How many images that pass may fail to show the prompt before a person is asked, at least 1.
         complete: Whether every work was compared, or does not have to be. If not, what is published stays so, and
             nothing else is published.
+        asked_for: The attempt, from 0, that a person asked to be drawn besides; None where nobody did. It is due until
+            it is there, as long as no image may be published.
 
     Returns:
         The candidate, None if there is no image, and its state.
@@ -191,7 +194,10 @@ def candidate_state(
         return max(unjudged, key=lambda image: image.attempt), CandidateState.UNAUDITED
     best = min(images, key=lambda image: image._rank)
     lost = sum(image.verdict == "pass" and image.adherence == "not_as_asked" for image in images)
-    attempts_left = max(image.attempt for image in images) + 1 < max_attempts
+    newest = max(image.attempt for image in images)
+    if asked_for is not None and asked_for > newest:
+        return best, CandidateState.FAILED
+    attempts_left = newest + 1 < max_attempts
     return best, _held(best, attempts_left and lost < lost_attempts)
 
 

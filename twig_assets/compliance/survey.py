@@ -13,8 +13,25 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
-from twig_assets.catalog.models import Adherence, Audit, Image, Model, PolicyRow, Prompt, PromptBatch, Release
-from twig_assets.compliance.candidates import audits_in_force, counting, judged_in_force, state_under
+from twig_assets.catalog.models import (
+    Adherence,
+    Audit,
+    Image,
+    Model,
+    PolicyRow,
+    Prompt,
+    PromptBatch,
+    RedrawRequest,
+    Release,
+)
+from twig_assets.compliance.candidates import (
+    audits_in_force,
+    counting,
+    judged_in_force,
+    leaving_out_what_is_allowed,
+    redraws_asked_for,
+    state_under,
+)
 from twig_assets.compliance.decisions import decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, why_not
 
@@ -88,11 +105,13 @@ def _survey_candidates(
         CandidateState.REVIEW: result.waiting,
         CandidateState.RELEASABLE: result.releasable,
     }
+    of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign)
+    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(of_campaign))
     rows = session.execute(_candidates(campaign, rules))
     for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
         released = published.get(prompt_id)
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
-        best, state = state_under(rules, standings)
+        best, state = state_under(rules, standings, asked.get(prompt_id))
         if best is None:
             continue
         if state == CandidateState.FAILED:
@@ -147,7 +166,11 @@ def _audit_in_force(rules: Rules) -> Any:
     newest = (
         select(func.max(Audit.id))
         .join(PolicyRow)
-        .where(PolicyRow.sha256 == rules.policy_sha256, Audit.corpus_version_id == rules.corpus_id)
+        .where(
+            PolicyRow.sha256 == rules.policy_sha256,
+            Audit.corpus_version_id == rules.corpus_id,
+            leaving_out_what_is_allowed(rules),
+        )
         .group_by(Audit.image_id)
     )
     similarity = Audit.scores["ssim"].as_float().label("similarity")

@@ -3,15 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Header, HTTPException, Query, UploadFile
+from fastapi import APIRouter, File, Header, HTTPException, Query, Request, UploadFile
 from pydantic import BaseModel, Field
 
+from twig_assets.desk.app import Desk
 from twig_assets.desk.deciding import Wish, make
 from twig_assets.desk.items import Item
 from twig_assets.desk.pages import MOST_UPLOADED
 from twig_assets.desk.queue import Filters, page_of
 from twig_assets.desk.release_status import Status, status_of
 from twig_assets.desk.requests import TheCampaign, TheDesk, ThePerson, must_be_allowed
+from twig_assets.desk.sessions import Person
+from twig_assets.desk.uploads import Comparing
 
 router = APIRouter(prefix="/api", tags=["desk"])
 Token = Annotated[str, Header(alias="X-Twig-Token", max_length=200, description="As GET /api/me gives it.")]
@@ -91,6 +94,34 @@ class FileStatus(BaseModel):
     known: list[KnownImage]
 
 
+class WorkBeside(BaseModel):
+    """A protected work beside a picture."""
+
+    title: str
+    rights_holder: str
+    licence: str
+    sha256: str
+
+
+class Comparison(BaseModel):
+    """What a picture has in common with a campaign's works: an opinion about similarity, not about infringement.
+
+    `scores` holds, of each score, the one nearest to a copy of any work; `unread` names the files of works that the
+    picture was not compared with.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    verdict: Literal["pass", "review", "fail", "inconclusive"]
+    reasons: list[str]
+    nearest: WorkBeside | None
+    scores: dict[str, float | None]
+    policy_sha256: str
+    corpus_sha256: str
+    unread: list[str]
+
+
 _SAID: dict[int | str, dict[str, Any]] = {
     401: {"description": "Nobody is logged in."},
     403: {"description": "Not allowed."},
@@ -136,15 +167,62 @@ def decide(desk: TheDesk, person: ThePerson, campaign: TheCampaign, new: NewDeci
     return DecisionsMade(ids=make(desk.catalog, campaign, [wish], new.decision, person.name, new.why))
 
 
+@router.post(
+    "/campaigns/{campaign}/audit",
+    responses={
+        **_SAID,
+        400: {"description": "The file is no picture."},
+        404: {"description": "There is no such campaign."},
+        409: {"description": "The works were never read, or have changed since."},
+        413: {"description": "The file is too large."},
+    },
+)
+def audit_file(
+    request: Request,
+    desk: TheDesk,
+    person: ThePerson,
+    campaign: TheCampaign,
+    file: Annotated[UploadFile, File()],
+    token: Token,
+) -> Comparison:
+    """Compare a picture with a campaign's works by its policy; nothing is kept of it."""
+    content = _content(desk, person, file, token)
+    comparing: Comparing = request.app.state.comparing
+    made = comparing.compare(desk, campaign, content)
+    work = made.nearest
+    beside = None
+    if work is not None:
+        beside = WorkBeside(
+            title=work.title, rights_holder=work.rights_holder, licence=work.licence, sha256=work.sha256
+        )
+    return Comparison(
+        sha256=made.sha256,
+        width=made.size[0],
+        height=made.size[1],
+        verdict=made.result.verdict,
+        reasons=made.reasons,
+        nearest=beside,
+        scores=made.result.scores,
+        policy_sha256=made.policy_sha256,
+        corpus_sha256=made.corpus_sha256,
+        unread=made.unread,
+    )
+
+
 @router.post("/status", responses={**_SAID, 413: {"description": "The file is too large."}})
 def status(desk: TheDesk, person: ThePerson, file: Annotated[UploadFile, File()], token: Token) -> FileStatus:
     """Which release a file is, if any, and its status today."""
+    return _status(status_of(desk, _content(desk, person, file, token)))
+
+
+def _content(desk: Desk, person: Person, file: UploadFile, token: str) -> bytes:
+    """The bytes of a file, from somebody who may send one, of a size that can be looked at."""
     if not desk.door.token_fits(person, token):
         raise HTTPException(403, "X-Twig-Token does not belong to this session; GET /api/me gives it.")
     content = file.file.read(MOST_UPLOADED + 1)
     if len(content) > MOST_UPLOADED:
         raise HTTPException(413, f"The file is larger than {MOST_UPLOADED >> 20} MB; send a smaller copy.")
-    return _status(status_of(desk, content))
+    return content
 
 
 def _item(item: Item) -> QueueItem:

@@ -1,5 +1,6 @@
 """The desk as one application: pages for people, `/api` for programs, both behind the same guard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,12 +32,14 @@ class Desk:
         root: The folder that holds the campaigns.
         door: Lets people in.
         snapshot: The items of all campaigns.
+        sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
     """
 
     catalog: Catalog
     store: ArtifactStore
     root: Path
     door: Door
+    sensors_run: Callable[[], bool | None] = lambda: None
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +52,13 @@ class Desk:
         return Whence(self.catalog, self.store, self.root, watermarks, ReleaseIndex(releases_folder()))
 
 
-def desk_app(catalog: Catalog, store: ArtifactStore, root: Path, settings: DeskSettings) -> FastAPI:
+def desk_app(
+    catalog: Catalog,
+    store: ArtifactStore,
+    root: Path,
+    settings: DeskSettings,
+    sensors_run: Callable[[], bool | None] = lambda: None,
+) -> FastAPI:
     """Put the desk together.
 
     Args:
@@ -57,11 +66,13 @@ def desk_app(catalog: Catalog, store: ArtifactStore, root: Path, settings: DeskS
         store: Holds the pictures.
         root: The folder that holds the campaigns.
         settings: Who may use it.
+        sensors_run: See `Desk`.
     """
-    from twig_assets.desk import api, pages
+    from twig_assets.desk import api, pages, uploads
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.state.desk = Desk(catalog, store, root, Door(settings))
+    app.state.comparing = uploads.Comparing()
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
-from twig_assets.campaign.rules_in_force import rules_in_force
+from twig_assets.campaign.rules_in_force import Rules, rules_in_force
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
 from twig_assets.compliance import ReviewError, decide
@@ -75,31 +75,36 @@ def make(
         return [review.id for review in made]
 
 
-def undo(catalog: Catalog, campaign: Campaign, wish: Wish, who: str) -> None:
-    """Take back one's own newest decision about a picture, so that what held before holds again.
+def undo(catalog: Catalog, campaign: Campaign, wishes: Sequence[Wish], who: str) -> None:
+    """Take back one's own newest decision about pictures, so that what held before holds again; of all, or of none.
 
     Nothing is removed: the decision is lifted, and one that it had ended is made anew in its words.
 
     Raises:
         ConflictError: If somebody has decided since.
-        ReviewError: If the newest decision is another person's, or there is none.
+        ReviewError: If a newest decision is another person's, or there is none.
     """
     with catalog.claimed(f"decisions of {campaign.name}"), catalog.session() as session:
         rules = rules_in_force(session, campaign)[1]
-        about = _about(session, campaign.name, wish.sha256)
-        if not about or about[-1].who != who:
-            raise ReviewError(f"{wish.sha256[:12]}: the newest decision is none of yours, so it cannot be undone")
-        newest = about[-1]
-        if newest.id != wish.seen:
-            raise ConflictError(newest)
-        # A decision about a picture that was drawn for several prompts is a row for each.
-        earlier = list(dropwhile(lambda made: _same(made, newest), reversed(about)))[::-1]
-        audit = audits_in_force(session, [newest.audit.image_id], rules).get(newest.audit.image_id)
-        before = decided(earlier, audit, rules.approvals)
-        decide(session, campaign.name, rules, wish.sha256, "lift", who, f"undone: {newest.decision}, {newest.why}")
-        if before.decision is not None and before.review is not None:
-            why = f"as {before.who} had decided before ({before.review.why}), since that was undone"
-            decide(session, campaign.name, rules, wish.sha256, before.decision, who, why)
+        for wish in wishes:
+            _undo(session, campaign.name, rules, wish, who)
+
+
+def _undo(session: Session, campaign: str, rules: Rules, wish: Wish, who: str) -> None:
+    about = _about(session, campaign, wish.sha256)
+    if not about or about[-1].who != who:
+        raise ReviewError(f"{wish.sha256[:12]}: the newest decision is none of yours, so it cannot be undone")
+    newest = about[-1]
+    if newest.id != wish.seen:
+        raise ConflictError(newest)
+    # A decision about a picture that was drawn for several prompts is a row for each.
+    earlier = list(dropwhile(lambda made: _same(made, newest), reversed(about)))[::-1]
+    audit = audits_in_force(session, [newest.audit.image_id], rules).get(newest.audit.image_id)
+    before = decided(earlier, audit, rules.approvals)
+    decide(session, campaign, rules, wish.sha256, "lift", who, f"undone: {newest.decision}, {newest.why}")
+    if before.decision is not None and before.review is not None:
+        why = f"as {before.who} had decided before ({before.review.why}), since that was undone"
+        decide(session, campaign, rules, wish.sha256, before.decision, who, why)
 
 
 def newest_decision(session: Session, campaign: str, sha256: str) -> Review | None:

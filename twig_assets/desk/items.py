@@ -33,6 +33,8 @@ KINDS: dict[Kind, str] = {
 }
 OPEN: tuple[Kind, ...] = ("copy", "close", "inconclusive", "not_as_asked", "cannot_tell", "lapsed", "agree")
 """What waits for a person; the others are listed when asked for."""
+UNREAD = "unread"
+"""What filters call works that could not be compared, and that nobody accepted."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def _kind(state: PromptState) -> Kind | None:
         return None
     if state.decision is not None:
         return "waived" if state.decision == "waive" else "rejected"
-    if state.audit is None or state.adherence is None or state.releasable:
+    # One that is held back by a work that was not compared waits for a decision about that work.
+    if state.audit is None or state.adherence is None or state.releasable or state.state == CandidateState.INCOMPLETE:
         return None
     if state.failing:
         return "redraw"

@@ -18,10 +18,13 @@ from twig_assets.catalog.models import (
     Release,
     Review,
 )
+from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.compliance.candidates import PromptState, Verdicts, counting, prompt_states, verdicts_in_force
 from twig_assets.compliance.decisions import Decided, decided, reviews_of
 from twig_assets.compliance.held import Held, held
-from twig_assets.similarity import limits
+from twig_assets.reports.render import turn
+from twig_assets.similarity import detector_scores, limits
+from twig_assets.similarity.verdicts.rule import BORNE_OUT_BY
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class ImageView:
         adherence: The verdict of the judge in force.
         matches: The works nearest to it, the one that the verdict rests on first.
         scores: Every score beside its threshold.
+        likeness: Why it matches the first of these works, or what is most alike, a sentence each.
+        features: How many local features say how that work lies on the image; 0 where none do.
+        allowed: What its audit left out, since it is allowed; a sentence each.
         attempts: All images of the prompt that count, first ones too.
         mask: The newest mask of its first image.
         decided: What people's decisions come to.
@@ -89,6 +95,9 @@ class ImageView:
     adherence: Adherence | None
     matches: list[AuditMatch]
     scores: list[ScoreLine]
+    likeness: list[str]
+    features: int
+    allowed: list[str]
     attempts: list[Attempt]
     mask: Mask | None
     decided: Decided
@@ -130,8 +139,13 @@ def image_view(session: Session, campaign: str, rules: Rules, prompt_id: int, sh
         held=held(session, campaign, [state], rules).get(prompt.id),
         audit=audit,
         adherence=adherence,
-        matches=_matches(audit),
+        matches=(matches := _matches(audit)),
         scores=_scores(audit),
+        likeness=_likeness(audit, matches[0]) if audit and matches else [],
+        features=int(matches[0].scores.get("sift_inliers") or 0) if matches else 0,
+        allowed=[reason.removeprefix(ALLOWED) for reason in audit.reasons if reason.startswith(ALLOWED)]
+        if audit
+        else [],
         attempts=[_attempt(one, verdicts, one.id in counted, state) for one in images],
         mask=session.scalars(masks.order_by(Mask.id.desc())).first(),
         decided=decided(reviews, audit, rules.approvals),
@@ -146,6 +160,28 @@ def _matches(audit: Audit | None) -> list[AuditMatch]:
         return []
     nearest = audit.nearest_reference_id
     return sorted(audit.matches, key=lambda match: (match.reference_id != nearest, match.rank))
+
+
+def _likeness(audit: Audit, match: AuditMatch) -> list[str]:
+    """Why an image matches a work, in words."""
+    scores, title = match.scores, match.reference.title
+    copied = [str(way) for way in scores.get("copied") or ()]
+    sentences = [f"It looks like a copy of {title!r}: {', '.join(copied)}."] if copied and scores.get("fired") else []
+    for detector in detector_scores(scores, audit.thresholds):
+        if detector.reached:
+            sentence = detector.detector.sentence(scores, detector.threshold)
+            sentences.append(f"{sentence[:1].upper()}{sentence[1:]}.")
+    for limit in limits(audit.thresholds):
+        if limit.score in BORNE_OUT_BY and limit.near(scores.get(limit.score)):
+            informed = scores.get(BORNE_OUT_BY[limit.score])
+            where = "inside the mask" if limit.score.startswith("masked") else "as a whole"
+            borne = "" if informed is None else f", and {informed:.2f} where there is something to see"
+            sentences.append(f"The two are alike {where} by {scores[limit.score]:.2f}{borne}; 1 is the same picture.")
+    if not sentences:
+        sentences.append(f"No score comes near its threshold; {title!r} is the work that is most alike.")
+    if match.transform != "identity":
+        sentences.append(f"They are most alike when the work is {turn(match.transform)}.")
+    return sentences
 
 
 def _scores(audit: Audit | None) -> list[ScoreLine]:

@@ -2,71 +2,63 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode, urlsplit
+from dataclasses import replace
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from sqlalchemy import select
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from twig_assets.campaign import Campaign, load_campaign
-from twig_assets.catalog.models import AuditMatch, Reference
+from twig_assets.campaign import Campaign, campaign_names, load_campaign
+from twig_assets.campaign.allowed_elements import AllowedElementError
+from twig_assets.campaign.rules_in_force import rules_of
+from twig_assets.campaign.unread_works import UnreadError, decide_unread
+from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
 from twig_assets.compliance.decision_history import history
+from twig_assets.compliance.next_steps import NextStepError
+from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
+from twig_assets.desk import allowed, asking, thresholds
 from twig_assets.desk.app import Desk
-from twig_assets.desk.deciding import ConflictError, Wish, make, undo
-from twig_assets.desk.items import KINDS, Item
+from twig_assets.desk.deciding import ConflictError, Wish, make, newest_decision, undo
+from twig_assets.desk.items import Item
 from twig_assets.desk.lookups import image_view
-from twig_assets.desk.pictures import NoPictureError, alike, png, stored, thumbnail, work_pixels
-from twig_assets.desk.queue import Filters, page_of, step
+from twig_assets.desk.pictures import NoPictureError, alike, matched_features, png, stored, thumbnail, work_pixels
+from twig_assets.desk.queue import Filters, every_one, page_of, step
 from twig_assets.desk.release_status import status_of
 from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, TheDesk, ThePerson, must_be_allowed
-from twig_assets.desk.sessions import COOKIE, Person
-from twig_assets.desk.snapshot import rules_of
+from twig_assets.desk.sessions import COOKIE
+from twig_assets.desk.shown import own_address, shown
+from twig_assets.desk.uploads import UploadError
 from twig_assets.reports import report_path
-from twig_assets.reports.render import turn
 
 REASONS: dict[str, tuple[str, ...]] = {
     "waive": ("looked at: it shows its prompt and copies nothing", "licensed", "a generic element, nobody's own"),
     "reject": ("too close to a protected work", "does not show its prompt", "not good enough to publish"),
 }
 MOST_UPLOADED = 64 << 20
+MOST_AT_ONCE = 2000
+PLACE = "twig-desk-place"
+"""The cookie that remembers which image somebody looked at last."""
 REPORT_FILE = re.compile(
     r"report(-[0-9TZ.]+)?\.html|report\.(json|zip)|pages-[0-9TZ.]+/[a-z]+-[0-9]+\.html"
     r"|pictures/[0-9a-f]{2}/[0-9a-f]{64}\.(png|webp)"
 )
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
-# Jinja escapes by the file's name by default, and would take `.html.j2` for plain text.
-templates = Jinja2Templates(
-    env=Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
-)
-templates.env.filters["turn"] = turn
 router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
-    app.include_router(router)
+    for pages in (router, asking.router, allowed.router, thresholds.router):
+        app.include_router(pages)
     app.add_exception_handler(NobodyError, _to_the_door)
     app.add_exception_handler(StarletteHTTPException, _said)
-    for error in (ReviewError, NotMaterializedError, ConflictError, NoPictureError):
+    for error in _STATUS:
         app.add_exception_handler(error, _said)
-
-
-def shown(request: Request, name: str, person: Person | None, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page."""
-    desk: Desk = request.app.state.desk
-    common = {
-        "person": person,
-        "token": desk.door.token(person) if person else "",
-        "unproven": not desk.door.settings.has_accounts,
-        "kinds": KINDS,
-    }
-    return templates.TemplateResponse(request, name, common | values, status_code=status)
 
 
 @router.get("/")
@@ -86,7 +78,13 @@ def queue(
 ) -> Response:
     """What waits, the worst evidence first."""
     listed = page_of(desk.snapshot, filters, page)
-    return shown(request, "queue.html.j2", person, listed=listed, filters=filters, reasons=REASONS, last=last)
+    campaign, _, key = request.cookies.get(PLACE, "").partition("/")
+    around = step(desk.snapshot, filters, campaign, key) if key else None
+    resume = around.after if around and around.before else None
+    return shown(
+        request, "queue.html.j2", person, listed=listed, filters=filters, reasons=REASONS, last=last, resume=resume,
+        most=MOST_AT_ONCE,
+    )  # fmt: skip
 
 
 @router.get("/image/{campaign}/{key}")
@@ -108,10 +106,12 @@ def image(
         if view is None:
             raise HTTPException(404, "There is no such image.")
         around = step(desk.snapshot, filters, campaign.name, key)
-        return shown(
+        page = shown(
             request, "image.html.j2", person, v=view, campaign=campaign, key=key, filters=filters, around=around,
             reasons=REASONS, last=last if last != f"{campaign.name}/{key}" else "",
         )  # fmt: skip
+    page.set_cookie(PLACE, f"{campaign.name}/{key}", httponly=True, samesite="strict", path="/queue")
+    return page
 
 
 @router.post("/decide/{campaign}/{key}")
@@ -129,15 +129,15 @@ def decide_one(
     """Write down a decision, and go on with the next image."""
     wish = Wish(sha256, seen)
     if decision == "undo":
-        undo(desk.catalog, campaign, wish, person.name)
-        return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(_own(back)).query}", 303)
+        undo(desk.catalog, campaign, [wish], person.name)
+        return RedirectResponse(f"/image/{campaign.name}/{key}?{urlsplit(own_address(back)).query}", 303)
     wishes = [wish]
     if decision == "reject_all":
         decision, wishes = "reject", [wish, *_others(desk, campaign, key, sha256)]
     must_be_allowed(person, decision)
     make(desk.catalog, campaign, wishes, decision, person.name, why)  # type: ignore[arg-type]
     last = urlencode({"last": f"{campaign.name}/{key}"})
-    target = _own(back)
+    target = own_address(back)
     return RedirectResponse(f"{target}{'&' if '?' in target else '?'}{last}", 303)
 
 
@@ -155,40 +155,96 @@ def bulk(
     request: Request,
     desk: TheDesk,
     person: FormedPerson,
-    decision: Annotated[str, Form(pattern="^(waive|reject|lift)$")],
-    why: Annotated[str, Form(max_length=2000)],
-    picked: Annotated[list[str], Form(max_length=5000)] = [],  # noqa: B006
+    decision: Annotated[str, Form(pattern="^(waive|reject|lift|undo)$")],
+    why: Annotated[str, Form(max_length=2000)] = "",
+    picked: Annotated[list[str], Form(max_length=MOST_AT_ONCE)] = [],  # noqa: B006
+    every: Annotated[bool, Form()] = False,
     sure: Annotated[bool, Form()] = False,
     back: Annotated[str, Form(max_length=2000)] = "/queue",
 ) -> Response:
-    """Say what a decision about many images would do; once somebody is sure, do it."""
-    must_be_allowed(person, decision)
+    """Say what a decision about many images would do; once somebody is sure, do it, and offer to undo it."""
+    must_be_allowed(person, "reject" if decision == "undo" else decision)
+    back = own_address(back)
+    if every and not sure:
+        picked = _names(every_one(desk.snapshot, Filters.model_validate(dict(parse_qsl(urlsplit(back).query)))))
+    if decision == "undo":
+        for name, wishes in _decided(desk, picked).items():
+            undo(desk.catalog, load_campaign(name, desk.root), wishes, person.name)
+        return RedirectResponse(back, 303)
     chosen = _picked(desk, picked)
     if not sure:
         return shown(
-            request, "bulk.html.j2", person, chosen=chosen, decision=decision, why=why, picked=picked, back=_own(back)
+            request, "bulk.html.j2", person, chosen=chosen, decision=decision, why=why, picked=picked, back=back
         )
     by_campaign: dict[str, dict[str, int]] = {}
     for item, seen in chosen:
         by_campaign.setdefault(item.campaign, {})[item.sha256] = seen
-    for name, wishes in by_campaign.items():
-        wanted = [Wish(sha256, seen) for sha256, seen in wishes.items()]
-        make(desk.catalog, load_campaign(name, desk.root), wanted, decision, person.name, why)  # type: ignore[arg-type]
-    return RedirectResponse(_own(back), 303)
+    for name, seen_of in by_campaign.items():
+        wishes, campaign = [Wish(*pair) for pair in seen_of.items()], load_campaign(name, desk.root)
+        make(desk.catalog, campaign, wishes, decision, person.name, why)  # type: ignore[arg-type]
+    return shown(
+        request, "done.html.j2", person, decision=decision, back=back, picked=_names(_now(desk, chosen)), why=why
+    )  # fmt: skip
+
+
+def _decided(desk: Desk, picked: Sequence[str]) -> dict[str, list[Wish]]:
+    """Campaign -> pictures that forms name; whoever was decided about may be no item of the queue any more."""
+    wishes: dict[str, dict[str, Wish]] = {}
+    with desk.catalog.snapshot() as session:
+        for name in picked:
+            campaign, _, rest = name.partition("/")
+            key, _, seen = rest.partition("/")
+            number, _, sha256 = key.partition("-")
+            if campaign not in campaign_names(desk.root) or not (number + seen).isdecimal():
+                raise HTTPException(409, "Some of these images have changed meanwhile; load the list again.")
+            drawn = select(Image.sha256).where(Image.prompt_id == int(number))
+            found = session.scalars(drawn.where(Image.sha256.startswith(sha256, autoescape=True))).first()
+            if found is not None:
+                wishes.setdefault(campaign, {})[found] = Wish(found, int(seen))
+    return {campaign: list(of_campaign.values()) for campaign, of_campaign in wishes.items()}
+
+
+def _names(items: Sequence[Item]) -> list[str]:
+    """What forms call items, with the newest decision about each; see `_picked`."""
+    if len(items) > MOST_AT_ONCE:
+        raise HTTPException(400, f"These are {len(items)}; at most {MOST_AT_ONCE} can be decided at once. Filter them.")
+    return [f"{item.campaign}/{item.key}/{item.seen}" for item in items]
+
+
+def _now(desk: Desk, chosen: Sequence[tuple[Item, int]]) -> list[Item]:
+    """Items that were decided about, as they are after that, each with the new decision."""
+    with desk.catalog.snapshot() as session:
+        newest = {
+            (item.campaign, item.sha256): newest_decision(session, item.campaign, item.sha256) for item, _ in chosen
+        }
+    made = {about: review.id for about, review in newest.items() if review}
+    return [replace(item, seen=made.get((item.campaign, item.sha256), 0)) for item, _ in chosen]
+
+
+@router.post("/unread/{campaign}")
+def unread(
+    desk: TheDesk,
+    person: FormedPerson,
+    campaign: TheCampaign,
+    file: Annotated[str, Form(max_length=2000)],
+    decision: Annotated[Literal["accept", "lift"], Form()],
+    why: Annotated[str, Form(max_length=2000)],
+    back: Annotated[str, Form(max_length=2000)] = "/queue",
+) -> Response:
+    """Accept that nothing is compared with a file of the corpus, or take that back."""
+    must_be_allowed(person, "waive")
+    with desk.catalog.session() as session:
+        decide_unread(session, campaign, file, decision, person.name, why)
+    return RedirectResponse(own_address(back), 303)
 
 
 def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
     """Items by what the form calls them, `campaign/key/seen`, each with the newest decision that was seen."""
     wanted = {name.rpartition("/")[0]: name.rpartition("/")[2] for name in picked}
-    found = [
-        (item, int(wanted[name]) if wanted[name].isdecimal() else 0)
-        for view in desk.snapshot.campaigns()
-        for item in view.items
-        if (name := f"{item.campaign}/{item.key}") in wanted
-    ]
-    if len(found) < len(wanted):
+    items = {f"{item.campaign}/{item.key}": item for view in desk.snapshot.campaigns() for item in view.items}
+    if not set(wanted) <= set(items):
         raise HTTPException(409, "Some of these images have changed meanwhile; load the list again.")
-    return found
+    return [(items[name], int(seen) if seen.isdecimal() else 0) for name, seen in wanted.items()]
 
 
 @router.get("/history/{campaign}")
@@ -265,10 +321,20 @@ def alike_map(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id:
         return Response(alike(desk.store, match, campaign.references_folder), media_type="image/png")
 
 
+@router.get("/features/{campaign}/{match_id}")
+def features(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id: int) -> Response:
+    """The local features that an image and a work share, as lines."""
+    with desk.catalog.snapshot() as session:
+        match = session.get(AuditMatch, match_id)
+        if match is None or match.audit.image.prompt.batch.campaign != campaign.name:
+            raise HTTPException(404, "There is no such comparison.")
+        return Response(matched_features(desk.store, match, campaign.references_folder), media_type="image/png")
+
+
 @router.get("/door")
 def door(request: Request, back: str = "/") -> Response:
     """Where people say who they are."""
-    return shown(request, "door.html.j2", None, back=_own(back), problem="")
+    return shown(request, "door.html.j2", None, back=own_address(back), problem="")
 
 
 @router.post("/door")
@@ -291,8 +357,8 @@ def enter(
         elif not desk.door.password_fits(name, password, peer):
             problem, status = "Name or password is wrong.", 403
     if problem:
-        return shown(request, "door.html.j2", None, status=status, back=_own(back), problem=problem)
-    answer = RedirectResponse(_own(back), 303)
+        return shown(request, "door.html.j2", None, status=status, back=own_address(back), problem=problem)
+    answer = RedirectResponse(own_address(back), 303)
     answer.set_cookie(COOKIE, desk.door.cookie(name), httponly=True, samesite="strict", path="/")
     return answer
 
@@ -305,17 +371,9 @@ def leave(person: FormedPerson) -> Response:
     return answer
 
 
-def _own(address: str) -> str:
-    """An address on this desk; the first page in place of any other."""
-    parts = urlsplit(address)
-    if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith(("//", "/\\")):
-        return "/"
-    return address
-
-
 async def _to_the_door(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
-        return Response("Say who you are: open a session at /door first.\n", 401, media_type="text/plain")
+        return JSONResponse({"detail": "Say who you are: open a session at /door first."}, 401)
     if request.method != "GET":
         return RedirectResponse("/door", 303)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -327,11 +385,20 @@ async def _said(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, StarletteHTTPException) else _STATUS.get(type(error), 400)
     text = str(error.detail) if isinstance(error, StarletteHTTPException) else str(error)
     if request.url.path.startswith("/api/"):
-        from fastapi.responses import JSONResponse
-
         return JSONResponse({"detail": text}, status)
     desk: Desk = request.app.state.desk
     return shown(request, "said.html.j2", desk.door.person(request), status=status, text=text)
 
 
-_STATUS: dict[type[Exception], int] = {ConflictError: 409, NoPictureError: 404, NotMaterializedError: 409}
+_STATUS: dict[type[Exception], int] = {
+    ReviewError: 400,
+    UnreadError: 400,
+    AllowedElementError: 400,
+    NextStepError: 400,
+    PolicyChangeError: 400,
+    UploadError: 400,
+    ConflictError: 409,
+    PolicyConflictError: 409,
+    NotMaterializedError: 409,
+    NoPictureError: 404,
+}

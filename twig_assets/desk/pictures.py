@@ -14,10 +14,16 @@ from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.reports.pictures import reference_content
 from twig_assets.similarity import ssim_map
 from twig_assets.similarity.corpus.decode import decode
+from twig_assets.similarity.detectors.alignment import REACH, homogeneous, one_to_one
+from twig_assets.similarity.detectors.image_features import ImageFeatures
+from twig_assets.similarity.detectors.local_features import local_features, on_canvas
 from twig_assets.similarity.orientations import oriented
 
 THUMBNAIL = 256
 _WINDOW = 11
+_GAP, _ENLARGED = 24, 2
+# Told apart by people who see red and green alike: Okabe and Ito, "Color Universal Design", 2008.
+_LINES = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 _BLUE, _RED = np.array([33, 102, 172]), np.array([178, 24, 43])
 
 
@@ -67,6 +73,42 @@ def alike(store: ArtifactStore, match: AuditMatch, folder: Path) -> bytes:
     similar = np.pad(ssim_map(image, resized), _WINDOW // 2, mode="edge").clip(0, 1)[..., None]
     ground = image.mean(axis=2, keepdims=True) * 0.35 + 255 * 0.2
     return png((ground + 0.45 * (similar * _RED + (1 - similar) * _BLUE)).clip(0, 255).astype(np.uint8))
+
+
+def matched_features(store: ArtifactStore, match: AuditMatch, folder: Path) -> bytes:
+    """A PNG of an image beside a work, with a line between every two local features that agree on how the work lies.
+
+    Raises:
+        NoPictureError: If the work cannot be shown, or cannot be laid on the image.
+    """
+    import cv2
+
+    image = store.read_image(match.audit.image.sha256)
+    work = work_pixels(store, match.reference, folder)
+    features, of_work = ImageFeatures(image), local_features(work)
+    alignment = features.alignment(of_work)
+    if alignment is None:
+        raise NoPictureError("no local features agree on how the work would lie on the image")
+    variant = features.variants[alignment.variant]
+    ours, theirs = one_to_one(variant, of_work)
+    landed = np.column_stack([of_work.points[theirs], np.ones(len(theirs))]) @ homogeneous(alignment.matrix).T
+    near = np.linalg.norm(landed[:, :2] / landed[:, 2:] - variant.points[ours], axis=1) <= REACH
+    on_image, on_work = variant.points[ours[near]].copy(), of_work.points[theirs[near]]
+    if alignment.variant.startswith("mirrored"):
+        on_image[:, 0] = variant.grey.shape[1] - 1 - on_image[:, 0]
+    left, right = on_canvas(image), on_canvas(work)
+    height = max(left.shape[0], right.shape[0])
+    page = np.full((height, left.shape[1] + _GAP + right.shape[1], 3), 255, np.uint8)
+    page[: left.shape[0], : left.shape[1]], page[: right.shape[0], left.shape[1] + _GAP :] = left, right
+    page = np.ascontiguousarray(cv2.resize(page, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC))
+    shift = np.array([left.shape[1] + _GAP, 0])
+    for number, (a, b) in enumerate(zip(on_image, on_work + shift, strict=True)):
+        start, end = (tuple(int(round(_ENLARGED * float(side))) for side in point) for point in (a, b))
+        colour = _LINES[number % len(_LINES)]
+        cv2.line(page, start, end, colour, 2, cv2.LINE_AA)
+        for place in (start, end):
+            cv2.circle(page, place, 5, colour, 2, cv2.LINE_AA)
+    return png(page)
 
 
 def png(pixels: np.ndarray) -> bytes:

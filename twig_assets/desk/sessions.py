@@ -36,8 +36,8 @@ class Person:
     session: str
 
     def may(self, decision: str) -> bool:
-        """Whether the person may make a decision, or change `thresholds`."""
-        return self.role == "approver" or (self.role == "reviewer" and decision == "reject")
+        """Whether the person may make a decision, ask for a `redraw`, `allow` elements, or change `thresholds`."""
+        return self.role == "approver" or (self.role == "reviewer" and decision in ("reject", "redraw"))
 
 
 @dataclass

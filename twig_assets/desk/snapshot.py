@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session, aliased
 
 from twig_assets.campaign import campaign_names, load_campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_of
+from twig_assets.campaign.unread_works import Unread, unread_works
 from twig_assets.catalog.database import Catalog
-from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, Release, Review
+from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, RedrawRequest, Release, Review
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.state import CandidateState, release_terms
 from twig_assets.desk.items import Item, items_of
@@ -47,6 +48,7 @@ class CampaignView:
         problem: Why it cannot be shown; None for most.
         batches: Key -> batch.
         withdrawn: Images that were published and taken back, so that nothing is published of their prompts.
+        unread: Its works that could not be compared, whether or not somebody accepted that.
     """
 
     name: str
@@ -54,6 +56,12 @@ class CampaignView:
     problem: str | None = None
     batches: dict[str, Batch] = field(default_factory=dict)
     withdrawn: int = 0
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def holding(self) -> list[Unread]:
+        """The works that hold releases back until somebody decides about them."""
+        return [work for work in self.unread if work.accepted is None]
 
     @property
     def items(self) -> list[Item]:
@@ -127,7 +135,8 @@ class Snapshot:
             return CampaignView(name, name, problem=str(error))
         fresh = before is None or before.problem is not None or self._rules.get(name) != rules
         self._rules[name] = rules
-        view = CampaignView(name, campaign.title, withdrawn=_withdrawn(session, name))
+        unread = tuple(unread_works(session, campaign))
+        view = CampaignView(name, campaign.title, withdrawn=_withdrawn(session, name), unread=unread)
         for key in session.scalars(
             select(PromptBatch.key).where(PromptBatch.campaign == name).order_by(PromptBatch.key)
         ):
@@ -179,6 +188,7 @@ _GROWING: Mapping[Any, Callable[[Any], Any]] = {
         .join(Audit, Audit.image_id == _SAME.id)
         .join(Review)
     ),
+    RedrawRequest: lambda statement: statement.join(RedrawRequest, RedrawRequest.prompt_id == Prompt.id),
     Release: lambda statement: statement.join(Release, Release.prompt_id == Prompt.id),
 }
 """The tables that only grow and that items rest on, and how a batch's rows in them are found."""

@@ -126,7 +126,10 @@ class DecisionLine(_Part):
 
 
 class AuditLine(_Part):
-    """A verdict, which is an opinion about similarity and not about infringement."""
+    """A verdict, which is an opinion about similarity and not about infringement.
+
+    `allowed` lists the ids of the allowed elements that were left out of the comparison; None where none was.
+    """
 
     id: int
     verdict: str
@@ -134,6 +137,7 @@ class AuditLine(_Part):
     scores: dict[str, Any]
     thresholds: dict[str, Any]
     versions: dict[str, Any]
+    allowed: str | None = None
     policy_sha256: str
     corpus_sha256: str
     run_id: str
@@ -364,6 +368,7 @@ def _audits(session: Session, audits: Iterable[Audit]) -> list[AuditLine]:
                 scores=audit.scores,
                 thresholds=audit.thresholds,
                 versions=audit.versions,
+                allowed=audit.allowed,
                 policy_sha256=audit.policy.sha256,
                 corpus_sha256=audit.corpus_version.sha256,
                 run_id=audit.run_id,

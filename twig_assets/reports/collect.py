@@ -6,12 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.allowed_elements import ElementState, described, element_states
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Model, PromptBatch, Reference, utc_now
 from twig_assets.compliance.decision_history import Made, history
 from twig_assets.reports.data import (
+    AllowedLine,
     ConceptLine,
     DecisionLine,
     Figure,
@@ -102,6 +104,7 @@ class _Gathered:
             judge=_judge_line(session, campaign, self._rules),
             concepts=_concepts(session, campaign.name),
             decisions=[line for _, line in sorted(self._decisions.items())],
+            allowed=[_allowed_line(state) for state in element_states(session, campaign.name)],
             ledger=_ledger_head(session),
             spread=self._tally.spread(),
             sources=self._sources,
@@ -127,6 +130,13 @@ class _Newest:
             self._audit = audit.id
             self.corpus_sha256 = audit.corpus_version.sha256
             self.policy, self.policy_sha256 = audit.policy.body, audit.policy.sha256
+
+
+def _allowed_line(state: ElementState) -> AllowedLine:
+    element = state.element
+    return AllowedLine(
+        made_at=element.created_at, described=described(element), today=state.standing, holds=state.holds
+    )
 
 
 def _reference_line(row: Reference) -> ReferenceLine:

@@ -55,6 +55,22 @@ class UnreadLine(_Part):
     accepted: str | None
 
 
+class AllowedLine(_Part):
+    """What a person allowed to be shown of a work; see `campaign.allowed_elements`.
+
+    Attributes:
+        made_at: When.
+        described: What, of which kind, until when, by whom and why.
+        today: What it comes to today.
+        holds: Whether it may be shown today.
+    """
+
+    made_at: datetime
+    described: str
+    today: str
+    holds: bool
+
+
 class DetectorLine(_Part):
     """What a detector says about an image; `reached` when its score is on the wrong side of the threshold."""
 
@@ -478,6 +494,7 @@ class Summary(_Part):
     Attributes:
         complete: Whether every work that is listed or lies in the folder was compared, in all its frames.
         unread: Those that were not, whether or not somebody accepted that.
+        allowed: What people ever allowed to be shown of works, and what that comes to today.
         spread: How many audited images reach which SSIM.
         sources: Hash of each work's file -> where its picture is.
     """
@@ -497,6 +514,7 @@ class Summary(_Part):
     judge: JudgeLine
     concepts: list[ConceptLine]
     decisions: list[DecisionLine] = []
+    allowed: list[AllowedLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None
     since: Since | None = None

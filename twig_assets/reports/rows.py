@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
-from twig_assets.catalog.models import Audit, AuditMatch, Image, Mask, Model, Prompt, Release
+from twig_assets.catalog.models import Audit, AuditMatch, Image, Mask, Model, Prompt, RedrawRequest, Release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import (
     PromptState,
@@ -17,6 +17,7 @@ from twig_assets.compliance.candidates import (
     counting,
     prompt_state,
     published_state,
+    redraws_asked_for,
     verdicts_in_force,
 )
 from twig_assets.compliance.held import Held, held
@@ -127,12 +128,12 @@ def _states(
 ) -> dict[int, PromptState]:
     ids = [image.id for drawn_for in images.values() for image in drawn_for]
     candidates = set(session.scalars(select(Image.id).join(Model).where(Image.id.in_(ids), counting(rules))))
-    return {
-        p.id: prompt_state(
-            p, [image for image in images.get(p.id, ()) if image.id in candidates], verdicts, releases.get(p.id), rules
-        )
-        for p in prompts
-    }
+    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_([p.id for p in prompts]))
+    states = {}
+    for p in prompts:
+        of_prompt = [image for image in images.get(p.id, ()) if image.id in candidates]
+        states[p.id] = prompt_state(p, of_prompt, verdicts, releases.get(p.id), rules, asked.get(p.id))
+    return states
 
 
 def _counts_now(image: Image, rules: Rules) -> bool:

@@ -13,7 +13,7 @@ from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
-from twig_assets.catalog.models import Audit, AuditMatch, Base, LedgerEntry, Release, Review, utc_now
+from twig_assets.catalog.models import Audit, AuditMatch, Base, Image, LedgerEntry, Release, Review, utc_now
 from twig_assets.compliance.candidates import audits_in_force
 from twig_assets.evidence.checks import check_ledger
 
@@ -122,9 +122,11 @@ def publish(url: str, times: int = 1) -> None:
     """Publish an image of the first prompt, whatever is published of it already."""
     engine = database._create_engine(url)
     with Session(engine) as session, session.begin():
-        audit = session.scalars(select(Audit).order_by(Audit.id)).first()
+        # Only columns that every revision has.
+        columns = select(Audit.id, Audit.image_id, Image.prompt_id).join(Image).order_by(Audit.id)
+        audit_id, image_id, prompt_id = session.execute(columns).first()
         for _ in range(times):
-            session.add(Release(prompt_id=audit.image.prompt_id, image_id=audit.image_id, audit_id=audit.id))
+            session.add(Release(prompt_id=prompt_id, image_id=image_id, audit_id=audit_id))
     engine.dispose()
 
 

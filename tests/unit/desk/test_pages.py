@@ -181,3 +181,159 @@ def _saved_again(content: bytes) -> bytes:
     buffer = io.BytesIO()
     PillowImage.open(io.BytesIO(content)).convert("RGB").save(buffer, "BMP")
     return buffer.getvalue()
+
+
+def test_what_is_allowed_of_a_work_is_written_down_listed_and_lifted(desk: Opened) -> None:
+    desk.enter("Ada")
+    [copy, *_] = desk.items()
+    page = desk.client.get(f"/image/{copy['id']}").text
+    address = re.search(r'href="(/work/demo/\d+)"', page)
+    assert address, page
+    form = {"token": desk.token, "kind": "generic", "why": "a <b>frame</b>", "what": "outside", "x": 10, "y": 10}
+    form |= {"width": 80, "height": 80, "until": "2099-12-31"}
+    assert desk.client.post(address[1], data=form, follow_redirects=False).status_code == 303
+    listed = desk.client.get("/allowed/demo").text
+    assert "4 parts (0% to 100% from the left and 0% to 10% from the top" in listed
+    assert "until 2099-12-31, by Ada: a &lt;b&gt;frame&lt;/b&gt;" in listed
+    assert desk.client.post(address[1], data={**form, "until": "2001-01-01"}).status_code == 400
+    assert desk.client.post("/allowed/demo/1/lift", data={"token": desk.token, "why": "no"}).status_code == 200
+    assert "lifted by Ada: no" in desk.client.get(address[1]).text
+
+
+def test_a_threshold_shows_what_it_would_do_and_is_saved_with_a_reason(desk: Opened) -> None:
+    desk.enter("Ada")
+    counts = desk.client.get("/thresholds/demo/counts", params={"pdq_distance_at_most": 31}).text
+    assert "No prompt would change." in counts
+    every = {"ssim_threshold": "1", "masked_ssim_threshold": "1", "hog_cosine_at_least": "1", "review_margin": "0"}
+    every |= {"edges_cosine_at_least": "1", "sift_inliers_at_least": "300", "alignment_strength_at_least": "7.2"}
+    would = desk.client.get("/thresholds/demo/counts", params={**every, "pdq_distance_at_most": "1"}).text
+    assert "salt clock at &lt;b&gt;low&lt;/b&gt; tide" in would
+    assert "withheld → <b>" in would
+    page = desk.client.get("/thresholds/demo").text
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page)
+    assert seen
+    file = desk.root / "demo" / "policy.yaml"
+    before = file.read_text("utf-8")
+    form = {
+        "token": desk.token,
+        "seen": seen[1],
+        "why": "too\nstrict: #1",
+        "ssim_threshold": "0.55",
+        "review_margin": "0.1",
+    }
+    assert desk.client.post("/thresholds/demo", data={**form, "ssim_threshold": "nan"}).status_code == 400
+    assert desk.client.post("/thresholds/demo", data={**form, "ssim_threshold": "7"}).status_code == 400
+    assert file.read_text("utf-8") == before
+    assert desk.client.post("/thresholds/demo", data=form).status_code == 200
+    after = file.read_text("utf-8")
+    assert "Ada: too strict: #1\nssim_threshold: 0.55\n" in after
+    assert [line for line in before.splitlines() if not line.startswith("ssim_threshold")] == [
+        line for line in after.splitlines() if "ssim_threshold: 0.55" not in line and "too strict" not in line
+    ], "comments and other fields stay"
+    assert desk.client.post("/thresholds/demo", data=form).status_code == 409, "the policy is another one by now"
+    assert "ssim threshold 0.5 → 0.55" in desk.client.get("/thresholds/demo").text
+    assert len(desk.items()) == 3, "stored scores tell, so that nobody has to wait for a run"
+
+
+def test_another_attempt_is_asked_for_and_no_daemon_is_said(desk: Opened) -> None:
+    desk.enter("Ada")
+    desk.client.app.state.desk.sensors_run = lambda: False  # type: ignore[attr-defined]
+    owl = desk.items()[1]
+    ask = {"token": desk.token, "what": "redraw", "why": "another owl"}
+    answer = desk.client.post(f"/ask/{owl['id']}", data=ask)
+    assert "Attempt 2 at this prompt is asked for." in answer.text
+    assert "No Dagster daemon runs, so nothing happens yet." in answer.text
+    assert state(desk, "an owl") == "failed"
+    assert [item["prompt"] for item in desk.items(kind="redraw")] == ["an owl"]
+    assert desk.client.post(f"/ask/{owl['id']}", data=ask).status_code == 400, "it is due already"
+
+
+def test_a_prompt_in_other_words_goes_to_the_inbox_and_a_concept_to_those_that_are_removed(desk: Opened) -> None:
+    from twig_assets.prompts import read_concepts
+    from twig_assets.prompts.inbox import waiting_files
+
+    desk.enter("Ada")
+    owl = desk.items()[1]
+    assert desk.client.post(
+        f"/ask/{owl['id']}", data={"token": desk.token, "what": "prompt", "text": "an owl"}
+    ).status_code == 400, "the same again"  # fmt: skip
+    prompt = {"token": desk.token, "what": "prompt", "text": "a snowy owl: #7 <b>"}
+    assert "waits in the inbox" in desk.client.post(f"/ask/{owl['id']}", data=prompt).text
+    [file] = waiting_files(desk.root / "demo")
+    assert "a snowy owl: #7 <b>" in file.read_text("utf-8")
+    concepts = desk.root / "demo" / "concepts.yaml"
+    before = concepts.read_text("utf-8")
+    remove = {"token": desk.token, "what": "remove", "target": "salt clock", "why": "theirs", "kind": "object"}
+    assert desk.client.post(f"/ask/{owl['id']}", data={**remove, "anchor": ""}).status_code == 400
+    assert concepts.read_text("utf-8") == before
+    assert "salt-clock" in desk.client.post(f"/ask/{owl['id']}", data={**remove, "anchor": "alarm clock"}).text
+    assert concepts.read_text("utf-8").startswith(before)
+    assert read_concepts(concepts)[-1].anchor == "alarm clock"
+
+
+def test_an_image_is_compared_with_the_works_for_programs(desk: Opened) -> None:
+    desk.enter("Ada")
+    copy, owl, _ = desk.items()
+    with desk.catalog.session() as session:
+        from tests.unit.reports.filler import DEMO
+        from twig_assets.catalog.models import CorpusVersion
+        from twig_assets.similarity import read_references
+
+        assert {one.sha256 for one in read_references(DEMO / "references")[0]} == set(
+            session.query(CorpusVersion).one().members
+        )
+
+    def asked(content: bytes, token: str) -> tuple[int, dict[str, object]]:
+        answer = desk.client.post(
+            "/api/campaigns/demo/audit", files={"file": ("x.png", content)}, headers={"X-Twig-Token": token}
+        )
+        return answer.status_code, answer.json()
+
+    status, found = asked(desk.store.read(copy["image_sha256"], "png"), desk.token)
+    assert (status, found["verdict"], found["nearest"]["title"]) == (200, "fail", "salt clock at low tide")  # type: ignore[index]
+    assert asked(desk.store.read(owl["image_sha256"], "png"), desk.token)[1]["verdict"] == "pass"
+    assert asked(b"no picture", desk.token)[0] == 400
+    assert asked(b"x", "forged")[0] == 403
+
+
+def test_works_that_were_not_compared_wait_and_are_accepted_with_a_reason(desk: Opened) -> None:
+    from twig_assets.catalog.models import UnreadWork
+
+    with desk.catalog.session() as session:
+        session.add(UnreadWork(campaign="demo", file="<i>.psd", sha256=None, reason="cannot be read"))
+    desk.enter("Ada")
+    page = desk.client.get("/queue").text
+    assert "1 work was not compared" in page
+    assert "&lt;i&gt;.psd" in page
+    assert '<option value="unread"' in page
+    assert "1 works wait for a decision" in desk.client.get("/queue?kind=unread").text
+    form = {"token": desk.token, "file": "<i>.psd", "decision": "accept", "why": "a sketch"}
+    assert "not compared" not in desk.client.post("/unread/demo", data=form).text
+
+
+def test_all_that_filters_show_are_decided_at_once_and_undone_at_once(desk: Opened) -> None:
+    desk.enter("Ada")
+    form = {"token": desk.token, "decision": "reject", "why": "not now", "every": "true", "back": "/queue?work="}
+    preview = desk.client.post("/bulk", data=form).text
+    assert "This rejects 3 images" in preview
+    picked = re.findall(r'name="picked" value="([^"]+)"', preview)
+    sure = {"token": desk.token, "decision": "reject", "why": "not now", "picked": picked, "sure": "true"}
+    done = desk.client.post("/bulk", data=sure).text
+    assert "3 images are rejected" in done
+    again = {"token": desk.token, "decision": "undo", "sure": "true"}
+    again |= {"picked": re.findall(r'name="picked" value="([^"]+)"', done)}
+    assert desk.client.post("/bulk", data=again).status_code == 200
+    assert len(desk.items()) == 3
+    assert desk.client.post("/bulk", data=again).status_code in (400, 409), "undone already"
+
+
+def test_the_place_in_the_queue_is_remembered(desk: Opened) -> None:
+    desk.enter("Ada")
+    first, second, third = desk.items()
+    assert "Go on where you were" not in desk.client.get("/queue").text
+    desk.client.get(f"/image/{second['id']}")
+    assert f'href="/image/{third["id"]}' in desk.client.get("/queue").text.split("Go on where you were")[0][-400:]
+    desk.decide(second, "reject")
+    page = desk.client.get("/queue").text
+    assert f'href="/image/{third["id"]}' in page.split("Go on where you were")[0][-400:], "also once it is decided"
+    assert first["id"] in page

@@ -183,7 +183,8 @@ class Filler:
         self.session.add(row)
         self.session.flush()
         for match in result.matches:
-            scores = {"ssim": match.ssim, "masked_ssim": match.scores["masked_ssim"]}
+            columns = ("reference_sha256", "rank", "transform")
+            scores = {name: value for name, value in match.as_row().items() if name not in columns}
             reference_id = self.references[match.reference_sha256].id
             found = AuditMatch(audit_id=row.id, reference_id=reference_id, rank=match.rank, scores=scores)
             found.transform = match.transform

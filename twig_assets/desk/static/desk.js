@@ -46,3 +46,54 @@ if (drop) {
     drop.requestSubmit();
   });
 }
+
+// Sliders: what they would do, while they move. A slower answer to an earlier question is thrown away.
+const sliders = document.querySelector("form[data-counts]");
+if (sliders) {
+  let asked = 0, waiting;
+  const fields = () => new URLSearchParams([...sliders.querySelectorAll("input[type=range]")].map((slider) => [slider.name, slider.value]));
+  sliders.addEventListener("input", (event) => {
+    if (event.target.type !== "range") return;
+    event.target.closest("label").querySelector("output").textContent = event.target.value;
+    const kept = document.querySelector(`form[data-save] input[name="${CSS.escape(event.target.name)}"]`);
+    if (kept) kept.value = event.target.value;
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const mine = ++asked;
+      const answer = await fetch(`${sliders.dataset.counts}?${fields()}`);
+      if (answer.ok && mine === asked) document.getElementById("counts").innerHTML = await answer.text();
+    }, 150);
+  });
+}
+
+// A part of a work: drawn on it, or written in percent; each shows in the other.
+const drawn = document.querySelector(".drawn");
+const part = document.querySelector("form.allow");
+if (drawn && part) {
+  const box = drawn.querySelector(".part"), picture = drawn.querySelector("img");
+  const field = (name) => part.querySelector(`input[name=${name}]`);
+  const show = () => {
+    box.hidden = part.querySelector("[name=what]").value === "whole";
+    for (const [name, side] of [["x", "left"], ["y", "top"], ["width", "width"], ["height", "height"]]) box.style[side] = `${field(name).value}%`;
+  };
+  let start;
+  const at = (event) => {
+    const place = picture.getBoundingClientRect();
+    const share = (value, from, size) => Math.min(100, Math.max(0, (100 * (value - from)) / size));
+    return [share(event.clientX, place.left, place.width), share(event.clientY, place.top, place.height)];
+  };
+  drawn.addEventListener("pointerdown", (event) => { event.preventDefault(); start = at(event); drawn.setPointerCapture(event.pointerId); });
+  drawn.addEventListener("pointermove", (event) => {
+    if (!start) return;
+    const end = at(event), what = part.querySelector("[name=what]");
+    if (what.value === "whole") what.value = "part";
+    for (const [i, name, size] of [[0, "x", "width"], [1, "y", "height"]]) {
+      field(name).value = Math.min(start[i], end[i]).toFixed(1);
+      field(size).value = Math.abs(start[i] - end[i]).toFixed(1);
+    }
+    show();
+  });
+  drawn.addEventListener("pointerup", () => { start = undefined; });
+  part.addEventListener("input", show);
+  show();
+}

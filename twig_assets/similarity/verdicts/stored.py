@@ -100,9 +100,10 @@ def _finding(limit: Limit, scores: Scores, matches: Sequence[Scores]) -> StoredV
         reason = f"{score_text} is within {limit.margin:g} of the limit {limit.value:g}"
     else:
         reason = f"{score_text} stays clear of the limit {limit.value:g}"
-    if limit.support is not None and limit.near(beside[limit.score]):
+    informed = beside.get(limit.support.score) if limit.support is not None else None
+    if informed is not None and limit.near(beside[limit.score]):
         borne_out = "and" if limit.supported(beside) else "but"
-        reason += f", {borne_out} weighted by information it is {beside[limit.support.score]:.3f}"
+        reason += f", {borne_out} weighted by information it is {informed:.3f}"
         if limit.supported(beside, limit.margin) and not (limit.agreed(beside) or limit.certain(beside)):
             reason += ", but no detector comes near to its threshold"
     return StoredVerdict(possible, [reason], limit.score)

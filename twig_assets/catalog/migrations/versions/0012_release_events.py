@@ -9,9 +9,9 @@ from alembic import op
 from twig_assets.catalog.ledger import record
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
-BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision")
+BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision", "allowed_element", "policy_change")
 NOW = (*BEFORE, "release_event")
 
 

@@ -14,7 +14,16 @@ from twig_assets.catalog.row_states import STATED, state_of
 revision = "0014"
 down_revision = "0013"
 
-BEFORE = ("audit", "audit_match", "review", "adherence", "unread_decision", "release_event")
+BEFORE = (
+    "audit",
+    "audit_match",
+    "review",
+    "adherence",
+    "unread_decision",
+    "allowed_element",
+    "policy_change",
+    "release_event",
+)
 NOW = (
     *BEFORE,
     "prompt",
