@@ -38,6 +38,8 @@ LEAST_LEFT = 0.15
 
 LEAST_SIDE = 96
 """Sides of a picture, in pixels, below which it is not taken out: of an icon a few lines would decide."""
+LEAST_SAMPLED = 48
+"""Lines, at the size that is looked at, below which a picture is too long and narrow to tell a border."""
 _LINES = 4
 _BLENDED = 8
 """Lines before the picture that JPEG may have mixed with it: half a block of colours."""
@@ -68,6 +70,8 @@ def inside_borders(pixels: np.ndarray) -> Box | None:
     """
     step = -(-max(pixels.shape[:2]) // LOOKED_AT)
     small = pixels[::step, ::step].astype(np.int16)
+    if min(small.shape[:2]) < LEAST_SAMPLED:
+        return None
     whole = Box(0, 0, small.shape[1], small.shape[0])
     box = whole
     for _ in range(_NESTED):

@@ -82,6 +82,13 @@ def test_a_picture_of_any_size_is_looked_at(size: tuple[int, int]) -> None:
     assert inside_borders(np.full((*size, 3), 255, np.uint8)) is None
 
 
+def test_what_is_long_and_narrow_has_no_border() -> None:
+    banner = np.full((300, 9000, 3), 255, np.uint8)
+    banner[60:] = np.random.default_rng(0).integers(0, 200, (240, 1, 3))
+    assert inside_borders(banner) is None
+    assert inside_borders(np.ascontiguousarray(banner[:, :600])) is not None
+
+
 def test_a_framed_file_is_looked_at_whole_and_without_its_border(photographs: list[np.ndarray]) -> None:
     file = io.BytesIO()
     Image.fromarray(framed(photographs[0], 30, 30, 30, BLACK)).save(file, "PNG")
