@@ -141,6 +141,10 @@ def _ablate(
 ) -> _Ablation:
     """Compute and judge the edit, and put its file into the store."""
     started, losses = time.monotonic(), list[float]()
+
+    def keep(step: int, loss: float) -> None:
+        losses[step - 1 :] = [loss]  # `fast` may start again from its first step
+
     edit, evaluation = ablate_and_evaluate(
         pipeline,
         target,
@@ -149,7 +153,7 @@ def _ablate(
         base_sha256,
         _trainings(campaign, target),
         lambda: models.clip(campaign),
-        on_step=lambda _, loss: losses.append(loss),
+        on_step=keep,
         text_vectors=models.text_vectors(campaign),
     )
     seconds = time.monotonic() - started

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.cli import audit, bench, campaign, desk, evidence, index, machine, models, operations
+from twig_assets.cli import audit, bench, campaign, desk, edit, evidence, index, machine, models, operations
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
@@ -33,5 +33,6 @@ COMMANDS: list[Callable[..., Any]] = [
 ]
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(edit.edit_app, name="edit")
 app.add_typer(index.index_app, name="index")
 app.add_typer(operations.db_app, name="db")

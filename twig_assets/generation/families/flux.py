@@ -23,6 +23,8 @@ class Flux(FlowTransformer):
     pipeline_classes = (FluxPipeline,)
     capabilities = frozenset({Capability.POOLED_TEXT, Capability.LORA})
     tokenizer_names = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
+    kinds = {"text_encoder": "clip_l", "text_encoder_2": "t5xxl"}
+    published_names = {"context_embedder": "txt_in"}
     prompt_limit = _T5_TOKENS
 
     def encode(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:

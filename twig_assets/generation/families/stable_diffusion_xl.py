@@ -18,6 +18,12 @@ class StableDiffusionXL(StableDiffusion):
 
     pipeline_classes = (StableDiffusionXLPipeline,)
     capabilities = StableDiffusion.capabilities | {Capability.POOLED_TEXT}
+    trained_under_own_names = False
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """See `ModelFamily`."""
+        kinds = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}
+        return {name: kinds[name] for name in self.text_encoders()}
 
     def remove_safety_checker(self) -> None:
         """See `ModelFamily`; there is none."""

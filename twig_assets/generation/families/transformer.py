@@ -21,12 +21,16 @@ class TransformerFamily(ModelFamily):
     Attributes:
         tokenizer_names: Text encoder -> its tokenizer, in the order of the fingerprint.
         trainable: Whether the text encoders are small enough to be trained whole. Large language models are not.
+        kinds: Text encoder -> its kind, see `encoder_kinds`.
+        published_names: Module of the transformer -> what its authors call it, where that is known.
     """
 
     denoiser_name = "transformer"
     capabilities = frozenset({Capability.GUIDANCE, Capability.LORA})
     tokenizer_names: ClassVar[dict[str, str]] = {"text_encoder": "tokenizer"}
     trainable: ClassVar[bool] = True
+    kinds: ClassVar[dict[str, str]] = {}
+    published_names: ClassVar[dict[str, str]] = {}
 
     # Components
 
@@ -36,6 +40,14 @@ class TransformerFamily(ModelFamily):
     def text_encoders(self) -> dict[str, torch.nn.Module]:
         """See `ModelFamily`."""
         return self._encoders() if self.trainable else {}
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """See `ModelFamily`."""
+        return self.kinds
+
+    def published_name(self, module: str) -> str | None:
+        """See `ModelFamily`."""
+        return self.published_names.get(module)
 
     def tokenizers(self) -> dict[str, Any]:
         """See `ModelFamily`."""
