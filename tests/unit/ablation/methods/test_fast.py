@@ -150,26 +150,34 @@ def test_a_rate_that_is_far_too_high_says_what_to_lower(tiny):
         ablate(tiny, STYLE, AblationSettings(method="fast", distillation=wild), "0" * 64)
 
 
-@pytest.mark.parametrize(("width", "steps", "batch"), [(768, 16, 4), (2048, 10, 2)])
-def test_a_wide_encoder_learns_at_the_rate_that_is_found_for_it(pipeline, width, steps, batch):
+@pytest.mark.parametrize("width", [768, 2048])
+def test_a_wide_encoder_learns_at_the_rate_that_is_found_for_it(pipeline, width):
     wide = with_encoder(pipeline, width)
-    chosen = DistillationSettings(steps=steps, batch_size=batch)
-    settings = AblationSettings(method="fast", misspellings=0, distillation=chosen)
+    settings = AblationSettings(
+        method="fast",
+        misspellings=0,
+        overshoot=0,
+        emphasis=0,
+        distillation=DistillationSettings(steps=12, batch_size=2),
+    )
     done = []
-    edit = ablate(wide, FISH, settings, "0" * 64, on_step=lambda step, loss: done.append((step, loss)))
+    edit = ablate(wide, FISH, settings, fingerprint(wide), on_step=lambda step, loss: done.append((step, loss)))
     last_start = max(i for i, (step, _) in enumerate(done) if step == 1)
-    losses = [loss for _, loss in done[last_start:]]
-    assert len(losses) == steps
-    assert max(losses) < 5
-    assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
-    largest = max(float(delta.abs().max()) for delta in edit.parts[0].deltas.values())
-    assert 0 < largest < steps * 0.004 * 128 / width
+    assert len(done[last_start:]) == 12
+    assert max(loss for _, loss in done[last_start:]) < 5
+    distance, targets = ConditioningDistance(wide), distillation_targets(wide, FISH, settings)
+    before = distance.between(targets.unedited, targets.wanted).mean().item()
+    edit.apply(wide, edit.base_sha256)
+    with torch.no_grad():
+        after = distance.between(family_of(wide).encode(targets.prompts), targets.wanted).mean().item()
+    edit.remove(wide)
+    assert after < 0.9 * before
 
 
 def with_encoder(pipeline, width):
     """A pipeline with the zoo's tokenizer and a random text encoder of a width, and a denoiser that reads it."""
     config = copy.deepcopy(pipeline.text_encoder.config)
-    config.update({"hidden_size": width, "intermediate_size": width, "num_hidden_layers": 1})
+    config.update({"hidden_size": width, "intermediate_size": 256, "num_hidden_layers": 1})
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder, denoiser = CLIPTextModel(config).eval(), unet(width)
