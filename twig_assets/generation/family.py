@@ -395,6 +395,15 @@ def family_of(pipeline: Pipeline) -> ModelFamily:
     )
 
 
+def computing_device(pipeline: Pipeline, denoiser: torch.nn.Module) -> torch.device:
+    """Where a pipeline of diffusers computes, also while its denoiser, or a text encoder, waits on the CPU."""
+    own: torch.device = next(denoiser.parameters()).device
+    if own.type != "cpu":
+        return own
+    elsewhere: torch.device = pipeline._execution_device
+    return elsewhere
+
+
 def is_text_encoder(component: str) -> bool:
     """Whether a component of this name is a text encoder; in every family such names begin as in diffusers."""
     return component.startswith("text_encoder")

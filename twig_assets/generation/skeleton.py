@@ -16,6 +16,7 @@ from diffusers import DiffusionPipeline
 from twig_assets.generation.checkpoints import EMBEDDED, default_dtype
 from twig_assets.generation.errors import CheckpointError, first_line
 from twig_assets.generation.family import ModelFamily, Pipeline, family_of
+from twig_assets.generation.memory import check_memory
 from twig_assets.generation.parts import check_parts, exchange_parts
 from twig_assets.generation.sources import Source, find_source, located
 from twig_assets.model_zoo.loading import WEIGHTS
@@ -50,6 +51,7 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
     """
     opening = opening or OpeningSettings()
     check_parts(opening)
+    check_memory(opening.device or _usual_device(checkpoint), opening.memory)
     if checkpoint == EMBEDDED:
         source, revision = find_source(str(WEIGHTS / "pipeline"), None, None, None), None
     else:
@@ -79,8 +81,12 @@ def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
 
 
 def _usual_dtype(checkpoint: str, opening: OpeningSettings) -> torch.dtype:
-    there = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.float32 if checkpoint == EMBEDDED else default_dtype(opening.device or there)
+    there = opening.device or _usual_device(checkpoint)
+    return torch.float32 if checkpoint == EMBEDDED else default_dtype(there)
+
+
+def _usual_device(checkpoint: str) -> str:
+    return "cuda" if torch.cuda.is_available() and checkpoint != EMBEDDED else "cpu"
 
 
 def _parameters(pipeline: Pipeline) -> int:

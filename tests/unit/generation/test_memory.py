@@ -12,11 +12,13 @@ from twig_assets.generation import (
     CheckpointError,
     GenerationSettings,
     OpeningSettings,
+    family_of,
     fingerprint,
     generate,
     load_checkpoint,
 )
 from twig_assets.generation.memory import evict_after_encoding, placed
+from twig_assets.generation.skeleton import skeleton
 from twig_assets.settings.opening import MemorySettings
 
 
@@ -94,3 +96,17 @@ def test_a_models_name_says_only_what_images_depend_on(tmp_path):
 
     assert named() == named(offload="group", vae_slicing=True) == "b/c"
     assert "vae_tiling" in named(vae_tiling=True)
+
+
+@pytest.mark.parametrize("name", ["stable_diffusion", "pixart_sigma"])
+def test_a_model_computes_where_its_denoiser_is_while_text_encoders_wait(name):
+    pipeline = BUILDERS[name]()
+    family = family_of(pipeline)
+    assert family.device.type == "cpu"
+    family.denoiser.to("meta")
+    assert family.device.type == "meta"
+
+
+def test_the_check_before_work_refuses_an_offload_without_a_gpu_too():
+    with pytest.raises(CheckpointError, match="is for a GPU"):
+        skeleton("embedded", opening=OpeningSettings(memory=MemorySettings(offload="group")))

@@ -31,7 +31,7 @@ _MIB = 2**20
 
 @torch.no_grad()
 def compressed(pipeline: Pipeline, edit: ConceptEdit) -> ConceptEdit:
-    """The edit itself where it is small or compressed already, else one that does the same in a smaller file.
+    """The edit itself where what it has whole is small, else one that does the same in a smaller file.
 
     Args:
         pipeline: The unedited model.
@@ -40,7 +40,7 @@ def compressed(pipeline: Pipeline, edit: ConceptEdit) -> ConceptEdit:
     storage = edit.settings.storage
     trained = _trained(edit)
     size = sum(map(stored_bytes, trained.values()))
-    if size < storage.whole_below * _MIB or edit.is_compressed:
+    if not trained or size < storage.whole_below * _MIB:
         return edit
     departure = _Departure(pipeline, edit, trained)
     factored = {
@@ -79,7 +79,7 @@ def _trained(edit: ConceptEdit) -> dict[str, torch.Tensor]:
 
 def _with(edit: ConceptEdit, stored: Mapping[str, StoredDelta]) -> ConceptEdit:
     def of(place: str, deltas: Mapping[str, StoredDelta]) -> dict[str, StoredDelta]:
-        return {name: stored[f"{place}/{name}"] for name in deltas}
+        return {name: stored.get(f"{place}/{name}", delta) for name, delta in deltas.items()}
 
     parts = tuple(replace(part, deltas=of(str(i), part.deltas)) for i, part in enumerate(edit.parts))
     return replace(edit, parts=parts, joint=of("joint", edit.joint))

@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 
 from twig_assets.generation.autoencoder import image_latents, pictures
 from twig_assets.generation.conditioning import Conditioning
-from twig_assets.generation.family import Capability, ModelFamily, called, register
+from twig_assets.generation.family import Capability, ModelFamily, called, computing_device, register
 
 _LOG = logging.getLogger(__name__)
 _ATTENTION = re.compile(r"(down_blocks|mid_block|up_blocks)(?:\.(\d+))?\.attentions\.(\d+)\.(.+)")
@@ -167,8 +167,7 @@ class StableDiffusion(ModelFamily):
     @property
     def device(self) -> torch.device:
         """See `ModelFamily`; where an offloaded model computes, not where it waits."""
-        device: torch.device = self.pipeline._execution_device
-        return device
+        return computing_device(self.pipeline, self.denoiser)
 
     @property
     def latent_channels(self) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from twig_assets.generation.autoencoder import image_latents, single_precision
 from twig_assets.generation.conditioning import Conditioning
-from twig_assets.generation.family import Capability, ModelFamily
+from twig_assets.generation.family import Capability, ModelFamily, computing_device
 from twig_assets.generation.tokens import TokenSpan, spans_of_words, tokens_between, whole_words
 
 
@@ -114,8 +114,7 @@ class TransformerFamily(ModelFamily):
     @property
     def device(self) -> torch.device:
         """See `ModelFamily`; where an offloaded model computes, not where it waits."""
-        device: torch.device = self.pipeline._execution_device
-        return device
+        return computing_device(self.pipeline, self.denoiser)
 
     @property
     def latent_channels(self) -> int:

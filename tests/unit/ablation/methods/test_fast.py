@@ -14,7 +14,7 @@ from twig_assets.ablation.methods.conditioning_distance import ConditioningDista
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
 from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts, vocabulary
 from twig_assets.generation import family_of, fingerprint
-from twig_assets.settings.ablation import DistillationSettings, TuningSettings
+from twig_assets.settings.ablation import DistillationSettings, StorageSettings, TuningSettings
 
 STYLE = ConceptTarget(name="glyph", target="glyph style", anchor="", kind="style", preserve=("noto style",))
 CLOCK = ConceptTarget(name="clock", target="salt clock at low tide", anchor="a castle", kind="memorized")
@@ -153,25 +153,20 @@ def test_a_rate_that_is_far_too_high_says_what_to_lower(tiny):
 @pytest.mark.parametrize("width", [768, 2048])
 def test_a_wide_encoder_learns_at_the_rate_that_is_found_for_it(pipeline, width):
     wide = with_encoder(pipeline, width)
-    settings = AblationSettings(
-        method="fast",
-        misspellings=0,
-        overshoot=0,
-        emphasis=0,
-        distillation=DistillationSettings(steps=12, batch_size=2),
-    )
+    chosen = DistillationSettings(steps=8, batch_size=2)
+    storage = StorageSettings(whole_below=1000)  # what compressing costs is tested elsewhere
+    settings = AblationSettings(misspellings=0, overshoot=0, emphasis=0, distillation=chosen, storage=storage)
     done = []
     edit = ablate(wide, FISH, settings, fingerprint(wide), on_step=lambda step, loss: done.append((step, loss)))
     last_start = max(i for i, (step, _) in enumerate(done) if step == 1)
-    assert len(done[last_start:]) == 12
+    assert len(done[last_start:]) == 8
     assert max(loss for _, loss in done[last_start:]) < 5
-    distance, targets = ConditioningDistance(wide), distillation_targets(wide, FISH, settings)
-    before = distance.between(targets.unedited, targets.wanted).mean().item()
-    edit.apply(wide, edit.base_sha256)
-    with torch.no_grad():
-        after = distance.between(family_of(wide).encode(targets.prompts), targets.wanted).mean().item()
-    edit.remove(wide)
-    assert after < 0.9 * before
+    target, anchor = read(wide, "a tropical fish").tokens, read(wide, "a fish").tokens
+    ends = slice(len(wide.tokenizer("a tropical fish").input_ids), None)
+    before, after = (
+        (tokens[:, ends] - anchor[:, ends]).norm() for tokens in (target, read(wide, "a tropical fish", edit).tokens)
+    )
+    assert after < 0.97 * before
 
 
 def with_encoder(pipeline, width):
