@@ -1,6 +1,5 @@
 """Commands that work on edits that `twig ablate` wrote, without a campaign: export."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,22 +8,15 @@ import typer
 from twig_assets.cli.app import console
 from twig_assets.cli.typed import given, typed
 from twig_assets.settings.home import quiet_model_libraries
+from twig_assets.settings.loras import LoraForm
 
 edit_app = typer.Typer(no_args_is_help=True, help="Edits that `twig ablate` wrote, for other programs.")
-
-
-class Form(StrEnum):
-    """Whose names the layers of a LoRA have."""
-
-    diffusers = "diffusers"
-    kohya = "kohya"
-    comfyui = "comfyui"
 
 
 @edit_app.command()
 def export(
     edit: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="One or more edits.")],
-    lora: Annotated[Form | None, typer.Option(help="Write a LoRA for this program.")] = None,
+    lora: Annotated[LoraForm | None, typer.Option(help="Write a LoRA for this program.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the whole edited model into this new folder.")] = None,
     out: Annotated[Path | None, typer.Option(help="The LoRA's file; EDIT.FORM.safetensors if not given.")] = None,
     model: Annotated[
@@ -52,5 +44,5 @@ def export(
     elif lora is not None:
         path = out or edit[0].with_name(f"{edit[0].stem}.{lora}.safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole.export_lora(path, pipeline, lora.value)
+        whole.export_lora(path, pipeline, lora)
         console.print(path, soft_wrap=True)

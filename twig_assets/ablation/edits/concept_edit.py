@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import load, save
 
 from twig_assets.ablation.edits import applying, closed_form_solution
-from twig_assets.ablation.edits.lora import LoraForm, export_lora
+from twig_assets.ablation.edits.lora import export_lora
 from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
 from twig_assets.ablation.edits.stored_delta import Halved, LowRank, StoredDelta
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+from twig_assets.settings.loras import LoraForm
 
 _METADATA = "concept_edit"
 _VERSION = 4

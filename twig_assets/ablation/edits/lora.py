@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors.torch import save_file
@@ -12,9 +11,7 @@ from twig_assets.ablation.edits.parameters import editable_modules
 from twig_assets.ablation.edits.stored_delta import LowRank
 from twig_assets.ablation.errors import EditError
 from twig_assets.generation import Capability, ModelFamily, Pipeline, family_of
-
-# Who reads the file: diffusers; kohya's sd-scripts, and with it A1111 and Forge; ComfyUI.
-LoraForm = Literal["diffusers", "kohya", "comfyui"]
+from twig_assets.settings.loras import LoraForm
 
 # Singular values below this share of the largest are rounding errors.
 _NUMERICAL_ZERO = 1e-6

@@ -43,4 +43,5 @@ def _added_up(records: Sequence[Mapping[str, float]]) -> dict[str, float] | None
     """What compressing all of them cost at most, and saved together."""
     if not records:
         return None
-    return {key: (max if key == "error" else sum)(record[key] for record in records) for key in records[0]}
+    added = {key: sum(record[key] for record in records) for key in records[0]}
+    return added | {"error": max(record["error"] for record in records)}
