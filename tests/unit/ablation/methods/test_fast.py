@@ -165,7 +165,8 @@ def test_a_wide_encoder_learns_at_the_rate_that_is_found_for_it(pipeline, width)
     targets = distillation_targets(wide, FISH, settings, training_pairs(FISH, settings)[:1])
     wanted = targets.wanted.tokens
     before = (targets.unedited.tokens - wanted).norm()
-    assert (read(wide, targets.prompts[0], edit).tokens - wanted).norm() < 0.95 * before
+    # Of a warm-up of ten steps, these are eight.
+    assert (read(wide, targets.prompts[0], edit).tokens - wanted).norm() < 0.97 * before
 
 
 def with_encoder(pipeline, width):
