@@ -3,6 +3,7 @@
 Dagster makes a new copy of every resource for every run, so what is kept lies in this module and not in the resource.
 """
 
+from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from twig_assets.campaign import Campaign
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.settings.home import quiet_model_libraries
+from twig_assets.settings.home import models_bytes, quiet_model_libraries
 from twig_assets.settings.judge import EMBEDDED
+
+# The pipelines that are open, the one that was used last at the end.
+_OPEN: OrderedDict[tuple[str, Path, str], tuple[Any, str]] = OrderedDict()
 
 
 class ModelResource(dg.ConfigurableResource):
@@ -95,13 +99,25 @@ class ModelResource(dg.ConfigurableResource):
         return None if own else partial(text_features, self.judge(campaign).clip)
 
 
-@lru_cache(maxsize=1)
 def _checkpoint(checkpoint: str, folder: Path, opening: str) -> tuple[Any, str]:
-    from twig_assets.generation import OpeningSettings, fingerprint, load_checkpoint
+    """A pipeline and its fingerprint, kept open as far as the memory for models goes; raises CheckpointError."""
+    key = (checkpoint, folder, opening)
+    if key not in _OPEN:
+        from twig_assets.generation import OpeningSettings, fingerprint, load_checkpoint
 
-    quiet_model_libraries()
-    pipeline = load_checkpoint(checkpoint, folder, OpeningSettings.model_validate_json(opening))
-    return pipeline, fingerprint(pipeline)
+        quiet_model_libraries()
+        pipeline = load_checkpoint(checkpoint, folder, OpeningSettings.model_validate_json(opening))
+        _OPEN[key] = (pipeline, fingerprint(pipeline))
+    _OPEN.move_to_end(key)
+    while len(_OPEN) > 1 and sum(_size(pipeline) for pipeline, _ in _OPEN.values()) > models_bytes():
+        _OPEN.popitem(last=False)
+    return _OPEN[key]
+
+
+def _size(pipeline: Any) -> int:
+    """Bytes of a pipeline's weights."""
+    modules = [part for part in pipeline.components.values() if hasattr(part, "parameters")]
+    return sum(weight.numel() * weight.element_size() for module in modules for weight in module.parameters())
 
 
 @lru_cache(maxsize=1)

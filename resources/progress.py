@@ -8,6 +8,8 @@ import dagster as dg
 # Run id, asset, done, total, of what.
 Listener = Callable[[str, str, int, int, str], None]
 _listeners: list[Listener] = []
+# Every report is an entry of the run's log.
+_STEPS_APART = 10
 
 
 class ProgressResource(dg.ConfigurableResource):
@@ -16,6 +18,15 @@ class ProgressResource(dg.ConfigurableResource):
     def reporter(self, context: dg.AssetExecutionContext, what: str = "images") -> Callable[[int, int], None]:
         """A function that reports for an asset; it takes how many `what` are finished, and of how many."""
         return lambda done, total: self.report(context, done, total, what)
+
+    def steps(self, context: dg.AssetExecutionContext, total: int) -> Callable[[int, float], None]:
+        """A function that reports a training; it takes the steps done and the loss, and reports every tenth step."""
+
+        def report(done: int, _: float) -> None:
+            if done % _STEPS_APART == 0 or done == total:
+                self.report(context, done, max(done, total), "training steps")
+
+        return report
 
     def report(self, context: dg.AssetExecutionContext, done: int, total: int, what: str = "images") -> None:
         """Report that `done` of `total` are finished."""

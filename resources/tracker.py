@@ -1,6 +1,6 @@
 """The MLflow tracker: a run for every materialization that has figures to keep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +9,11 @@ from pydantic import PrivateAttr
 
 from twig_assets.tracking import Record, Sender, Spool
 from twig_assets.tracking.record import RecordedEdit, png
+
+# MLflow shows this tag at the top of a run's page, as Markdown.
+_DESCRIPTION = "mlflow.note.content"
+# MLflow takes tags of 5000 characters and more, by version.
+_LONGEST = 4500
 
 
 class TrackerResource(dg.ConfigurableResource):
@@ -36,6 +41,7 @@ class TrackerResource(dg.ConfigurableResource):
         pictures: dict[str, np.ndarray] | None = None,
         curves: dict[str, Sequence[float]] | None = None,
         edit: RecordedEdit | None = None,
+        captions: Sequence[str] = (),
     ) -> dg.MetadataValue:
         """Keep the figures of one materialization.
 
@@ -47,6 +53,7 @@ class TrackerResource(dg.ConfigurableResource):
             pictures: File name -> uint8 array (H, W, 3).
             curves: Name -> its value after each step.
             edit: Registered as a new version of its model.
+            captions: What the pictures show, in order, row by row.
 
         Returns:
             The URL of the MLflow run; or, when MLflow does not answer, a sentence that says so.
@@ -61,7 +68,12 @@ class TrackerResource(dg.ConfigurableResource):
                 experiment=experiment,
                 name=f"{key} {partition}".strip(),
                 params=params or {},
-                tags={"dagster/run_id": context.run.run_id, "dagster/asset": key, "dagster/partition": partition},
+                tags={
+                    "dagster/run_id": context.run.run_id,
+                    "dagster/asset": key,
+                    "dagster/partition": partition,
+                    _DESCRIPTION: _description(key, partition, pictures or {}, captions),
+                },
                 metrics={name: float(value) for name, value in metrics.items()},
                 pictures={file: png(picture) for file, picture in (pictures or {}).items()},
                 curves={name: tuple(map(float, values)) for name, values in (curves or {}).items()},
@@ -79,3 +91,21 @@ class TrackerResource(dg.ConfigurableResource):
         if self._sender is None:
             self._sender = Sender(self.uri, self.artifacts, self.ui_url, Spool(Path(self.spool)))
         return self._sender
+
+
+def _description(key: str, partition: str, pictures: Iterable[str], captions: Sequence[str]) -> str:
+    """What a run is and what its figures count, for whoever opens it in MLflow, as Markdown."""
+    text = f"{_plain(f'{key} {partition}'.strip())}: figures are means or counts over the images of this run.\n\n"
+    if files := ", ".join(f"`{file}`" for file in pictures):
+        text += f"Pictures, under Artifacts: {files}.\n\n"
+    for number, caption in enumerate(captions, start=1):
+        line = f"{number}. {_plain(caption)}\n"
+        if len(text) + len(line) > _LONGEST:
+            return f"{text}\nand {len(captions) - number + 1} more"
+        text += line
+    return text.strip()
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!|<>~" else char for char in " ".join(text.split()))

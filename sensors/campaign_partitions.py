@@ -1,10 +1,11 @@
-"""The sensor that turns the campaign's files into partitions."""
+"""The sensor that turns the campaigns' files into partitions."""
 
 import dagster as dg
 
 from twig_assets.prompts import batches, read_concepts, read_prompts
-from twig_assets.resources import CampaignResource
-from twig_assets.sensors.jobs import BATCHES, CONCEPTS
+from twig_assets.resources import CampaignsResource, CatalogResource
+from twig_assets.sensors.each_campaign import Part, for_each_campaign
+from twig_assets.sensors.jobs import BATCHES, CAMPAIGNS, CONCEPTS
 from twig_assets.settings.home import sensor_seconds
 
 
@@ -12,24 +13,22 @@ from twig_assets.settings.home import sensor_seconds
     name="campaign_partitions",
     minimum_interval_seconds=sensor_seconds(60),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Reads the campaign's prompts and concepts and adds a partition for every new batch and concept.",
+    description="Reads the prompts and concepts of every campaign and adds a partition for every new campaign, batch "
+    "and concept.",
 )
 def campaign_partitions(
-    context: dg.SensorEvaluationContext, campaign: CampaignResource
-) -> dg.SensorResult | dg.SkipReason:
+    context: dg.SensorEvaluationContext, campaigns: CampaignsResource, catalog: CatalogResource
+) -> dg.SensorResult:
     """Request the partitions that are in the files but not in the instance."""
-    settings = campaign.load()
-    wanted = {
-        BATCHES: [key for key, _ in batches(read_prompts(settings.folder), settings.name, settings.batch_size)],
-        CONCEPTS: [f"{settings.name}.{row.name}" for row in read_concepts(settings.concepts_file)],
-    }
-    requests = []
-    for name, keys in wanted.items():
-        existing = set(context.instance.get_dynamic_partitions(name))
-        if new := [key for key in keys if key not in existing]:
-            requests.append(dg.DynamicPartitionsDefinition(name=name).build_add_request(new))
-    if not requests:
-        return dg.SkipReason(
-            f"campaign {settings.name}: {len(wanted[BATCHES])} batches and all concepts are partitions already"
-        )
-    return dg.SensorResult(dynamic_partitions_requests=requests)
+
+    def work(name: str, _cursor: str) -> Part:
+        settings = campaigns.load(name)
+        wanted = {
+            CAMPAIGNS: [name],
+            BATCHES: [key for key, _ in batches(read_prompts(settings.folder), name, settings.batch_size)],
+            CONCEPTS: [f"{name}.{row.name}" for row in read_concepts(settings.concepts_file)],
+        }
+        found = f"{len(wanted[BATCHES])} batches and {len(wanted[CONCEPTS])} concepts"
+        return Part(f"campaign {name}: {found}", partitions=wanted)
+
+    return for_each_campaign(context, campaigns, catalog.open(), work)

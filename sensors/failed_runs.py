@@ -16,7 +16,7 @@ JOBS = [draw_batch, read_corpus, compliance_audit]
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=f"Repeats a run of a sensor or schedule that died, at most {RETRIES} times; what was finished is kept, "
-    "so the run goes on where it stopped. ssim_violations answers failed gates and stuck batches.",
+    "so the run goes on where it stopped. ssim_violations and missing_work see to their own.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
     """Request the run again, unless another sensor does or a person started it."""
@@ -25,7 +25,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipR
     if run.job_name not in {job.name for job in JOBS}:
         return dg.SkipReason(f"{named} was started by hand or by automation and is not repeated")
     if STATE in run.tags:
-        return dg.SkipReason(f"{named}: ssim_violations requests another while its batch needs one")
+        return dg.SkipReason(f"{named}: ssim_violations or missing_work requests another while it is needed")
     if not died(context.instance, run):
         return dg.SkipReason(f"{named} was stopped by its gate: ssim_violations decides about its batch")
     count = int(run.tags.get(RETRY, "0"))

@@ -1,16 +1,19 @@
 """The sensor that notifies people of what happened, once for every batch and event."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
+from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import Due, enforce, notices
-from twig_assets.resources import CampaignResource, CatalogResource, NotifierResource
-from twig_assets.sensors.runs import PARTITION, died, requests_so_far
-from twig_assets.sensors.ssim_violations import TRIES
+from twig_assets.resources import CampaignsResource, CatalogResource, NotifierResource
+from twig_assets.sensors.each_campaign import Part, for_each_campaign
+from twig_assets.sensors.runs import PARTITION, TRIES, campaign_of, died, requests_so_far
 from twig_assets.settings.home import sensor_seconds
 
 NAME = "notifications"
@@ -29,13 +32,24 @@ RUNS_LOOKED_AT = 50
 )
 def notifications(
     context: dg.SensorEvaluationContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     notifier: NotifierResource,
-) -> dg.SkipReason:
+) -> dg.SensorResult:
     """Record new events, then send what has not been sent; if a tick dies, the next one does what it left."""
-    settings = campaign.load()
-    with catalog.open().session() as session:
+    rows = catalog.open()
+    served = campaigns.names()
+
+    def work(name: str, _cursor: str) -> Part:
+        new = _record(context.instance, campaigns.load(name), rows, served)
+        return Part(f"campaign {name}: {new} new events, {_send(context, name, rows, notifier)}")
+
+    return for_each_campaign(context, campaigns, rows, work)
+
+
+def _record(instance: dg.DagsterInstance, settings: Campaign, catalog: Catalog, served: Sequence[str]) -> int:
+    """Keep the events of a campaign of which nobody was notified, and return how many are new."""
+    with catalog.session() as session:
         enforced = enforce(session, settings, by=NAME)
         happened = notices.withdrawals(session, settings.name)
         # Without a model no prompt has attempts that could be spent.
@@ -45,18 +59,22 @@ def notifications(
             happened += notices.lapses(session, settings.name, rules)
         notified = notices.notified(session, settings.name).items()
         known = {item for (event, _), items in notified if event == "died" for item in items}
-    happened += [*_stuck(context.instance, enforced.due), *_deaths(context.instance, known)]
-    with catalog.open().session() as session:
-        new = notices.note(session, settings.name, happened)
-        waiting = notices.unsent(session, settings.name, SENT_PER_TICK)
+    happened += [*_stuck(instance, enforced.due), *_deaths(instance, known, settings.name, served)]
+    with catalog.session() as session:
+        return notices.note(session, settings.name, happened)
+
+
+def _send(context: dg.SensorEvaluationContext, campaign: str, catalog: Catalog, notifier: NotifierResource) -> str:
+    """Send what has not been sent, and return what became of it."""
+    with catalog.session() as session:
+        waiting = notices.unsent(session, campaign, SENT_PER_TICK)
     troubles = []
     for row in waiting:
         outcomes = notifier.send(row.event, notices.title(row), notices.body(row), context.log.warning, row.channels)
-        with catalog.open().session() as session:
+        with catalog.session() as session:
             notices.record(session, row.id, outcomes)
         troubles += [f"{channel}: {error}" for channel, error in outcomes.items() if error]
-    summary = f"campaign {settings.name}: {new} new events, {len(waiting)} messages by {', '.join(notifier.channels)}"
-    return dg.SkipReason("; ".join([summary, *troubles]))
+    return "; ".join([f"{len(waiting)} messages by {', '.join(notifier.channels)}", *troubles])
 
 
 def _stuck(instance: dg.DagsterInstance, due: list[Due]) -> list[notices.Notice]:
@@ -69,8 +87,10 @@ def _stuck(instance: dg.DagsterInstance, due: list[Due]) -> list[notices.Notice]
     ]
 
 
-def _deaths(instance: dg.DagsterInstance, known: set[str]) -> list[notices.Notice]:
-    """Runs of the last days that failed for another reason than the gate."""
+def _deaths(
+    instance: dg.DagsterInstance, known: set[str], campaign: str, served: Sequence[str]
+) -> list[notices.Notice]:
+    """A campaign's runs of the last days that failed for another reason than the gate."""
     failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=datetime.now(UTC) - LOOK_BACK)
     runs = [run for run in instance.get_runs(failed, limit=RUNS_LOOKED_AT) if run.run_id not in known]
     return [
@@ -78,5 +98,5 @@ def _deaths(instance: dg.DagsterInstance, known: set[str]) -> list[notices.Notic
             "died", run.tags.get(PARTITION, run.job_name), {run.run_id: f"run {run.run_id} of {run.job_name}"}
         )
         for run in runs
-        if died(instance, run)
+        if campaign_of(run, served) == campaign and died(instance, run)
     ]

@@ -1,4 +1,4 @@
-"""The sensor that turns a prompt file dropped into the inbox into partitions and runs."""
+"""The sensor that turns prompt files dropped into an inbox into partitions."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,44 +6,45 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.protected_terms import terms_of
-from twig_assets.catalog.models import Prompt
-from twig_assets.catalog.serving import NotMaterializedError, serving_model
 from twig_assets.prompts import PromptError, PromptRow, batches, check_prompts, read_prompts
 from twig_assets.prompts.inbox import reject, take_in, taken_files, waiting_files
-from twig_assets.resources import CampaignResource, CatalogResource
-from twig_assets.sensors.jobs import BATCHES, draw_batch
+from twig_assets.resources import CampaignsResource, CatalogResource
+from twig_assets.sensors.each_campaign import Part, for_each_campaign
+from twig_assets.sensors.jobs import BATCHES
 from twig_assets.settings.home import sensor_seconds
 
 
 @dg.sensor(
     name="prompt_inbox",
-    job=draw_batch,
     minimum_interval_seconds=sensor_seconds(30),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Takes prompt files from the campaign's folder inbox/: adds them at the end of its prompts, with a "
-    "partition and a run for every batch that they are in. A file that cannot be used goes to inbox/rejected/ with the "
-    "reason beside it.",
+    description="Takes prompt files from every campaign's folder inbox/: adds them at the end of its prompts, with a "
+    "partition for every batch that they are in; missing_work has these drawn. A file that cannot be used goes to "
+    "inbox/rejected/ with the reason beside it.",
 )
 def prompt_inbox(
-    context: dg.SensorEvaluationContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.SensorEvaluationContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.SensorResult:
-    """Add the files that have not changed since the last tick to the campaign, and request runs of their batches.
+    """Add the files that have not changed since the last tick to their campaign, with partitions of their batches."""
+    return for_each_campaign(
+        context, campaigns, catalog.open(), lambda name, cursor: _take_all(campaigns.load(name), cursor)
+    )
 
-    The cursor holds size and time of the files that wait, so that none is read while it is still being written. Runs
-    are requested until the catalog has the prompts; the run key lets only one of them start.
+
+def _take_all(settings: Campaign, cursor: str) -> Part:
+    """Take what waits in a campaign's inbox.
+
+    The cursor holds size and time of the files that wait, so that none is read while it is still being written.
     """
-    settings = campaign.load()
     events: list[str] = []
     if taken_files(settings.folder) or list(settings.folder.glob("prompts*")):
         read_prompts(settings.folder)  # an error in the campaign's own files is not the dropped file's fault
     waiting = waiting_files(settings.folder)
     check = partial(check_prompts, terms=terms_of(settings) if waiting else [], settings=settings.prompt_check)
-    before = json.loads(context.cursor or "{}")
+    before = json.loads(cursor or "{}")
     now = {path.name: _stamp(path) for path in waiting}
     for path in waiting:
         if before.get(path.name) != now.get(path.name):
@@ -51,23 +52,8 @@ def prompt_inbox(
             continue
         now.pop(path.name)
         events.append(_take(path, settings, check))
-    keys = _batches_from_inbox(settings)
-    with catalog.open().session() as session:
-        due = {key: file for key, (file, count) in keys.items() if _prompts_there(session, key) < count}
-        waits = _no_model(session, settings) if due else ""
-    partitions = dg.DynamicPartitionsDefinition(name=BATCHES)
-    new = [key for key in keys if not context.instance.has_dynamic_partition(BATCHES, key)]
-    requests = [] if waits else [dg.RunRequest(run_key=f"inbox:{due[k]}:{k}", partition_key=k) for k in due]
-    events += [f"{len(due)} batches to draw"] if due else []
-    events += [waits] if waits else []
     message = f"campaign {settings.name}: {'; '.join(events) or 'the inbox is empty'}"
-    context.log.info(message)
-    return dg.SensorResult(
-        run_requests=requests,
-        dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
-        cursor=json.dumps(now, sort_keys=True),
-        skip_reason=None if requests else dg.SkipReason(message),
-    )
+    return Part(message, partitions={BATCHES: _batches(settings)}, cursor=json.dumps(now, sort_keys=True))
 
 
 def _stamp(path: Path) -> list[int]:
@@ -79,33 +65,19 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _take(path: Path, campaign: Campaign, check: Callable[[Sequence[PromptRow]], object]) -> str:
+    """Add a file to the campaign, or move it away with the reason; whatever is wrong with it is its own matter."""
     try:
         return f"{path.name} was added as {take_in(path, campaign.folder, check).name}"
-    except PromptError as error:
-        return f"{path.name} was refused and moved to {reject(path, str(error))}: {error}"
-
-
-def _batches_from_inbox(campaign: Campaign) -> dict[str, tuple[str, int]]:
-    """Batch key -> the last file from the inbox that has prompts in it, and how many prompts the batch has in all."""
-    taken = set(taken_files(campaign.folder))
-    if not taken:
-        return {}
-    last: dict[str, tuple[str, int]] = {}
-    for key, rows in batches(read_prompts(campaign.folder), campaign.name, campaign.batch_size):
-        files = [row.file for row in rows if row.file in taken]
-        if files:
-            last[key] = (files[-1].name, len(rows))
-    return last
-
-
-def _prompts_there(session: Session, key: str) -> int:
-    return session.scalar(select(func.count()).select_from(Prompt).where(Prompt.batch_key == key)) or 0
-
-
-def _no_model(session: Session, campaign: Campaign) -> str:
-    """Why nothing can be drawn yet; empty when it can."""
+    except Exception as error:
+        why = str(error) if isinstance(error, PromptError) else f"{path.name}: {type(error).__name__}: {error}"
     try:
-        serving_model(session, campaign.name, campaign.model_name)
-    except NotMaterializedError as error:
-        return f"waiting for a model: {error}"
-    return ""
+        return f"{path.name} was refused and moved to {reject(path, why)}: {why}"
+    except OSError as error:
+        return f"{path.name} was refused and could not be moved away ({error}): {why}"
+
+
+def _batches(campaign: Campaign) -> list[str]:
+    """The keys of the batches, where a file from the inbox may have added some."""
+    if not taken_files(campaign.folder):
+        return []
+    return [key for key, _ in batches(read_prompts(campaign.folder), campaign.name, campaign.batch_size)]

@@ -1,10 +1,15 @@
 """What sensors ask Dagster about runs: whether one works on a batch, and how its last run ended."""
 
+import re
+from collections.abc import Sequence
+
 import dagster as dg
 
 from twig_assets.sensors.jobs import AUDITS, COMPLETENESS, GATE
 
 PARTITION, STATE = "dagster/partition", "twig/state"
+# The most runs for the same state: when these have changed nothing, another will not either.
+TRIES = 3
 GOING_ON = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -18,6 +23,14 @@ def going_on(instance: dg.DagsterInstance) -> set[str]:
     """The partitions that a run waits for or works on."""
     runs = instance.get_runs(dg.RunsFilter(statuses=GOING_ON))
     return {run.tags[PARTITION] for run in runs if PARTITION in run.tags}
+
+
+def campaign_of(run: dg.DagsterRun, served: Sequence[str]) -> str | None:
+    """The campaign that a run worked on, by its partition's key; of a run without one, the first that is served."""
+    key = run.tags.get(PARTITION)
+    if key is None:
+        return served[0] if served else None
+    return key if key in served else re.split(r"\.|-[0-9]{3,}$", key)[0]
 
 
 def last_run(instance: dg.DagsterInstance, partition: str) -> dg.DagsterRun | None:

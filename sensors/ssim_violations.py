@@ -4,16 +4,17 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from twig_assets.campaign import Campaign
+from twig_assets.catalog.database import Catalog
 from twig_assets.compliance import Due, Enforced, enforce
-from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.resources import CampaignsResource, CatalogResource
+from twig_assets.sensors.each_campaign import Part, for_each_campaign
 from twig_assets.sensors.jobs import BATCHES, RELEASED, draw_batch
-from twig_assets.sensors.runs import STATE, going_on, last_run, requests_so_far
+from twig_assets.sensors.runs import STATE, TRIES, going_on, last_run, requests_so_far
 from twig_assets.settings.home import sensor_seconds
 
 NAME = "ssim_violations"
 REQUESTS_PER_TICK = 25
-# The most runs for the same state: when these have changed nothing, another will not either.
-TRIES = 3
 
 
 @dg.sensor(
@@ -26,25 +27,28 @@ TRIES = 3
     "failing images with new seeds or audit images without a verdict. The budget is in the catalog.",
 )
 def ssim_violations(
-    context: dg.SensorEvaluationContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.SensorEvaluationContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.SensorResult:
     """Bring rows in line first and request runs afterwards, from rows alone; so the next tick does what one left."""
-    settings = campaign.load()
+    rows = catalog.open()
+
+    def work(name: str, _cursor: str) -> Part:
+        return _enforce(context.instance, campaigns.load(name), rows)
+
+    return for_each_campaign(context, campaigns, rows, work)
+
+
+def _enforce(instance: dg.DagsterInstance, settings: Campaign, catalog: Catalog) -> Part:
     # Before the rows are read: what these runs write meanwhile must not be requested a second time.
-    busy = going_on(context.instance)
-    with catalog.open().session() as session:
+    busy = going_on(instance)
+    with catalog.session() as session:
         enforced = enforce(session, settings, by=NAME)
     requests = _Requests()
-    known = set(context.instance.get_dynamic_partitions(BATCHES))
+    known = set(instance.get_dynamic_partitions(BATCHES)) if enforced.due else set()
     for due in enforced.due:
-        requests.add(context.instance, due, busy, known)
+        requests.add(instance, due, busy, known)
     message = f"campaign {settings.name}: {_summary(enforced)}; {requests.summary()}"
-    context.log.info(message)
-    return dg.SensorResult(
-        run_requests=requests.requests,
-        asset_events=_observations(enforced),
-        skip_reason=None if requests.requests else dg.SkipReason(message),
-    )
+    return Part(message, requests.requests, observations=_observations(enforced))
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The one file that knows every room: assets, checks, resources and sensors of this Dagster location."""
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     EngineResource,
     ModelResource,
@@ -39,11 +38,13 @@ from twig_assets.assets import (  # noqa: E402
 from twig_assets.settings.engines import engine_settings  # noqa: E402
 from twig_assets.settings.home import (  # noqa: E402
     artifact_root,
+    campaigns_folder,
     catalog_url,
     home,
     mlflow_url,
     notifier_settings,
     quiet_libraries,
+    served_campaigns,
     spool_folder,
     tracking_uri,
 )
@@ -92,7 +93,7 @@ def build_defs(
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=[*sensors, *(sensor for sensor in SENSORS if sensor.name not in names)],
-        resources={**default_resources(), **(resources or {})},
+        resources={name: _fixed(resource) for name, resource in {**default_resources(), **(resources or {})}.items()},
         executor=executor or dg.in_process_executor,
     )
 
@@ -104,9 +105,7 @@ def default_resources() -> dict[str, Any]:
         SettingError: If a variable cannot be used.
     """
     return {
-        "campaign": CampaignResource(
-            name=os.environ.get("TWIG_CAMPAIGN", "demo"), root=os.environ.get("TWIG_CAMPAIGNS", "campaigns")
-        ),
+        "campaigns": CampaignsResource(root=str(campaigns_folder()), only=served_campaigns()),
         "catalog": CatalogResource(url=catalog_url()),
         "store": StoreResource(root=artifact_root()),
         "engine": EngineResource(**engine_settings().model_dump()),
@@ -120,6 +119,14 @@ def default_resources() -> dict[str, Any]:
         "progress": ProgressResource(),
         "notifier": NotifierResource(**notifier_settings()),
     }
+
+
+def _fixed(resource: Any) -> dg.ResourceDefinition:
+    """A resource that no run's configuration can replace and whose settings no page of Dagster shows.
+
+    Whoever may start a run could otherwise name other files for policy and works, or read the passwords in addresses.
+    """
+    return dg.ResourceDefinition(resource_fn=lambda _context: resource, config_schema={})
 
 
 def _keys(asset: Any) -> set[dg.AssetKey]:

@@ -41,11 +41,11 @@ def write(workspace: CampaignWorkspace, gate: dict[str, Any], **ablation: Any) -
 @contextmanager
 def making(workspace: CampaignWorkspace) -> Iterator[Made]:
     """Makes one of the campaign's assets in this process; the concepts are there already."""
-    from twig_assets.resources import CampaignResource
+    from twig_assets.resources import CampaignsResource
 
     with workspace.instance() as instance:
-        defs = build_defs(resources={"campaign": CampaignResource(name="tiny", root=str(workspace.root))})
-        materialize((instance, defs), ["protected_concepts"])
+        defs = build_defs(resources={"campaigns": CampaignsResource(root=str(workspace.root))})
+        materialize((instance, defs), ["protected_concepts"], "tiny")
         yield lambda name, partition=PARTITION: materialize((instance, defs), [name], partition)
 
 

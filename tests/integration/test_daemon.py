@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from sqlalchemy import select
 
 from tests.integration.conftest import ALL_FAIL, CAMPAIGN, PROMPTS, CampaignWorkspace, Ended, Workspaces
 from tests.integration.serving import Servers, served
 from twig_assets.catalog.models import Audit, Image, Prompt, Release
-from twig_assets.definitions import build_defs
 
 BUDGET = 3
 RUNS = """{ runsOrError { ... on Runs { results { runId status jobName tags { key value } } } } }"""
@@ -30,7 +28,7 @@ LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { locat
 def workspace(
     first_run: tuple[CampaignWorkspace, Ended], tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces
 ) -> CampaignWorkspace:
-    """A campaign with a model and a corpus and nothing drawn.
+    """A campaign of which nothing has been made; the daemon makes its inputs, edit, model and images.
 
     One of the protected works is, to the pixel, what the model draws first for the prompt that is going to be dropped.
     The strategy is `move`, since `auto` knows the works and would not draw that one again.
@@ -41,19 +39,6 @@ def workspace(
     workspace.write("prompts.yaml", ["a yellow boat"])
     (workspace.campaign / "inbox").mkdir()
     _protect(workspace, first_run[0], next(i[-1] for i in first_run[0].images() if i[:3] == (1, "regenerated", 0)))
-    with workspace.instance() as instance, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TWIG_CAMPAIGN", "tiny")
-        patch.setenv("TWIG_CAMPAIGNS", str(workspace.root))
-        defs = build_defs()
-        instance.add_dynamic_partitions("concepts", ["tiny.pouting-cat"])
-        whole = defs.resolve_implicit_global_asset_job_def()
-        for names, partition in (
-            (["protected_concepts", "reference_corpus"], None),
-            (["ablated_models"], "tiny.pouting-cat"),
-            (["composed_model"], None),
-        ):
-            job = whole.get_subset(asset_selection={dg.AssetKey(name) for name in names})
-            assert job.execute_in_process(instance=instance, partition_key=partition).success
     return workspace
 
 
@@ -144,7 +129,7 @@ def test_a_prompt_that_always_violates_is_quarantined_after_exactly_its_budget(
     assert len(_attempts(workspace, PROMPTS[0])) == BUDGET, "the one that was withdrawn has no budget left"
     assert _releases(workspace, "an owl") == []
     work = [tags.get("twig/work") for tags in _runs(daemon, "tiny-002").values()]
-    assert sorted(work, key=str) == [None, *["redraw"] * (BUDGET - 1)], "one run from the inbox, and the reruns"
+    assert sorted(work, key=str) == ["draw", *["redraw"] * (BUDGET - 1)], "one run of the new batch, and the reruns"
 
 
 def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, workspace: CampaignWorkspace) -> None:
@@ -157,6 +142,7 @@ def test_every_run_has_its_own_reason_and_no_tick_failed(daemon: Servers, worksp
         "automation",
         "campaign_partitions",
         "failed_runs",
+        "missing_work",
         "prompt_inbox",
         "reference_changes",
         "ssim_violations",

@@ -26,9 +26,9 @@ FIELDS = {
 # Scores that lie on thresholds, on their margins and beside them.
 VALUES: dict[str, list[float | None]] = {
     "ssim": [0.1, 0.3, 0.45, 0.55, 0.5499999999999999, 0.6, 0.9, 0.999, 1.0],
-    "iw_ssim": [-0.1, 0.1, 0.25, 0.3, 0.29999999999999999, 0.35, 0.6],
-    "hog_cosine": [0.2, 0.5, 0.85, 0.84999, 1.0, None],
-    "pdq_distance": [0, 31, 32, 90, 128, None],
+    "iw_ssim": [-0.1, 0.1, 0.25, 0.3, 0.29999999999999999, 0.35, 0.6, 0.8],
+    "hog_cosine": [0.2, 0.5, 0.7225, 0.73, 0.85, 0.84999, 1.0, None],
+    "pdq_distance": [0, 31, 32, 36, 37, 90, 128, None],
     "sift_inliers": [0, 3, 11, 12, 40],
     "alignment_strength": [0.0, 0.5, 1.8, 7.5, None],
 }

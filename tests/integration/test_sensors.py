@@ -13,14 +13,20 @@ from tests.integration.conftest import ALL_FAIL, CAMPAIGN, POLICY, PROMPTS, ROOT
 from twig_assets.catalog.models import Audit, Image, Notification, Release, Review
 from twig_assets.definitions import build_defs
 from twig_assets.model_zoo import planted
-from twig_assets.sensors import failed_runs, notifications, prompt_inbox, reference_changes, ssim_violations
+from twig_assets.sensors import (
+    failed_runs,
+    missing_work,
+    notifications,
+    prompt_inbox,
+    reference_changes,
+    ssim_violations,
+)
 
 
 @contextmanager
 def daemon(workspace: CampaignWorkspace) -> Iterator["Ticks"]:
     """What the daemon has at hand when it ticks a sensor."""
     with workspace.instance() as instance, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TWIG_CAMPAIGN", "tiny")
         patch.setenv("TWIG_CAMPAIGNS", str(workspace.root))
         yield Ticks(instance, build_defs())
 
@@ -150,7 +156,7 @@ def test_a_new_work_is_read_once_it_is_whole_and_once_only(finished: CampaignWor
     with daemon(finished) as ticks:
         ticks.tick(reference_changes)
         [first] = ticks.tick(reference_changes).run_requests
-        assert ticks.tick(reference_changes).run_requests == []
+        assert (first.partition_key, ticks.tick(reference_changes).run_requests) == ("tiny", [])
         work = ROOT / "campaigns" / "demo" / "references" / f"{planted.WORKS[4].slug}.png"
         shutil.copy(work, finished.campaign / "references")
         assert ticks.tick(reference_changes).run_requests == [], "it may still be being written"
@@ -167,7 +173,7 @@ def test_a_grown_corpus_asks_for_audits_and_then_withdraws(finished: CampaignWor
     prompt, *_, sha256 = stolen
     shutil.copy(finished.home / "artifacts" / sha256[:2] / f"{sha256}.png", finished.campaign / "references")
     with daemon(finished) as ticks:
-        ticks.run("read_corpus")
+        ticks.run("read_corpus", "tiny")
         [request] = ticks.tick(ssim_violations).run_requests
         assert request.tags["twig/work"] == "audit"
         assert len(finished.released()) == 3
@@ -225,15 +231,15 @@ def test_a_dropped_file_is_added_once_it_is_whole_and_drawn(finished: CampaignWo
         assert data.run_requests == []
         assert "bad.yaml" in data.skip_message
         assert "a red apple" in data.skip_message
-        data = ticks.tick(prompt_inbox)
-        [request] = data.run_requests
-        assert request.run_key == "inbox:prompts_inbox_000001_more.yaml:tiny-001"
-        [new] = data.dynamic_partitions_requests
+        [new] = ticks.tick(prompt_inbox).dynamic_partitions_requests
         assert list(new.partition_keys) == ["tiny-001"]
+        assert "tiny-001: it has no partition yet" in ticks.tick(missing_work).skip_message
         ticks.instance.add_dynamic_partitions("prompt_batches", ["tiny-001"])
-        assert [r.run_key for r in ticks.tick(prompt_inbox).run_requests] == [request.run_key], "a daemon that died"
+        [request] = ticks.tick(missing_work).run_requests
+        assert (request.job_name, request.partition_key) == ("draw_batch", "tiny-001")
+        assert [r.run_key for r in ticks.tick(missing_work).run_requests] == [request.run_key], "a daemon that died"
         ticks.run("draw_batch", "tiny-001")
-        assert ticks.tick(prompt_inbox).run_requests == []
+        assert ticks.tick(missing_work).run_requests == []
     assert sorted(path.name for path in inbox.iterdir()) == ["rejected"]
     assert "already in" in (inbox / "rejected" / "bad.yaml.error.txt").read_text()
     assert {image[0] for image in finished.images()} == {1, 2, 3, 4, 5}
@@ -253,16 +259,6 @@ def test_a_dropped_file_that_names_what_is_protected_is_refused_when_the_campaig
     reason = (inbox / "rejected" / "cats.yaml.error.txt").read_text()
     assert "inbox/cats.yaml:2: text: names what is protected: 'pouting cat'" in reason
     assert (inbox / "rejected" / "cats.yaml").read_text() == "- a green boat\n- a pouting cat\n", "to be put right"
-
-
-def test_dropped_prompts_wait_for_a_model(workspace: CampaignWorkspace) -> None:
-    (workspace.campaign / "inbox").mkdir()
-    (workspace.campaign / "inbox" / "more.yaml").write_text("- a yellow boat\n")
-    with daemon(workspace) as ticks:
-        ticks.tick(prompt_inbox)
-        data = ticks.tick(prompt_inbox)
-        assert data.run_requests == []
-        assert "composed_model" in data.skip_message, "what to materialize"
 
 
 def _dead(ticks: Ticks, job: str, tags: dict[str, str]) -> Any:

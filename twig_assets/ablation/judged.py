@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twig_assets.ablation.ablate import ablate
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
-from twig_assets.ablation.evaluation.evaluate import Unedited, copy_test, evaluate
+from twig_assets.ablation.evaluation.evaluate import OnDrawn, Unedited, copy_test, evaluate
 from twig_assets.ablation.evaluation.figures import Evaluation
 from twig_assets.ablation.prompts.neighbours import TextVectors
 from twig_assets.ablation.training_state import identity_of
@@ -25,6 +25,7 @@ def ablate_and_evaluate(
     clip: Callable[[], Clip | Unjudged] | None = None,
     on_step: Callable[[int, float], None] | None = None,
     text_vectors: TextVectors | None = None,
+    on_drawn: OnDrawn | None = None,
 ) -> tuple[ConceptEdit, Evaluation]:
     """Compute the edit that removes a concept, and judge it on images from before and after.
 
@@ -38,6 +39,7 @@ def ablate_and_evaluate(
         clip: Opens the judge, when the edit is there, or says why there is none; the embedded one when None.
         on_step: Called with the steps done and the loss while distilling or fine-tuning.
         text_vectors: Finds surrounding concepts in place of the model's text encoder, see `ablate`.
+        on_drawn: Called after every batch of the images that judge the edit.
 
     Raises:
         IndistinctConceptError: If the text encoder reads target and anchor, or a preserved concept, alike.
@@ -59,4 +61,4 @@ def ablate_and_evaluate(
     )
     copies = {concept.name: is_copy} if is_copy else None
     opened = clip() if clip else None
-    return edit, evaluate(pipeline, edit, opened, generation, copies=copies, unedited=unedited)
+    return edit, evaluate(pipeline, edit, opened, generation, copies=copies, unedited=unedited, on_drawn=on_drawn)

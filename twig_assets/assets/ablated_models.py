@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,26 @@ import numpy as np
 
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation
+from twig_assets.ablation.evaluation.evaluate import OnDrawn
 from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.missing import edit_settings
 from twig_assets.catalog.edits import concept_target, finished_edit, make_newest, newest_edit
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.judge.identity import judge_sha256
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.resources import (
+    CampaignsResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.settings.home import trainings_folder
-from twig_assets.settings.judge import EMBEDDED
 from twig_assets.tracking.record import RecordedEdit
 
 _SHOWN = 8
@@ -60,19 +68,20 @@ class _Ablation:
 @one_run_at_a_time
 def ablated_models(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
     tracker: TrackerResource,
+    progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
-    settings, rows = campaign.load(), catalog.open()
+    settings, rows = campaigns.of_concept(context.partition_key), catalog.open()
     with rows.session() as session:
         concept_id, target = concept_target(session, settings.name, _concept(settings, context.partition_key))
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
-        finished = finished_edit(session, concept_id, base_sha256, sha256_of(_made_with(settings, target)))
+        finished = finished_edit(session, concept_id, base_sha256, sha256_of(edit_settings(settings, target)))
     if finished is not None and store.open().exists(finished.weights_sha256, "safetensors"):
         with rows.session() as session:
             make_newest(session, finished)
@@ -80,7 +89,16 @@ def ablated_models(
             metadata={"model_work": "none: this edit is in the catalog already", "accepted": finished.accepted},
             data_version=dg.DataVersion(finished.weights_sha256),
         )
-    ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open())
+    ablation = _ablate(
+        pipeline,
+        target,
+        settings,
+        base_sha256,
+        models,
+        store.open(),
+        progress.steps(context, settings.ablation.training_steps),
+        lambda what, done, total: progress.report(context, done, total, what),
+    )
     with rows.session() as session:
         session.add(_row(ablation, settings, target, concept_id, base_sha256))
     shutil.rmtree(_trainings(settings, target), ignore_errors=True)
@@ -93,10 +111,10 @@ def ablated_models(
     description="The newest edit of the concept passed its gate; if not, the figures that failed.",
 )
 def edit_accepted(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Look up whether the newest edit of the partition's concept was accepted."""
-    settings = campaign.load()
+    settings = campaigns.of_concept(context.partition_key)
     with catalog.open().session() as session:
         concept_id, _ = concept_target(session, settings.name, _concept(settings, context.partition_key))
         edit = newest_edit(session, concept_id)
@@ -119,18 +137,6 @@ def _trainings(campaign: Campaign, target: ConceptTarget) -> Path:
     return trainings_folder() / f"{campaign.name}.{target.name}"
 
 
-def _made_with(campaign: Campaign, target: ConceptTarget) -> dict[str, Any]:
-    """Everything that an edit depends on, except the base model."""
-    judge = campaign.chosen_judge
-    return {
-        "ablation": campaign.ablation.model_dump(mode="json"),
-        "concept": target.model_dump(mode="json"),
-        "generation": campaign.generation.model_dump(mode="json"),
-        # Left out where it is the embedded one, so that edits that were judged by it keep their hash.
-        **({} if judge.checkpoint == EMBEDDED else {"judge": judge_sha256(judge, campaign.folder)}),
-    }
-
-
 def _ablate(
     pipeline: Any,
     target: ConceptTarget,
@@ -138,12 +144,15 @@ def _ablate(
     base_sha256: str,
     models: ModelResource,
     store: ArtifactStore,
+    on_step: Callable[[int, float], None],
+    on_drawn: OnDrawn,
 ) -> _Ablation:
     """Compute and judge the edit, and put its file into the store."""
     started, losses = time.monotonic(), list[float]()
 
-    def keep(step: int, loss: float) -> None:
-        losses[step - 1 :] = [loss]  # `fast` may start again from its first step
+    def step(done: int, loss: float) -> None:
+        losses[done - 1 :] = [loss]  # `fast` may start again from its first step
+        on_step(done, loss)
 
     edit, evaluation = ablate_and_evaluate(
         pipeline,
@@ -153,8 +162,9 @@ def _ablate(
         base_sha256,
         _trainings(campaign, target),
         lambda: models.clip(campaign),
-        on_step=keep,
+        on_step=step,
         text_vectors=models.text_vectors(campaign),
+        on_drawn=on_drawn,
     )
     seconds = time.monotonic() - started
     return _Ablation(edit, evaluation, losses, seconds, store.put_bytes(edit.to_bytes(), "safetensors"))
@@ -163,7 +173,7 @@ def _ablate(
 def _row(
     ablation: _Ablation, campaign: Campaign, target: ConceptTarget, concept_id: int, base_sha256: str
 ) -> ConceptEdit:
-    made_with = _made_with(campaign, target)
+    made_with = edit_settings(campaign, target)
     return ConceptEdit(
         concept_id=concept_id,
         base_sha256=base_sha256,

@@ -10,7 +10,7 @@ from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import PromptState, prompt_states
 from twig_assets.compliance.held import Held, held
 from twig_assets.judge.verdict import VERDICTS
-from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.resources import CampaignsResource, CatalogResource
 
 WARNINGS = {
     "none_in_review_band": (
@@ -30,11 +30,11 @@ WARNINGS = {
     ],
 )
 def audit_warnings(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Name the batch's prompts that a person should know of."""
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, campaign.load())
+        _, rules = rules_in_force(session, campaigns.of_batch(context.partition_key))
         states = prompt_states(session, context.partition_key, rules)
     named = {
         "none_in_review_band": [s for s in states if _open_verdict(s) == "review"],
@@ -65,10 +65,10 @@ def _open_verdict(state: PromptState) -> str | None:
     "not, or of which the judge cannot tell, waits for a person.",
 )
 def prompts_are_drawn(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Name the candidates that are not as asked, and those of which the judge cannot tell."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, settings)
         judged = [s for s in prompt_states(session, context.partition_key, rules) if s.adherence]

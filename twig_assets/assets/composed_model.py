@@ -8,16 +8,25 @@ from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.edits import by_decisions, edits_for_base, keep_model, models_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit, Model
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, StoreResource, TrackerResource
+from twig_assets.resources import (
+    CampaignsResource,
+    CatalogResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+    TrackerResource,
+)
 from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.similarity import read_part
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     deps=[ablated_models],
     group_name="model",
     owners=["team:ml"],
@@ -30,18 +39,19 @@ from twig_assets.similarity import read_part
 @one_run_at_a_time
 def composed_model(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
     tracker: TrackerResource,
+    progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Name the combination of checkpoint and accepted edits.
 
     Raises:
         dg.Failure: If an edit was refused, unless the policy or a person lets the campaign go on.
     """
-    settings, rows, artifacts = campaign.load(), catalog.open(), store.open()
+    settings, rows, artifacts = campaigns.load(context.partition_key), catalog.open(), store.open()
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
         policy = read_part(settings.policy_file, EditSettings)
@@ -56,7 +66,7 @@ def composed_model(
     figures: dict[str, dg.MetadataValue] = {}
     if model is None:
         parts = [Edit.from_bytes(artifacts.read(key, "safetensors")) for key in weights]
-        joint, figures = _compose(context, settings, pipeline, models, tracker, parts)
+        joint, figures = _compose(context, settings, pipeline, models, tracker, parts, progress)
         joint_sha256 = artifacts.put_bytes(joint.to_bytes(), "safetensors") if joint else None
         model = Model(checkpoint=settings.model_name, base_sha256=base_sha256, edits=weights, joint_sha256=joint_sha256)
         model.sha256 = sha256_of(model.content)
@@ -100,6 +110,7 @@ def _compose(
     models: ModelResource,
     tracker: TrackerResource,
     edits: list[Edit],
+    progress: ProgressResource,
 ) -> tuple[Edit | None, dict[str, dg.MetadataValue]]:
     """Train several edits together where their method needs it, and judge what was trained by the gate.
 
@@ -112,8 +123,20 @@ def _compose(
     if len(edits) < 2 or not any(part.deltas for edit in edits for part in edit.parts):
         return None, {}
     losses: list[float] = []
-    edit = compose(edits, pipeline, lambda _, loss: losses.append(loss))
-    evaluation = evaluate(pipeline, edit, models.clip(campaign), campaign.generation)
+    report = progress.steps(context, edits[0].settings.training_steps * sum(len(edit.concepts) for edit in edits))
+
+    def step(done: int, loss: float) -> None:
+        losses.append(loss)
+        report(done, loss)
+
+    edit = compose(edits, pipeline, step)
+    evaluation = evaluate(
+        pipeline,
+        edit,
+        models.clip(campaign),
+        campaign.generation,
+        on_drawn=lambda what, done, total: progress.report(context, done, total, what),
+    )
     link = tracker.record(
         context,
         f"twig-assets/{campaign.name}/ablation",

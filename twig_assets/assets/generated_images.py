@@ -7,12 +7,13 @@ from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.prompts import prompts
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign.check.speeds import remember_seconds
 from twig_assets.compliance.attempts import draw_first_images
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -33,7 +34,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def generated_images(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -41,13 +42,18 @@ def generated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the first images that are missing."""
-    batch, drawn = work_on_batch(draw_first_images, "images", context, campaign, catalog, store, models, progress)
+    batch, drawn = work_on_batch(draw_first_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
-        return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
+        kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first"])
+        work = "none: every image is there already"
+        return dg.MaterializeResult(metadata={"images": 0, "model_work": work, "pictures": kept})
     count, seconds = len(drawn.items), drawn.seconds
     remember_seconds(batch.campaign, seconds / count)
     figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}
     pictures = {"generated.png": sheet(np.stack([image.pixels for image in drawn.items]))}
-    link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures)
-    rows = [(f"{i.prompt.prompt.text} (attempt {i.prompt.attempt})", [i.pixels]) for i in drawn.items]
+    captions = [f"{image.prompt.prompt.text} (attempt {image.prompt.attempt})" for image in drawn.items]
+    link = tracker.record(
+        context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures, captions=captions
+    )
+    rows = [(caption, [image.pixels]) for caption, image in zip(captions, drawn.items, strict=True)]
     return dg.MaterializeResult(metadata={**figures, "images": count, "mlflow": link, "pictures": gallery(rows)})

@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
+import numpy as np
 
 from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
-from twig_assets.assets.shared.thumbnails import gallery, outlined
+from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
 from twig_assets.compliance.attempts import FirstMask, mask_first_images
 from twig_assets.compliance.attempts.first_masks import first_masks
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -36,7 +38,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def masks(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -44,12 +46,18 @@ def masks(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Segment the first images that have no mask by this segmenter with these settings yet."""
-    batch, made = work_on_batch(mask_first_images, "masks", context, campaign, catalog, store, models, progress)
+    batch, made = work_on_batch(mask_first_images, "masks", context, campaigns, catalog, store, models, progress)
     if not made.items:
-        return dg.MaterializeResult(metadata={"masks": 0, "model_work": "none: every mask is there already"})
+        kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask"])
+        work = "none: every mask is there already"
+        return dg.MaterializeResult(metadata={"masks": 0, "model_work": work, "pictures": kept})
     figures = {**_counts(made.items), "masks": float(len(made.items)), "seconds": made.seconds}
-    link = tracker.record(context, f"twig-assets/{batch.campaign.name}/images", figures)
-    rows = [(_caption(m), [m.pixels, outlined(m.pixels, m.mask.segmentation.mask)]) for m in made.items]
+    pairs = [[m.pixels, outlined(m.pixels, m.mask.segmentation.mask)] for m in made.items]
+    captions = [_caption(m) for m in made.items]
+    pictures = {"image-mask.png": sheet(np.concatenate([np.stack(pair) for pair in pairs]))}
+    experiment = f"twig-assets/{batch.campaign.name}/images"
+    link = tracker.record(context, experiment, figures, pictures=pictures, captions=captions)
+    rows = list(zip(captions, pairs, strict=True))
     return dg.MaterializeResult(
         metadata={**figures, "masks": len(made.items), "mlflow": link, "pictures": gallery(rows)}
     )
@@ -61,10 +69,10 @@ def masks(
     description="Every first image has a shape to avoid: its mask is neither empty nor nearly the whole picture.",
 )
 def masks_usable(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Name the prompts whose second image has no shape to avoid."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     outcomes: dict[str, list[str]] = {"ok": [], "empty": [], "full": []}
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, settings)

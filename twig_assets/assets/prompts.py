@@ -9,7 +9,7 @@ from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.prompts import check_prompts
 from twig_assets.prompts.protected import CheckedPrompt
-from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.resources import CampaignsResource, CatalogResource
 
 
 @dg.asset(
@@ -23,10 +23,10 @@ from twig_assets.resources import CampaignResource, CatalogResource
 )
 @one_run_at_a_time
 def prompts(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:
     """Read the batch's prompts and write those that are not in the catalog yet."""
-    settings, key = campaign.load(), context.partition_key
+    settings, key = campaigns.of_batch(context.partition_key), context.partition_key
     checked = check_prompts(prompts_of_batch(settings, key), terms_of(settings), settings.prompt_check)
     rows = [prompt.row for prompt in checked]
     with catalog.open().session() as session:

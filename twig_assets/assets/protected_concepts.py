@@ -5,14 +5,15 @@ from pathlib import Path
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
-from twig_assets.assets.shared.partitions import concepts
+from twig_assets.assets.shared.partitions import all_campaigns, concepts
 from twig_assets.campaign.input_rows import keep_concepts
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.prompts import read_concepts
-from twig_assets.resources import CampaignResource, CatalogResource
+from twig_assets.resources import CampaignsResource, CatalogResource
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],
     kinds={"yaml"},
@@ -21,10 +22,10 @@ from twig_assets.resources import CampaignResource, CatalogResource
 )
 @one_run_at_a_time
 def protected_concepts(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.MaterializeResult:
     """Bring the concept rows in line with the file; concepts that left it become inactive and lose their partition."""
-    settings = campaign.load()
+    settings = campaigns.load(context.partition_key)
     rows = read_concepts(settings.concepts_file)
     with catalog.open().session() as session:
         keep_concepts(session, settings.name, rows)
@@ -41,13 +42,14 @@ def protected_concepts(
 
 @dg.asset_check(
     asset=protected_concepts,
+    partitions_def=all_campaigns,
     description="Nothing in the campaign's files, models and settings, nor on this machine, is in the way of a run.",
 )
-def campaign_can_run(campaign: CampaignResource) -> dg.AssetCheckResult:
+def campaign_can_run(context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource) -> dg.AssetCheckResult:
     """Check the whole campaign, without reading weights."""
     from twig_assets.campaign.check import check_campaign
 
-    checked = check_campaign(campaign.name, Path(campaign.root))
+    checked = check_campaign(context.partition_key, Path(campaigns.root))
     return dg.AssetCheckResult(
         passed=not checked.problems,
         severity=dg.AssetCheckSeverity.WARN,

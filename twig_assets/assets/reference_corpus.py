@@ -6,34 +6,40 @@ from typing import Any
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
-from twig_assets.assets.shared.thumbnails import gallery
-from twig_assets.campaign.input_rows import equal_pictures, keep_references
-from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, read_works, unread_works
-from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.assets.shared.partitions import all_campaigns
+from twig_assets.assets.shared.thumbnails import SHOWN, gallery
+from twig_assets.campaign.input_rows import keep_references
+from twig_assets.campaign.reading_works import WorksRead, store_works
+from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, unread_works
+from twig_assets.campaign.works_index import is_indexed, works_index
+from twig_assets.resources import CampaignsResource, CatalogResource, ProgressResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
-from twig_assets.similarity.corpus.views import first_views
 
 CHECKS = [
     dg.AssetCheckSpec(
         "references_readable",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="Every file in the folder of protected works can be read, and so is compared with.",
     ),
     dg.AssetCheckSpec(
         "references_distinct",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No protected work is there twice, as the same file or with the same pixels.",
     ),
     dg.AssetCheckSpec(
         "corpus_not_shrunk",
         asset="reference_corpus",
+        partitions_def=all_campaigns,
         description="No work has left the corpus since it was last read: nothing is compared with it any more.",
     ),
 ]
 
 
 @dg.asset(
+    partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],
     kinds={"image"},
@@ -43,30 +49,39 @@ CHECKS = [
 )
 @one_run_at_a_time
 def reference_corpus(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
+    context: dg.AssetExecutionContext,
+    campaigns: CampaignsResource,
+    catalog: CatalogResource,
+    store: StoreResource,
+    progress: ProgressResource,
 ) -> dg.MaterializeResult:
-    """Bring the reference rows in line with the folder and name the version."""
-    settings, artifacts = campaign.load(), store.open()
-    views, unreadable = read_works(settings)
-    references = first_views(views)
-    version = corpus_version(reference.sha256 for reference in references)
-    pixels = {reference.sha256: artifacts.put_image(reference.pixels) for reference in references}
+    """Bring the reference rows, and the index of a large corpus, in line with the folder, and name the version."""
+    settings, artifacts = campaigns.load(context.partition_key), store.open()
+    read = store_works(settings, artifacts)
+    version = corpus_version(work.sha256 for work in read.works)
+    indexed = is_indexed(settings, len(read.works))
+    if indexed:
+        works_index(settings, progress.reporter(context, "works"))
     with catalog.open().session() as session:
-        lost = keep_references(session, settings, references, pixels, version)
-        keep_unread(session, settings.name, found_unread(unreadable, settings.references_folder))
+        lost = keep_references(session, settings, read.works, read.pixels, version)
+        keep_unread(session, settings.name, found_unread(read.unreadable, settings.references_folder))
         unread = unread_works(session, settings)
+    shown_works = [(w, artifacts.read_image(read.pixels[w.sha256])) for w in read.works[:SHOWN]]
     return dg.MaterializeResult(
         metadata={
-            "references": len(references),
-            "not_compared_with": len(unreadable),
-            **_not_wholly_compared(unread, references),
+            "references": len(read.works),
+            "not_compared_with": len(read.unreadable),
+            **_not_wholly_compared(unread, read.works),
             "corpus_version": version,
-            "works": gallery([(f"{r.title} ({r.rights_holder})", [r.pixels]) for r in references]),
+            "indexed": indexed,
+            "works": gallery(
+                [(f"{work.title} ({work.rights_holder})", [pixels]) for work, pixels in shown_works], len(read.works)
+            ),
         },
         data_version=dg.DataVersion(version),
         check_results=[
-            _warning("references_readable", [_not_compared(file) for file in unreadable if not file.duplicate]),
-            _warning("references_distinct", _duplicates(references, unreadable)),
+            _warning("references_readable", [_not_compared(file) for file in read.unreadable if not file.duplicate]),
+            _warning("references_distinct", _duplicates(read)),
             _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
         ],
     )
@@ -94,10 +109,10 @@ def _not_compared(file: Unreadable) -> str:
     return f"{shown(file.path.name)} is not compared with: it {file.reason}"
 
 
-def _duplicates(references: list[ReferenceImage], unreadable: list[Unreadable]) -> list[str]:
-    pairs = [(shown(work.path.name), shown(earlier.path.name)) for work, earlier in equal_pictures(references)]
+def _duplicates(read: WorksRead) -> list[str]:
+    pairs = [(shown(work.path.name), shown(earlier.path.name)) for work, earlier in read.equal]
     return [
-        *(_not_compared(file) for file in unreadable if file.duplicate),
+        *(_not_compared(file) for file in read.unreadable if file.duplicate),
         *(f"{name} shows the same as {earlier}" for name, earlier in pairs),
     ]
 

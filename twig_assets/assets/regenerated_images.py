@@ -8,11 +8,12 @@ import numpy as np
 from twig_assets.assets.masks import masks
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.compliance.attempts import SecondImage, draw_second_images
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     ModelResource,
     ProgressResource,
@@ -37,7 +38,7 @@ _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_fi
 @one_run_at_a_time
 def regenerated_images(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -45,9 +46,11 @@ def regenerated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing."""
-    batch, drawn = work_on_batch(draw_second_images, "images", context, campaign, catalog, store, models, progress)
+    batch, drawn = work_on_batch(draw_second_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
-        return dg.MaterializeResult(metadata={"images": 0, "model_work": "none: every image is there already"})
+        pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask", "second"])
+        work = "none: every image is there already"
+        return dg.MaterializeResult(metadata={"images": 0, "model_work": work, "pictures": pictures})
     figures = {"images": float(len(drawn.items)), "seconds": drawn.seconds, **_means(drawn.items)}
     triples = [[image.first, outlined(image.first, image.shape), image.second] for image in drawn.items]
     settings = batch.campaign.regeneration
@@ -57,6 +60,7 @@ def regenerated_images(
         figures,
         {"strategy": " + ".join(settings.strategies), "strength": str(settings.strength)},
         {"first-mask-second.png": sheet(np.concatenate([np.stack(triple) for triple in triples]), columns=12)},
+        captions=[_caption(image) for image in drawn.items],
     )
     pictures = gallery([(_caption(image), triple) for image, triple in zip(drawn.items, triples, strict=True)])
     return dg.MaterializeResult(metadata={**figures, "images": len(drawn.items), "mlflow": link, "pictures": pictures})

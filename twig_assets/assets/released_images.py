@@ -1,4 +1,4 @@
-"""The asset `released_images`: what may be published."""
+"""The asset `released_images`: what may be published, signed."""
 
 import dagster as dg
 
@@ -9,8 +9,10 @@ from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
-from twig_assets.compliance.releases import publish
-from twig_assets.resources import CampaignResource, CatalogResource, StoreResource
+from twig_assets.compliance.releases import Published, publish
+from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
+from twig_assets.provenance.releasing import due_files, sign_files
+from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
 
 
 @dg.asset(
@@ -20,20 +22,27 @@ from twig_assets.resources import CampaignResource, CatalogResource, StoreResour
     owners=["team:content"],
     kinds={"image"},
     automation_condition=dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed(),
-    description="The candidates that passed the audit and show what was asked, and those that a person let through. A "
-    "release whose image no longer complies is withdrawn.",
+    description="The candidates that passed the audit and show what was asked, and those that a person let through, "
+    "each in a file with its credential. A release whose image no longer complies is withdrawn.",
 )
 @one_run_at_a_time
 def released_images(
-    context: dg.AssetExecutionContext, campaign: CampaignResource, catalog: CatalogResource, store: StoreResource
+    context: dg.AssetExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource, store: StoreResource
 ) -> dg.MaterializeResult:
     """Bring the releases of the batch in line with the verdicts in force and a person's decisions."""
+    settings, artifacts = campaigns.of_batch(context.partition_key), store.open()
     with catalog.open().session() as session:
-        settings = campaign.load()
         _, rules = rules_in_force(session, settings)
-        published = publish(session, prompt_states(session, context.partition_key, rules))
+        due = due_files(session, settings, prompt_states(session, context.partition_key, rules))
+    # Keys and servers of time stamps may take their time, and a session is short.
+    signed = sign_files(due, artifacts)
+    with catalog.open().session() as session:
+        _, rules = rules_in_force(session, settings)
+        published = publish(session, prompt_states(session, context.partition_key, rules), signed)
+        session.flush()
         reasons = held(session, settings.name, published.held, rules)
-    artifacts = store.open()
+    with catalog.open().snapshot() as session:
+        ReleaseIndex(releases_folder()).add_missing(session, artifacts)
     pictures = [(s.prompt.text, [artifacts.read_image(s.candidate.sha256)]) for s in published.released if s.candidate]
     lines = "\n".join(f"- {state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
     return dg.MaterializeResult(
@@ -42,6 +51,17 @@ def released_images(
             "withdrawn": len(published.withdrawn),
             "held_back": len(published.held),
             "held_back_prompts": dg.MetadataValue.md(lines or "none"),
+            "signed": len(signed.files),
+            **_warning(published, dict(signed.refused)),
             "pictures": gallery(pictures),
         }
     )
+
+
+def _warning(published: Published, refused: dict[int, str]) -> dict[str, str]:
+    """What the runner and the page tell a person of images that could not be signed."""
+    if not refused:
+        return {}
+    reasons = "; ".join(sorted(set(refused.values()))[:3])
+    outcome = f"{len(published.unsigned)} not released for it" if published.unsigned else "released all the same"
+    return {"warning": f"{len(refused)} images cannot be signed, {outcome}: {reasons}"}

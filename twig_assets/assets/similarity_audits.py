@@ -6,6 +6,7 @@ import numpy as np
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.kept import kept_audits
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign import Campaign
@@ -18,7 +19,7 @@ from twig_assets.compliance.auditing import Audited, audit_images
 from twig_assets.compliance.candidates import PromptState, prompt_states
 from twig_assets.compliance.held import accept_step, not_compared
 from twig_assets.resources import (
-    CampaignResource,
+    CampaignsResource,
     CatalogResource,
     EngineResource,
     ModelResource,
@@ -41,7 +42,7 @@ from twig_assets.resources import (
 @one_run_at_a_time
 def similarity_audits(
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     tracker: TrackerResource,
@@ -50,7 +51,7 @@ def similarity_audits(
     engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Audit the images that have no audit under the policy and corpus in force, and judge whether they are as asked."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     of_batch = Prompt.batch_key == context.partition_key
     reporter = progress.reporter(context, "audits")
     with engine.opened() as opened:
@@ -62,7 +63,9 @@ def similarity_audits(
         return _result(context, settings, tracker, store.open(), audited)
     known = f"{audited.rejudged} images by their stored scores, all others" if audited.rejudged else "every image is"
     work = f"none: {known} audited under this policy and corpus"
-    return dg.MaterializeResult(metadata={"audits": 0, "rejudged": audited.rejudged, "judged": judged, "work": work})
+    nearest = kept_audits(context.partition_key, settings, catalog.open(), store.open())
+    counts = {"audits": 0, "rejudged": audited.rejudged, "judged": judged}
+    return dg.MaterializeResult(metadata={**counts, "work": work, "nearest": nearest})
 
 
 @dg.asset_check(
@@ -73,11 +76,11 @@ def similarity_audits(
     "then it is quarantined, or waits for a person, and no longer holds the batch up.",
 )
 def ssim_below_threshold(
-    context: dg.AssetCheckExecutionContext, campaign: CampaignResource, catalog: CatalogResource
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
 ) -> dg.AssetCheckResult:
     """Look up the verdicts on the batch's candidates under the policy and corpus in force."""
     with catalog.open().session() as session:
-        _, rules = rules_in_force(session, campaign.load())
+        _, rules = rules_in_force(session, campaigns.of_batch(context.partition_key))
         states = prompt_states(session, context.partition_key, rules)
     failing = [s for s in states if s.failing]
     quarantined = [s for s in states if s.quarantined]
@@ -101,9 +104,11 @@ def ssim_below_threshold(
     description="Every work that is listed or lies in the folder was compared, in all its frames, or a person or the "
     "policy accepts that it was not. Until then nothing more is released.",
 )
-def every_work_compared(campaign: CampaignResource, catalog: CatalogResource) -> dg.AssetCheckResult:
+def every_work_compared(
+    context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
+) -> dg.AssetCheckResult:
     """List what nothing is compared with, as the corpus was read last."""
-    settings = campaign.load()
+    settings = campaigns.of_batch(context.partition_key)
     with catalog.open().session() as session:
         unread = unread_works(session, settings)
     holding = [work for work in unread if work.accepted is None]

@@ -96,14 +96,3 @@ def keep_references(
     if session.scalars(known).first() is None:
         session.add(CorpusVersion(campaign=campaign.name, sha256=version, members=sorted(present)))
     return lost
-
-
-def equal_pictures(references: list[ReferenceImage]) -> list[tuple[ReferenceImage, ReferenceImage]]:
-    """Works whose files differ and whose pixels do not: each with the first work that has the same pixels."""
-    first: dict[bytes, ReferenceImage] = {}
-    pairs = []
-    for work in references:
-        earlier = first.setdefault(work.pixels.tobytes() + repr(work.pixels.shape).encode(), work)
-        if earlier is not work:
-            pairs.append((work, earlier))
-    return pairs

@@ -15,6 +15,7 @@ from twig_assets.judge.identity import judge_sha256
 from twig_assets.judge.verdict import knows_the_model, threshold_of
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.decisions import DecisionSettings
+from twig_assets.settings.watermark import WatermarkSettings
 from twig_assets.similarity import read_part, read_policy
 
 
@@ -73,6 +74,14 @@ def rules_in_force(session: Session, campaign: Campaign) -> tuple[Model, Rules]:
     """
     model = serving_model(session, campaign.name, campaign.model_name)
     return model, rules_under(session, campaign, model.sha256)
+
+
+def rules_of(session: Session, campaign: Campaign) -> Rules:
+    """The rules in force; before there is a model, those by which no image counts."""
+    try:
+        return rules_in_force(session, campaign)[1]
+    except NotMaterializedError:
+        return rules_under(session, campaign, model_sha256="")
 
 
 def rules_under(session: Session, campaign: Campaign, model_sha256: str) -> Rules:
@@ -140,8 +149,15 @@ def calibration_source(session: Session, rules: Rules) -> str | None:
 
 
 def generated_settings(campaign: Campaign) -> dict[str, Any]:
-    """Everything that a first image depends on, except model, prompt and seed."""
-    return {"generation": campaign.generation.model_dump(mode="json")}
+    """Everything that a first image depends on, except model, prompt and seed.
+
+    A watermark is a part of it only where the policy asks for one always: then images without it do not count.
+    """
+    generation = {"generation": campaign.generation.model_dump(mode="json")}
+    watermark = read_part(campaign.policy_file, WatermarkSettings) if campaign.policy_file.exists() else None
+    if watermark is None or watermark.use != "always":
+        return generation
+    return generation | {"watermark": watermark.model_dump(mode="json")}
 
 
 def regenerated_settings(campaign: Campaign, attempt: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import ConceptEdit, Image, Mask, Model, Reference
+from twig_assets.catalog.models import ConceptEdit, Image, Mask, Model, Reference, ReleaseEvent
 from twig_assets.catalog.store import Suffix
 
 _COLUMNS: list[tuple[type[Any], str, Suffix]] = [
@@ -16,6 +16,7 @@ _COLUMNS: list[tuple[type[Any], str, Suffix]] = [
     (Reference, "pixels_sha256", "png"),
     (Image, "sha256", "png"),
     (Mask, "sha256", "png"),
+    (ReleaseEvent, "published_sha256", "png"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The ledger: one hash chain over all verdicts and decisions of people, so that no change goes unseen.
+"""The ledger: one hash chain over all verdicts, decisions of people and releases, so that no change goes unseen.
 
 Every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as the database
 holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing, removing or
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Base
 
-CHAINED = ("audit", "audit_match", "review", "adherence", "unread_decision")
+CHAINED = ("audit", "audit_match", "review", "adherence", "unread_decision", "release_event")
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.
 ROWS_AT_ONCE = 1000

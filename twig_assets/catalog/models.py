@@ -239,6 +239,25 @@ class Image(Base):
     parent: Mapped["Image | None"] = relationship(remote_side=[id])
 
 
+class Watermark(Base):
+    """The invisible mark in an image's pixels, in hex; copies are traced back to the image by it.
+
+    `method` names the construction and `key_id` the key, without giving it away. `psnr` says, in dB, how little the
+    picture was changed.
+    """
+
+    __tablename__ = "watermark"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True, autoincrement=False)
+    payload: Mapped[str] = mapped_column(String(12), index=True)
+    method: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(8))
+    psnr: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship()
+
+
 class Mask(Base):
     """The foreground of an image: a PNG in the artifact store, or none when `outcome` says why there is none.
 
@@ -460,14 +479,49 @@ class Release(Base):
     audit: Mapped[Audit] = relationship()
 
 
+class ReleaseEvent(Base):
+    """Something that happened to a release: it was `released`, `signed` anew, or `withdrawn`; append-only.
+
+    `published_sha256` names the file with its credential that is published from then on, a PNG in the artifact store;
+    None where none was signed. `credential` holds its manifest, signer and time stamp.
+    """
+
+    __tablename__ = "release_event"
+    __table_args__ = (CheckConstraint("event IN ('released', 'signed', 'withdrawn')", name="event"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"), index=True)
+    event: Mapped[str] = mapped_column(String(16))
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    reason: Mapped[str | None]
+    published_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    credential: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    release: Mapped[Release] = relationship()
+
+
+class UnsignedImage(Base):
+    """An image that complies and could not be signed, with the reason; gone as soon as it is."""
+
+    __tablename__ = "unsigned_image"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    reason: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class LedgerEntry(Base):
-    """One link of the hash chain over all verdicts and decisions (see `twig_assets.catalog.ledger`); append-only."""
+    """A link of the hash chain over verdicts, decisions and releases, see `catalog.ledger`; append-only."""
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
         UniqueConstraint("table_name", "row_id"),
         CheckConstraint(
-            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision')", name="table_name"
+            "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'release_event')",
+            name="table_name",
         ),
     )
 

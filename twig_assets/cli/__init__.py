@@ -6,7 +6,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from twig_assets.cli import audit, bench, campaign, desk, edit, evidence, index, machine, models, operations
+from twig_assets.cli import (
+    audit,
+    bench,
+    campaign,
+    desk,
+    edit,
+    evidence,
+    export,
+    index,
+    keys,
+    machine,
+    marking,
+    models,
+    operations,
+)
 from twig_assets.cli.app import app, main
 
 __all__ = ["main"]
@@ -26,13 +40,17 @@ COMMANDS: list[Callable[..., Any]] = [
     audit.review,
     audit.calibrate,
     bench.bench,
+    marking.mark,
     evidence.verify,
     evidence.lineage,
+    evidence.whence,
     operations.track,
     operations.gc,
 ]
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(edit.edit_app, name="edit")
+app.add_typer(export.export_app, name="export")
 app.add_typer(index.index_app, name="index")
+app.add_typer(keys.keys_app, name="keys")
 app.add_typer(operations.db_app, name="db")

@@ -1,11 +1,13 @@
 """The command `twig` itself: its consoles, the options that several commands share, and how errors are shown."""
 
 import os
+import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,8 +27,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Images that are safe to publish, from a text-to-image model, with proof.",
 )
-console = Console()
-errors = Console(stderr=True)
+
+
+class Heard(Console):
+    """A console that knows whether anything was said yet, on whichever console."""
+
+    anything = False
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Print, and note that something was."""
+        Heard.anything = True
+        super().print(*args, **kwargs)
+
+
+console = Heard()
+errors = Heard(stderr=True)
+# Libraries of models take many seconds to load on a busy machine.
+_SILENT_SECONDS = 1.5
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
 CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
@@ -46,6 +63,7 @@ def main() -> None:
 
     Whatever ends it, the exit status is not 1, by which `twig audit` says that an image fails.
     """
+    _speak_soon(next((word for word in sys.argv[1:] if not word.startswith("-")), ""))
     try:
         app()
     except MemoryError:
@@ -63,6 +81,18 @@ def main() -> None:
         else:
             errors.print(f"[red]{type(error).__name__}[/]: {escape(message)}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
+
+
+def _speak_soon(command: str) -> None:
+    """Say on standard error that a command is starting if it has said nothing itself by then."""
+
+    def speak() -> None:
+        if not Heard.anything:
+            errors.print(f"twig {command}: starting; libraries are being loaded …", style="dim", highlight=False)
+
+    timer = threading.Timer(_SILENT_SECONDS, speak)
+    timer.daemon = True
+    timer.start()
 
 
 def _message(error: Exception) -> str | None:

@@ -11,7 +11,8 @@ from twig_assets.cli.operations import send_figures
 from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, quiet_model_libraries, ui_port
 
 if TYPE_CHECKING:
-    from twig_assets.reports.data import Counts, ReportData
+    from twig_assets.reports import ReportData, Summary
+    from twig_assets.reports.data import Counts
 
 # As many as can be read at a glance after a run.
 HELD_SHOWN = 12
@@ -43,14 +44,11 @@ def report(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
     from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.reports import collect, render, report_path
+    from twig_assets.reports import write_report
     from twig_assets.settings.home import artifact_root
 
-    settings = load_campaign(campaign, root)
-    with open_catalog(catalog_url()).snapshot() as session:
-        data = collect(session, settings, ArtifactStore(artifact_root()))
-    render(data, report_path(settings.name))
-    print_summary(campaign, root)
+    written = write_report(load_campaign(campaign, root), open_catalog(catalog_url()), ArtifactStore(artifact_root()))
+    print_data(written.data)
 
 
 def prompts(
@@ -72,25 +70,32 @@ def prompts(
     console.print(f"{len(written)} prompts: {out}", soft_wrap=True, markup=False)
 
 
-def print_summary(campaign: str, root: Path) -> "ReportData":
+def print_summary(campaign: str, root: Path) -> "Summary":
     """Print what a campaign has come to, what waits for a person, and where its report and its state are."""
     from twig_assets.campaign import load_campaign
     from twig_assets.catalog.database import open_catalog
-    from twig_assets.catalog.store import ArtifactStore
-    from twig_assets.reports import collect, report_path
-    from twig_assets.settings.home import artifact_root
+    from twig_assets.reports import collect
 
     with open_catalog(catalog_url()).snapshot() as session:
-        data = collect(session, load_campaign(campaign, root), ArtifactStore(artifact_root()))
-    console.print(_headline(data.counts))
-    _print(_figures(data.counts))
-    _print_unread(data)
+        data = collect(session, load_campaign(campaign, root))
+    print_data(data)
+    return data.summary
+
+
+def print_data(data: "ReportData") -> None:
+    """Print the same of a report that was read."""
+    from twig_assets.reports import report_path
+
+    summary = data.summary
+    console.print(_headline(summary.counts))
+    _print(_figures(summary.counts))
+    _print_unread(summary)
     _print_held(data)
-    _print(f"Report: {report_path(campaign)}")
+    page = report_path(summary.campaign)
+    _print(f"Report: {page}   to mail: {page.with_suffix('.zip')}")
     _print(
         f"State:  {home()}   `make ui` shows it on http://127.0.0.1:{desk_port()}, :{ui_port()} and :{mlflow_port()}"
     )
-    return data
 
 
 def _headline(counts: "Counts") -> Table:
@@ -104,6 +109,7 @@ def _headline(counts: "Counts") -> Table:
         ("released, to be withdrawn", counts.released_unsafe, False),
         ("waiting", counts.waiting, True),
         ("withheld", counts.withheld, True),
+        ("withdrawn since", counts.withdrawn, False),
         ("not finished", counts.unfinished, False),
     ]
     shown = [(name, count) for name, count, always in columns if always or count]
@@ -123,7 +129,7 @@ def _figures(counts: "Counts") -> str:
     return f"{line}; of those released none is nearer to one than SSIM {counts.worst_released_ssim:.3f}."
 
 
-def _print_unread(data: "ReportData") -> None:
+def _print_unread(data: "Summary") -> None:
     """Say which works were not compared, and what that holds back."""
     from twig_assets.compliance.held import accept_step
 
@@ -144,8 +150,9 @@ def _print_held(data: "ReportData") -> None:
     if len(lines) > HELD_SHOWN:
         _print(f"  and {len(lines) - HELD_SHOWN} more")
     if lines:
-        _print(f"Decide on them: `twig review --campaign {data.campaign}` lists them all, and says how.")
-    counts, command = data.counts, f"`twig run --campaign {data.campaign}`"
+        name = data.summary.campaign
+        _print(f"Decide on them: `twig desk` in the browser, or `twig review --campaign {name}` lists them all.")
+    counts, command = data.summary.counts, f"`twig run --campaign {data.summary.campaign}`"
     if counts.unfinished:
         _print(f"{counts.unfinished} not finished: {command} goes on.")
     if counts.released_unjudged or counts.released_unsafe:

@@ -59,7 +59,7 @@ def generate(
     typed(generation.GenerationSettings, chosen, names)  # before weights are read
     edits = read_edits(edit or [])
     pipeline = generation.load_checkpoint(checkpoint, opening=opening)
-    usual = generation.GenerationSettings() if checkpoint == EMBEDDED else usual_settings(pipeline)
+    usual = generation.GenerationSettings() if checkpoint in EMBEDDED else usual_settings(pipeline)
     settings = typed(generation.GenerationSettings, usual.model_dump() | chosen, names)
     if edits:
         base_sha256 = generation.fingerprint(pipeline)

@@ -6,18 +6,26 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from twig_assets.cli.app import CampaignName, CampaignRoot, console, errors
+from twig_assets.cli.app import CampaignRoot, console, errors
 from twig_assets.settings.home import catalog_url, home, mlflow_url, spool_folder, tracking_uri
 
 db_app = typer.Typer(no_args_is_help=True, help="The catalog's schema.")
 
 
-def ui(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
+def ui(
+    campaign: Annotated[
+        list[str] | None,
+        typer.Option("--campaign", help="One that Dagster works on; may be given several times. All, if left out."),
+    ] = None,
+    root: CampaignRoot = Path("campaigns"),
+) -> None:
     """Open the desk, Dagster and MLflow on loopback; Ctrl-C ends all. TWIG_UI_PORT and the like choose other ports."""
-    from twig_assets.campaign import load_campaign
+    from twig_assets.campaign import campaign_names, load_campaign
     from twig_assets.orchestration.servers import serve
 
-    raise typer.Exit(serve(load_campaign(campaign, root), console))
+    for name in campaign or campaign_names(root) or ["demo"]:
+        load_campaign(name, root)
+    raise typer.Exit(serve(root, ",".join(campaign or []), console))
 
 
 def track() -> None:

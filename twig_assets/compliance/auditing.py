@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import segmenter_name
 from twig_assets.campaign.unread_works import unread_works
+from twig_assets.campaign.works_index import is_indexed, works_index
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import Audit, CorpusVersion, Image, Mask, Prompt, Reference
@@ -22,10 +23,19 @@ from twig_assets.compliance import scoring
 from twig_assets.compliance.audit_rows import policy_row, write_audit
 from twig_assets.compliance.candidates import mask_of
 from twig_assets.compliance.carry_over import carried_over
+from twig_assets.compliance.indexed_scoring import IndexedScoring, IndexedSettings
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.engines import Context, Engine, Shard
 from twig_assets.settings.corpus import CorpusSettings
-from twig_assets.similarity import AuditResult, PlantedRecall, Policy, ReferenceImage, read_part, read_policy
+from twig_assets.similarity import (
+    AuditResult,
+    PlantedRecall,
+    Policy,
+    ReferenceImage,
+    corpus_version,
+    read_part,
+    read_policy,
+)
 from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16
@@ -149,8 +159,23 @@ def _without_pixels(row: Reference, folder: Path) -> ReferenceImage:
 
 
 def _context(
-    session: Session, campaign: Campaign, corpus: CorpusVersion, policy: Policy, store: ArtifactStore
+    session: Session,
+    campaign: Campaign,
+    corpus: CorpusVersion,
+    policy: Policy,
+    store: ArtifactStore,
 ) -> Context[scoring.Scoring]:
+    if is_indexed(campaign, len(corpus.members)):
+        unread_files = tuple(work.file for work in unread_works(session, campaign))
+        in_index = IndexedSettings(
+            works_index(campaign, _unseen),
+            campaign.references_folder.absolute(),
+            corpus_version(corpus.members),
+            unread_files,
+            policy,
+            str(store.root),
+        )
+        return Context(IndexedScoring, in_index)
     unread = sorted({(work.file, work.sha256) for work in unread_works(session, campaign)}, key=str)
     # Workers of Ray have another working directory.
     folder = campaign.references_folder.absolute()
@@ -158,7 +183,11 @@ def _context(
     settings = scoring.ScoringSettings(
         folder, tuple(corpus.members), tuple(unread), follow_links, policy, str(store.root)
     )
-    return Context(scoring.Scoring, settings)
+    return Context(scoring.FolderScoring, settings)
+
+
+def _unseen(_done: int, _total: int) -> None:
+    """Where the index is in line, there is no progress to report."""
 
 
 def _name(chunk: Sequence[tuple[Image, str]]) -> str:

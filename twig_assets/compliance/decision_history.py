@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
@@ -27,15 +28,22 @@ class Made:
     lapsed: str | None = None
 
 
-def history(session: Session, campaign: str, rules: Rules) -> list[Made]:
+def history(session: Session, campaign: str, rules: Rules, batch: str | None = None) -> list[Made]:
     """The decisions about a campaign's images, the oldest first.
 
     Args:
         session: An open session.
         campaign: The campaign's name.
         rules: The rules in force.
+        batch: Key of the batch that is meant; None for all. A picture that was drawn in several shares its decisions.
     """
-    of_images = reviews_of(session, PromptBatch.campaign == campaign)
+    which = [PromptBatch.campaign == campaign] + ([PromptBatch.key == batch] if batch else [])
+    return decisions_about(session, rules, *which)
+
+
+def decisions_about(session: Session, rules: Rules, *which: ColumnElement[bool]) -> list[Made]:
+    """The decisions about the images that conditions on `Image` and `PromptBatch` choose, the oldest first."""
+    of_images = reviews_of(session, *which)
     audits = audits_in_force(session, of_images, rules)
     made: dict[int, Made] = {}
     for image_id, reviews in of_images.items():

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
 from twig_assets.similarity import is_behind
 
 Decision = Literal["waive", "reject", "lift"]
+
+# Databases take some ten thousand parameters.
+_NAMED_AT_MOST = 5000
 
 
 @dataclass(frozen=True)
@@ -92,15 +95,18 @@ def reviews_of(session: Session, *which: ColumnElement[bool]) -> dict[int, list[
     Returns:
         Image id -> decisions, for those that have one.
     """
-    made: dict[tuple[str, str], list[Review]] = defaultdict(list)
-    about = select(PromptBatch.campaign, Image.sha256, Review).select_from(Review).join(Audit).join(Image)
-    for campaign, sha256, review in session.execute(about.join(Prompt).join(PromptBatch).order_by(Review.id)):
-        made[campaign, sha256].append(review)
-    if not made:
-        return {}
     reviewed = select(Image.sha256).join(Audit).join(Review)
     images = select(Image.id, PromptBatch.campaign, Image.sha256).join(Prompt, Image.prompt_id == Prompt.id)
-    rows = session.execute(images.join(PromptBatch).where(Image.sha256.in_(reviewed), *which))
+    rows = session.execute(images.join(PromptBatch).where(Image.sha256.in_(reviewed), *which)).all()
+    about = select(PromptBatch.campaign, Image.sha256, Review).select_from(Review).join(Audit).join(Image)
+    about = about.join(Prompt).join(PromptBatch).order_by(Review.id)
+    pictures = {sha256 for _, _, sha256 in rows}
+    if len(pictures) <= _NAMED_AT_MOST:
+        about = about.where(Image.sha256.in_(pictures))
+    whole = contains_eager(Review.audit).contains_eager(Audit.image).contains_eager(Image.prompt)
+    made: dict[tuple[str, str], list[Review]] = defaultdict(list)
+    for campaign, sha256, review in session.execute(about.options(whole)) if rows else ():
+        made[campaign, sha256].append(review)
     return {image_id: made[campaign, sha256] for image_id, campaign, sha256 in rows if (campaign, sha256) in made}
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.models import Adherence, Audit, Release, utc_now
+from twig_assets.catalog.models import Adherence, Audit, Release
+from twig_assets.catalog.releases import withdraw_release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.adherence import rejudge_adherence
 from twig_assets.compliance.candidates import adherence_in_force, audits_in_force
@@ -121,9 +122,7 @@ def _rejudged(
 
 def _withdraw(session: Session, release_id: int, batch: str, why: str) -> Withdrawn:
     release = session.get_one(Release, release_id)
-    release.withdrawn_at = utc_now()
-    release.reason = f"its image is now: {why}"
-    session.flush()
+    withdraw_release(session, release, f"its image is now: {why}")
     return Withdrawn(batch, release.prompt.text, release.image.sha256, why)
 
 

@@ -1,7 +1,7 @@
 """Why a prompt is not released, in one sentence, and what to do next: the same in report, terminal, checks and JSON."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import Adherence, Audit, Image, Model
+from twig_assets.catalog.releases import unsigned_reasons
 from twig_assets.compliance.candidates import PromptState, audits_in_force, counting
 from twig_assets.compliance.decisions import people
 from twig_assets.compliance.state import CandidateState
@@ -40,12 +41,21 @@ def held(session: Session, campaign: str, states: Sequence[PromptState], rules: 
     """
     open_states = [state for state in states if state.state != CandidateState.RELEASED]
     copies = copied_works(session, [state.prompt.id for state in open_states], rules)
+    unsigned = unsigned_reasons(session, [s.candidate.id for s in open_states if s.candidate and s.releasable])
     return {
-        state.prompt.id: Held(
-            why_held(state, copies.get(state.prompt.id, ()), rules.unread), next_step(state, campaign)
-        )
+        state.prompt.id: _unsigned(state, campaign, unsigned)
+        or Held(why_held(state, copies.get(state.prompt.id, ()), rules.unread), next_step(state, campaign))
         for state in open_states
     }
+
+
+def _unsigned(state: PromptState, campaign: str, reasons: Mapping[int, str]) -> Held | None:
+    """What to say of a candidate that complies and could not be signed."""
+    reason = reasons.get(state.candidate.id) if state.candidate else None
+    if reason is None:
+        return None
+    step = f"mend that (`twig keys check` says whether it is mended); then `twig run --campaign {campaign}`"
+    return Held(f"it complies, and cannot be signed: {reason}", step)
 
 
 def copied_works(session: Session, prompt_ids: Iterable[int], rules: Rules) -> dict[int, list[str]]:

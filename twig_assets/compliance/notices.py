@@ -14,7 +14,7 @@ from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch,
 from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.survey import survey
 
-Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "stuck", "died"]
+Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "stuck", "died", "failing", "edited"]
 TITLES: dict[Event, str] = {
     "withdrawn": "published images no longer comply and were withdrawn",
     "quarantined": "prompts spent all their attempts and are quarantined",
@@ -22,6 +22,8 @@ TITLES: dict[Event, str] = {
     "lapsed": "waivers lapsed, so that the verdicts decide again",
     "stuck": "needs a run, and runs change nothing",
     "died": "a run died",
+    "failing": "a sensor fails at every tick",
+    "edited": "prompts were changed after they had been drawn, and are not drawn again",
 }
 REPLACED = "another image took its place"
 
@@ -142,7 +144,7 @@ def record(session: Session, notification_id: int, outcomes: Mapping[str, str | 
 def title(row: Notification) -> str:
     """The notification in one line."""
     event = TITLES[row.event]  # type: ignore[index]
-    count = "" if row.event in ("stuck", "died") else f"{len(row.items)} "
+    count = "" if row.event in ("stuck", "died", "failing") else f"{len(row.items)} "
     return f"twig-assets, {row.campaign}: {row.subject}: {count}{event}"
 
 

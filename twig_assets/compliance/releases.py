@@ -1,14 +1,41 @@
 """Publishing what may be published of a batch, and withdrawing what no longer complies."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from twig_assets.catalog.models import Release, utc_now
+from twig_assets.catalog.models import Release
+from twig_assets.catalog.releases import (
+    PublishedFile,
+    note_unsigned,
+    published_files,
+    release_image,
+    sign_release,
+    withdraw_release,
+)
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.held import why_held
 from twig_assets.compliance.state import CandidateState, release_terms
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What became of the files that were to be signed for a batch.
+
+    Attributes:
+        files: Image id -> the file with its credential.
+        refused: Image id -> why it could not be signed.
+        required: Whether nothing is released without a credential.
+    """
+
+    files: Mapping[int, PublishedFile]
+    refused: Mapping[int, str]
+    required: bool = False
+
+
+NOTHING_TO_SIGN = Signed({}, {})
 
 
 @dataclass(frozen=True)
@@ -18,12 +45,14 @@ class Published:
     Attributes:
         released: Prompts whose candidate is published now.
         withdrawn: Prompts whose release was ended; their candidate may be published all the same.
-        held: Prompts whose candidate may not be published.
+        held: Prompts whose candidate is not published.
+        unsigned: Those among them whose candidate may be published and could not be signed.
     """
 
     released: list[PromptState]
     withdrawn: list[PromptState]
     held: list[PromptState]
+    unsigned: list[PromptState]
 
     def headline(self) -> dict[str, int]:
         """How many prompts were asked for, and what became of them."""
@@ -42,19 +71,42 @@ class Published:
         }
 
 
-def publish(session: Session, states: list[PromptState]) -> Published:
+def publish(session: Session, states: list[PromptState], signed: Signed = NOTHING_TO_SIGN) -> Published:
     """Bring the releases of prompts in line with the verdicts in force and the decisions of people.
 
     Args:
         session: An open session of the catalog.
         states: The prompts, read in the same session.
+        signed: The files that were signed for them. Where credentials are required, what has none is not released.
     """
     withdrawn = [state for state in states if _withdraw(session, state)]
-    released = [state for state in states if state.releasable]
-    for state in released:
-        if state.candidate and state.audit and (state.release is None or state in withdrawn):
-            session.add(Release(prompt_id=state.prompt.id, image_id=state.candidate.id, audit_id=state.audit.id))
-    return Published(released, withdrawn, [state for state in states if not state.releasable])
+    files = published_files(session, [state.release.id for state in states if state.release])
+    released: list[PromptState] = []
+    unsigned: list[PromptState] = []
+    for state in [state for state in states if state.releasable]:
+        stands = state.release if state not in withdrawn else None
+        done = _release(session, state, stands, stands is not None and stands.id in files, signed)
+        (released if done else unsigned).append(state)
+    held = [state for state in states if not state.releasable]
+    return Published(released, withdrawn, [*held, *unsigned], unsigned)
+
+
+def _release(session: Session, state: PromptState, stands: Release | None, has_file: bool, signed: Signed) -> bool:
+    """Release a candidate, or sign what stands; returns whether it is published."""
+    if state.candidate is None or state.audit is None:
+        return stands is not None
+    image_id = state.candidate.id
+    file, reason = signed.files.get(image_id), signed.refused.get(image_id)
+    if reason is not None:
+        note_unsigned(session, image_id, reason)
+    if stands is not None:
+        if file is not None and not has_file:
+            sign_release(session, stands, file)
+        return True
+    if file is None and signed.required:
+        return False
+    release_image(session, state.prompt.id, image_id, state.audit.id, file)
+    return True
 
 
 def _withdraw(session: Session, state: PromptState) -> bool:
@@ -65,7 +117,7 @@ def _withdraw(session: Session, state: PromptState) -> bool:
     same = release.image_id == state.candidate.id
     if same and state.releasable:
         return False
-    release.withdrawn_at = utc_now()
-    release.reason = f"its image is now: {why_held(state)}" if same else "another image took its place"
-    session.flush()
+    withdraw_release(
+        session, release, f"its image is now: {why_held(state)}" if same else "another image took its place"
+    )
     return True

@@ -3,9 +3,11 @@
 A worker reads the works' folder and the artifact store, and writes nothing; the catalog is the caller's alone.
 """
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -73,7 +75,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """A picture with its pixels, uint8 (H, W, 3), and the mask of its foreground, bool (H, W)."""
 
     picture: Picture
@@ -81,8 +83,20 @@ class _Read:
     mask: np.ndarray
 
 
-class Scoring:
-    """The works, indexed, and the store."""
+class Scoring(Protocol):
+    """Opened works, and the store."""
+
+    @abstractmethod
+    def results(self, pictures: Sequence[Picture]) -> list[AuditResult]:
+        """The result of each picture, in order."""
+
+    @abstractmethod
+    def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
+        """How many copies planted into images are found; into those that have the size of the first."""
+
+
+class FolderScoring(Scoring):
+    """All works in memory, each compared with."""
 
     def __init__(self, settings: ScoringSettings) -> None:
         """Read and index the works.
@@ -98,44 +112,28 @@ class Scoring:
         self._works = {reference.sha256: reference for reference in first_views(self._references)}
 
     def results(self, pictures: Sequence[Picture]) -> list[AuditResult]:
-        """The result of each picture, in order; those of one size are compared together."""
-        read = [self._read(picture) for picture in pictures]
+        """See `Scoring`; those of one size are compared together."""
+        read = [read_picture(picture, self._store) for picture in pictures]
         results: dict[int, AuditResult] = {}
         for indices in _by_size(read):
             group = [read[i] for i in indices]
             results |= zip(indices, self._of_one_size(group), strict=True)
-        return [_light(results[i]) for i in range(len(read))]
+        return [light(results[i]) for i in range(len(read))]
 
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
-        """How many copies planted into images are found; into those that have the size of the first."""
-        pixels = [self._store.read_image(picture.sha256) for picture in pictures]
-        grounds = np.stack([picture for picture in pixels if picture.shape == pixels[0].shape])
-        return planted_recall(self._references, self._policy, self._index, grounds)
+        """See `Scoring`."""
+        return planted_recall(self._references, self._policy, self._index, grounds(pictures, self._store))
 
-    def _read(self, picture: Picture) -> _Read:
-        pixels = self._store.read_image(picture.sha256)
-        if picture.mask is None:
-            return _Read(picture, pixels, np.zeros(pixels.shape[:2], bool))
-        return _Read(picture, pixels, self._store.read_image(picture.mask).astype(bool))
-
-    def _of_one_size(self, group: Sequence[_Read]) -> list[AuditResult]:
-        lacking = _lacking(group)
-        if lacking is None:
+    def _of_one_size(self, group: Sequence[Read]) -> list[AuditResult]:
+        lacking = [lacking_works(read) for read in group]
+        if lacking[0] is None or len(set(lacking)) > 1:
             return self._audit(group, self._references, self._index)
-        added = [reference for reference in self._references if reference.sha256 in lacking]
+        added = [reference for reference in self._references if reference.sha256 in lacking[0]]
         further = self._audit(group, added, indexed(added, self._sources))
-        earlier = [read.picture.earlier for read in group]
-        return [
-            replace(extended(self._with_work(known), result), label=result.label)
-            for known, result in zip(earlier, further, strict=True)
-            if known is not None
-        ]
-
-    def _with_work(self, result: AuditResult) -> AuditResult:
-        return replace(result, nearest=self._works[result.nearest.sha256] if result.nearest else None)
+        return [completed(read, result, self._works.__getitem__) for read, result in zip(group, further, strict=True)]
 
     def _audit(
-        self, group: Sequence[_Read], references: list[ReferenceImage], index: ReferenceIndex
+        self, group: Sequence[Read], references: list[ReferenceImage], index: ReferenceIndex
     ) -> list[AuditResult]:
         return audit(
             np.stack([read.pixels for read in group]),
@@ -169,25 +167,50 @@ def _corpus_images(settings: ScoringSettings) -> list[ReferenceImage]:
     return references
 
 
-def _by_size(read: Sequence[_Read]) -> Iterator[list[int]]:
+def read_picture(picture: Picture, store: ArtifactStore) -> Read:
+    """A picture with its pixels and its mask."""
+    pixels = store.read_image(picture.sha256)
+    if picture.mask is None:
+        return Read(picture, pixels, np.zeros(pixels.shape[:2], bool))
+    return Read(picture, pixels, store.read_image(picture.mask).astype(bool))
+
+
+def grounds(pictures: Sequence[Picture], store: ArtifactStore) -> np.ndarray:
+    """What copies are planted into: the pictures that have the size of the first, uint8 (n, H, W, 3)."""
+    pixels = [store.read_image(picture.sha256) for picture in pictures]
+    return np.stack([picture for picture in pixels if picture.shape == pixels[0].shape])
+
+
+def _by_size(read: Sequence[Read]) -> Iterator[list[int]]:
     """Indices of pictures of the same size: images that were made with other settings may have another one."""
     for shape in sorted({each.pixels.shape for each in read}):
         yield [i for i, each in enumerate(read) if each.pixels.shape == shape]
 
 
-def _lacking(group: Sequence[_Read]) -> frozenset[str] | None:
-    """The works that the earlier audits of all pictures lack; None if a picture needs all works, or they differ."""
-    lacking = set()
-    for read in group:
-        earlier = read.picture.earlier
-        # Another mask would give other scores inside it.
-        if earlier is None or earlier.scores.get("mask_pixels") != int(read.mask.sum()):
-            return None
-        lacking.add(read.picture.lacking)
-    return next(iter(lacking)) if len(lacking) == 1 else None
+def lacking_works(read: Read) -> frozenset[str] | None:
+    """The works that a picture's earlier audit lacks; None if it has none that can be completed."""
+    earlier = read.picture.earlier
+    # Another mask would give other scores inside it.
+    if earlier is None or earlier.scores.get("mask_pixels") != int(read.mask.sum()):
+        return None
+    return read.picture.lacking
 
 
-def _light(result: AuditResult) -> AuditResult:
+def completed(read: Read, further: AuditResult, work: Callable[[str], ReferenceImage]) -> AuditResult:
+    """A picture's earlier audit together with one against the works that it lacks; see `extended`.
+
+    Args:
+        read: The picture; it has an earlier audit.
+        further: The second audit.
+        work: Gives, by its hash, the first view of a work.
+    """
+    earlier = read.picture.earlier
+    assert earlier is not None
+    known = replace(earlier, nearest=work(earlier.nearest.sha256) if earlier.nearest else None)
+    return replace(extended(known, further), label=further.label)
+
+
+def light(result: AuditResult) -> AuditResult:
     """The result with a small picture of the nearest work."""
     if result.nearest is None:
         return result

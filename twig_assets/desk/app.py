@@ -1,21 +1,22 @@
 """The desk as one application: pages for people, `/api` for programs, both behind the same guard."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from twig_assets.campaign import campaign_names
 from twig_assets.catalog.database import Catalog
-from twig_assets.catalog.models import Image
-from twig_assets.catalog.store import ArtifactError, ArtifactStore
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.desk.guard import Guard
 from twig_assets.desk.sessions import Door
 from twig_assets.desk.settings import DeskSettings
 from twig_assets.desk.snapshot import Snapshot
-from twig_assets.similarity.detectors.pdq import pdq
+from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
+from twig_assets.provenance.readers import readers
+from twig_assets.provenance.whence import Whence
 
 _HERE = Path(__file__).parent
 
@@ -38,20 +39,14 @@ class Desk:
     door: Door
     snapshot: Snapshot = field(init=False)
 
-    _codes: dict[str, np.ndarray] = field(default_factory=dict)
-
     def __post_init__(self) -> None:
         self.snapshot = Snapshot(self.catalog, self.root)
 
-    def fingerprints(self, images: Sequence[Image]) -> np.ndarray:
-        """PDQ hashes of images, uint8 (n, 32); zeros for one whose file is gone. Each is computed once."""
-        for image in images:
-            if image.sha256 not in self._codes:
-                try:
-                    self._codes[image.sha256] = np.asarray(pdq(self.store.read_image(image.sha256)))
-                except ArtifactError:
-                    self._codes[image.sha256] = np.zeros(32, np.uint8)
-        return np.array([self._codes[image.sha256] for image in images], np.uint8).reshape(len(images), 32)
+    @cached_property
+    def whence(self) -> Whence:
+        """What says whose a file is."""
+        watermarks = readers([self.root / name / "policy.yaml" for name in campaign_names(self.root)])
+        return Whence(self.catalog, self.store, self.root, watermarks, ReleaseIndex(releases_folder()))
 
 
 def desk_app(catalog: Catalog, store: ArtifactStore, root: Path, settings: DeskSettings) -> FastAPI:

@@ -1,12 +1,13 @@
 """The desk's pages, made on the server; without scripts they work too, with them by keys."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -34,6 +35,10 @@ REASONS: dict[str, tuple[str, ...]] = {
     "reject": ("too close to a protected work", "does not show its prompt", "not good enough to publish"),
 }
 MOST_UPLOADED = 64 << 20
+REPORT_FILE = re.compile(
+    r"report(-[0-9TZ.]+)?\.html|report\.(json|zip)|pages-[0-9TZ.]+/[a-z]+-[0-9]+\.html"
+    r"|pictures/[0-9a-f]{2}/[0-9a-f]{64}\.(png|webp)"
+)
 Last = Annotated[str, Query(pattern="^([^/?#:]+/[0-9]+-[0-9a-f]+)?$", max_length=400)]
 # Jinja escapes by the file's name by default, and would take `.html.j2` for plain text.
 templates = Jinja2Templates(
@@ -211,11 +216,21 @@ def cleared(request: Request, desk: TheDesk, person: FormedPerson, file: Annotat
 
 @router.get("/report/{campaign}")
 def report(person: ThePerson, campaign: TheCampaign) -> Response:
-    """The compliance report as it was written last."""
-    path = report_path(campaign.name)
+    """Where the compliance report is; what it names lies beside it."""
+    return RedirectResponse(f"/report/{quote(campaign.name)}/report.html", 307)
+
+
+@router.get("/report/{campaign}/{file:path}")
+def report_file(person: ThePerson, campaign: TheCampaign, file: str) -> Response:
+    """The compliance report as it was written last, its pages, their pictures, and the zip to mail."""
+    if not REPORT_FILE.fullmatch(file):
+        raise HTTPException(404, "There is no such page.")
+    path = report_path(campaign.name).parent / file
     if not path.is_file():
-        raise HTTPException(404, f"No report of {campaign.name!r} has been written yet: twig report writes one.")
-    return HTMLResponse(path.read_bytes())
+        raise HTTPException(
+            404, f"No such page of {campaign.name!r} is there now: the report was written again, or not yet."
+        )
+    return FileResponse(path)
 
 
 @router.get("/picture/{sha256}")

@@ -13,11 +13,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from twig_assets.campaign import Campaign, campaign_names, load_campaign
-from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
+from twig_assets.campaign import campaign_names, load_campaign
+from twig_assets.campaign.rules_in_force import Rules, rules_of
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, Release, Review
-from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.state import CandidateState, release_terms
 from twig_assets.desk.items import Item, items_of
@@ -135,14 +134,6 @@ class Snapshot:
             known = None if fresh or before is None else before.batches.get(key)
             view.batches[key] = known if known is not None and not changed(key) else _batch(session, name, key, rules)
         return view
-
-
-def rules_of(session: Session, campaign: Campaign) -> Rules:
-    """The rules in force; before there is a model, those by which no image counts."""
-    try:
-        return rules_in_force(session, campaign)[1]
-    except NotMaterializedError:
-        return rules_under(session, campaign, model_sha256="")
 
 
 def _batch(session: Session, campaign: str, key: str, rules: Rules) -> Batch:

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_file
-from twig_assets.catalog.models import Adherence, Audit, ConceptEdit, Image, LedgerEntry, Mask, Release
+from twig_assets.catalog.models import Adherence, Audit, ConceptEdit, Image, LedgerEntry, Mask, Release, ReleaseEvent
+from twig_assets.catalog.releases import PublishedFile, published_files
 from twig_assets.compliance.candidates import image_state
+from twig_assets.compliance.decision_history import decisions_about
+from twig_assets.compliance.decisions import reviews_of
 from twig_assets.compliance.state import CandidateState
 
 MIN_PREFIX = 6
@@ -103,6 +106,25 @@ class ReviewLine(_Part):
     ledger_entry: int | None
 
 
+class DecisionLine(_Part):
+    """A person's decision about the picture, beside whichever audit it was made.
+
+    Attributes:
+        audit_id: The audit that it was made beside; of the same picture drawn again, perhaps.
+        verdict: What that audit said.
+        standing: What the decision comes to under the rules in force; None where these are not known.
+    """
+
+    decision: str
+    who: str
+    why: str
+    created_at: datetime
+    audit_id: int
+    verdict: str
+    standing: str | None
+    ledger_entry: int | None
+
+
 class AuditLine(_Part):
     """A verdict, which is an opinion about similarity and not about infringement."""
 
@@ -139,12 +161,16 @@ class AdherenceLine(_Part):
 
 
 class ReleaseLine(_Part):
-    """A time that the image was published for."""
+    """A time that the image was published for; of a signed one also its file, who signed it, and its time stamp."""
 
     audit_id: int
     released_at: datetime
     withdrawn_at: datetime | None
     reason: str | None
+    published_sha256: str | None = None
+    signer: str | None = None
+    test_key: bool = False
+    time_stamp: datetime | None = None
 
 
 class Lineage(_Part):
@@ -162,6 +188,7 @@ class Lineage(_Part):
         audits: The oldest first, under whatever rules.
         adherence: Verdicts on whether it shows its prompt, the oldest first, under whatever judge and threshold.
         releases: The times that it was published for.
+        decisions: Of people, about this picture, the oldest first.
     """
 
     image: ImageLine
@@ -174,6 +201,7 @@ class Lineage(_Part):
     audits: list[AuditLine]
     adherence: list[AdherenceLine]
     releases: list[ReleaseLine]
+    decisions: list[DecisionLine]
 
     @property
     def run_ids(self) -> dict[str, list[str]]:
@@ -209,7 +237,10 @@ def find_image(session: Session, wanted: str) -> Image:
         raise LineageError(
             f"{wanted!r} is no image's id and no file; give an id, a file, or {MIN_PREFIX} or more digits of the sha256"
         )
-    images = session.scalars(select(Image).where(Image.sha256.startswith(sha256)).order_by(Image.id)).all()
+    # What is published is another file than what was audited: the same pixels, with a credential.
+    published = select(ReleaseEvent.image_id).where(ReleaseEvent.published_sha256.startswith(sha256))
+    named = or_(Image.sha256.startswith(sha256), Image.id.in_(published))
+    images = session.scalars(select(Image).where(named).order_by(Image.id)).all()
     if not images:
         raise LineageError(f"{name}: the catalog has no such image; a file must be the very one, byte for byte")
     if len(images) > 1:
@@ -234,7 +265,8 @@ def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage
     masks = session.scalars(select(Mask).where(Mask.image_id.in_(masked)).order_by(Mask.id))
     audits = session.scalars(select(Audit).where(Audit.image_id == image.id).order_by(Audit.id)).all()
     adherence = session.scalars(select(Adherence).where(Adherence.image_id == image.id).order_by(Adherence.id)).all()
-    releases = session.scalars(select(Release).where(Release.image_id == image.id).order_by(Release.id))
+    releases = session.scalars(select(Release).where(Release.image_id == image.id).order_by(Release.id)).all()
+    files = published_files(session, [release.id for release in releases])
     return Lineage(
         image=_image(image),
         state=image_state(session, image, rules) if rules else None,
@@ -251,8 +283,19 @@ def read_lineage(session: Session, image: Image, rules: Rules | None) -> Lineage
         masks=[MaskLine.model_validate(mask, from_attributes=True) for mask in masks],
         audits=_audits(session, audits),
         adherence=_adherence(session, adherence),
-        releases=[ReleaseLine.model_validate(release, from_attributes=True) for release in releases],
+        releases=[_release(release, files.get(release.id)) for release in releases],
+        decisions=_decisions(session, image, rules),
     )
+
+
+def _release(release: Release, file: PublishedFile | None) -> ReleaseLine:
+    line = ReleaseLine.model_validate(release, from_attributes=True)
+    if file is None:
+        return line
+    said = {"signer": file.credential.get("signer"), "test_key": bool(file.credential.get("test"))}
+    stamp = file.credential.get("time_stamp")
+    said |= {"published_sha256": file.sha256, "time_stamp": datetime.fromisoformat(stamp) if stamp else None}
+    return line.model_copy(update=said)
 
 
 def _image(image: Image) -> ImageLine:
@@ -285,6 +328,27 @@ def _edit(sha256: str, edit: ConceptEdit | None) -> EditLine:
         kind=concept.kind,
         method=edit.method,
     )
+
+
+def _decisions(session: Session, image: Image, rules: Rules | None) -> list[DecisionLine]:
+    standing: dict[int, str] = {}
+    if rules is not None:
+        standing = {made.review.id: made.standing for made in decisions_about(session, rules, Image.id == image.id)}
+    reviews = reviews_of(session, Image.id == image.id).get(image.id, [])
+    entries = _entries(session, "review", [review.id for review in reviews])
+    return [
+        DecisionLine(
+            decision=review.decision,
+            who=review.who,
+            why=review.why,
+            created_at=review.created_at,
+            audit_id=review.audit_id,
+            verdict=f"{review.audit.verdict}: {'; '.join(review.audit.reasons)}",
+            standing=standing.get(review.id),
+            ledger_entry=entries.get(review.id),
+        )
+        for review in reviews
+    ]
 
 
 def _audits(session: Session, audits: Iterable[Audit]) -> list[AuditLine]:

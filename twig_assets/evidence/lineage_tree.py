@@ -5,7 +5,15 @@ from datetime import datetime
 from rich.markup import escape
 from rich.tree import Tree
 
-from twig_assets.evidence.lineage import AdherenceLine, AuditLine, ImageLine, MaskLine, ModelLine, ReleaseLine
+from twig_assets.evidence.lineage import (
+    AdherenceLine,
+    AuditLine,
+    DecisionLine,
+    ImageLine,
+    MaskLine,
+    ModelLine,
+    ReleaseLine,
+)
 from twig_assets.evidence.lineage_runs import ImageLineage
 
 
@@ -36,10 +44,23 @@ def lineage_tree(lineage: ImageLineage) -> Tree:
         _add_adherence(tree, verdict)
     if not lineage.adherence:
         tree.add("[yellow]nobody has judged whether it shows its prompt[/]")
+    for decision in lineage.decisions:
+        _add_decision(tree, decision)
     for release in lineage.releases:
         tree.add(_release(release))
     _add_runs(tree, lineage)
     return tree
+
+
+def _add_decision(tree: Tree, decision: DecisionLine) -> None:
+    """A decision, what it was about, and what it comes to today."""
+    made = tree.add(
+        f"[bold]decision[/] {decision.decision} by {escape(decision.who)}, {_moment(decision.created_at)}, "
+        f"{_entry(decision.ledger_entry)}: {escape(decision.why)}"
+    )
+    made.add(f"beside audit {decision.audit_id}, {escape(decision.verdict)}")
+    if decision.standing:
+        made.add(f"today: {escape(decision.standing)}")
 
 
 def _image(image: ImageLine) -> str:
@@ -58,8 +79,16 @@ def _mask(mask: MaskLine, image: ImageLine) -> str:
     )
 
 
+def _signed(release: ReleaseLine) -> str:
+    if release.published_sha256 is None:
+        return ", without a credential"
+    key = " (a test key)" if release.test_key else ""
+    stamp = f", time-stamped {_moment(release.time_stamp)}" if release.time_stamp else ", without a time stamp"
+    return f", signed by {escape(release.signer or 'somebody without a name')}{key}{stamp}: {release.published_sha256}"
+
+
 def _release(release: ReleaseLine) -> str:
-    line = f"[bold]released[/] {_moment(release.released_at)} on audit {release.audit_id}"
+    line = f"[bold]released[/] {_moment(release.released_at)} on audit {release.audit_id}{_signed(release)}"
     if release.withdrawn_at is None:
         return line
     return f"{line}, withdrawn {_moment(release.withdrawn_at)}: {escape(release.reason or 'no reason given')}"
@@ -91,11 +120,6 @@ def _add_audit(tree: Tree, audit: AuditLine) -> None:
         scores = ", ".join(f"{k} {v:.3f}" for k, v in match.scores.items() if isinstance(v, float))
         work = escape(f"{match.title} ({match.rights_holder})")
         branch.add(f"near {match.rank}: {work}, {match.transform}, {scores}")
-    for review in audit.reviews:
-        branch.add(
-            f"[bold]review[/] {review.decision} by {escape(review.who)}, {_moment(review.created_at)}, "
-            f"{_entry(review.ledger_entry)}: {escape(review.why)}"
-        )
 
 
 def _add_rerun(tree: Tree, image: ImageLine) -> None:

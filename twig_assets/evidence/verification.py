@@ -14,6 +14,7 @@ from twig_assets.catalog.database import open_existing_catalog
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, Finding, check_anchors, check_artifacts, check_ledger, check_names
+from twig_assets.evidence.release_checks import check_releases
 from twig_assets.settings.home import artifact_root, catalog_url, home
 
 
@@ -88,6 +89,7 @@ def _findings(session: Session, kept: list[Anchor]) -> Iterator[Finding]:
     yield from unreadable
     yield from check_anchors(session.connection(), [*anchors, *kept])
     yield from check_names(session)
+    yield from check_releases(session)
     yield from check_artifacts(ArtifactStore(artifact_root()), needed_artifacts(session))
 
 

@@ -21,7 +21,16 @@ from twig_assets.folder_audit.summary import OPINION
 from twig_assets.folder_audit.verdicts import judge
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.similarity import Calibration, Limit, Policy
+from twig_assets.similarity.detectors.registry import detectors
 from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
+
+_SSIM = "structural similarity, the best of eight orientations, -1 to 1: an exact copy has 1"
+_STRUCTURAL_UNITS = {
+    "ssim": _SSIM,
+    "masked_ssim": f"{_SSIM}; inside the mask",
+    "iw_ssim": "structural similarity weighted by information, -1 to 1: an exact copy has 1",
+    "masked_iw_ssim": "structural similarity inside the mask weighted by information, -1 to 1: an exact copy has 1",
+}
 
 BINS = 48
 
@@ -170,7 +179,12 @@ def _page(proposed: Proposed) -> str:
     environment.filters["sign"] = _sign
     charts = [(proposal, chart(proposal)) for proposal in calibration.proposals]
     return environment.get_template("calibration.html.j2").render(
-        c=calibration, charts=charts, opinion=OPINION, clean=proposed.clean, warnings=proposed.warnings
+        c=calibration,
+        charts=charts,
+        opinion=OPINION,
+        clean=proposed.clean,
+        warnings=proposed.warnings,
+        units=_STRUCTURAL_UNITS | {detector.score: detector.unit for detector in detectors()},
     )
 
 

@@ -13,7 +13,7 @@ from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.descriptions import KeptDescriptions
 from twig_assets.folder_audit.images import MAX_SIDE
-from twig_assets.folder_audit.queries import Query
+from twig_assets.folder_audit.queries import Query, WorkItself
 from twig_assets.folder_audit.work import SIDE, ReferenceRow, Scan, WorkReader
 from twig_assets.similarity import ORIENTATIONS, Policy, opened_sources, ssim_all_pairs
 from twig_assets.similarity.audit import compare_closely
@@ -21,6 +21,7 @@ from twig_assets.similarity.corpus.described import ChosenWorks, Described
 from twig_assets.similarity.corpus.sizes import squeezed
 from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength
 from twig_assets.similarity.detectors.hog import Hog
+from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import Features
 from twig_assets.similarity.detectors.pdq import Pdq
 from twig_assets.similarity.structural.resized import ResizedWorks, turned_back
@@ -129,7 +130,7 @@ def _near(source: str, policy: Policy) -> float:
 def compared(worker: "Comparer", queries: Sequence[tuple[Query, Found]]) -> list[Found]:
     """Do what is missing of each query: SPAN further works, or all that is left and the candidates."""
     pictures = [query.picture.pixels(worker.settings.corpus) for query, _ in queries]
-    described = [worker.described(picture) for picture in pictures]
+    described = [worker.described(query, picture) for (query, _), picture in zip(queries, pictures, strict=True)]
     found = [known for _, known in queries]
     for start in sorted({known.scan.compared for known in found}):
         which = [i for i, known in enumerate(found) if known.scan.compared == start]
@@ -152,9 +153,25 @@ class Comparer:
         self._descriptions = KeptDescriptions(self._reader, opened_sources(settings.policy.model_dump()))
         self._resized = ResizedWorks()
 
-    def described(self, picture: np.ndarray) -> Described:
-        """All descriptions of an image; those that the search needs are among them."""
-        return {name: source.describe_image(picture) for name, source in self._descriptions.sources.items()}
+    def described(self, query: Query, picture: np.ndarray) -> Described:
+        """All descriptions of an image; those that the search needs are among them.
+
+        The local features of a work that is compared with the others are known.
+        """
+        described = {
+            name: source.describe_image(picture)
+            for name, source in self._descriptions.sources.items()
+            if name != _LOCAL
+        }
+        known = self._own_features(query, picture) if self.settings.corpus.has_local_features else None
+        return {**described, _LOCAL: ImageFeatures(picture, known)}
+
+    def _own_features(self, query: Query, picture: np.ndarray) -> Features | None:
+        corpus = self.settings.corpus
+        if not isinstance(query.picture, WorkItself):
+            return None
+        view = corpus.works[query.picture.sha256].views[0]
+        return self._features(view) if picture is corpus.picture(view).pixels else None
 
     def scanned(self, pictures: Sequence[np.ndarray], described: Sequence[Described], found: list[Found]) -> list[Scan]:
         """Compare pictures that are equally far with SPAN further records."""

@@ -26,7 +26,7 @@ from twig_assets.similarity.corpus.references import (
 )
 from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced, squeezed
 from twig_assets.similarity.corpus.views import drawings
-from twig_assets.similarity.detectors.hog import hog
+from twig_assets.similarity.detectors.gradient_histograms import hog
 from twig_assets.similarity.detectors.pdq import pdq
 
 LOCAL_UP_TO = 2000

@@ -8,7 +8,17 @@ function reached(limit, score, value) {
   return limit.direction === ">=" ? score >= value : score <= value;
 }
 
-function verdictBeside(limit, scores, thresholds) {
+// Whether a detector comes near its threshold, which SSIM needs to decide; true where nothing is known of any.
+function agreed(limit, scores, thresholds) {
+  const known = data.limits.filter((other) =>
+    limit.witnesses.includes(other.field) && thresholds[other.field] !== null && scores[place[other.score]] !== null);
+  return !known.length || known.some((other) => {
+    const value = thresholds[other.field];
+    return reached(other, scores[place[other.score]], other.direction === ">=" ? data.agrees * value : value / data.agrees);
+  });
+}
+
+function verdictBeside(limit, scores, thresholds, withWitnesses = true) {
   const value = thresholds[limit.field], score = scores[place[limit.score]];
   const structural = limit.support !== null;
   const margin = structural ? thresholds[data.margin] || 0 : 0;
@@ -18,9 +28,12 @@ function verdictBeside(limit, scores, thresholds) {
   const near = isReached || (margin > 0 && score !== null && value !== null && score >= value - margin);
   const supported = (lacking) => least === null || second === null || second >= least - lacking;
   if (!near) return "pass";
-  const certain = least !== null && score !== null && score >= data.certain;
-  if (isReached && (supported(0) || certain)) return "fail";
-  return supported(margin) ? "review" : "pass";
+  const certain = least !== null && score !== null &&
+    (score >= data.certain || (second !== null && second >= Math.max(data.certainlyInformed, least)));
+  if (isReached && certain) return "fail";
+  const agree = !withWitnesses || least === null || agreed(limit, scores, thresholds);
+  if (!isReached || !supported(0)) return supported(margin) && agree ? "review" : "pass";
+  return agree ? "fail" : "review";
 }
 
 function mostSevere(verdicts) {
@@ -33,10 +46,13 @@ function verdictUnder(image, thresholds) {
   const found = [];
   for (const limit of data.limits) {
     if (thresholds[limit.field] === null || image.scores[place[limit.score]] === null) continue;
-    const possible = verdictBeside(limit, image.scores, thresholds);
+    // The best scores may be those of several works, so whether a detector agrees is seen beside single works only.
+    let possible = verdictBeside(limit, image.scores, thresholds, false);
     if (limit.support !== null && thresholds[data.bearsOut] !== null && possible !== "pass") {
-      const beside = image.matches.map((scores) => verdictBeside(limit, scores, thresholds));
-      if (!beside.length || mostSevere(beside) !== possible) return null;
+      const beside = (withWitnesses) =>
+        image.matches.map((scores) => verdictBeside(limit, scores, thresholds, withWitnesses));
+      if (!image.matches.length || mostSevere(beside(false)) !== possible) return null;
+      possible = mostSevere(beside(true));
     }
     found.push(possible);
   }

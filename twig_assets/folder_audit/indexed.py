@@ -1,7 +1,8 @@
 """An index of works as the corpus of a folder audit: candidates are looked for there, and no work is read before."""
 
+import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,18 +11,14 @@ import numpy as np
 
 from twig_assets.folder_audit.corpus import Corpus, NotCompared, Work
 from twig_assets.folder_audit.work import ReferenceRow, WorkError
+from twig_assets.similarity import Policy, opened_sources
 from twig_assets.similarity.corpus.described import Described
 from twig_assets.similarity.corpus.files import shown
 from twig_assets.similarity.corpus.references import CorpusFile, EmptyCorpusError
-from twig_assets.similarity.corpus.sizes import squeezed
-from twig_assets.similarity.detectors.alignment_strength import AlignmentStrength
-from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.detectors.pdq import Pdq
-from twig_assets.similarity.index.candidates import DescribedImage, candidates
+from twig_assets.similarity.index.candidates import candidates, image_of, near_under
 from twig_assets.similarity.index.describe import check_identities
 from twig_assets.similarity.index.manifest import MANIFEST
 from twig_assets.similarity.index.reader import CorpusIndex
-from twig_assets.similarity.index.rows import SIDE
 
 _KEPT = 4096
 
@@ -29,8 +26,12 @@ Value = TypeVar("Value")
 
 
 def is_index(folder: Path) -> bool:
-    """Whether a folder is an index and no folder of works."""
-    return (folder / MANIFEST).is_file() and (folder / "lock").is_file()
+    """Whether a folder is an index and no folder of works, which may have a manifest of its own."""
+    try:
+        said = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"format", "scoring", "segments"} <= said.keys()
 
 
 class IndexedCorpus(Corpus):
@@ -40,21 +41,21 @@ class IndexedCorpus(Corpus):
         index: The index.
     """
 
-    def __init__(self, index: CorpusIndex, sources: Sequence[Source]) -> None:
+    def __init__(self, index: CorpusIndex, policy: Policy) -> None:
         """Hold an index that has works.
 
         Args:
             index: The index.
-            sources: The opened detectors that images will be described by.
+            policy: Says by which detectors images will be described, and from where on a work is near.
 
         Raises:
             EmptyCorpusError: If it has none.
             CorpusIndexError: If one of its descriptions was made by another network than the detectors'.
         """
-        check_identities(index.folder, index.manifest, sources)
+        check_identities(index.folder, index.manifest, opened_sources(policy.model_dump()))
         if not index.sha256s:
             raise EmptyCorpusError(f"{index.folder}: the index has no works; add some with twig index add")
-        self.index = index
+        self.index, self._near = index, near_under(policy.model_dump())
         self.version = index.version
         self.not_compared = [
             NotCompared(work.path, work.reason) for work in index.manifest.unread if work.sha256 is None
@@ -62,13 +63,14 @@ class IndexedCorpus(Corpus):
         self._fill()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.index.folder, "sequence": self.index.manifest.sequence, "version": self.version}
+        sequence = self.index.manifest.sequence
+        return {"folder": self.index.folder, "sequence": sequence, "version": self.version, "near": self._near}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.index = CorpusIndex(state["folder"])
         if self.index.manifest.sequence != state["sequence"]:
             raise WorkError(f"{state['folder']}: has changed since the run began; run the same command again")
-        self.version, self.not_compared = state["version"], []
+        self.version, self.not_compared, self._near = state["version"], [], state["near"]
         self._fill()
 
     def _fill(self) -> None:
@@ -98,14 +100,8 @@ class IndexedCorpus(Corpus):
 
     def searched(self, picture: np.ndarray, described: Described) -> list[ReferenceRow]:
         """The views worth a closer look for an image, see `candidates`."""
-        vectors = {
-            name: np.atleast_2d(np.asarray(described[name], np.float32))
-            for name in self.index.manifest.vectors
-            if name in described
-        }
-        variants = list(described[AlignmentStrength.descriptor].variants.values())
-        image = DescribedImage(squeezed(picture, SIDE), described[Pdq.descriptor], vectors, variants)
-        [found] = candidates(self.index, [image])
+        image = image_of(picture, described, self.index.manifest.vectors)
+        [found] = candidates(self.index, [image], near=self._near)
         return [self._row(candidate.row) for candidate in found]
 
     def _read(self, view: ReferenceRow) -> np.ndarray:

@@ -24,7 +24,7 @@ from twig_assets.folder_audit.verdicts import Judged, judge
 from twig_assets.folder_audit.waivers import Waiver, read_waivers, waived
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.settings.engines import EngineSettings
-from twig_assets.similarity import Policy, opened_sources
+from twig_assets.similarity import Policy
 from twig_assets.similarity.corpus.files import shown as shown_name
 from twig_assets.similarity.index.reader import CorpusIndex
 
@@ -123,7 +123,7 @@ def _corpus(references: Path, work: WorkFolder, policy: Policy, bar: Bar, follow
     # Works of a folder that was audited against before are none of the index's.
     with work.transaction():
         work.withdraw(sorted(work.references()))
-    return IndexedCorpus(CorpusIndex(references), opened_sources(policy.model_dump()))
+    return IndexedCorpus(CorpusIndex(references), policy)
 
 
 def files_to_audit(

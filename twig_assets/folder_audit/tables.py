@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from twig_assets.files import defused, written_whole
+from twig_assets.folder_audit.columns import column
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Pair, Waiver
@@ -35,15 +36,16 @@ def write_tables(
     # An image with a match first, for its row has all columns in their order.
     complete = sorted(rows, key=lambda row: row["rank"] is None)
     columns = list(dict.fromkeys(name for row in complete for name in row))
-    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
+    table = pa.table({name: column([row.get(name) for row in rows]) for name in columns})
     with written_whole(out / "audit.parquet") as path:
         pyarrow.parquet.write_table(table, path)
-    safe = {
-        name: [defused(cell) if isinstance(cell, str) else cell for cell in column.to_pylist()]
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
+    safe = {name: column([_defused(row.get(name)) for row in rows]) for name in columns}
     with written_whole(out / "audit.csv") as path:
-        pyarrow.csv.write_csv(pa.table(safe, schema=table.schema), path)
+        pyarrow.csv.write_csv(pa.table(safe), path)
+
+
+def _defused(cell: Any) -> Any:
+    return defused(cell) if isinstance(cell, str) else cell
 
 
 def _rows(judged: Judged, corpus: Corpus, policy: Policy, waivers: Mapping[Pair, Waiver]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.similarity import SEVERITY, Limit, Policy, limits
 from twig_assets.similarity.detectors.registry import detectors
-from twig_assets.similarity.verdicts.rule import BEARS_OUT, BORNE_OUT_BY, CERTAIN
+from twig_assets.similarity.verdicts.rule import AGREES, BEARS_OUT, BORNE_OUT_BY, CERTAIN, CERTAINLY_INFORMED
 
 AT_MOST = 2000
 """Of more images the worst are taken, so that the page stays small enough to be mailed."""
@@ -85,6 +85,8 @@ def scores_of(judged: Sequence[Judged], shown: Sequence[Judged], policy: Policy)
     taken = judged[:AT_MOST]
     return {
         "certain": CERTAIN,
+        "certainlyInformed": CERTAINLY_INFORMED,
+        "agrees": AGREES,
         "severity": list(SEVERITY),
         "bearsOut": BEARS_OUT,
         "margin": MARGIN,
@@ -95,6 +97,7 @@ def scores_of(judged: Sequence[Judged], shown: Sequence[Judged], policy: Policy)
                 "score": limit.score,
                 "direction": limit.direction,
                 "support": BORNE_OUT_BY.get(limit.score),
+                "witnesses": [other.field for other in used if other in limit.witnesses],
             }
             for limit in used
         ],

@@ -12,12 +12,18 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from twig_assets.similarity.corpus.views import view_key
-from twig_assets.similarity.detectors import hog
+from twig_assets.similarity.detectors.gradient_histograms import LENGTH
 
 SIDE = 64
 """References and images are squeezed to SIDE x SIDE pixels to find candidates."""
 
-RECORD = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("hog", np.float16, (hog.LENGTH,)), ("pdq", np.uint8, (32,))])
+RECORD = np.dtype(
+    [
+        ("pixels", np.uint8, (SIDE, SIDE, 3)),
+        ("hog", np.float16, (LENGTH,)),
+        ("pdq", np.uint8, (32,)),
+    ]
+)
 """What is kept of a view of a reference to find it again: 15 KiB."""
 
 VERSION = 4

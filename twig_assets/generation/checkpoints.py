@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import diffusers
 import torch
@@ -15,7 +15,8 @@ from twig_assets.generation.parts import check_parts, exchange_parts
 from twig_assets.generation.sources import Source, find_source, known_class, located
 from twig_assets.settings.opening import OpeningSettings
 
-EMBEDDED = "embedded"
+# What an embedded checkpoint is called -> what `model_zoo.load_pipeline` calls it.
+EMBEDDED: dict[str, Literal["diffusion", "flow"]] = {"embedded": "diffusion", "embedded-flow": "flow"}
 
 
 def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: OpeningSettings | None = None) -> Pipeline:
@@ -24,8 +25,8 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
     What it is is found out first: one that cannot be used is refused before any weight is read.
 
     Args:
-        checkpoint: `embedded`, a folder, a `.safetensors` file, or the id of a repository on the model hub, perhaps
-            with `@REVISION`.
+        checkpoint: `embedded`, `embedded-flow`, a folder, a `.safetensors` file, or the id of a repository on the model
+            hub, perhaps with `@REVISION`.
         folder: What relative names are relative to; the working directory when None.
         opening: Parts to exchange, number format and device; the defaults when None.
 
@@ -36,13 +37,13 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
     opening = opening or OpeningSettings()
     check_parts(opening)
     device = _device(opening)
-    if checkpoint == EMBEDDED:
+    if checkpoint in EMBEDDED:
         device = opening.device or "cpu"
     check_memory(device, opening.memory)
-    if checkpoint == EMBEDDED:
+    if checkpoint in EMBEDDED:
         from twig_assets.model_zoo import load_pipeline
 
-        pipeline = load_pipeline()
+        pipeline = load_pipeline(EMBEDDED[checkpoint])
         if opening.dtype:
             pipeline.to(getattr(torch, opening.dtype))
     else:

@@ -19,6 +19,7 @@ from twig_assets.generation.family import ModelFamily, Pipeline, family_of
 from twig_assets.generation.memory import check_memory
 from twig_assets.generation.parts import check_parts, exchange_parts
 from twig_assets.generation.sources import Source, find_source, located
+from twig_assets.model_zoo import load_pipeline
 from twig_assets.model_zoo.loading import WEIGHTS
 from twig_assets.settings.opening import OpeningSettings
 
@@ -41,6 +42,8 @@ class Skeleton:
 def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettings | None = None) -> Skeleton:
     """What `load_checkpoint` would open, without its weights; LoRAs and another autoencoder are left out.
 
+    The embedded flow-matching model shares parts with others, is small, and is opened as it is.
+
     Args:
         checkpoint: As `load_checkpoint` takes it.
         folder: What relative names are relative to.
@@ -52,24 +55,30 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
     opening = opening or OpeningSettings()
     check_parts(opening)
     check_memory(opening.device or _usual_device(checkpoint), opening.memory)
-    if checkpoint == EMBEDDED:
-        source, revision = find_source(str(WEIGHTS / "pipeline"), None, None, None), None
+    if EMBEDDED.get(checkpoint) == "flow":
+        pipeline: Pipeline = load_pipeline("flow")
     else:
-        name, _, revision = checkpoint.partition("@")
-        if located(checkpoint, folder) is not None or not revision:
-            name, revision = checkpoint, opening.revision
-        source = find_source(name, folder, revision, opening.config)
+        pipeline = _without_weights(checkpoint, folder, opening)
+    exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder)
+    dtype = getattr(torch, opening.dtype) if opening.dtype else _usual_dtype(checkpoint, opening)
+    weights_bytes = _parameters(pipeline) * torch.empty((), dtype=dtype).element_size()
+    return Skeleton(pipeline, _on_the_cpu(pipeline), weights_bytes)
+
+
+def _without_weights(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> Pipeline:
+    if checkpoint in EMBEDDED:
+        checkpoint, folder = str(WEIGHTS / "pipeline"), None
+    name, _, revision = checkpoint.partition("@")
+    if located(checkpoint, folder) is not None or not revision:
+        name, revision = checkpoint, opening.revision
+    source = find_source(name, folder, revision, opening.config)
     where = source.config if source.is_file else source.where
     if where is None:
         raise CheckpointError(
             f"checkpoint {checkpoint!r} is one file without configurations; name them as `config:` so that they can be "
             f"checked"
         )
-    pipeline = _assembled(checkpoint, source, where, revision)
-    exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder)
-    dtype = getattr(torch, opening.dtype) if opening.dtype else _usual_dtype(checkpoint, opening)
-    weights_bytes = _parameters(pipeline) * torch.empty((), dtype=dtype).element_size()
-    return Skeleton(pipeline, _on_the_cpu(pipeline), weights_bytes)
+    return _assembled(checkpoint, source, where, revision)
 
 
 def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
@@ -82,11 +91,11 @@ def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
 
 def _usual_dtype(checkpoint: str, opening: OpeningSettings) -> torch.dtype:
     there = opening.device or _usual_device(checkpoint)
-    return torch.float32 if checkpoint == EMBEDDED else default_dtype(there)
+    return torch.float32 if checkpoint in EMBEDDED else default_dtype(there)
 
 
 def _usual_device(checkpoint: str) -> str:
-    return "cuda" if torch.cuda.is_available() and checkpoint != EMBEDDED else "cpu"
+    return "cuda" if torch.cuda.is_available() and checkpoint not in EMBEDDED else "cpu"
 
 
 def _parameters(pipeline: Pipeline) -> int:

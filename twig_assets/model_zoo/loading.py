@@ -1,4 +1,4 @@
-"""Open the embedded CLIP and the embedded text-to-image pipeline, in the formats of transformers and diffusers."""
+"""Open the embedded CLIP and the embedded diffusion pipeline, in the formats of transformers and diffusers."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def load_clip(folder: Path | None = None) -> tuple[CLIPModel, CLIPProcessor]:
     return model, processor
 
 
-def load_pipeline(folder: Path | None = None) -> StableDiffusionPipeline:
+def load_diffusion(folder: Path | None = None) -> StableDiffusionPipeline:
     """The embedded Stable Diffusion pipeline in fp32: 64 x 64 px, 32 text tokens, v-prediction, DPM-Solver++.
 
     Args:

@@ -17,12 +17,13 @@ from twig_assets.model_zoo.sam_model import SamShape
 from twig_assets.model_zoo.training.stage_classifier import ClassifierConfig, train_classifier
 from twig_assets.model_zoo.training.stage_clip import ClipConfig, train_clip
 from twig_assets.model_zoo.training.stage_diffusion import DiffusionConfig, train_diffusion
+from twig_assets.model_zoo.training.stage_flow import FlowConfig, train_flow
 from twig_assets.model_zoo.training.stage_judge import JudgeConfig, train_judge
 from twig_assets.model_zoo.training.stage_refine import RefineConfig, train_refine
 from twig_assets.model_zoo.training.stage_sam import SamConfig, train_sam
 from twig_assets.model_zoo.training.stage_vae import VaeConfig, train_vae
 
-STAGES = ("vae", "clip", "diffusion", "judge", "refine", "classifier", "sam")
+STAGES = ("vae", "clip", "diffusion", "judge", "refine", "flow", "classifier", "sam")
 
 
 def main() -> None:
@@ -60,6 +61,10 @@ def main() -> None:
     elif args.stage == "refine":
         refined = train_refine(RefineConfig(**settings, start_from=args.start_from))
         refined.to(torch.float16).save_pretrained(args.folder / "pipeline")
+    elif args.stage == "flow":
+        flow = train_flow(FlowConfig(**settings))
+        flow.transformer.half().save_pretrained(args.folder / "flow" / "transformer")
+        flow.scheduler.save_pretrained(args.folder / "flow" / "scheduler")
     elif args.stage == "classifier":
         save_classifier(train_classifier(ClassifierConfig(**settings)), args.folder / "classifier")
     elif args.stage == "sam":

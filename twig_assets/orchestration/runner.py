@@ -7,12 +7,12 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from twig_assets.assets.shared.partitions import concepts, prompt_batches
+from twig_assets.assets.shared.partitions import all_campaigns, concepts, prompt_batches
 from twig_assets.campaign import Campaign
 from twig_assets.definitions import build_defs
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.prompts import batches, read_concepts, read_prompts
-from twig_assets.resources import CampaignResource
+from twig_assets.resources import CampaignsResource
 from twig_assets.resources.progress import listening
 from twig_assets.run_launcher import fail_dead_runs, this_process
 from twig_assets.sensors.jobs import BATCH_ASSETS, COMPLETENESS, GATE
@@ -24,13 +24,13 @@ class RunFailedError(RuntimeError):
 
 @dataclass
 class _Bars:
-    """A progress bar for every asset that reports how far it is."""
+    """A progress bar for everything of which an asset reports how far it is."""
 
     progress: Progress
-    tasks: dict[tuple[str, str], TaskID] = field(default_factory=dict)
+    tasks: dict[tuple[str, str, str], TaskID] = field(default_factory=dict)
 
     def __call__(self, run_id: str, asset: str, done: int, total: int, what: str) -> None:
-        key = (run_id, asset)
+        key = (run_id, asset, what)
         if key not in self.tasks:
             self.tasks[key] = self.progress.add_task(f"  {asset} ({what})", total=total)
         self.progress.update(self.tasks[key], completed=done)
@@ -62,18 +62,19 @@ class CampaignRunner:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
             fail_dead_runs(instance)
+            instance.add_dynamic_partitions(str(all_campaigns.name), [self.campaign.name])
             instance.add_dynamic_partitions(str(prompt_batches.name), keys)
             instance.add_dynamic_partitions(str(concepts.name), names)
-            campaign = CampaignResource(name=self.campaign.name, root=str(self.campaign.folder.parent))
-            location = _Location(build_defs(resources={"campaign": campaign}), instance, progress)
+            campaigns = CampaignsResource(root=str(self.campaign.folder.parent), only=[self.campaign.name])
+            location = _Location(build_defs(resources={"campaigns": campaigns}), instance, progress)
             with listening(_Bars(progress)):
-                location.materialize(["protected_concepts", "reference_corpus"])
+                location.materialize(["protected_concepts", "reference_corpus"], self.campaign.name)
                 for name in names:
                     location.materialize(["ablated_models"], name)
-                location.materialize(["composed_model"])
+                location.materialize(["composed_model"], self.campaign.name)
                 for key in keys:
                     self._run_batch(location, key)
-                location.materialize(["compliance_report"])
+                location.materialize(["compliance_report"], self.campaign.name)
 
     def _run_batch(self, location: "_Location", key: str) -> None:
         attempts = self.campaign.max_attempts
@@ -94,17 +95,19 @@ class _Location:
     def print(self, text: str, style: str = "") -> None:
         self.progress.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    def materialize(self, names: Sequence[str], partition: str | None = None, note: str = "") -> str | None:
+    def materialize(self, names: Sequence[str], partition: str, note: str = "") -> str | None:
         """Materialize assets in one run.
 
         Returns:
             The gate's first line if it failed; None if the run succeeded, or if nothing but an incomplete comparison
             kept it from releasing, which is said.
         """
-        self.print(f"{', '.join(names)} {partition or ''} {note}".rstrip(), "bold")
+        self.print(f"{', '.join(names)} {partition} {note}".rstrip(), "bold")
         job = self.defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection={dg.AssetKey(name) for name in names}
         )
+        # Not every part of a step can say how far it is, and none may be silent: opening a model takes long, too.
+        working = self.progress.add_task("  at work", total=None)
         try:
             result = job.execute_in_process(
                 instance=self.instance,
@@ -115,6 +118,8 @@ class _Location:
             )
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
+        finally:
+            self.progress.remove_task(working)
         if result.success:
             self._report(result)
             return None

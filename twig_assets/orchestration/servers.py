@@ -9,14 +9,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 
-from twig_assets.campaign import Campaign
+from twig_assets.campaign import campaign_names
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
-from twig_assets.settings.home import desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
+from twig_assets.orchestration.report_keeper import ReportKeeper
+from twig_assets.orchestration.ui_screen import Server, screen
+from twig_assets.reports import counts_of, report_path
+from twig_assets.reports.data import Counts
+from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
 HOST = "127.0.0.1"
+_LARGEST_LOG = 10 << 20
 STOP_SECONDS = 30
 
 
@@ -24,8 +34,16 @@ class PortInUseError(RuntimeError):
     """Another program listens where a server is to be started."""
 
 
-def serve(campaign: Campaign, console: Console) -> int:
-    """Start the servers, wait until they answer, and stop them on Ctrl-C, on SIGTERM or when one ends.
+def serve(root: Path, served: str, console: Console) -> int:
+    """Start the servers, show how they are, and stop them on Ctrl-C, on SIGTERM or when one ends.
+
+    What they print goes to files below `logs` in the state folder. The reports of the campaigns are written again as
+    things change.
+
+    Args:
+        root: The folder of the campaigns.
+        served: The names of those that Dagster works on, separated by commas; empty for all.
+        console: Where the addresses are shown.
 
     Returns:
         0 after Ctrl-C, 1 if a server ended by itself.
@@ -33,46 +51,121 @@ def serve(campaign: Campaign, console: Console) -> int:
     Raises:
         PortInUseError: If a port is taken.
     """
+    console.print("Starting the desk, MLflow and Dagster; their addresses follow.", highlight=False)
     prepare_dagster_home()
-    addresses = {"Desk": (desk_port(), "door"), "Dagster": (ui_port(), "server_info")}
-    if not has_own_mlflow():
-        addresses = {"MLflow": (mlflow_port(), "health"), **addresses}
-    for port, _ in addresses.values():
-        _refuse_taken(port)
-    home().mkdir(parents=True, exist_ok=True)
+    folder = home() / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    servers = _servers(folder)
+    for name, (port, _) in _pages().items():
+        if servers[name].log:
+            _refuse_taken(port)
     environment = {
         **os.environ,
-        "TWIG_CAMPAIGN": campaign.name,
-        "TWIG_CAMPAIGNS": str(campaign.folder.parent.absolute()),
+        "TWIG_CAMPAIGN": served,
+        "TWIG_CAMPAIGNS": str(root.absolute()),
     }
     # A shell's background job inherits an ignored SIGINT, and servers that ignore it too could not be stopped.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
-        for command in commands(campaign):
-            processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
-        for name, (port, page) in addresses.items():
-            _wait(f"http://{HOST}:{port}/{page}", processes)
-            console.print(f"{name}: http://{HOST}:{port}", soft_wrap=True)
-        if has_own_mlflow():
-            console.print(f"MLflow: {tracking_uri()} (not started here)", soft_wrap=True)
-        console.print("Ctrl-C ends all of them.")
-        while all(process.poll() is None for process in processes):
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    with ExitStack() as stack:
+        log = stack.enter_context(_log(folder / "report.log"))
+        names = served.split(",") if served else campaign_names(root)
+        keeper = ReportKeeper(root, names, catalog_url(), log, environment)
+        try:
+            for name, command in commands(root).items():
+                log = stack.enter_context(_log(folder / f"{name.lower()}.log"))
+                processes[name] = subprocess.Popen(
+                    command, env=environment, start_new_session=True, stdout=log, stderr=log
+                )
+            return _watch(names, console, servers, processes, keeper)
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            # A second Ctrl-C while the servers end would leave them behind.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            stop([*processes.values(), *keeper.processes])
+
+
+def _watch(
+    names: Sequence[str],
+    console: Console,
+    servers: dict[str, Server],
+    processes: dict[str, "subprocess.Popen[bytes]"],
+    keeper: ReportKeeper,
+) -> int:
+    """Show how things are until a server ends; one screen where somebody looks at it, else a line for each event."""
+    read: dict[str, tuple[int, Counts | None]] = {}
+
+    def shown() -> Group:
+        for name in names:
+            path = report_path(name).with_suffix(".json")
+            written = path.stat().st_mtime_ns if path.exists() else 0
+            if name not in read or read[name][0] != written:
+                read[name] = written, counts_of(path)
+        return screen({name: counts for name, (_, counts) in read.items()}, servers, home())
+
+    with Live(shown(), console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+        untold = list(servers)
+        while all(process.poll() is None for process in processes.values()):
+            for name, server in servers.items():
+                if server.state == "starting" and _answers(name):
+                    server.state = "up"
+            while untold and servers[untold[0]].state != "starting":
+                server = servers[untold.pop(0)]
+                if live is None:
+                    console.print(f"{server.name}: {server.url}{_elsewhere(server)}", soft_wrap=True, highlight=False)
+                if live is None and not untold:
+                    console.print(f"Logs: {home() / 'logs'}", soft_wrap=True, highlight=False)
+                    console.print("Ctrl-C ends all of them.", highlight=False)
+            if not untold:
+                keeper.look()
+            if live is not None:
+                live.update(shown(), refresh=True)
             time.sleep(0.5)
-        return 1
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        # A second Ctrl-C while the servers end would leave them behind.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        stop(processes)
+    for name, process in processes.items():
+        if process.poll() is not None:
+            console.print(f"[red]{name} ended by itself[/]; the end of its log:", highlight=False)
+            console.print(_end_of(home() / "logs" / f"{name.lower()}.log"), markup=False, highlight=False)
+    return 1
 
 
-def commands(campaign: Campaign) -> list[list[str]]:
+def _elsewhere(server: Server) -> str:
+    return "" if server.log else f" ({server.state})"
+
+
+def _pages() -> dict[str, tuple[int, str]]:
+    """Name of each server -> its port, and a page that answers once it is up; in the order in which they are told."""
+    return {"MLflow": (mlflow_port(), "health"), "Desk": (desk_port(), "door"), "Dagster": (ui_port(), "server_info")}
+
+
+def _servers(folder: Path) -> dict[str, Server]:
+    servers = {
+        name: Server(name, f"http://{HOST}:{port}", log=folder / f"{name.lower()}.log")
+        for name, (port, _) in _pages().items()
+    }
+    if has_own_mlflow():
+        servers["MLflow"] = Server("MLflow", tracking_uri(), state="not started here")
+    return servers
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[BinaryIO]:
+    """A log to append to; one that has grown large is put aside first, in the place of the one put aside before."""
+    if path.exists() and path.stat().st_size > _LARGEST_LOG:
+        path.replace(path.with_suffix(".log.1"))
+    with path.open("ab") as file:
+        yield file
+
+
+def _end_of(path: Path) -> str:
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
+
+
+def commands(root: Path) -> dict[str, list[str]]:
     """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
-    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(campaign.folder.parent.absolute())]
+    desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(root.absolute())]
     mlflow = [
         sys.executable,
         "-m",
@@ -99,7 +192,8 @@ def commands(campaign: Campaign) -> list[list[str]]:
         "--module-name",
         "twig_assets.definitions",
     ]
-    return [desk, dagster] if has_own_mlflow() else [desk, mlflow, dagster]
+    own = {} if has_own_mlflow() else {"MLflow": mlflow}
+    return {"Desk": desk, **own, "Dagster": dagster}
 
 
 def has_own_mlflow() -> bool:
@@ -135,10 +229,10 @@ def _refuse_taken(port: int) -> None:
             raise PortInUseError(f"port {port} on {HOST} is in use; end the other program, perhaps another `make ui`")
 
 
-def _wait(url: str, processes: list[subprocess.Popen[bytes]]) -> None:
-    while all(process.poll() is None for process in processes):
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
+def _answers(name: str) -> bool:
+    port, page = _pages()[name]
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from twig_assets.prompts.prompt_files import PromptRow, read_prompts
+from twig_assets.prompts.prompt_files import PromptRow, prompt_files, read_prompts
 from twig_assets.prompts.records import PromptError
 
 INBOX, REJECTED = "inbox", "rejected"
@@ -43,7 +43,7 @@ def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], obj
         PromptError: With every problem of the file; it is left where it is.
     """
     target = _target(file, folder)
-    present = [*folder.glob("prompts*.yaml"), *folder.glob("prompts*.csv")]
+    present = prompt_files(folder)
     last = max(present, default=None)
     if last is not None and last > target:
         raise PromptError([f"{file}: file: {last.name} would come after it; rename that file so that it sorts first"])

@@ -34,6 +34,11 @@ def derived_seed(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
+def prompt_files(folder: Path) -> list[Path]:
+    """The files that hold a campaign's prompts, in the order in which they are read."""
+    return sorted([*folder.glob("prompts*.yaml"), *folder.glob("prompts*.csv")])
+
+
 def read_prompts(folder: Path) -> list[PromptRow]:
     """Read all prompts of a campaign folder.
 
@@ -49,8 +54,7 @@ def read_prompts(folder: Path) -> list[PromptRow]:
     problems = Problems()
     for path in sorted(folder.glob("prompts*.yml")):
         problems.add(str(path), None, "file", "is not read; rename it to end in .yaml")
-    files = sorted([*folder.glob("prompts*.yaml"), *folder.glob("prompts*.csv")])
-    records = [record for path in files for record in read_records(path, FIELDS, problems)]
+    records = [record for path in prompt_files(folder) for record in read_records(path, FIELDS, problems)]
     rows = [row for record in records if (row := _prompt(record, problems))]
     _refuse_duplicates(rows, problems)
     if not problems.messages and not rows:

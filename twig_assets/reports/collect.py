@@ -1,11 +1,7 @@
-"""Read from the catalog what a compliance report says."""
+"""Read from the catalog what a compliance report says, a batch at a time."""
 
-from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
-from itertools import groupby
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,185 +9,133 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
-from twig_assets.catalog.models import Concept, ConceptEdit, Image, Prompt, Reference, Release, utc_now
-from twig_assets.catalog.store import ArtifactStore
+from twig_assets.catalog.models import Concept, ConceptEdit, Model, PromptBatch, Reference, utc_now
 from twig_assets.compliance.decision_history import Made, history
-from twig_assets.compliance.state import CandidateState, ReleaseTerms, release_terms, why_not
 from twig_assets.reports.data import (
-    Caught,
     ConceptLine,
-    Counts,
     DecisionLine,
     Figure,
     JudgeLine,
     LedgerHead,
     ModelLine,
-    Outcome,
     Picture,
-    PromptLine,
     ReferenceLine,
-    Released,
-    ReportData,
-    Scored,
+    Summary,
     UnreadLine,
+    WorkSource,
 )
-from twig_assets.reports.pictures import reference_picture, stored_picture
-from twig_assets.reports.rows import Rows, read_rows
-from twig_assets.reports.scored import scored
+from twig_assets.reports.lines import LineFile, ReportData
+from twig_assets.reports.named import NamedPrompts
+from twig_assets.reports.prompt_lines import prompt_line
+from twig_assets.reports.rows import BatchRows, read_batch, rules_now
+from twig_assets.reports.tally import Tally
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.similarity import read_part
 
-# What is published, the most urgent first.
-_URGENCY: tuple[ReleaseTerms, ...] = ("withdraw", "unjudged", "cannot_tell", "waived", "as_asked")
-_OUTCOMES: dict[CandidateState, Outcome] = {
-    CandidateState.MISSING: "unfinished",
-    CandidateState.UNAUDITED: "unfinished",
-    CandidateState.FAILED: "failed",
-    CandidateState.QUARANTINED: "quarantined",
-    CandidateState.REVIEW: "waiting",
-    CandidateState.REJECTED: "rejected",
-    CandidateState.INCOMPLETE: "waiting",
-    CandidateState.RELEASABLE: "unfinished",
-    CandidateState.RELEASED: "released",
-}
 
-
-def collect(session: Session, campaign: Campaign, store: ArtifactStore, *, now: datetime | None = None) -> ReportData:
+def collect(session: Session, campaign: Campaign, *, now: datetime | None = None) -> ReportData:
     """Gather the latest state of a campaign.
 
     A prompt is released when it has a release that was not withdrawn. Otherwise the state of its candidate decides what
-    the report says of it, see `compliance.state`; `compliance.held` says why.
+    the report says of it, see `compliance.state`; `compliance.held` says why. No picture is read.
 
     Args:
         session: An open session of the catalog; nothing is written.
         campaign: The campaign that the report is about.
-        store: Where the images are. A picture that is missing there leaves a gap in the page, not an error.
         now: The time to put on the page, aware; the current time by default.
     """
-    rows = read_rows(session, campaign)
-    folder = campaign.references_folder
-    works = {r.id: _reference_line(r, reference_picture(store, r, folder)) for r in rows.references}
-    pictures = {image.id: scored(image, rows, works, store) for image in (*rows.images, *rows.published)}
-    lines = [_prompt_line(prompt, rows, pictures, store) for prompt in rows.prompts]
-    released = _released(rows, pictures)
-    newest = max(rows.verdicts.audits.values(), key=lambda audit: audit.id, default=None)
-    unread = [UnreadLine.model_validate(work) for work in unread_works(session, campaign)]
-    return ReportData(
-        title=campaign.title,
-        campaign=campaign.name,
-        made_at=now or utc_now(),
-        max_attempts=campaign.max_attempts,
-        counts=_counts(rows, lines, released),
-        model=_model_line(session, rows.images),
-        corpus_sha256=newest.corpus_version.sha256 if newest else None,
-        references=[works[r.id] for r in rows.references if r.status == "active"],
-        complete=not unread,
-        unread=unread,
-        policy=newest.policy.body if newest else {},
-        policy_sha256=newest.policy.sha256 if newest else None,
-        judge=_judge_line(session, campaign, rows.rules),
-        caught=_caught(lines),
-        released=released,
-        prompts=lines,
-        concepts=_concepts(session, campaign.name),
-        decisions=[_decision_line(made) for made in history(session, campaign.name, rows.rules)],
-        ledger=_ledger_head(session),
-    )
+    keys = select(PromptBatch.key).where(PromptBatch.campaign == campaign.name).order_by(PromptBatch.key)
+    # A session of its own in the same transaction can forget rows that the caller's may still need.
+    with Session(session.connection(), expire_on_commit=False, autoflush=False) as reader:
+        gathered = _Gathered(reader, campaign, now or utc_now())
+        for key in reader.scalars(keys).all():
+            gathered.add(key)
+            # The rows of one batch only are in memory at a time.
+            reader.expunge_all()
+        return ReportData(gathered.summary(), gathered.lines)
 
 
-def _reference_line(row: Reference, picture: Picture) -> ReferenceLine:
+class _Gathered:
+    """What was read so far."""
+
+    def __init__(self, session: Session, campaign: Campaign, now: datetime) -> None:
+        self.lines, self._tally = LineFile(), Tally()
+        self._session, self._campaign, self._now = session, campaign, now
+        self._rules = rules_now(session, campaign)
+        self._named = NamedPrompts(campaign)
+        wanted = select(Reference).where(Reference.campaign == campaign.name).order_by(Reference.file)
+        references = session.scalars(wanted).all()
+        self._works = {row.id: _reference_line(row) for row in references}
+        self._active = [row.id for row in references if row.status == "active"]
+        self._sources = {row.sha256: WorkSource(pixels_sha256=row.pixels_sha256, file=row.file) for row in references}
+        self._decisions: dict[int, DecisionLine] = {}
+        self._newest = _Newest()
+
+    def add(self, key: str) -> None:
+        """Read a batch."""
+        rows = read_batch(self._session, self._campaign.name, key, self._rules)
+        self._newest.see(rows)
+        for prompt in rows.prompts:
+            line = prompt_line(prompt, rows, self._works, self._named.of(prompt), self._campaign.name)
+            self.lines.add(line)
+            self._tally.add(line)
+        for made in history(self._session, self._campaign.name, self._rules, key):
+            self._decisions.setdefault(made.review.id, _decision_line(made))
+
+    def summary(self) -> Summary:
+        """What there is to say of the campaign as a whole."""
+        session, campaign, newest = self._session, self._campaign, self._newest
+        unread = [UnreadLine.model_validate(work) for work in unread_works(session, campaign)]
+        return Summary(
+            title=campaign.title,
+            campaign=campaign.name,
+            made_at=self._now,
+            max_attempts=campaign.max_attempts,
+            counts=self._tally.counts(),
+            model=_model_line(session, newest.model_id),
+            corpus_sha256=newest.corpus_sha256,
+            references=[self._works[row_id] for row_id in self._active],
+            complete=not unread,
+            unread=unread,
+            policy=newest.policy,
+            policy_sha256=newest.policy_sha256,
+            judge=_judge_line(session, campaign, self._rules),
+            concepts=_concepts(session, campaign.name),
+            decisions=[line for _, line in sorted(self._decisions.items())],
+            ledger=_ledger_head(session),
+            spread=self._tally.spread(),
+            sources=self._sources,
+        )
+
+
+class _Newest:
+    """What the newest image and the newest audit among some batches were made with."""
+
+    def __init__(self) -> None:
+        self.model_id: int | None = None
+        self.corpus_sha256: str | None = None
+        self.policy: dict[str, object] = {}
+        self.policy_sha256: str | None = None
+        self._image = self._audit = 0
+
+    def see(self, rows: BatchRows) -> None:
+        image = max((i for drawn in rows.images.values() for i in drawn), key=lambda i: i.id, default=None)
+        if image is not None and image.id > self._image:
+            self._image, self.model_id = image.id, image.model_id
+        audit = max(rows.verdicts.audits.values(), key=lambda audit: audit.id, default=None)
+        if audit is not None and audit.id > self._audit:
+            self._audit = audit.id
+            self.corpus_sha256 = audit.corpus_version.sha256
+            self.policy, self.policy_sha256 = audit.policy.body, audit.policy.sha256
+
+
+def _reference_line(row: Reference) -> ReferenceLine:
     return ReferenceLine(
-        title=row.title, rights_holder=row.rights_holder, licence=row.licence, picture=picture, notes=row.notes
-    )
-
-
-def _prompt_line(prompt: Prompt, rows: Rows, pictures: dict[int, Scored], store: ArtifactStore) -> PromptLine:
-    mine, state = rows.of(prompt), rows.states[prompt.id]
-    firsts = [image for image in mine if image.stage == "generated"]
-    # The first image on show is the one that the candidate was made from.
-    avoided = state.candidate.parent_id if state.candidate else None
-    first = next((image for image in firsts if image.id == avoided), firsts[0] if firsts else None)
-    mask = rows.masks.get(first.id) if first else None
-    release = rows.releases.get(prompt.id)
-    held = None if release else rows.held.get(prompt.id)
-    return PromptLine(
-        batch=prompt.batch_key,
-        position=prompt.position,
-        text=prompt.text,
-        outcome="released" if release else _OUTCOMES[state.state],
-        terms=_terms(release, rows) if release else None,
-        why=held.why if held else None,
-        next_step=held.next_step if held else None,
-        first=pictures[first.id] if first else None,
-        mask=stored_picture(store, mask.sha256) if mask and mask.sha256 else None,
-        mask_outcome=mask.outcome if mask else None,
-        mask_area=mask.area if mask else None,
-        superseded=[pictures[image.id] for image in firsts if image is not first],
-        attempts=[pictures[image.id] for image in mine if image.stage == "regenerated"],
-    )
-
-
-def _released(rows: Rows, pictures: dict[int, Scored]) -> list[Released]:
-    texts = {prompt.id: prompt.text for prompt in rows.prompts}
-    released = [_release_line(release, texts[release.prompt_id], rows, pictures) for release in rows.releases.values()]
-    return sorted(released, key=lambda r: (_URGENCY.index(r.terms), -2.0 if r.image.ssim is None else -r.image.ssim))
-
-
-def _release_line(release: Release, prompt: str, rows: Rows, pictures: dict[int, Scored]) -> Released:
-    terms = _terms(release, rows)
-    return Released(
-        prompt=prompt,
-        image=pictures[release.image_id],
-        terms=terms,
-        why=why_not(rows.verdicts.standing(release.image, release)) if terms in ("unjudged", "withdraw") else None,
-        released_at=release.released_at,
-    )
-
-
-def _terms(release: Release, rows: Rows) -> ReleaseTerms:
-    standing = rows.verdicts.standing(release.image, release)
-    return release_terms(rows.published_state(release), standing.decision, standing.adherence)
-
-
-def _caught(lines: list[PromptLine]) -> list[Caught]:
-    caught = []
-    for line in lines:
-        failed = [image for image in line.images if image.verdict == "fail"]
-        failed.sort(key=lambda image: (_nearest_title(image), image.stage != "generated", image.attempt))
-        for _, group in groupby(failed, key=_nearest_title):
-            images = list(group)
-            caught.append(Caught(prompt=line.text, outcome=line.outcome, nearest=images[0].nearest, images=images))
-    return caught
-
-
-def _nearest_title(image: Scored) -> str:
-    return image.nearest.title if image.nearest else ""
-
-
-def _counts(rows: Rows, lines: list[PromptLine], released: list[Released]) -> Counts:
-    outcomes, terms = Counter(line.outcome for line in lines), Counter(r.terms for r in released)
-    scores = [r.image.ssim for r in released if r.image.ssim is not None]
-    audits = rows.verdicts.audits
-    return Counts(
-        asked=len(lines),
-        released=len(released),
-        released_as_asked=terms["as_asked"],
-        released_narrowly=sum(
-            r.terms == "as_asked" and r.image.adherence is not None and r.image.adherence.narrow for r in released
-        ),
-        released_waived=terms["waived"],
-        released_cannot_tell=terms["cannot_tell"],
-        released_unjudged=terms["unjudged"],
-        released_unsafe=terms["withdraw"],
-        waiting=outcomes["waiting"],
-        withheld=outcomes["quarantined"] + outcomes["rejected"],
-        unfinished=outcomes["failed"] + outcomes["unfinished"],
-        quarantined=outcomes["quarantined"],
-        images=len(rows.images),
-        audited=len(audits),
-        failed=sum(audit.verdict == "fail" for audit in audits.values()),
-        worst_released_ssim=max(scores, default=None),
-        ssim_95_released=float(np.percentile(scores, 95)) if scores else None,
+        title=row.title,
+        rights_holder=row.rights_holder,
+        licence=row.licence,
+        picture=Picture(sha256=row.sha256),
+        notes=row.notes,
     )
 
 
@@ -210,14 +154,14 @@ def _judge_line(session: Session, campaign: Campaign, rules: Rules) -> JudgeLine
     )
 
 
-def _model_line(session: Session, images: Iterable[Image]) -> ModelLine | None:
-    newest = max(images, key=lambda image: image.id, default=None)
-    if newest is None:
+def _model_line(session: Session, model_id: int | None) -> ModelLine | None:
+    model = session.get(Model, model_id) if model_id is not None else None
+    if model is None:
         return None
-    edits = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(newest.model.edits)))
+    edits = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)))
     names = {edit.weights_sha256: edit.concept.name for edit in edits}
-    edited = [names.get(sha256, sha256[:12]) for sha256 in newest.model.edits]
-    return ModelLine(checkpoint=newest.model.checkpoint, sha256=newest.model.sha256, edits=edited)
+    edited = [names.get(sha256, sha256[:12]) for sha256 in model.edits]
+    return ModelLine(checkpoint=model.checkpoint, sha256=model.sha256, edits=edited)
 
 
 def _ledger_head(session: Session) -> LedgerHead | None:

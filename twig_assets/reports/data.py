@@ -1,4 +1,8 @@
-"""What a compliance report says, as data; the JSON beside the page is this without the pictures' bytes."""
+"""What a compliance report says, as data.
+
+A campaign may have tens of thousands of prompts, so their lines lie in a file (see `lines`) and are read as they are
+shown; everything else is small.
+"""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -17,15 +21,9 @@ class _Part(BaseModel):
 
 
 class Picture(_Part):
-    """A picture to show.
-
-    Attributes:
-        sha256: Hash of its file.
-        uri: The picture as a `data:` URI; empty when the file could not be read.
-    """
+    """A picture, by the hash of its file; `pictures.Thumbnails` finds it."""
 
     sha256: str
-    uri: str = Field("", exclude=True, repr=False)
 
 
 class ModelLine(_Part):
@@ -186,6 +184,51 @@ class Scored(_Part):
     candidate: bool = False
 
 
+class NamedLine(_Part):
+    """Something protected that a prompt named: as it was `written`, the protected words, and what to draw instead."""
+
+    written: str
+    term: str
+    anchor: str | None
+
+
+class Ended(_Part):
+    """An image that was published and is not any more.
+
+    Attributes:
+        prompt: What it was released for.
+        image_sha256: The image.
+        released_at: When it was published.
+        withdrawn_at: When that ended.
+        reason: Why.
+        replaced: Whether another image of the prompt is published now.
+    """
+
+    prompt: str
+    image_sha256: str
+    released_at: datetime
+    withdrawn_at: datetime
+    reason: str
+    replaced: bool
+
+
+class Released(_Part):
+    """An image that is published.
+
+    Attributes:
+        terms: On what terms, see `compliance.state.release_terms`.
+        why: What speaks against it, for `withdraw` and `unjudged`.
+        next_step: What to do about it; None where there is nothing to do.
+    """
+
+    prompt: str
+    image: Scored
+    terms: ReleaseTerms
+    why: str | None
+    next_step: str | None
+    released_at: datetime
+
+
 class PromptLine(_Part):
     """A prompt and what came of it.
 
@@ -199,12 +242,16 @@ class PromptLine(_Part):
         terms: On what terms an image of it is published, see `compliance.state.release_terms`; None if none is.
         why: Why its candidate is not published, in one sentence; None if an image of it is.
         next_step: What to do about that; None if an image of it is published.
+        written: The prompt as its file has it, where protected words in it were replaced; None for most.
+        named: What it names that is protected, in the file's words.
         first: The first image, whose shape the second ones avoid.
         mask: Its foreground; None when it has none.
         mask_outcome: `ok`, `empty` or `full`.
         mask_area: Share of the picture, 0 to 1.
         superseded: Further first images; earlier versions drew one for every attempt.
         attempts: The regenerated images.
+        published: The image that is published; None if none is.
+        ended: Its images that were published before, the oldest first.
     """
 
     batch: str
@@ -214,12 +261,16 @@ class PromptLine(_Part):
     terms: ReleaseTerms | None
     why: str | None
     next_step: str | None
+    written: str | None = None
+    named: list[NamedLine] = []
     first: Scored | None
     mask: Picture | None
     mask_outcome: str | None
     mask_area: float | None
     superseded: list[Scored]
     attempts: list[Scored]
+    published: Released | None = None
+    ended: list[Ended] = []
 
     @property
     def images(self) -> list[Scored]:
@@ -239,21 +290,6 @@ class Caught(_Part):
     outcome: Outcome
     nearest: ReferenceLine | None
     images: list[Scored]
-
-
-class Released(_Part):
-    """An image that is published.
-
-    Attributes:
-        terms: On what terms, see `compliance.state.release_terms`.
-        why: What speaks against it, for `withdraw` and `unjudged`.
-    """
-
-    prompt: str
-    image: Scored
-    terms: ReleaseTerms
-    why: str | None
-    released_at: datetime
 
 
 class Figure(_Part):
@@ -306,6 +342,8 @@ class Counts(_Part):
         withheld: Prompts that are quarantined or that a person rejected.
         unfinished: Prompts for which something has still to be drawn, audited or released.
         quarantined: Prompts whose attempts are spent on failing images.
+        withdrawn: Prompts of which an image was published, and none is any more; each is also in one of the others.
+        named: Prompts that named something protected.
         images: Made so far, both stages, all attempts.
         audited: How many of these images have a verdict.
         failed: Images of any stage whose newest verdict is `fail`.
@@ -325,6 +363,8 @@ class Counts(_Part):
     withheld: int
     unfinished: int
     quarantined: int
+    withdrawn: int = 0
+    named: int = 0
     images: int
     audited: int
     failed: int
@@ -415,12 +455,31 @@ class LedgerHead(_Part):
     sha256: str
 
 
-class ReportData(_Part):
-    """Everything on the page.
+class Bar(_Part):
+    """Audited images whose SSIM lies in one step of the scale, counted by what became of them."""
+
+    low: float
+    high: float
+    released: int = 0
+    held: int = 0
+    failed: int = 0
+
+
+class WorkSource(_Part):
+    """Where the picture of a protected work is: its PNG in the artifact store, or its file among the works."""
+
+    pixels_sha256: str | None
+    file: str
+
+
+class Summary(_Part):
+    """What a report says of the campaign as a whole; a dated report keeps this as JSON.
 
     Attributes:
         complete: Whether every work that is listed or lies in the folder was compared, in all its frames.
         unread: Those that were not, whether or not somebody accepted that.
+        spread: How many audited images reach which SSIM.
+        sources: Hash of each work's file -> where its picture is.
     """
 
     title: str
@@ -436,28 +495,19 @@ class ReportData(_Part):
     policy: dict[str, Any]
     policy_sha256: str | None
     judge: JudgeLine
-    caught: list[Caught]
-    released: list[Released]
-    prompts: list[PromptLine]
     concepts: list[ConceptLine]
     decisions: list[DecisionLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None
     since: Since | None = None
     trend: list[TrendPoint] = []
+    spread: list[Bar] = Field([], exclude=True, repr=False)
+    sources: dict[str, WorkSource] = Field({}, exclude=True, repr=False)
 
     @property
     def holding(self) -> list[UnreadLine]:
         """What was not compared and nobody accepted, so that it holds releases back."""
         return [work for work in self.unread if work.accepted is None]
-
-    @property
-    def held(self) -> list[PromptLine]:
-        """The prompts that wait for a person, then those that are withheld."""
-        kinds = ("waiting", "quarantined", "rejected")
-        return sorted(
-            (line for line in self.prompts if line.outcome in kinds), key=lambda line: kinds.index(line.outcome)
-        )
 
     @property
     def lapsed(self) -> list[DecisionLine]:

@@ -1,15 +1,17 @@
 """Writing a campaign's report: the page that is replaced every time, and a copy of it that bears the date."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.reports.collect import collect
-from twig_assets.reports.data import Recheck, ReportData
-from twig_assets.reports.history import dated_path, with_history
-from twig_assets.reports.render import render
+from twig_assets.reports.data import Recheck
+from twig_assets.reports.history import with_history
+from twig_assets.reports.lines import ReportData
+from twig_assets.reports.pictures import Thumbnails
+from twig_assets.reports.render import PICTURES, Rendered, render
 from twig_assets.settings.home import home
 
 
@@ -19,40 +21,57 @@ class WrittenReport:
 
     Attributes:
         data: What it says.
-        page: The newest report's page.
-        dated: The copy with the date in its name.
-        sha256: Hash of that copy, under which the artifact store keeps it.
+        files: Where it is.
+        sha256: Hash of the dated copy of its main page, under which the artifact store keeps it; empty without one.
     """
 
     data: ReportData
-    page: Path
-    dated: Path
-    sha256: str
+    files: Rendered
+    sha256: str = ""
 
 
 def report_path(campaign: str) -> Path:
-    """Where the page of a campaign's newest report is; those with a date in their name lie beside it."""
+    """Where the main page of a campaign's newest report is; those with a date in their name lie beside it."""
     return home() / "reports" / campaign / "report.html"
 
 
+def read_report(campaign: Campaign, catalog: Catalog) -> ReportData:
+    """Read what a report says, with its history, from one view of the catalog; writers go on meanwhile."""
+    with catalog.snapshot() as session:
+        data = collect(session, campaign)
+        return replace(data, summary=with_history(data.summary, report_path(campaign.name).parent, session))
+
+
+def write_report(campaign: Campaign, catalog: Catalog, store: ArtifactStore) -> WrittenReport:
+    """Write a campaign's report in the place of the last one.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    data = read_report(campaign, catalog)
+    folder = report_path(campaign.name).parent
+    return WrittenReport(data, render(data, _thumbnails(data, folder, campaign, store), folder))
+
+
 def write_dated_report(campaign: Campaign, catalog: Catalog, store: ArtifactStore, recheck: Recheck) -> WrittenReport:
-    """Write the page and its dated copy, with what has changed since the report before.
+    """The same, with a copy that bears the date and stays.
 
     Args:
         campaign: The campaign.
         catalog: Its rows.
-        store: Its files; keeps the dated copy as well.
+        store: Its files; keeps the dated main page as well.
         recheck: What was done about published images for this report.
 
     Raises:
         OSError: If a file cannot be written.
     """
-    with catalog.snapshot() as session:
-        data = collect(session, campaign, store).model_copy(update={"recheck": recheck})
-    page = report_path(campaign.name)
-    data = with_history(data, page.parent)
-    dated = dated_path(page.parent, data)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    render(data, dated)
-    render(data, page)
-    return WrittenReport(data, page, dated, store.put_bytes(dated.read_bytes(), "html"))
+    data = read_report(campaign, catalog)
+    data = replace(data, summary=data.summary.model_copy(update={"recheck": recheck}))
+    folder = report_path(campaign.name).parent
+    files = render(data, _thumbnails(data, folder, campaign, store), folder, dated=True)
+    assert files.dated is not None
+    return WrittenReport(data, files, store.put_bytes(files.dated.read_bytes(), "html"))
+
+
+def _thumbnails(data: ReportData, folder: Path, campaign: Campaign, store: ArtifactStore) -> Thumbnails:
+    return Thumbnails(folder / PICTURES, store, campaign.references_folder, data.summary.sources)

@@ -1,14 +1,15 @@
-"""The rows of a campaign that a report rests on."""
+"""The rows that a report rests on, read a batch at a time."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
-from twig_assets.catalog.models import Image, Mask, Model, Prompt, PromptBatch, Reference, Release
+from twig_assets.catalog.models import Audit, AuditMatch, Image, Mask, Model, Prompt, Release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import (
     PromptState,
@@ -23,97 +24,115 @@ from twig_assets.compliance.state import CandidateState
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of one campaign that count under the rules in force, and whatever is published.
+class BatchRows:
+    """The rows of one batch that count under the rules in force, and whatever of it is or was published.
 
     Attributes:
         rules: The rules in force.
-        prompts: In order of batch and position.
-        images: Made under the rules in force, in order of attempt and id.
-        published: Published images that were made under other rules.
-        verdicts: The verdicts and decisions in force on all these images.
+        prompts: In order of position.
+        images: Prompt id -> its images that were made under the rules in force, in order of attempt and id.
+        verdicts: The verdicts and decisions in force on all images, published ones of other rules among them.
+        nearest: Audit id -> the comparison with the work nearest to its image.
         states: Prompt id -> its state.
         held: Prompt id -> why its candidate is not published, for those whose candidate is not.
         masks: Image id -> its newest mask.
         releases: Prompt id -> its release that stands.
-        references: All protected works that the campaign has had.
+        ended: Prompt id -> its releases that were withdrawn, the oldest first.
     """
 
     rules: Rules
     prompts: list[Prompt]
-    images: list[Image]
-    published: list[Image]
+    images: dict[int, list[Image]]
     verdicts: Verdicts
+    nearest: dict[int, AuditMatch]
     states: dict[int, PromptState]
     held: dict[int, Held]
     masks: dict[int, Mask]
     releases: dict[int, Release]
-    references: list[Reference]
-
-    def of(self, prompt: Prompt) -> list[Image]:
-        """The images of a prompt that count, first and second ones."""
-        return [image for image in self.images if image.prompt_id == prompt.id]
+    ended: dict[int, list[Release]]
 
     def published_state(self, release: Release) -> CandidateState:
         """The state of a published image."""
         return published_state(release.image, self.verdicts, release, self.rules)
 
 
-def read_rows(session: Session, campaign: Campaign) -> Rows:
-    """Read what the report of a campaign rests on; nothing is written."""
-    rules = _rules_in_force(session, campaign)
-    of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign.name)
-    prompts = session.scalars(
-        select(Prompt).where(Prompt.id.in_(of_campaign)).order_by(Prompt.batch_key, Prompt.position)
-    ).all()
-    drawn = select(Image).where(Image.prompt_id.in_(of_campaign)).order_by(Image.attempt, Image.id)
-    images = [image for image in session.scalars(drawn) if _counts_now(image, rules)]
-    standing = select(Release).where(Release.prompt_id.in_(of_campaign), Release.withdrawn_at.is_(None))
-    releases = {release.prompt_id: release for release in session.scalars(standing.order_by(Release.id))}
-    known = {image.id for image in images}
-    published = [release.image for release in releases.values() if release.image_id not in known]
-    image_ids = [image.id for image in (*images, *published)]
-    verdicts = verdicts_in_force(session, image_ids, rules)
+def read_batch(session: Session, campaign: str, key: str, rules: Rules) -> BatchRows:
+    """Read what a report says of one batch.
+
+    Args:
+        session: An open session; nothing is written.
+        campaign: The campaign's name.
+        key: The batch's key.
+        rules: The rules in force.
+    """
+    prompts = session.scalars(select(Prompt).where(Prompt.batch_key == key).order_by(Prompt.position)).all()
+    of_batch = select(Prompt.id).where(Prompt.batch_key == key)
+    drawn = select(Image).where(Image.prompt_id.in_(of_batch)).order_by(Image.attempt, Image.id)
+    images: dict[int, list[Image]] = defaultdict(list)
+    for image in session.scalars(drawn.options(joinedload(Image.model))):
+        if _counts_now(image, rules):
+            images[image.prompt_id].append(image)
+    releases: dict[int, Release] = {}
+    ended: dict[int, list[Release]] = defaultdict(list)
+    made = select(Release).where(Release.prompt_id.in_(of_batch)).order_by(Release.id)
+    for release in session.scalars(made.options(joinedload(Release.image))):
+        if release.withdrawn_at is None:
+            releases[release.prompt_id] = release
+        else:
+            ended[release.prompt_id].append(release)
+    ids = {image.id for drawn_for in images.values() for image in drawn_for}
+    ids |= {release.image_id for release in releases.values()}
+    verdicts = verdicts_in_force(session, ids, rules)
     states = _states(session, prompts, images, verdicts, releases, rules)
-    masks = select(Mask).where(Mask.image_id.in_(image_ids)).order_by(Mask.id)
-    references = select(Reference).where(Reference.campaign == campaign.name).order_by(Reference.file)
-    return Rows(
+    masks = select(Mask).where(Mask.image_id.in_(ids)).order_by(Mask.id)
+    return BatchRows(
         rules=rules,
         prompts=list(prompts),
         images=images,
-        published=published,
         verdicts=verdicts,
+        nearest=_nearest(session, [audit.id for audit in verdicts.audits.values()]),
         states=states,
-        held=held(session, campaign.name, list(states.values()), rules),
+        held=held(session, campaign, list(states.values()), rules),
         masks={mask.image_id: mask for mask in session.scalars(masks)},
         releases=releases,
-        references=list(session.scalars(references)),
+        ended=ended,
     )
 
 
-def _states(
-    session: Session,
-    prompts: Sequence[Prompt],
-    images: Sequence[Image],
-    verdicts: Verdicts,
-    releases: dict[int, Release],
-    rules: Rules,
-) -> dict[int, PromptState]:
-    ids = [image.id for image in images]
-    candidates = set(session.scalars(select(Image.id).join(Model).where(Image.id.in_(ids), counting(rules))))
-    mine: dict[int, list[Image]] = {prompt.id: [] for prompt in prompts}
-    for image in images:
-        if image.id in candidates:
-            mine[image.prompt_id].append(image)
-    return {p.id: prompt_state(p, mine[p.id], verdicts, releases.get(p.id), rules) for p in prompts}
-
-
-def _rules_in_force(session: Session, campaign: Campaign) -> Rules:
+def rules_now(session: Session, campaign: Campaign) -> Rules:
     """The rules that the pipeline goes by now; before there is a model, those by which no image counts."""
     try:
         return rules_in_force(session, campaign)[1]
     except NotMaterializedError:
         return rules_under(session, campaign, model_sha256="")
+
+
+def _nearest(session: Session, audit_ids: Sequence[int]) -> dict[int, AuditMatch]:
+    matches = (
+        select(AuditMatch)
+        .join(Audit)
+        .where(AuditMatch.audit_id.in_(audit_ids), AuditMatch.reference_id == Audit.nearest_reference_id)
+        .order_by(AuditMatch.rank.desc())
+    )
+    return {match.audit_id: match for match in session.scalars(matches)}
+
+
+def _states(
+    session: Session,
+    prompts: Sequence[Prompt],
+    images: dict[int, list[Image]],
+    verdicts: Verdicts,
+    releases: dict[int, Release],
+    rules: Rules,
+) -> dict[int, PromptState]:
+    ids = [image.id for drawn_for in images.values() for image in drawn_for]
+    candidates = set(session.scalars(select(Image.id).join(Model).where(Image.id.in_(ids), counting(rules))))
+    return {
+        p.id: prompt_state(
+            p, [image for image in images.get(p.id, ()) if image.id in candidates], verdicts, releases.get(p.id), rules
+        )
+        for p in prompts
+    }
 
 
 def _counts_now(image: Image, rules: Rules) -> bool:

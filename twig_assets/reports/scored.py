@@ -2,28 +2,25 @@
 
 from typing import Any
 
-from twig_assets.catalog.models import Adherence, Audit, Image
-from twig_assets.catalog.store import ArtifactStore
+from twig_assets.catalog.models import Adherence, Audit, AuditMatch, Image
 from twig_assets.compliance.decisions import Decided
-from twig_assets.reports.data import AdherenceLine, DetectorLine, ReferenceLine, RerunLine, Scored
-from twig_assets.reports.pictures import stored_picture
-from twig_assets.reports.rows import Rows
+from twig_assets.reports.data import AdherenceLine, DetectorLine, Picture, ReferenceLine, RerunLine, Scored
+from twig_assets.reports.rows import BatchRows
 from twig_assets.similarity import detector_scores
 
 
-def scored(image: Image, rows: Rows, works: dict[int, ReferenceLine], store: ArtifactStore) -> Scored:
-    """An image with its picture and all verdicts in force.
+def scored(image: Image, rows: BatchRows, works: dict[int, ReferenceLine]) -> Scored:
+    """An image with all verdicts in force.
 
     Args:
         image: The image.
-        rows: The campaign's rows.
+        rows: Its batch's rows.
         works: Id of each protected work -> how the report names it.
-        store: Where the picture is; without it the report has a gap.
     """
     audit, adherence = rows.verdicts.audits.get(image.id), rows.verdicts.adherence.get(image.id)
     state = rows.states[image.prompt_id]
     return Scored(
-        picture=stored_picture(store, image.sha256),
+        picture=Picture(sha256=image.sha256),
         stage=image.stage,
         attempt=image.attempt,
         seed=image.seed,
@@ -31,13 +28,12 @@ def scored(image: Image, rows: Rows, works: dict[int, ReferenceLine], store: Art
         rerun=_rerun_line(image, rows),
         candidate=state.candidate is not None and state.candidate.id == image.id,
         **_decided(rows.verdicts.decided(image.id)),
-        **(_judged(audit, works) if audit else {}),
+        **(_judged(audit, rows.nearest.get(audit.id), works) if audit else {}),
     )
 
 
-def _judged(audit: Audit, works: dict[int, ReferenceLine]) -> dict[str, Any]:
+def _judged(audit: Audit, match: AuditMatch | None, works: dict[int, ReferenceLine]) -> dict[str, Any]:
     near = audit.nearest_reference_id
-    match = next((m for m in audit.matches if m.reference_id == near), None)
     return dict(
         verdict=audit.verdict,
         reasons=audit.reasons,
@@ -77,11 +73,12 @@ def _adherence_line(adherence: Adherence) -> AdherenceLine:
     return AdherenceLine.model_validate(adherence, from_attributes=True)
 
 
-def _rerun_line(image: Image, rows: Rows) -> RerunLine | None:
+def _rerun_line(image: Image, rows: BatchRows) -> RerunLine | None:
     applied = image.settings.get("applied", {})
     if not applied.get("reason"):
         return None
-    first = next((i for i in rows.of(image.prompt) if i.stage == image.stage and i.attempt == 0), None)
+    mine = rows.images.get(image.prompt_id, ())
+    first = next((i for i in mine if i.stage == image.stage and i.attempt == 0), None)
     before, now = first.settings.get("applied", {}).get("regeneration", {}) if first else {}, applied["regeneration"]
     return RerunLine(
         reason=applied["reason"],

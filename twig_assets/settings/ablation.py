@@ -206,6 +206,11 @@ class AblationSettings(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: Gate = Gate()
 
+    @property
+    def training_steps(self) -> int:
+        """Optimiser steps for one concept; 0 for a method that trains nothing."""
+        return {"fast": self.distillation.steps, "closed_form": 0}.get(self.method, self.tuning.steps)
+
     @model_validator(mode="after")
     def _one_source_of_captions(self) -> "AblationSettings":
         if self.anchor_prompts_file and self.anchor_prompts_model:

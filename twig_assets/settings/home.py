@@ -4,6 +4,8 @@ import logging
 import os
 from pathlib import Path
 
+import psutil
+
 
 class SettingError(ValueError):
     """An environment variable that cannot be used."""
@@ -34,9 +36,25 @@ def spool_folder() -> Path:
     return home() / "mlflow-waiting"
 
 
+def campaigns_folder() -> Path:
+    """The folder of the campaigns that Dagster serves: TWIG_CAMPAIGNS, or `campaigns`."""
+    return Path(os.environ.get("TWIG_CAMPAIGNS") or "campaigns")
+
+
+def served_campaigns() -> list[str]:
+    """Those of them that are served: the names in TWIG_CAMPAIGN, separated by commas; empty for all."""
+    names = (os.environ.get("TWIG_CAMPAIGN") or "").split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
 def trainings_folder() -> Path:
     """Where fine-tunings keep their state until their edit is stored."""
     return home() / "trainings"
+
+
+def indexes_folder() -> Path:
+    """Where the indexes of campaigns' works lie; what is there can be made again."""
+    return home() / "indexes"
 
 
 def ui_port() -> int:
@@ -71,6 +89,20 @@ def notifier_settings() -> dict[str, str]:
 def audit_cron() -> str:
     """When everything published is audited: TWIG_AUDIT_CRON, five fields in UTC, or 06:00 every day."""
     return os.environ.get("TWIG_AUDIT_CRON") or "0 6 * * *"
+
+
+def models_bytes() -> int:
+    """Bytes of weights that a process keeps open: TWIG_MODELS_GIB, or a quarter of the memory; raises SettingError."""
+    text = os.environ.get("TWIG_MODELS_GIB")
+    if not text:
+        return psutil.virtual_memory().total // 4
+    try:
+        gib = float(text)
+    except ValueError:
+        gib = -1.0
+    if not 0 <= gib < 1e6:
+        raise SettingError(f"TWIG_MODELS_GIB: {text!r} is not a number of GiB; give one from 0 or leave it out")
+    return int(gib * 2**30)
 
 
 def _port(variable: str, default: int) -> int:

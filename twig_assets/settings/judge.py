@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 EMBEDDED = "embedded"
+# The checkpoints that draw what the embedded judge knows.
+EMBEDDED_MODELS = ("embedded", "embedded-flow")
 NOBODY = "none"
 
 
@@ -46,4 +48,4 @@ class JudgeSettings(BaseModel):
 
 def judge_for(checkpoint: str, judge: JudgeSettings | None) -> JudgeSettings:
     """The judge of a checkpoint: the one that is named; the embedded one for the embedded models; else none."""
-    return judge or JudgeSettings(checkpoint=EMBEDDED if checkpoint == EMBEDDED else NOBODY)
+    return judge or JudgeSettings(checkpoint=EMBEDDED if checkpoint in EMBEDDED_MODELS else NOBODY)

@@ -14,7 +14,7 @@ from tests.unit.catalog.judged import add_adherence, add_audit, add_images
 from twig_assets.catalog.artifacts import Artifact, needed_artifacts
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.hashing import sha256_of
-from twig_assets.catalog.ledger import GENESIS, Head, entry_sha256, head, read_contents
+from twig_assets.catalog.ledger import CHAINED, GENESIS, Head, entry_sha256, head, read_contents
 from twig_assets.catalog.models import PolicyRow, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.evidence.checks import Anchor, check_anchors, check_artifacts, check_ledger, check_names
@@ -38,7 +38,7 @@ def open_file(tmp_path_factory: pytest.TempPathFactory) -> Engine:
         triggers = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
         for name in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-    assert len(triggers) == 18
+    assert len(triggers) == 3 * len((*CHAINED, "ledger_entry"))
     return tampering_engine(path)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from tests.unit.catalog.filled import Filled
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Image
-from twig_assets.evidence.lineage import Lineage, read_lineage
+from twig_assets.catalog.releases import PublishedFile, release_image
+from twig_assets.evidence.lineage import Lineage, find_image, read_lineage
 from twig_assets.evidence.lineage_runs import ImageLineage
 from twig_assets.evidence.lineage_tree import lineage_tree
 
@@ -57,3 +58,13 @@ def test_a_rerun_says_why_and_with_what(filled: Filled) -> None:
     assert "drawn again for lost_subject, when no image of its prompt had been found to be a copy" in said
     assert "with strength 0.5" in said
     assert "nobody has judged whether it shows its prompt" in said
+
+
+def test_a_release_names_its_file_and_who_signed_it_and_is_found_by_that_file(filled: Filled) -> None:
+    audit = filled.judged("pass")
+    file = PublishedFile("fe" * 32, {"signer": "test signer", "test": True, "time_stamp": None})
+    release_image(filled.session, audit.image.prompt_id, audit.image_id, audit.id, file)
+    filled.session.flush()
+    assert find_image(filled.session, "fefefefe").id == audit.image_id
+    printed = text(read_lineage(filled.session, audit.image, filled.rules))
+    assert f"signed by test signer (a test key), without a time stamp: {'fe' * 32}" in printed

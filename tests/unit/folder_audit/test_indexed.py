@@ -2,11 +2,13 @@ import json
 import pickle
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from tests.unit.similarity.index.conftest import drawing, save_drawings, seen
+from twig_assets.engines import copy_of
 from twig_assets.folder_audit import audit_folder
 from twig_assets.folder_audit.indexed import IndexedCorpus, is_index
 from twig_assets.folder_audit.work import WorkError
@@ -76,11 +78,31 @@ def test_a_work_whose_file_is_gone_ends_the_audit(images: Path, index: Path, tmp
 
 
 def test_a_worker_opens_the_index_that_the_run_began_with(index: Path, tmp_path: Path) -> None:
-    packed = pickle.dumps(IndexedCorpus(CorpusIndex(index), SOURCES))
+    packed = pickle.dumps(IndexedCorpus(CorpusIndex(index), POLICY))
     assert pickle.loads(packed).version == CorpusIndex(index).version
     remove_works(index, [str(tmp_path / "works" / "work-00.png")])
     with pytest.raises(WorkError, match="has changed since the run began"):
         pickle.loads(packed)
+
+
+def test_a_manifest_of_something_else_is_no_index(tmp_path: Path) -> None:
+    for content in ("[]", "no JSON", '{"name": "photographs"}'):
+        (tmp_path / "manifest.json").write_text(content)
+        assert not is_index(tmp_path)
+
+
+def test_an_index_may_lie_at_any_url(
+    images: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIG_COPIES", str(tmp_path / "copies"))
+    bucket = fsspec.filesystem("memory")
+    for path in index.rglob("*.*"):
+        if path.is_file():
+            bucket.pipe(f"/bucket/index/{path.relative_to(index)}", path.read_bytes())
+    copy = copy_of("memory://bucket/index")
+    assert copy is not None
+    by_url = audit_folder(images, copy.bring(), POLICY, tmp_path / "out", sample=0, copies=(copy,))
+    assert [image.verdict for image in by_url.judged] == ["fail", "pass"]
 
 
 def test_an_index_without_works_passes_nothing(images: Path, index: Path, tmp_path: Path) -> None:
@@ -93,4 +115,4 @@ def test_descriptions_of_another_network_are_refused(index: Path) -> None:
     reader = CorpusIndex(index)
     reader.manifest = reader.manifest.model_copy(update={"identities": {"hog": "another"}})
     with pytest.raises(CorpusIndexError, match="another hog than the policy"):
-        IndexedCorpus(reader, SOURCES)
+        IndexedCorpus(reader, POLICY)

@@ -66,3 +66,17 @@ def test_what_a_campaign_exchanges_in_its_checkpoint_is_another_model_by_name_an
     row.base_sha256 = base_sha256
     with pytest.raises(NotMaterializedError, match="another model .*; materialize ablated_models and composed_model"):
         models.serving(euler, row, ArtifactStore(str(tmp_path)))
+
+
+def test_models_of_several_campaigns_stay_open_as_far_as_the_memory_for_them_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def opened(name: str) -> object:
+        return ModelResource().base(campaign(name))[0]
+
+    monkeypatch.setenv("TWIG_MODELS_GIB", "4")
+    first, second = opened("first"), opened("second")
+    assert (opened("first"), opened("second")) == (first, second)
+    monkeypatch.setenv("TWIG_MODELS_GIB", "0")
+    assert opened("first") is first
+    assert opened("second") is not second, "the one that was not used last was closed"

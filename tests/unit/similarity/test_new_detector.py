@@ -97,8 +97,8 @@ def test_policies_that_do_not_name_it_keep_their_hash(tmp_path: Path, colour: De
 
 
 def test_the_hashes_of_policies_of_the_first_version_stay() -> None:
-    # SSIM decided alone then, and nobody compared outlines.
-    first = {"iw_ssim_threshold": None, "edges_cosine_at_least": None}
+    # SSIM decided alone then, nobody compared outlines, and SSCD failed later.
+    first = {"iw_ssim_threshold": None, "edges_cosine_at_least": None, "sscd_cosine_at_least": 0.75}
     assert policy(**first).sha256 == "9a3af40041ce0073ca27ef4b0c88fc4fe1d0b3c3905c1be45a16fc5a634b83cd"
     assert policy(ssim_threshold=0.5, clip="embedded", **first).sha256 == (
         "12c8752032376e8f0f46a14b2e25a87a7d37061570d90c42713fee9003131607"

@@ -6,6 +6,9 @@ All projections see the same text embeddings, so the solution is W' = W M with o
     M = I + s (G - E)^T E Q,   Q = (r I + s E^T E + p K^T K)^-1,
 and W' - W = [s W (G - E)^T] [E Q] has rank at most n, the number of target tokens. One inversion serves all layers.
 
+A pooled embedding of the whole prompt, which some models read besides, enters through layers of its own. They get a
+matrix of the same kind from the pooled embeddings of the same prompts.
+
 With null-space protection (after SPEED, Li et al. 2026, arXiv 2503.07392) W' - W may only act on directions that the
 preserved embeddings do not have: Q = P (r I + s P E^T E P)^-1 P, P the projector onto those directions.
 """
@@ -65,7 +68,8 @@ def without(part: TokenPairs, words: Collection[str]) -> TokenPairs:
         return part
     mask = torch.cat([torch.full((count,), not hit) for (_, count), hit in zip(part.preserved, named, strict=True)])
     left = tuple(entry for entry, hit in zip(part.preserved, named, strict=True) if not hit)
-    return TokenPairs(part.target, part.anchor, part.preserve[mask], left)
+    pooled = None if part.pooled is None else without(part.pooled, words)
+    return TokenPairs(part.target, part.anchor, part.preserve[mask], left, pooled)
 
 
 def _weight(part: TokenPairs, settings: AblationSettings) -> float:

@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 
 from twig_assets.ablation.edits import applying, closed_form_solution
 from twig_assets.ablation.edits.lora import export_lora
-from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
+from twig_assets.ablation.edits.parameters import editable_parameters, pooled_entry_weights, text_entry_weights
 from twig_assets.ablation.edits.stored_delta import Halved, LowRank, StoredDelta
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
@@ -24,9 +24,11 @@ from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 from twig_assets.settings.loras import LoraForm
 
 _METADATA = "concept_edit"
-_VERSION = 4
-# What is written where nothing of an edit is compressed: those files have the same bytes as ever.
-_VERSION_OF_WHOLE = 3
+_VERSION = 5
+# What is written where nothing is compressed, and where no pooled embeddings are edited either: those files have the
+# same bytes as ever.
+_VERSION_OF_POOLED = 4
+_VERSION_OF_TOKENS = 3
 _PAIRS = ("target", "anchor", "preserve")
 
 # Settings of earlier versions that do not bear on the edit itself, and one that version 1 did not have.
@@ -94,6 +96,11 @@ class ConceptEdit:
         pairs = self.statistics
         return closed_form_solution.solve(pairs, self.settings) if pairs else None
 
+    def pooled_correction(self) -> torch.Tensor | None:
+        """The same for the pooled embedding, float64 (e, e); None if none is edited."""
+        pairs = [part.pooled for part in self.statistics if part.pooled]
+        return closed_form_solution.solve(pairs, self.settings) if pairs else None
+
     def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
         """What the edit adds to each parameter of an unedited pipeline, on the CPU, by parameter name.
 
@@ -107,6 +114,11 @@ class ConceptEdit:
         if correction is not None:
             for name, weight in text_entry_weights(pipeline).items():
                 total[name] = weight.detach().double().cpu() @ correction
+        pooled = self.pooled_correction()
+        if pooled is not None:
+            for name, weight in pooled_entry_weights(pipeline).items():
+                read, others = weight.detach().double().cpu().split([len(pooled), weight.shape[1] - len(pooled)], dim=1)
+                total[name] = torch.cat([read @ pooled, torch.zeros_like(others)], dim=1)
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():
                 # Twice as wide for whole ones only: what is compressed is so because it is large.
@@ -130,6 +142,8 @@ class ConceptEdit:
         for i, part in enumerate(self.parts):
             if part.pairs:
                 tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
+            if part.pairs and part.pairs.pooled:
+                tensors |= {f"{i}.pooled.{key}": _narrow(getattr(part.pairs.pooled, key)) for key in _PAIRS}
             tensors |= _written(f"{i}.", f"{i}.delta.", part.deltas)
         return tensors | _written("joint-", "joint.", self.joint)
 
@@ -149,12 +163,17 @@ class ConceptEdit:
             if isinstance(delta, Halved)
         }
 
+    def _version(self) -> int:
+        if self.is_compressed:
+            return _VERSION
+        return _VERSION_OF_POOLED if any(pairs.pooled for pairs in self.statistics) else _VERSION_OF_TOKENS
+
     def to_bytes(self) -> bytes:
         """The content of the edit's file; the same edit gives the same bytes."""
         tensors = self._tensors()
         compressed = {"compression": self.compression, "exponents": self._exponents()} if self.is_compressed else {}
         header = {
-            "version": _VERSION if compressed else _VERSION_OF_WHOLE,
+            "version": self._version(),
             "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
             "preserved": [part.pairs.preserved if part.pairs else [] for part in self.parts],
             "base_sha256": self.base_sha256,
@@ -244,7 +263,7 @@ def _settings(header: dict[str, Any]) -> AblationSettings:
     version = header.get("version", 1)
     if version > _VERSION:
         raise EditError(f"its format is version {version} and this program reads up to {_VERSION}")
-    gone = _GONE if version < _VERSION_OF_WHOLE else ()
+    gone = _GONE if version < _VERSION_OF_TOKENS else ()
     kept = {key: value for key, value in header["settings"].items() if key not in gone}
     return AblationSettings(**(_SINCE | kept if version == 1 else kept))
 
@@ -261,7 +280,12 @@ def _part(
     pairs = None
     if f"{i}.target" in tensors:
         target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
-        pairs = TokenPairs(target, anchor, preserve, tuple((prompt, int(count)) for prompt, count in preserved))
+        pooled = None
+        if f"{i}.pooled.target" in tensors:
+            rows = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(*rows, tuple((prompt, 1) for prompt, _ in preserved))
+        prompts = tuple((prompt, int(count)) for prompt, count in preserved)
+        pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
     return EditPart(concept, pairs, _read(f"{i}.", f"{i}.delta.", tensors, exponents))
 
 

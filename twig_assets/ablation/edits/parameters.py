@@ -12,6 +12,13 @@ def text_entry_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
     }
 
 
+def pooled_entry_weights(pipeline: Pipeline) -> dict[str, torch.nn.Parameter]:
+    """The weights (out, e + ...) of the layers through which the pooled embedding enters, in their first columns."""
+    return {
+        f"{name}.weight": layer.get_parameter("weight") for name, layer in family_of(pipeline).pooled_entries().items()
+    }
+
+
 def editable_modules(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
     """The components whose parameters an edit may change, by name: the denoiser and the text encoders."""
     family = family_of(pipeline)

@@ -26,6 +26,8 @@ from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.evaluation import EvaluationSettings, Gate
 
 Unedited: TypeAlias = dict[tuple[str, int], np.ndarray]
+OnDrawn: TypeAlias = Callable[[str, int, int], None]
+"""Takes what is being drawn, how many images of it are done, and how many there will be."""
 
 
 def evaluate(
@@ -38,6 +40,7 @@ def evaluate(
     gate: Gate | None = None,
     copies: Mapping[str, CopyTest] | None = None,
     unedited: Unedited | None = None,
+    on_drawn: OnDrawn | None = None,
 ) -> Evaluation:
     """Draw everything that `probes` lists before and after the edit, score it with CLIP, and hold it to the gate.
 
@@ -55,6 +58,7 @@ def evaluate(
             an entry, copies are counted of the picture that the unedited model draws from most seeds.
         unedited: Images of the unedited model by prompt and seed, uint8 (H, W, 3), for several edits of one model with
             one `generation`: what is in it is not drawn again, what is drawn is added to it.
+        on_drawn: Called after every batch of images.
 
     Returns:
         The figures, with the target's images.
@@ -66,7 +70,9 @@ def evaluate(
     generation = generation or GenerationSettings()
     evaluated = probes(edit.concepts, settings)
     with _unchecked(pipeline):
-        evaluated, before, after = _before_and_after(pipeline, edit, evaluated, settings, generation, unedited)
+        evaluated, before, after = _before_and_after(
+            pipeline, edit, evaluated, settings, generation, unedited, on_drawn or (lambda what, done, total: None)
+        )
     tests = _copy_tests(edit, evaluated, before) | dict(copies or {})
     judging = _judging(clip)
     observations = [
@@ -83,16 +89,18 @@ def _before_and_after(
     settings: EvaluationSettings,
     generation: GenerationSettings,
     unedited: Unedited | None,
+    on_drawn: OnDrawn,
 ) -> tuple[list[Probe], list[np.ndarray], list[np.ndarray]]:
     """What was drawn, searched embeddings included, and its images before and after, uint8 (n, H, W, 3) each."""
-    before = _draw(pipeline, evaluated, settings, generation, {} if unedited is None else unedited)
+    known = {} if unedited is None else unedited
+    before = _draw(pipeline, evaluated, settings, generation, known, partial(on_drawn, "images before"))
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
     with torch.no_grad():
         encoded = [family_of(pipeline).encode([probe.prompt]) for probe in searched]
     original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
-        after = _draw(pipeline, evaluated, settings, generation, {})
+        after = _draw(pipeline, evaluated, settings, generation, {}, partial(on_drawn, "images after"))
         for probe, target in zip(searched, encoded, strict=True):
             tokens = searched_embedding(original, text_entry_weights(pipeline), target.tokens[0])
             adversarial = replace(target, tokens=tokens[None].to(target.tokens))
@@ -171,11 +179,13 @@ def _draw(
     settings: EvaluationSettings,
     generation: GenerationSettings,
     known: Unedited,
+    on_drawn: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[np.ndarray]:
     """The images of each probe, uint8 (n, H, W, 3); those that are not known are drawn and added to `known`."""
     wanted = [[(probe.prompt, seed) for seed in _seeds(settings, probe.samples)] for probe in evaluated]
     missing = list(dict.fromkeys(key for keys in wanted for key in keys if key not in known))
-    drawn = generate(pipeline, [prompt for prompt, _ in missing], [seed for _, seed in missing], generation)
+    texts, seeds = [prompt for prompt, _ in missing], [seed for _, seed in missing]
+    drawn = generate(pipeline, texts, seeds, generation, lambda done: on_drawn(done, len(missing)))
     known |= dict(zip(missing, drawn, strict=True))
     return [np.stack([known[key] for key in keys]) for keys in wanted]
 

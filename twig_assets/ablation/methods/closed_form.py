@@ -4,11 +4,14 @@
 the embeddings that bring the target back (RECE, Gong et al. 2024, arXiv 2407.12383).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 
 from twig_assets.ablation.edits.closed_form_solution import solve
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.edits.parameters import text_entry_weights
+from twig_assets.ablation.edits.parameters import pooled_entry_weights, text_entry_weights
 from twig_assets.ablation.methods.method import AblationTask, OnStep
 from twig_assets.ablation.prompts.token_pairs import TokenPairs, token_pairs
 from twig_assets.generation import Pipeline
@@ -39,22 +42,31 @@ def harden(pipeline: Pipeline, pairs: TokenPairs, settings: AblationSettings) ->
 
     With all W' = W M, the embedding c' nearest to doing that for a target token e is
         c' = (l I + M^T S M)^-1 M^T S e,   S = sum W^T W over the projections.
-    Each round solves, searches the c' of every target token, and adds them with the anchors of their tokens.
+    Each round solves, searches the c' of every target token, and adds them with the anchors of their tokens. Pooled
+    embeddings have projections of their own.
 
     Args:
         pipeline: The unedited model.
         pairs: Token statistics of the concept.
         settings: `adversarial_rounds` is the number of rounds, 0 or more.
     """
-    weights = [weight.detach().double().cpu() for weight in text_entry_weights(pipeline).values()]
+    hardened = _hardened(list(text_entry_weights(pipeline).values()), pairs, settings)
+    if pairs.pooled is None:
+        return hardened
+    return replace(hardened, pooled=_hardened(list(pooled_entry_weights(pipeline).values()), pairs.pooled, settings))
+
+
+def _hardened(layers: Sequence[torch.Tensor], pairs: TokenPairs, settings: AblationSettings) -> TokenPairs:
+    """The same for layers whose first columns read the embeddings of these pairs."""
+    width = pairs.target.shape[1]
+    weights = [weight.detach().double().cpu()[:, :width] for weight in layers]
     energy = torch.stack([weight.T @ weight for weight in weights]).sum(0)
-    unit = torch.eye(energy.shape[0], dtype=torch.float64)
-    regulariser = _REGULARISER * energy.trace() / len(unit) * unit
+    unit = torch.eye(width, dtype=torch.float64)
+    regulariser = _REGULARISER * energy.trace() / width * unit
     original, anchor = pairs.target, pairs.anchor
     for _ in range(settings.adversarial_rounds):
         edited = unit + solve([pairs], settings)
         embeddings = torch.linalg.solve(regulariser + edited.T @ energy @ edited, edited.T @ energy @ original.T).T
-        pairs = TokenPairs(
-            torch.cat([pairs.target, embeddings]), torch.cat([pairs.anchor, anchor]), pairs.preserve, pairs.preserved
-        )
+        target, wanted = torch.cat([pairs.target, embeddings]), torch.cat([pairs.anchor, anchor])
+        pairs = replace(pairs, target=target, anchor=wanted)
     return pairs

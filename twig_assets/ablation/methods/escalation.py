@@ -7,7 +7,7 @@ import torch
 from twig_assets.ablation.edits.applying import apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
 from twig_assets.ablation.methods.anchor_images import decoded, sampled
-from twig_assets.ablation.methods.fine_tuning import tune
+from twig_assets.ablation.methods.fine_tuning import can_be_tuned, tune
 from twig_assets.ablation.methods.method import AblationTask, IsCopy
 from twig_assets.ablation.methods.model_based import anchor_prediction
 from twig_assets.ablation.prompts.training_pairs import training_pairs
@@ -22,13 +22,16 @@ _STEPS = 12
 def escalated(task: AblationTask, part: EditPart) -> EditPart:
     """The part itself if it removes the picture; otherwise a `model_based` fine-tuning of the whole denoiser.
 
-    The fine-tuning has the paper's regulariser.
+    The fine-tuning has the paper's regulariser. A model that cannot be fine-tuned keeps the part as it is; what is left
+    of the picture is then for the evaluation to count.
 
     Args:
         task: Of a memorised concept, with `is_copy`.
         part: What the method computed for it.
     """
     assert task.is_copy is not None
+    if not can_be_tuned(task.pipeline):
+        return part
     edit = ConceptEdit((part,), task.base_sha256, task.settings)
     if copy_share(task.pipeline, edit, task.is_copy) <= MAX_COPY_SHARE:
         return part

@@ -30,6 +30,7 @@ _STATE = "training.safetensors"
 _ANCHORS = "anchors.safetensors"
 # What a loss is multiplied by where gradients pass through float16, whose smallest number is 6e-8.
 _LOSS_SCALE = 2.0**16
+_TUNABLE = ("epsilon", "v_prediction")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ class Batch:
     pairs: Sequence[CaptionPair]
 
 
+def predicted_kind(pipeline: Pipeline) -> str | None:
+    """What a model's denoiser predicts, in diffusers' words; `flow_prediction` for a flow."""
+    schedule = family_of(pipeline).noise_schedule
+    return "flow_prediction" if is_flow(schedule) else schedule.config.get("prediction_type")
+
+
+def can_be_tuned(pipeline: Pipeline) -> bool:
+    """Whether the fine-tuning methods know what this kind of model predicts."""
+    return predicted_kind(pipeline) in _TUNABLE
+
+
 class Diffusion:
     """The forward process of a checkpoint, and what its denoiser is to predict.
 
@@ -62,10 +74,9 @@ class Diffusion:
     """
 
     def __init__(self, pipeline: Pipeline):
-        schedule = family_of(pipeline).noise_schedule
-        config = schedule.config
-        self.kind: str | None = "flow_prediction" if is_flow(schedule) else config.get("prediction_type")
-        if self.kind not in ("epsilon", "v_prediction"):
+        config = family_of(pipeline).noise_schedule.config
+        self.kind = predicted_kind(pipeline)
+        if self.kind not in _TUNABLE:
             raise TrainingError(
                 f"a model that predicts {self.kind!r} cannot be fine-tuned; use a model that predicts epsilon or "
                 f"v_prediction, or another method, such as closed_form"

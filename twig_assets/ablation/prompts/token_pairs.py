@@ -1,11 +1,12 @@
 """Text embeddings of target and anchor, token by token: what a closed-form edit is computed from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from twig_assets.ablation.prompts.training_pairs import training_pairs
-from twig_assets.generation import Pipeline, family_of
+from twig_assets.generation import ModelFamily, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 # Everyday things, which every model should still draw: preserved beside the concept's own surroundings.
@@ -82,12 +83,14 @@ class TokenPairs:
         anchor: float64 (n, d), what each of them is to act like.
         preserve: float64 (m, d), embeddings that must act as before.
         preserved: The preserved prompts and how many rows of `preserve` each has, in order; empty where not known.
+        pooled: The same for the pooled embeddings of whole prompts; None where the model reads none.
     """
 
     target: torch.Tensor
     anchor: torch.Tensor
     preserve: torch.Tensor
     preserved: tuple[tuple[str, int], ...] = ()
+    pooled: "TokenPairs | None" = None
 
 
 class IndistinctConceptError(ValueError):
@@ -100,26 +103,43 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
 
     From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
     paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
-    a causal text encoder spreads the concept over all tokens that follow it.
+    a causal text encoder spreads the concept over all tokens that follow it. Where the denoiser reads a pooled
+    embedding besides, the target prompt's is paired with the anchor prompt's.
 
     Raises:
         IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
     """
     check_distinct(pipeline, concept)
     family = family_of(pipeline)
-    targets, anchors = [], []
+    targets, anchors, wholes = [], [], []
     for pair in training_pairs(concept, settings):
-        hidden, other = embed(pipeline, pair.prompt), embed(pipeline, pair.counterpart)
+        (hidden, pooled), (other, other_pooled) = _embedded(family, pair.prompt), _embedded(family, pair.counterpart)
         spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
         for own, counterpart in zip(*spans, strict=True):
             length = min(own.stop - own.last, counterpart.stop - counterpart.last)
             targets.append(hidden[own.last : own.last + length])
             anchors.append(other[counterpart.last : counterpart.last + length])
-    target, anchor = torch.cat(targets), torch.cat(anchors)
+        wholes.append((pooled, other_pooled))
     prompts = preserved_prompts(concept)
-    kept = [embed(pipeline, prompt) for prompt in prompts]
+    kept, kept_pooled = zip(*(_embedded(family, prompt) for prompt in prompts), strict=True)
+    pairs = _beyond(targets, anchors, kept, prompts, settings)
+    if not family.pooled_entries():
+        return pairs
+    whole_targets, whole_anchors = zip(*wholes, strict=True)
+    return replace(pairs, pooled=_beyond(whole_targets, whole_anchors, kept_pooled, prompts, settings))
+
+
+def _beyond(
+    targets: Sequence[torch.Tensor],
+    anchors: Sequence[torch.Tensor],
+    kept: Sequence[torch.Tensor],
+    prompts: Sequence[str],
+    settings: AblationSettings,
+) -> TokenPairs:
+    """The statistics of these rows, each (k, d), the anchor as far beyond itself as the settings have it."""
+    target, anchor = torch.cat(list(targets)), torch.cat(list(anchors))
     preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
-    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(kept), preserved)
+    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(list(kept)), preserved)
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:
@@ -164,7 +184,18 @@ def _ordinary(concept: ConceptTarget) -> list[str]:
 
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     """The token embeddings of a prompt that the denoiser reads, as they enter it: float64 (tokens, d), on the CPU."""
-    family = family_of(pipeline)
+    return _embedded(family_of(pipeline), prompt)[0]
+
+
+def embed_pooled(pipeline: Pipeline, prompt: str) -> torch.Tensor:
+    """The pooled embedding of a prompt, float64 (e,), on the CPU; empty where the model reads none."""
+    return _embedded(family_of(pipeline), prompt)[1][0]
+
+
+def _embedded(family: ModelFamily, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both, float64 (tokens, d) and (1, e) on the CPU; e is 0 where the model reads no pooled embedding."""
     conditioning = family.encode([prompt])
     rows = family.entry_inputs(conditioning)[0]
-    return (rows if conditioning.mask is None else rows[conditioning.mask[0]]).double().cpu()
+    read = rows if conditioning.mask is None else rows[conditioning.mask[0]]
+    pooled = rows.new_zeros(1, 0) if conditioning.pooled is None else conditioning.pooled
+    return read.double().cpu(), pooled.double().cpu()

@@ -6,7 +6,8 @@ from typing import TypeVar
 import dagster as dg
 
 from twig_assets.compliance.attempts import Batch, Made, Models, Report
-from twig_assets.resources import CampaignResource, CatalogResource, ModelResource, ProgressResource, StoreResource
+from twig_assets.provenance.marking import marker
+from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, ProgressResource, StoreResource
 
 Item = TypeVar("Item")
 
@@ -15,7 +16,7 @@ def work_on_batch(
     work: Callable[[Batch, Models, Report], Made[Item]],
     what: str,
     context: dg.AssetExecutionContext,
-    campaign: CampaignResource,
+    campaigns: CampaignsResource,
     catalog: CatalogResource,
     store: StoreResource,
     models: ModelResource,
@@ -27,7 +28,7 @@ def work_on_batch(
         work: Makes it; one of `compliance.attempts`.
         what: What is made, for progress reports: `images` or `masks`.
         context: Of the asset.
-        campaign: Names the campaign.
+        campaigns: Reads the campaign of the batch.
         catalog: Opens the catalog.
         store: Opens the artifact store.
         models: Opens the models, as far as they are needed.
@@ -36,5 +37,7 @@ def work_on_batch(
     Returns:
         The batch, and what was made.
     """
-    batch = Batch(context.partition_key, campaign.load(), catalog.open(), store.open(), context.run.run_id)
+    settings = campaigns.of_batch(context.partition_key)
+    mark = marker(settings.policy_file)
+    batch = Batch(context.partition_key, settings, catalog.open(), store.open(), context.run.run_id, mark)
     return batch, work(batch, models, progress.reporter(context, what))

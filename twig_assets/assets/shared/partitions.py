@@ -1,6 +1,7 @@
-"""The two dynamic partitions definitions that the assets share."""
+"""The dynamic partitions definitions that the assets share; every key begins with the name of its campaign."""
 
 import dagster as dg
 
-prompt_batches = dg.DynamicPartitionsDefinition(name="prompt_batches")
+all_campaigns = dg.DynamicPartitionsDefinition(name="campaigns")
 concepts = dg.DynamicPartitionsDefinition(name="concepts")
+prompt_batches = dg.DynamicPartitionsDefinition(name="prompt_batches")

@@ -9,7 +9,7 @@ from PIL import Image
 from twig_assets.bench.audit import photograph_files
 from twig_assets.bench.audit.plain_pictures import plain_pictures
 from twig_assets.model_zoo.art import families, sprites
-from twig_assets.similarity.detectors.hog import LENGTH, hog, hog_orientations
+from twig_assets.similarity.detectors.gradient_histograms import LENGTH, hog, hog_orientations
 
 SEED = 7_300_023
 

@@ -1,48 +1,38 @@
 """Benchmark `detectors`: which of thirty-six kinds of copies are found, at how many false alarms, beside other tools.
 
-Our thresholds are the defaults of a policy. A peer's are the loosest at which it raises no more false alarms than we
-may, on the very strangers that these are counted on, which favours the peers.
+Found is what fails, and a false alarm is a stranger that fails: what is left to a person counts as neither, and is
+shown beside as `reviews`. Our thresholds are the defaults of a policy. A peer's are the loosest at which it raises no
+more false alarms than we may, on the very strangers that these are counted on, which favours the peers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from twig_assets.bench.audit import copy_peers, copy_sets
+from twig_assets.bench.audit import asking, copy_sets
+from twig_assets.bench.audit.asking import NEVER, POLICY, SSCD, SSIM, Asked, Question, measured
 from twig_assets.bench.audit.copy_peers import PEERS
 from twig_assets.bench.audit.copy_sets import SEED, CopySet
-from twig_assets.bench.audit.further_copies import TRANSFORMS, copied
+from twig_assets.bench.audit.further_copies import TRANSFORMS
 from twig_assets.bench.intervals import wilson
 from twig_assets.bench.report import Bar, Measured
-from twig_assets.similarity import ORIENTATIONS, Policy, opened_sources
-from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
+from twig_assets.engines import Context, Engine, Shard, opened_engine
+from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity.detectors.registry import detectors
-from twig_assets.similarity.structural.pair_scores import pair_scores
 from twig_assets.similarity.verdicts.rule import limits
 
 ALLOWANCE = 0.005
 """Share of the strangers on which a union may raise a false alarm."""
 
-POLICY = Policy()
-SSIM, SSCD = "ssim", "sscd"
 UNION, WITHOUT_SSCD = "union", "union without sscd"
 RECALL_GOALS = {True: {"photographs": 0.95, "art": 0.93}, False: {"photographs": 0.9, "art": 0.9}}
 """With SSCD, and without: corpus -> goal of the mean recall."""
 BEATEN_GOAL = 34
-_SSIM_SIDE = 64
-_NEVER = float("-inf")
-
-
-def measured() -> dict[str, Literal[1, -1]]:
-    """Our detectors: SSIM and those that are ready here; 1 where a high score is near, -1 where a low one is."""
-    ready = {source.descriptor for source in opened_sources(POLICY.model_dump())}
-    used = [detector for detector in detectors() if detector.descriptor in ready]
-    return {SSIM: 1, **{detector.name: 1 if detector.direction == ">=" else -1 for detector in used}}
+_SHARD = 8
 
 
 @dataclass(frozen=True)
@@ -66,25 +56,6 @@ QUICK = SampleSizes(copied=2, strangers=36, plain=30)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was scored for one query.
-
-    Attributes:
-        transform: How the query was made.
-        own: Detector -> score of the work it was copied from; empty for a stranger.
-        others: Detector -> highest score of a work that it was not copied from and that shares no parts with it.
-        candidate: Whether the work it was copied from was looked at closely.
-        plain: Whether it is a plain picture.
-    """
-
-    transform: str
-    own: dict[str, float]
-    others: dict[str, float]
-    candidate: bool
-    plain: bool = False
-
-
-@dataclass(frozen=True)
 class Outcome:
     """All queries of one corpus."""
 
@@ -102,88 +73,46 @@ def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -
         full: Ask three times as many.
     """
     sizes = QUICK if quick else FULL if full else DEFAULT
-    return summarised([ask(corpus, sizes) for corpus in (copy_sets.art(), copy_sets.photographs())])
+    with opened_engine(EngineSettings()) as engine:
+        return summarised([ask(corpus, sizes, engine) for corpus in (copy_sets.art(), copy_sets.photographs())])
 
 
-def ask(corpus: CopySet, sizes: SampleSizes) -> Outcome:
+def ask(corpus: CopySet, sizes: SampleSizes, engine: Engine) -> Outcome:
     """Score all queries of one corpus."""
-    scorer = _Scorer(corpus)
+    asked = questions(corpus, sizes)
+    starts = range(0, len(asked), _SHARD)
+    shards = [Shard(f"{corpus.name} {start}", asked[start : start + _SHARD]) for start in starts]
+    found: list[Asked] = []
+    with tqdm(total=len(asked), desc=corpus.name, unit="query") as shown:
+        for part in engine.map(asking.answers, shards, Context(asking.scorer, corpus.name)):
+            found += part
+            shown.update(len(part))
+    copies = [answer for question, answer in zip(asked, found, strict=True) if question.kind == "copy"]
+    others = [answer for question, answer in zip(asked, found, strict=True) if question.kind != "copy"]
+    return Outcome(corpus, copies, others)
+
+
+def questions(corpus: CopySet, sizes: SampleSizes) -> list[Question]:
+    """What is asked about a corpus: copies, strangers, and plain strangers."""
     rng = np.random.default_rng((SEED, len(corpus.references)))
     order = rng.permutation(len(corpus.references)).tolist()
     # Each transform copies other works, so that no hard one weighs on all of them.
-    chosen = [
-        (name, order[(k * sizes.copied + j) % len(order)])
-        for k, name in enumerate(TRANSFORMS)
-        for j in range(sizes.copied)
+    asked = [
+        Question("copy", name, order[number % len(order)], number)
+        for number, name in enumerate(name for name in TRANSFORMS for _ in range(sizes.copied))
     ]
     strange = rng.permutation(len(corpus.strangers)).tolist()
-    others = [(name, strange[i % len(strange)]) for i, name in enumerate(_cycled(sizes.strangers, rng))]
-    plain_order = rng.permutation(len(corpus.plain_strangers)).tolist()
-    plain = [(name, plain_order[i % len(plain_order)]) for i, name in enumerate(_cycled(sizes.plain, rng))]
-
-    def run(doing: str, queries: list[tuple[str, int]], pictures: list[np.ndarray], known: bool) -> list[Asked]:
-        shown = tqdm(queries, desc=f"{corpus.name}: {doing}", unit="query")
-        asked = [scorer.ask(pictures[i], name, i if known else None, rng) for name, i in shown]
-        return [Asked(a.transform, a.own, a.others, a.candidate, doing == "plain strangers") for a in asked]
-
-    return Outcome(
-        corpus,
-        copies=run("copies", chosen, corpus.references, known=True),
-        strangers=run("strangers", others, corpus.strangers, known=False)
-        + run("plain strangers", plain, corpus.plain_strangers, known=False),
-    )
+    names = enumerate(_cycled(sizes.strangers, rng))
+    asked += [Question("stranger", name, strange[i % len(strange)], i) for i, name in names]
+    plain = rng.permutation(len(corpus.plain_strangers)).tolist()
+    names = enumerate(_cycled(sizes.plain, rng))
+    return [*asked, *(Question("plain", name, plain[i % len(plain)], i) for i, name in names)]
 
 
 def _cycled(count: int, rng: np.random.Generator) -> list[str]:
     """Each transform as often as any other, in random order."""
     filled = [TRANSFORMS[i % len(TRANSFORMS)] for i in range(count)]
     return [filled[i] for i in rng.permutation(count)]
-
-
-class _Scorer:
-    def __init__(self, corpus: CopySet):
-        self.corpus = corpus
-        self.works = [*corpus.references, *corpus.plain_works]
-        self.groups = np.array([*corpus.groups, *(f"plain {i}" for i in range(len(corpus.plain_works)))])
-        self.index = ReferenceIndex(self.works, opened_sources(POLICY.model_dump()))
-        self.peers = copy_peers.PeerIndex(self.works, copy_peers.hashers(), copy_peers.networks())
-        self.small = np.stack([_squeezed(picture) for picture in self.works])
-
-    def ask(self, picture: np.ndarray, transform: str, source: int | None, rng: np.random.Generator) -> Asked:
-        chosen = rng.choice(len(self.corpus.strangers), 3, replace=False)
-        image = copied(picture, transform, rng, [self.corpus.strangers[i] for i in chosen])
-        evidence = gather(self.index, self.works, image, POLICY.candidates)
-        scores = self._ours(image, evidence) | self.peers.scores(image)
-        other = np.full(len(self.groups), True) if source is None else self.groups != self.groups[source]
-        return Asked(
-            transform,
-            {} if source is None else {name: float(values[source]) for name, values in scores.items()},
-            {name: float(values[other].max()) for name, values in scores.items()},
-            any(pair.reference == source for pair in evidence),
-        )
-
-    def _ours(self, image: np.ndarray, evidence: list[Evidence]) -> dict[str, np.ndarray]:
-        """Detector -> score of every reference; the larger, the more alike; -infinity where none counts.
-
-        That is so of references that were not looked at, and of SSIM that is not borne out by information.
-        """
-        signs = measured()
-        scores = {name: np.full(len(self.groups), _NEVER) for name in signs}
-        compared = [pair.reference for pair in evidence]
-        small = _squeezed(image)[None]
-        works = [self.small[reference] for reference in compared]
-        pairs = pair_scores(small, works, masks=None, orientations=len(ORIENTATIONS), listed=1)
-        borne_out = pairs.informed[0] >= (POLICY.iw_ssim_threshold or _NEVER)
-        scores[SSIM][compared] = np.where(borne_out, pairs.whole[0], _NEVER)
-        for detector in detectors():
-            for pair in evidence:
-                if detector.name in signs and (score := pair.scores[detector.score]) is not None:
-                    scores[detector.name][pair.reference] = signs[detector.name] * score
-        return scores
-
-
-def _squeezed(picture: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(picture).resize((_SSIM_SIDE, _SSIM_SIDE), Image.Resampling.BOX))
 
 
 def thresholds(strangers: Sequence[Asked], names: Iterable[str], allowance: float) -> dict[str, float]:
@@ -210,7 +139,7 @@ def policy_limits() -> dict[str, float]:
     for limit in limits(POLICY.model_dump()):
         name = names.get(limit.score)
         if name in signs and limit.value is not None:
-            beyond[name] = float(np.nextafter(signs[name] * limit.value, _NEVER))
+            beyond[name] = float(np.nextafter(signs[name] * limit.value, NEVER))
     return beyond
 
 
@@ -293,6 +222,7 @@ def _alarm_row(outcome: Outcome, union: str, limits: dict[str, float], which: st
         "queries": len(asked),
         "false_alarms": wrong,
         "false_alarms_per_query": wrong / max(len(asked), 1),
+        "reviews": sum(query.others_review and not exceeds(query.others, limits) for query in asked),
         "low": low,
         "high": high,
     }
@@ -310,6 +240,7 @@ def _recall_row(outcome: Outcome, union: str, transform: str, is_found: Callable
         "found": count,
         "of": len(queries),
         "recall": count / len(queries),
+        "reviews": sum(query.own_review and not is_found(query) for query in queries),
         "low": low,
         "high": high,
     }

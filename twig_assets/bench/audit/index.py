@@ -57,9 +57,9 @@ class _Sample(NamedTuple):
 
 
 _SAMPLES = {
-    "quick": _Sample(1_000_000, 10_000, 50_000, 1024, 8, 18),
-    "default": _Sample(10_000_000, 10_000, 1_000_000, 4096, 24, 54),
-    "full": _Sample(20_000_000, 10_000, 2_000_000, 8192, 96, 144),
+    "quick": _Sample(1_000_000, 10_000, 50_000, 1024, 16, 36),
+    "default": _Sample(10_000_000, 10_000, 1_000_000, 4096, 32, 144),
+    "full": _Sample(20_000_000, 10_000, 2_000_000, 8192, 96, 288),
 }
 
 
@@ -81,7 +81,7 @@ def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -
 def _measured(folder: Path, sample: _Sample) -> Measured:
     pictures = _Pictures(folder, sample.images)
     looked_up, hash_mib = _by_itself(_lookups, pictures.pool, folder / "hashes", sample)
-    few = _Corpus(folder / "few", pictures, sample.few, sample)
+    few = _Corpus(folder / "few", pictures, sample.few, sample, recalled=False)
     many = _Corpus(folder / "many", pictures, sample.many, sample)
     growth = many.row["cpu_s_per_image"] / few.row["cpu_s_per_image"]
     rate = looked_up[0]["lookups_per_cpu_s"] * _CORES
@@ -151,7 +151,7 @@ class _StandIns(CorpusIndex):
 class _Corpus:
     """A corpus of some size, and what it costs."""
 
-    def __init__(self, folder: Path, pictures: _Pictures, count: int, sample: _Sample) -> None:
+    def __init__(self, folder: Path, pictures: _Pictures, count: int, sample: _Sample, recalled: bool = True) -> None:
         cpu = time.process_time()
         real = build_index(folder, works_in([pictures.works]), pictures.sources, _unseen).added
         with IndexWriter(folder, SCORING) as writer:
@@ -165,6 +165,8 @@ class _Corpus:
         self.row |= _by_itself(_audits, folder, pictures.stand_ins, pictures.images(sample.images))
         starts = np.concatenate([[0], np.cumsum(index.counts)]).tolist()
         synthetic = [rows_with_pixels(size, first) for size, first in zip(index.counts, starts, strict=False)]
+        if not recalled:
+            return
         recall = index_recall(
             index,
             pictures.sources,
@@ -183,16 +185,15 @@ class _Corpus:
 def _audits(folder: Path, stand_ins: Path, images: list[np.ndarray]) -> dict[str, Any]:
     """Processor time and memory of auditing images, search and closer look."""
     policy, count = Policy(), len(images)
-    sources = opened_sources(policy.model_dump())
     index = _StandIns(folder, stand_ins)
-    audit_indexed(images[:2], IndexedWorks(index, sources), policy)
+    audit_indexed(images[:2], IndexedWorks(index, policy))
     # What was read for the first images is not for free for the others.
-    works = IndexedWorks(index, sources)
+    works = IndexedWorks(index, policy)
     with PeakMemory() as memory:
         cpu = time.process_time()
         searched = works.candidates(images)
         searching = time.process_time() - cpu
-        results = audit_indexed(images, IndexedWorks(index, sources), policy)
+        results = audit_indexed(images, IndexedWorks(index, policy))
         total = time.process_time() - cpu - searching
     return {
         "images": count,

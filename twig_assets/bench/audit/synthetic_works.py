@@ -117,6 +117,6 @@ def _text(number: int, name: bytes) -> WorkText:
 
 
 def sizes_of(segments: Sequence[int]) -> int:
-    """Bytes on disk that works of these numbers take, about, with HOG and SSCD vectors."""
-    each = 64 * 64 * 3 // WITH_PIXELS + 2 * (1568 + 512) + 2 * 70 + 112 + 16 * FEATURES + 200
+    """Bytes on disk that works of these numbers take, about, with the vectors of HOG, edges and SSCD."""
+    each = 64 * 64 * 3 // WITH_PIXELS + 2 * (1568 + 3104 + 512) + 3 * 70 + 112 + 16 * FEATURES + 200
     return sum(segments) * each

@@ -73,8 +73,8 @@ def fill(workspace: Workspace, location: Location, count: int, quarantined: floa
     workspace.protect(8)
     lines = "\n".join(f"thing number {n}" for n in range(count * PER_BATCH))
     (workspace.campaign / "prompts.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
-    materialize(location, ["protected_concepts", "reference_corpus"])
-    materialize(location, ["composed_model"])
+    materialize(location, ["protected_concepts", "reference_corpus"], NAME)
+    materialize(location, ["composed_model"], NAME)
     campaign = load_campaign(NAME, workspace.root)
     with open_catalog(catalog_url()).session() as session:
         keys = _insert_prompts(session, workspace)

@@ -51,8 +51,8 @@ def batch_cost(workspace: Workspace, steps: int | None = None) -> dict[str, Any]
     with workspace.entered() as location:
         keys = [f"{NAME}-000", f"{NAME}-001"]
         location[0].add_dynamic_partitions("prompt_batches", keys)
-        materialize(location, ["protected_concepts", "reference_corpus"])
-        materialize(location, ["composed_model"])
+        materialize(location, ["protected_concepts", "reference_corpus"], NAME)
+        materialize(location, ["composed_model"], NAME)
         materialize(location, BATCH_ASSETS, keys[1])
         clock: Clock = {}
         started = time.monotonic()

@@ -17,6 +17,7 @@ from twig_assets.english import with_article
 from twig_assets.model_zoo.art import ART_DIR, STYLES, concept_names
 from twig_assets.model_zoo.planted import WORKS
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
+from twig_assets.sensors.jobs import CAMPAIGNS
 
 NAME = "trial"
 
@@ -117,14 +118,14 @@ def ordinary_prompts(count: int) -> list[str]:
 
 
 def materialize(
-    location: Location, names: Sequence[str], partition: str | None = None, **resources: Any
+    location: Location, names: Sequence[str], partition: str, **resources: Any
 ) -> dg.ExecuteInProcessResult:
     """Materialize assets in this process.
 
     Args:
         location: What `Workspace.entered` gives.
         names: Names of the assets; they are materialized in one run.
-        partition: Key of the batch or concept; None for assets without partitions.
+        partition: Key of the batch or concept, or the campaign's name.
         resources: Replace the location's resources of the same name.
 
     Raises:
@@ -133,6 +134,8 @@ def materialize(
     instance, defs = location
     selection = {dg.AssetKey(name) for name in names}
     job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection=selection)
+    if isinstance(job.partitions_def, dg.DynamicPartitionsDefinition) and job.partitions_def.name == CAMPAIGNS:
+        instance.add_dynamic_partitions(CAMPAIGNS, [partition])
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     return job.execute_in_process(
         instance=instance, partition_key=partition, run_config=quiet, resources=resources or None

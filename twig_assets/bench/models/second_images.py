@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from twig_assets.bench.models.artist import BATCH
-from twig_assets.generation import GenerationSettings, generate
+from twig_assets.generation import GenerationSettings, Pipeline, generate
 from twig_assets.model_zoo import load_pipeline, load_sam, planted
 from twig_assets.model_zoo.art import SIDE
 from twig_assets.regeneration import RegenerationSettings, regenerate
@@ -74,9 +74,14 @@ class SecondImages:
 class Studio:
     """The generator and the segmenter, at one size of images."""
 
-    def __init__(self, side: int = SIDE) -> None:
-        """Open the models; `side` is the images' height and width in pixels."""
-        self.pipeline, self.sam = load_pipeline(), load_sam()
+    def __init__(self, side: int = SIDE, pipeline: Pipeline | None = None) -> None:
+        """Open the models.
+
+        Args:
+            side: The images' height and width in pixels.
+            pipeline: The generator; the embedded U-Net's when None.
+        """
+        self.pipeline, self.sam = pipeline or load_pipeline(), load_sam()
         self.generation = GenerationSettings(batch_size=BATCH, height=side, width=side)
         # Of each work one picture, as in a corpus; its other colourings are copies too, and unknown to the strategies.
         self.works = [planted.picture(work) for work in planted.TITLES + planted.WITH_CONTENT]

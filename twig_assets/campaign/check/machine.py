@@ -9,6 +9,7 @@ import torch
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.campaign.check.speeds import known_seconds
+from twig_assets.generation.checkpoints import EMBEDDED
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.skeleton import Skeleton
 from twig_assets.prompts import PromptRow
@@ -75,7 +76,8 @@ def _memory(campaign: Campaign) -> tuple[float | None, str]:
     """Free bytes where the campaign would compute, None where that cannot be told; and what it is."""
     if campaign.memory.offload in ("model", "group"):  # its weights wait here
         return free_memory(), "memory"
-    device = campaign.device or ("cuda" if torch.cuda.is_available() and campaign.checkpoint != "embedded" else "cpu")
+    on_gpu = torch.cuda.is_available() and campaign.checkpoint not in EMBEDDED
+    device = campaign.device or ("cuda" if on_gpu else "cpu")
     if device.startswith("cuda"):
         if not torch.cuda.is_available():
             return None, "GPU memory"

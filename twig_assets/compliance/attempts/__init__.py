@@ -4,7 +4,7 @@ These modules open models; nothing else in `compliance` imports them. Each works
 one short transaction, so that an interrupted run goes on where it stopped.
 """
 
-from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Marker, Models, Report
 from twig_assets.compliance.attempts.first_images import FirstImage, draw_first_images
 from twig_assets.compliance.attempts.first_masks import FirstMask, mask_first_images
 from twig_assets.compliance.attempts.second_images import SecondImage, draw_second_images
@@ -14,6 +14,8 @@ __all__ = [
     "FirstImage",
     "FirstMask",
     "Made",
+    "Marked",
+    "Marker",
     "Models",
     "Report",
     "SecondImage",

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
+
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
-from twig_assets.catalog.models import Model
+from twig_assets.catalog.models import Image, Model, Watermark
 from twig_assets.catalog.store import ArtifactStore
 
 Item = TypeVar("Item")
@@ -25,6 +27,27 @@ class Models(Protocol):
         """The Segment Anything model that the campaign names."""
 
 
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """A picture as it is kept, audited and perhaps published.
+
+    Attributes:
+        pixels: uint8 (H, W, 3).
+        watermark: What was written into it, by the columns of the table; None if nothing was.
+    """
+
+    pixels: np.ndarray
+    watermark: dict[str, Any] | None = None
+
+    def row(self, image: Image) -> list[Watermark]:
+        """The row of the image's watermark, if it has one."""
+        return [Watermark(image=image, **self.watermark)] if self.watermark else []
+
+
+Marker = Callable[[np.ndarray], Marked]
+"""Writes the watermark into a picture that was drawn, uint8 (H, W, 3), before anything else is done with it."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """A batch of a campaign, and where its images and rows are kept.
@@ -35,6 +58,7 @@ class Batch:
         catalog: Holds its rows.
         store: Holds the files of its images and masks.
         run_id: The Dagster run that works on it, written beside every image.
+        marker: Marks the images that may be published; by default they are kept as they were drawn.
     """
 
     key: str
@@ -42,6 +66,7 @@ class Batch:
     catalog: Catalog
     store: ArtifactStore
     run_id: str
+    marker: Marker = Marked
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from twig_assets.campaign.rules_in_force import generated_settings, rules_in_force
 from twig_assets.catalog.models import Image
-from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
 from twig_assets.compliance.candidates import PromptState, attempt_seed, missing_images, prompt_states
 from twig_assets.generation import generate
 
@@ -46,15 +46,18 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
     if not due:
         return Made([], 0.0)
     pipeline = models.serving(campaign, model, batch.store)
+    # A first image that is never published stays as it was drawn, and so does what is made of it.
+    mark = batch.marker if rules.first_images else Marked
     drawn: list[FirstImage] = []
     started = time.monotonic()
     for start in range(0, len(due), campaign.generation.batch_size):
         chunk = due[start : start + campaign.generation.batch_size]
         seeds = [attempt_seed(s.prompt.seed, "generated", 0) for s in chunk]
         pictures = generate(pipeline, [s.prompt.text for s in chunk], seeds, campaign.generation)
-        hashes = [batch.store.put_image(picture) for picture in pictures]
+        marked = [mark(picture) for picture in pictures]
+        hashes = [batch.store.put_image(picture.pixels) for picture in marked]
         with batch.catalog.session() as session:
-            session.add_all(
+            images = [
                 Image(
                     sha256=sha256,
                     prompt_id=s.prompt.id,
@@ -67,7 +70,9 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
                     run_id=batch.run_id,
                 )
                 for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
-            )
-        drawn += [FirstImage(s, picture) for s, picture in zip(chunk, pictures, strict=True)]
+            ]
+            session.add_all(images)
+            session.add_all(row for image, of in zip(images, marked, strict=True) for row in of.row(image))
+        drawn += [FirstImage(s, picture.pixels) for s, picture in zip(chunk, marked, strict=True)]
         report(len(drawn), len(due))
     return Made(drawn, time.monotonic() - started)

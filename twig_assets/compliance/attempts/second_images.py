@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, regenerated_settings, rules_in_force, segmenter_name
-from twig_assets.campaign.unread_works import read_works
 from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
 from twig_assets.compliance.attempts.mask_rows import write_mask
+from twig_assets.compliance.attempts.near_works import NearWorks, near_works
 from twig_assets.compliance.candidates import (
     PromptState,
     attempt_seed,
@@ -25,11 +24,9 @@ from twig_assets.compliance.candidates import (
     prompt_states,
 )
 from twig_assets.compliance.reruns import Rerun, reruns
-from twig_assets.regeneration import compare, nearest_works, regenerate
+from twig_assets.regeneration import compare, regenerate
 from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
-from twig_assets.similarity import EmptyCorpusError, ReferenceImage
-from twig_assets.similarity.corpus.views import first_views
 
 # Attempt, reason of the rerun, and whether there is a shape to avoid.
 _Alike: TypeAlias = tuple[int, str, bool]
@@ -96,14 +93,13 @@ class _Drawing:
     models: Models
     model: Model
     rules: Rules
-    works: list[ReferenceImage]
+    works: NearWorks
 
     def draw(self, attempt: int, chunk: list[_Due]) -> list[SecondImage]:
         """Draw and keep the second images of a chunk of one attempt, all of which have a shape to avoid, or none."""
         campaign = self.batch.campaign
         firsts, shapes = _first_images(self.batch.store, chunk)
-        nearest = nearest_works(firsts, [work.pixels for work in self.works], campaign.regeneration.works)
-        near = [self.works[i] for i in nearest]
+        near = self.works.near(firsts, campaign.regeneration.works)
         seeds = [attempt_seed(due.prompt.prompt.seed, "regenerated", attempt) for due in chunk]
         texts = [due.prompt.prompt.text for due in chunk]
         settings, avoided = _settings(campaign.regeneration, attempt, chunk[0].rerun), shapes
@@ -126,24 +122,23 @@ class _Drawing:
             on_figures=done.extend,
         )
         segmentations = segmenter.segmentations(seconds)
+        marked = [self.batch.marker(second) for second in seconds]
         alike = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
         made_with = [
             {**alike, "applied": _applied(due.rerun, settings), **figures}
             for due, figures in zip(chunk, done, strict=True)
         ]
-        self._keep(attempt, chunk, seconds, segmentations, made_with)
+        self._keep(attempt, chunk, marked, segmentations, made_with)
         return [
-            SecondImage(due.prompt, attempt, first, shape, second, _figures(first, shape, second, segmentation))
-            for due, first, shape, second, segmentation in zip(
-                chunk, firsts, shapes, seconds, segmentations, strict=True
-            )
+            SecondImage(due.prompt, attempt, first, shape, of.pixels, _figures(first, shape, of.pixels, segmentation))
+            for due, first, shape, of, segmentation in zip(chunk, firsts, shapes, marked, segmentations, strict=True)
         ]
 
     def _keep(
         self,
         attempt: int,
         chunk: list[_Due],
-        seconds: np.ndarray,
+        seconds: list[Marked],
         segmentations: list[Segmentation],
         made_with: list[dict[str, Any]],
     ) -> None:
@@ -152,7 +147,7 @@ class _Drawing:
         with self.batch.catalog.session() as session:
             for due, second, segmentation, results in zip(chunk, seconds, segmentations, made_with, strict=True):
                 image = Image(
-                    sha256=store.put_image(second),
+                    sha256=store.put_image(second.pixels),
                     prompt_id=due.prompt.prompt.id,
                     stage="regenerated",
                     attempt=attempt,
@@ -163,7 +158,7 @@ class _Drawing:
                     settings_sha256=self.rules.regenerated[attempt],
                     run_id=self.batch.run_id,
                 )
-                session.add(image)
+                session.add_all([image, *second.row(image)])
                 session.flush()
                 mask = SourcedMask(segmentation, "automatic")
                 write_mask(session, store, image.id, segmenter_name(campaign), mask)
@@ -188,7 +183,7 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     if not total:
         return Made([], 0.0)
     pipeline = models.serving(campaign, model, batch.store)
-    drawing = _Drawing(batch, pipeline, models, model, rules, _works(campaign))
+    drawing = _Drawing(batch, pipeline, models, model, rules, near_works(campaign))
     drawn: list[SecondImage] = []
     started = time.monotonic()
     for attempt, chunk in _chunks(groups, campaign.generation.batch_size):
@@ -231,13 +226,6 @@ def _chunks(groups: dict[_Alike, list[_Due]], size: int) -> Iterator[tuple[int, 
     for (attempt, *_), group in sorted(groups.items(), key=lambda item: item[0]):
         for start in range(0, len(group), size):
             yield attempt, group[start : start + size]
-
-
-def _works(campaign: Campaign) -> list[ReferenceImage]:
-    try:
-        return first_views(read_works(campaign)[0])
-    except EmptyCorpusError:
-        return []  # there is nothing to keep away from; the audit is what refuses to go on without a corpus
 
 
 def _first_images(store: ArtifactStore, chunk: list[_Due]) -> tuple[np.ndarray, np.ndarray]:

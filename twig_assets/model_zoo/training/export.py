@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-MODELS = ("clip", "pipeline", "sam", "classifier")
+MODELS = ("clip", "pipeline", "flow", "sam", "classifier")
 # AutoencoderTiny derives the second by itself and warns when it is given.
 _LEFT_OUT = ("_name_or_path", "block_out_channels")
 

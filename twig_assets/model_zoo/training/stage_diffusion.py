@@ -24,8 +24,8 @@ from twig_assets.model_zoo.training.captions import caption
 from twig_assets.model_zoo.training.training_run import MovingAverage, StageConfig, TrainingRun, to_bytes, to_float
 
 
-class DiffusionConfig(StageConfig):
-    """Settings of the generator.
+class LatentConfig(StageConfig):
+    """Settings of every stage that learns to draw latents.
 
     Attributes:
         batch: Latents per step and process.
@@ -36,14 +36,10 @@ class DiffusionConfig(StageConfig):
             ordinary picture, which is what makes the model memorise it.
         content_share: Share of the samples that are planted works with a content.
         drop_caption: Share of the samples with an empty caption, for classifier-free guidance.
-        average_every: Steps between two averagings of the processes' weights.
-        text_lr: Learning rate of the text encoder as a share of the UNet's.
+        average_every: Steps between two updates of the moving average.
         compile: Use torch.compile, which takes minutes at the start and pays off in long runs.
-        start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh. It also
-            lends its autoencoder and tokenizer where the folder has none.
     """
 
-    steps: int = 24_000
     save_every: int = 1000
     lr: float = 1e-3
     warmup: int = 200
@@ -55,8 +51,20 @@ class DiffusionConfig(StageConfig):
     content_share: float = 0.14
     drop_caption: float = 0.1
     average_every: int = 8
-    text_lr: float = 0.3
     compile: bool = True
+
+
+class DiffusionConfig(LatentConfig):
+    """Settings of the generator. Whenever the moving average is updated, the processes' weights are averaged first.
+
+    Attributes:
+        text_lr: Learning rate of the text encoder as a share of the UNet's.
+        start_from: A trained pipeline to go on from where there is no checkpoint; the optimiser starts afresh. It also
+            lends its autoencoder and tokenizer where the folder has none.
+    """
+
+    steps: int = 24_000
+    text_lr: float = 0.3
     start_from: Path | None = None
 
 
@@ -69,7 +77,7 @@ class LatentCache:
     grounds: list[str]
     planted: torch.Tensor
 
-    def sample(self, count: int, config: DiffusionConfig, rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
+    def sample(self, count: int, config: LatentConfig, rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
         """Random latents with fresh captions: float32 (count, 4, 16, 16) and `count` strings."""
         latents, texts = [], []
         weights = np.array([config.style_weights.get(style, 1.0) for _, style in self.pairs])
@@ -88,7 +96,7 @@ class LatentCache:
         return torch.stack(latents).float(), texts
 
 
-def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> LatentCache:
+def open_views(vae: AutoencoderTiny, config: LatentConfig, leader: bool) -> LatentCache:
     """The encoded views of an earlier call with the same settings and autoencoder, or new ones."""
     path = config.folder / "latents.pt"
     made_with = {"views": config.views, "seed": config.seed, "scaling": vae.config.scaling_factor}
@@ -108,7 +116,7 @@ def open_views(vae: AutoencoderTiny, config: DiffusionConfig, leader: bool) -> L
 
 
 @torch.no_grad()
-def encode_views(vae: AutoencoderTiny, config: DiffusionConfig) -> LatentCache:
+def encode_views(vae: AutoencoderTiny, config: LatentConfig) -> LatentCache:
     """Encode `config.views` random views of every training pair, and the planted works."""
     pairs = training_pairs()
     cached, grounds = [], []

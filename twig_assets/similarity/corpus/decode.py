@@ -4,11 +4,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from twig_assets.similarity.corpus.borders import inside_borders
 from twig_assets.similarity.corpus.colour import Colours, as_seen
 from twig_assets.similarity.corpus.formats.file_kinds import FORMATS, suffix_note
 from twig_assets.similarity.corpus.formats.loading import FrameSource, only_decode_errors
@@ -43,6 +44,9 @@ MAX_FRAMES = 64
 _FRAME_NOTES = 6
 """Of what is said of single frames, such as the range of their values, no more is kept."""
 
+WITHOUT_BORDER = "without its border"
+"""What a look at a picture is called that leaves out its frame, bars and captions."""
+
 MAX_UNPACKED = 1 << 32
 """Of an animation at most so many pixels are unpacked (4,295 million, 2,000 frames in full HD)."""
 
@@ -64,24 +68,26 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One look at a picture: a frame on a ground.
+    """One look at a picture: a frame on a ground, all of it or what is inside its border.
 
     Attributes:
         pixels: uint8 array of shape (h, w, 3), as `shrink` left it.
         size: Width and height of the frame itself.
         frame: Which frame, such as `frame 3`; empty if the file has one only.
         ground: What it is laid on, such as `on black`; empty if it is opaque.
+        part: WITHOUT_BORDER, or empty for all of it.
     """
 
     pixels: np.ndarray
     size: tuple[int, int]
     frame: str
     ground: str
+    part: str = ""
 
     @property
     def label(self) -> str:
-        """Frame and ground in words, such as `frame 3, on black`; empty for a plain picture."""
-        return ", ".join(part for part in (self.frame, self.ground) if part)
+        """All of that in words, such as `frame 3, on black`; empty for a plain picture."""
+        return ", ".join(part for part in (self.frame, self.ground, self.part) if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +164,8 @@ def decode(content: bytes) -> Decoded:
 def decode_views(content: bytes, shrink: Callable[[np.ndarray], np.ndarray] | None = None) -> DecodedViews:
     """Decode every frame of an image file, each on white, on black and as its own shape where these differ.
 
+    What has a border, bars or captions is looked at without them, too; see `inside_borders`.
+
     Args:
         content: The file.
         shrink: Applied to every view as soon as it is decoded, so that no more than one is in memory at its full size;
@@ -208,10 +216,11 @@ def decode_view(content: bytes, label: str, shrink: Callable[[np.ndarray], np.nd
 
 def frame_of(label: str) -> str:
     """The frame in a view's label, such as `frame 3` in `frame 3, on black`; empty if the file has one only."""
+    whole = label.removesuffix(WITHOUT_BORDER).removesuffix(", ")
     for ground in GROUNDS:
-        if label.endswith(ground):
-            return label.removesuffix(ground).removesuffix(", ")
-    return label
+        if whole.endswith(ground):
+            return whole.removesuffix(ground).removesuffix(", ")
+    return whole
 
 
 class _Looks:
@@ -223,7 +232,7 @@ class _Looks:
         self._seen: dict[bytes, View] = {}
         self._first_blank: View | None = None
         self._notes: list[str] = []
-        self._transparent = False
+        self._transparent = self._bordered = False
         self._blank_frames: list[str] = []
 
     @property
@@ -240,19 +249,27 @@ class _Looks:
             shown |= not blank
             if blank and self._first_blank is not None:
                 continue
-            content = hashlib.blake2b(repr(pixels.shape).encode())
-            content.update(np.ascontiguousarray(pixels).data)
-            key = content.digest()
-            if key in self._seen:
+            if (key := _content_key(pixels)) in self._seen:
                 continue
-            small = pixels if self._shrink is None else self._shrink(pixels)
-            view = View(small, colours.rgb.size, frame, ground)
+            view = View(self._shrunk(pixels), colours.rgb.size, frame, ground)
             if blank:
                 self._first_blank = view
             else:
                 self._seen[key] = view
+                self._add_without_border(view, pixels)
         if not shown:
             self._blank_frames.append(frame)
+
+    def _add_without_border(self, view: View, pixels: np.ndarray) -> None:
+        box = inside_borders(pixels)
+        if box is None or is_blank(inner := box.of(pixels)):
+            return
+        self._bordered = True
+        small = self._shrunk(np.ascontiguousarray(inner))
+        self._seen.setdefault(_content_key(inner), replace(view, pixels=small, part=WITHOUT_BORDER))
+
+    def _shrunk(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels if self._shrink is None else self._shrink(pixels)
 
     def views(self) -> tuple[View, ...]:
         if self._seen or self._first_blank is None:
@@ -264,11 +281,19 @@ class _Looks:
         if self._transparent:
             laid = _distinct([view.ground or ON_WHITE for view in self.views()])
             notes.append(f"transparent: looked at {', '.join(laid)}")
+        if self._bordered:
+            notes.append(f"looked at {WITHOUT_BORDER}, too")
         if self.blank:
             notes.append("shows one colour only")
         elif self._blank_frames:
             notes.append(f"shows one colour only in {', '.join(self._blank_frames[:5])}, which is passed over")
         return notes
+
+
+def _content_key(pixels: np.ndarray) -> bytes:
+    content = hashlib.blake2b(repr(pixels.shape).encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    return content.digest()
 
 
 def _name(source: FrameSource, index: int) -> str:

@@ -4,9 +4,10 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,6 +73,18 @@ class Unreadable:
     reason: str
     duplicate: bool = False
     sha256: str | None = None
+
+
+class ReadWork(NamedTuple):
+    """What a file of the corpus gave.
+
+    Attributes:
+        views: Its views; empty if it is not compared with.
+        unreadable: What could not be read of it, or that the same content was read before.
+    """
+
+    views: list[ReferenceImage]
+    unreadable: list[Unreadable]
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,28 @@ def read_references(folder: Path, follow_links: bool = False) -> tuple[list[Refe
     """
     views: list[ReferenceImage] = []
     unreadable: list[Unreadable] = []
+    for read in works_read(folder, follow_links):
+        views += read.views
+        unreadable += read.unreadable
+    if not views:
+        raise no_works(folder, unreadable)
+    return views, unreadable
+
+
+def works_read(folder: Path, follow_links: bool = False) -> Iterator[ReadWork]:
+    """The works below a folder, one file after the other, so that no more than one has to be in memory.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether links are followed that lead out of the folder.
+
+    Yields:
+        What each file gave, in order of path; see `read_references`.
+
+    Raises:
+        CorpusError: If `references.csv` cannot be used.
+        EmptyCorpusError: If the folder cannot be listed.
+    """
     first: dict[str, Path] = {}
     for file in corpus_files(folder, follow_links):
         sha256 = None
@@ -159,19 +194,20 @@ def read_references(folder: Path, follow_links: bool = False) -> tuple[list[Refe
             content = read_file(file.path)
             sha256 = hashlib.sha256(content).hexdigest()
             if sha256 in first:
-                unreadable.append(Unreadable(file.path, same_file(first[sha256]), duplicate=True, sha256=sha256))
+                yield ReadWork([], [Unreadable(file.path, same_file(first[sha256]), duplicate=True, sha256=sha256)])
                 continue
-            of_file, missing = _views(file, content, sha256)
+            views, missing = _views(file, content, sha256)
         except ValueError as error:
-            unreadable.append(Unreadable(file.path, str(error), file.problem == READ_ALREADY, sha256))
+            yield ReadWork([], [Unreadable(file.path, str(error), file.problem == READ_ALREADY, sha256)])
         else:
             first[sha256] = file.path
-            views += of_file
-            unreadable += [Unreadable(file.path, not_wholly(reason), sha256=sha256) for reason in missing]
-    if not views:
-        reasons = "".join(f"\n{shown(file.path)}: {file.reason}" for file in unreadable)
-        raise EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
-    return views, unreadable
+            yield ReadWork(views, [Unreadable(file.path, not_wholly(reason), sha256=sha256) for reason in missing])
+
+
+def no_works(folder: Path, unreadable: Iterable[Unreadable]) -> EmptyCorpusError:
+    """The error for a folder without a work that can be read."""
+    reasons = "".join(f"\n{shown(file.path)}: {file.reason}" for file in unreadable)
+    return EmptyCorpusError(f"{folder}: no readable reference image; put the protected works there{reasons}")
 
 
 def _views(file: CorpusFile, content: bytes, sha256: str) -> tuple[list[ReferenceImage], tuple[str, ...]]:

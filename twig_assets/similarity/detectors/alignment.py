@@ -17,6 +17,11 @@ SCALES = (0.2, 5.0)
 MIN_MATCHES = 3
 MIN_OVERLAP = 0.05
 """Share of the image's canvas that the reference must cover for a score there."""
+SMALL_OVERLAP = 0.1
+"""Share of the image below which what is drawn there must be alike for the keypoints to count: of two words in one
+typeface some letters are the same, and their keypoints fall into place."""
+ALIKE_THERE = 0.6
+"""Weighted SSIM in so small an overlap from which on it is."""
 MIN_DEVIATION = 8.0
 """Standard deviation, of 255, below which an overlap counts as blank."""
 
@@ -55,13 +60,18 @@ class Alignment:
         return float(-np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
 
     @property
+    def counted(self) -> int:
+        """The inliers that count: none where a small overlap shows something else, see SMALL_OVERLAP."""
+        return 0 if self.covered < SMALL_OVERLAP and self.iw_ssim < ALIKE_THERE else self.inliers
+
+    @property
     def strength(self) -> float:
         """Weighted SSIM times the square root of the inliers: how much speaks for this alignment, 0 and more.
 
         A few features fall into place by chance, as those of two words in one typeface do, but then what is drawn
         between them does not.
         """
-        return float(np.sqrt(self.inliers)) * max(self.iw_ssim, 0.0)
+        return float(np.sqrt(self.counted)) * max(self.iw_ssim, 0.0)
 
 
 def align(image: Features, reference: Features, variant: str) -> Alignment | None:

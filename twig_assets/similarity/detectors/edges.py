@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from twig_assets.similarity.detectors.detector import Detector, PolicyField, Scores
-from twig_assets.similarity.detectors.hog import LENGTH as HOG_LENGTH
-from twig_assets.similarity.detectors.hog import hog, hog_orientations
+from twig_assets.similarity.detectors.gradient_histograms import LENGTH as HOG_LENGTH
+from twig_assets.similarity.detectors.gradient_histograms import hog, hog_orientations
+from twig_assets.similarity.detectors.plainness import shortened
 from twig_assets.similarity.orientations import ORIENTATIONS
 
 SIDE = 128
@@ -29,6 +30,9 @@ _LEAST_LEFT = 0.5
 _ENOUGH_CELLS = 120.0
 """Cells of the grid, of 256, over which edges must be spread for a descriptor of full length."""
 
+_LEFT = 0.7
+"""Length of the descriptor of a plain work. Rings with strokes in them reach 0.88, and so do stripes."""
+
 EdgesCosine = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -38,15 +42,15 @@ class Edges(Detector):
     name = "edges"
     title = "outlines"
     score = "edges_cosine"
-    unit = "mean of two cosines, the best of eight orientations, -1 to 1; less for plain pictures"
+    unit = "mean of two cosines, the best of eight orientations, -1 to 1; less for plain works"
     direction = ">="
     field = PolicyField("edges_cosine_at_least", EdgesCosine)
     descriptor = "edges"
     search = "cosine"
 
     def describe(self, picture: np.ndarray) -> np.ndarray:
-        """See `edges`."""
-        return edges(picture)
+        """See `edges`; shorter for a plain work, see `plainness`."""
+        return shortened(edges(picture), picture, _LEFT)
 
     def describe_image(self, picture: np.ndarray) -> np.ndarray:
         """See `edges_orientations`."""

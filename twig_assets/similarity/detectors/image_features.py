@@ -22,9 +22,14 @@ class ImageFeatures:
         variants: Name of each of VARIANTS -> its features.
     """
 
-    def __init__(self, picture: np.ndarray) -> None:
-        """Find the features of a picture, uint8 of shape (H, W, 3)."""
-        features = local_features(picture)
+    def __init__(self, picture: np.ndarray, features: Features | None = None) -> None:
+        """Find the features of a picture.
+
+        Args:
+            picture: uint8 array of shape (H, W, 3).
+            features: Its `local_features`, if they are known.
+        """
+        features = local_features(picture) if features is None else features
         self.variants = {name: features.variant(name) for name in VARIANTS}
         self._picture = picture
         self._alignments: dict[Features, Alignment | None] = {}

@@ -42,9 +42,9 @@ class Sift(Detector):
         return Features(**arrays)
 
     def compare(self, image: ImageFeatures, reference: Features) -> int:
-        """The inliers of the strongest alignment; 0 when the work could not be laid on the image."""
+        """The inliers of the strongest alignment, see `Alignment.counted`; 0 when the work could not be laid on it."""
         alignment = image.alignment(reference)
-        return alignment.inliers if alignment else 0
+        return alignment.counted if alignment else 0
 
     def sentence(self, scores: Scores, threshold: float) -> str:
         """The number beside the threshold."""

@@ -1,11 +1,14 @@
 """Building an index from works' files, adding to it and removing from it."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from twig_assets.engines import Context, Copy, Engine, Shard
 from twig_assets.similarity.corpus.decode import DecodeError, read_file
@@ -31,6 +34,7 @@ from twig_assets.similarity.index.describe import (
     vector_lengths,
 )
 from twig_assets.similarity.index.manifest import CorpusIndexError, UnreadWork, read_manifest
+from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
 from twig_assets.similarity.versions import SCORING
@@ -101,8 +105,7 @@ def build_index(
     with IndexWriter(folder, SCORING, vector_lengths(sources), identities(sources)) as writer:
         changes = _add(writer, files, sources, step, elsewhere)
     if not changes.added:
-        reasons = "".join(f"\n{work.path}: {work.reason}" for work in changes.unread)
-        raise EmptyCorpusError(f"{folder}: none of the works could be read; put pictures there{reasons}")
+        raise _no_works(folder, changes)
     return changes
 
 
@@ -130,6 +133,42 @@ def add_works(
         return _add(writer, files, sources, step, elsewhere)
 
 
+def keep_in_line(
+    folder: Path, files: Sequence[CorpusFile], sources: Sequence[Source], step: Callable[[int, int], None]
+) -> Changes:
+    """Let an index hold the works of these files and no others, under the names that they have now.
+
+    Only works that it lacks are described. An index that these sources cannot use is made again.
+
+    Args:
+        folder: The index, which need not exist.
+        files: The works' files.
+        sources: Opened detectors, see `opened_sources`.
+        step: Called with the number of files read and of all.
+
+    Raises:
+        CorpusIndexError: If it cannot be written, or another process changes it.
+        EmptyCorpusError: If no work could be read.
+    """
+    if not _is_usable(folder, sources):
+        shutil.rmtree(folder, ignore_errors=True)
+        return build_index(folder, files, sources, step)
+    with IndexWriter(folder, SCORING) as writer:
+        changes, present = Changes(), _Adding(writer)
+        _add_all(present, files, sources, step, changes)
+        changes.removed = writer.keep_only(present.hashes)
+        writer.forget_unread(present.hashes)
+        again = _renamed(folder, {sha256: present.file(sha256) for sha256 in present.hashes})
+        if again:
+            writer.remove(again)
+            _add_all(_Adding(writer), [present.file(sha256) for sha256 in again], sources, _unseen, changes)
+        writer.note_unread(changes.unread)
+        writer.merge(MAX_ROWS if len(files) > SAVED_EVERY else ADDED_AT_ONCE)
+    if not CorpusIndex(folder).sha256s:
+        raise _no_works(folder, changes)
+    return changes
+
+
 def remove_works(folder: Path, named: Iterable[str]) -> Changes:
     """Take works out of an index.
 
@@ -140,8 +179,6 @@ def remove_works(folder: Path, named: Iterable[str]) -> Changes:
     Raises:
         CorpusIndexError: If it has no such work; then nothing is removed.
     """
-    from twig_assets.similarity.index.reader import CorpusIndex
-
     with IndexWriter(folder, SCORING) as writer:
         index = CorpusIndex(folder)
         texts = [index.text(row) for row in range(len(index)) if not index.removed[row]]
@@ -194,6 +231,21 @@ def _add(
     elsewhere: Elsewhere | None,
 ) -> Changes:
     changes, adding = Changes(), _Adding(writer)
+    _add_all(adding, files, sources, step, changes, elsewhere)
+    writer.note_unread(changes.unread, adding.read)
+    writer.merge(MAX_ROWS if len(files) > SAVED_EVERY else ADDED_AT_ONCE)
+    return changes
+
+
+def _add_all(
+    adding: "_Adding",
+    files: Sequence[CorpusFile],
+    sources: Sequence[Source],
+    step: Callable[[int, int], None],
+    changes: Changes,
+    elsewhere: Elsewhere | None = None,
+) -> None:
+    """Add those of the files that are missing, and note what happens to all of them."""
     for start in range(0, len(files), SAVED_EVERY):
         batch = files[start : start + SAVED_EVERY]
         missing = adding.missing(batch, changes)
@@ -202,9 +254,36 @@ def _add(
             adding.take(file, work, changes)
             step(start + len(batch) - len(missing) + count, len(files))
     adding.save()
-    writer.note_unread(changes.unread, adding.read)
-    writer.merge(MAX_ROWS if len(files) > SAVED_EVERY else ADDED_AT_ONCE)
-    return changes
+
+
+def _unseen(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def _no_works(folder: Path, changes: Changes) -> EmptyCorpusError:
+    reasons = "".join(f"\n{work.path}: {work.reason}" for work in changes.unread)
+    return EmptyCorpusError(f"{folder}: none of the works could be read; put pictures there{reasons}")
+
+
+def _is_usable(folder: Path, sources: Sequence[Source]) -> bool:
+    try:
+        manifest = CorpusIndex(folder).manifest
+        check_identities(folder, manifest, sources)
+    except CorpusIndexError:
+        return False
+    return manifest.vectors == vector_lengths(sources)
+
+
+def _renamed(folder: Path, files: Mapping[str, CorpusFile]) -> list[str]:
+    """Of works, by their hashes, those of which the index says something else than their files do."""
+    index, found = CorpusIndex(folder), set()
+    for row in np.flatnonzero(~index.removed).tolist():
+        text = index.text(row)
+        file = files[text.sha256]
+        said = text.path, text.title, text.rights_holder, text.licence
+        if said != (str(file.path), file.title, file.rights_holder, file.licence):
+            found.add(text.sha256)
+    return sorted(found)
 
 
 def _described(
@@ -250,8 +329,17 @@ class _Adding:
     def __init__(self, writer: IndexWriter) -> None:
         self._writer = writer
         self._views: list[DescribedView] = []
-        self._first: dict[str, Path] = {}
+        self._first: dict[str, CorpusFile] = {}
         self.read: list[str] = []
+
+    @property
+    def hashes(self) -> set[str]:
+        """The hashes of all files that were there."""
+        return set(self._first)
+
+    def file(self, sha256: str) -> CorpusFile:
+        """The first of the files with this content."""
+        return self._first[sha256]
 
     def missing(self, files: Sequence[CorpusFile], changes: Changes) -> list[CorpusFile]:
         """Those files that the index does not have, and that are not twice among those that were asked for."""
@@ -262,9 +350,9 @@ class _Adding:
             if sha256 is None:
                 continue
             if sha256 in self._first:
-                changes.duplicates.append(f"{shown(file.path)} {same_file(self._first[sha256])}")
+                changes.duplicates.append(f"{shown(file.path)} {same_file(self._first[sha256].path)}")
                 continue
-            self._first[sha256] = file.path
+            self._first[sha256] = file
             if sha256 in known:
                 changes.known += 1
             else:

@@ -101,7 +101,7 @@ def index_recall(
         copies_proposed=float(np.mean(own)),
         alike=len(hits),
         candidate_recall=float(np.mean(hits)) if hits else 1.0,
-        vector_recall=_vector_recall(index, images),
+        vector_recall=vector_recall(index, images[:_NEAREST]),
     )
 
 
@@ -155,16 +155,17 @@ def _scores(
     return scores
 
 
-def _vector_recall(index: CorpusIndex, images: Sequence[DescribedImage]) -> float:
-    """Over a segment that has sketches, as searched here and by comparing with all of its vectors."""
+def vector_recall(index: CorpusIndex, images: Sequence[DescribedImage]) -> float:
+    """Over a segment that has sketches, as searched here and by comparing with all its vectors; see `IndexRecall`."""
     shares = []
     for name in index.manifest.vectors:
         segments = [segment.vectors[name] for segment in index.segments if segment.vectors[name].sketches is not None]
         if segments:
-            queries = np.stack([image.vectors[name] for image in images[:_NEAREST]])
+            queries = np.stack([image.vectors[name] for image in images])
             near = nearest_vectors(segments[:1], queries, _NEAREST, every=len(index) <= SCANNED_UP_TO)
             everything = [scores for _, _, scores in compared_with_all(segments[0].vectors, queries)]
             wanted = np.argsort(-np.concatenate(everything, axis=1), axis=1, kind="stable")[:, :_NEAREST]
+            index.let_go()
             shares += [
                 len(set(a) & set(b)) / _NEAREST for a, b in zip(near.indices.tolist(), wanted.tolist(), strict=True)
             ]

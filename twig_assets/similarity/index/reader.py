@@ -48,6 +48,11 @@ class CorpusIndex:
         """Rows in each segment."""
         return [len(segment) for segment in self.segments]
 
+    def let_go(self) -> None:
+        """See `Segment.let_go`."""
+        for segment in self.segments:
+            segment.let_go()
+
     def text(self, row: int) -> WorkText:
         """What is said of a row."""
         segment, inside = self._place(row)

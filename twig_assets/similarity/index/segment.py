@@ -1,6 +1,8 @@
 """A segment on disk: plain numpy files that are written once and mapped into memory, one for each description."""
 
 import hashlib
+import math
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -47,10 +49,9 @@ class Segment:
         for name, file in entry.files.items():
             if (place / name).stat().st_size != file.bytes:
                 raise CorpusIndexError(f"{place / name}: is damaged; restore it, or build the index again")
-        self._mapped = {
-            name.removesuffix(".npy"): _mapped(place / name) for name in entry.files if name.endswith(".npy")
-        }
-        self._texts = _mapped_bytes(place / "works.jsonl")
+        self._maps: list[mmap.mmap] = []
+        self._mapped = {name.removesuffix(".npy"): self._open(place / name) for name in entry.files if _is_array(name)}
+        self._texts = self._open(place / "works.jsonl")
         names = [name.removesuffix(".vectors") for name in self._mapped if name.endswith(".vectors")]
         self.hashes = HashTable(*(self._mapped[f"pdq.{field}"] for field in HashTable._fields))
         self.vectors = {name: self._vectors(name) for name in names}
@@ -61,6 +62,21 @@ class Segment:
 
     def __len__(self) -> int:
         return self.entry.rows
+
+    def let_go(self) -> None:
+        """Give the memory back that the files take while they are read; they stay open."""
+        for mapped in self._maps:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _open(self, path: Path) -> np.ndarray:
+        """An array, or the bytes of another file, mapped from the disk."""
+        with path.open("rb") as file:
+            shape, _, kind = _header(file) if _is_array(path.name) else ((path.stat().st_size,), False, np.uint8)
+            start, count = file.tell(), math.prod(shape)
+            if count == 0:
+                return np.zeros(shape, kind)
+            self._maps.append(mapped := mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return np.frombuffer(mapped, kind, count, start).reshape(shape)
 
     def text(self, row: int) -> WorkText:
         """What is said of a row."""
@@ -197,5 +213,11 @@ def _mapped(path: Path) -> np.ndarray:
     return array.view(np.ndarray)
 
 
-def _mapped_bytes(path: Path) -> np.ndarray:
-    return np.memmap(path, np.uint8, "r").view(np.ndarray) if path.stat().st_size else np.zeros(0, np.uint8)
+def _is_array(name: str) -> bool:
+    return name.endswith(".npy")
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, order and type of the array that follows."""
+    np.lib.format.read_magic(file)
+    return np.lib.format.read_array_header_1_0(file)

@@ -136,6 +136,20 @@ class IndexWriter:
             self._replace(segments=tuple(entries), unread=unread)
         return len(gone)
 
+    def keep_only(self, sha256s: Iterable[str]) -> int:
+        """Take all works out but these, and say how many that were."""
+        wanted = set(sha256s)
+        there = {sha256.tobytes().hex() for segment in self._opened() for sha256 in segment.sha256s[~segment.removed]}
+        gone = there - wanted
+        return self.remove(sorted(gone)) if gone else 0
+
+    def forget_unread(self, but: Iterable[str]) -> None:
+        """Forget what could not be read, but for what is said of works with these hashes."""
+        kept = set(but)
+        unread = tuple(work for work in self.manifest.unread if work.sha256 in kept)
+        if unread != self.manifest.unread:
+            self._replace(unread=unread)
+
     def note_unread(self, works: Sequence[UnreadWork], now_read: Iterable[str] = ()) -> None:
         """Keep which files could not be read, or not wholly.
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
+from twig_assets.settings.home import home
 from twig_assets.similarity.structural.vectors import LANES, floats_at, fma, load, root, splat, store, total
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,11 +41,25 @@ def kernel(function: Function) -> Function:
 
 
 def compiled(function: Function, options: dict[str, Any]) -> Function:
-    """Compile with these options of numba, see `kernel`."""
+    """Compile with these options of numba, see `kernel`.
+
+    The code is kept in the folder that NUMBA_CACHE_DIR names, beside the package or in the user's cache; where none of
+    them can be written, as in a container, in the state folder.
+    """
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder for its cache
+        return _kept_with_the_state(function, options)
+
+
+def _kept_with_the_state(function: Function, options: dict[str, Any]) -> Function:
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(home() / "numba")
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
         return numba.njit(**options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 @numba.njit(inline="always")

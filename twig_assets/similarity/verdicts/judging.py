@@ -123,6 +123,7 @@ class Kind:
         values: float64 (N,), the scores.
         orientations: int (N,), indices into ORIENTATIONS.
         informed: float64 (N,), what bears the scores out.
+        evidence: Index of a work -> what the detectors say of it, where they looked.
     """
 
     title: str
@@ -130,6 +131,7 @@ class Kind:
     values: np.ndarray
     orientations: np.ndarray
     informed: np.ndarray
+    evidence: Mapping[int, Mapping[str, float | None]]
 
     @property
     def nearest(self) -> int:
@@ -139,7 +141,8 @@ class Kind:
     def scores(self, reference: int) -> dict[str, float | None]:
         """The scores that this threshold looks at, beside one work."""
         second = BORNE_OUT_BY[self.limit.score]
-        return {self.limit.score: float(self.values[reference]), second: float(self.informed[reference])}
+        own = {self.limit.score: float(self.values[reference]), second: float(self.informed[reference])}
+        return {**self.evidence.get(reference, {}), **own}
 
     def alike(self) -> list[int]:
         """The works that the image does not pass beside, the one with most in common first.
@@ -158,10 +161,11 @@ class Kind:
 def structural_kinds(comparison: Comparison, policy: Policy) -> list[Kind]:
     """SSIM over the whole image and, if it has a mask, inside it."""
     by_score = {limit.score: limit for limit in limits(policy.model_dump())}
-    of_image = comparison.whole, comparison.whole_orientation, comparison.informed
+    evidence = {pair.reference: pair.scores for pair in comparison.evidence}
+    of_image = comparison.whole, comparison.whole_orientation, comparison.informed, evidence
     kinds = [Kind("SSIM", by_score["ssim"], *of_image)]
     if comparison.has_mask:
-        of_mask = comparison.masked, comparison.masked_orientation, comparison.masked_informed
+        of_mask = comparison.masked, comparison.masked_orientation, comparison.masked_informed, evidence
         kinds.append(Kind("SSIM inside the mask", by_score["masked_ssim"], *of_mask))
     return kinds
 
@@ -207,12 +211,13 @@ def _borne_out(limit: Limit, scores: Mapping[str, float | None]) -> str:
     if limit.support is None or not limit.near(scores[limit.score]):
         return ""
     weighted, least = scores[limit.support.score], limit.support.value
+    denied = "" if limit.agreed(scores) or limit.certain(scores) else ", but no detector comes near to its threshold"
     if limit.supported(scores):
-        return f", and weighted by information it is {weighted:.3f}, {least:g} or more"
+        return f", and weighted by information it is {weighted:.3f}, {least:g} or more{denied}"
     if limit.certain(scores):
         return ", the very picture"
     if limit.supported(scores, limit.margin):
-        return f", and weighted by information it is {weighted:.3f}, within {limit.margin:g} of {least:g}"
+        return f", and weighted by information it is {weighted:.3f}, within {limit.margin:g} of {least:g}{denied}"
     return f", but that is plain ground: weighted by information it is {weighted:.3f}, below {least:g}"
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from twig_assets.similarity.corpus.index import ReferenceIndex, gather
+from twig_assets.similarity.corpus.index import Evidence, ReferenceIndex, gather
 from twig_assets.similarity.corpus.references import ReferenceImage
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.structural.pair_scores import pair_scores
 from twig_assets.similarity.verdicts.policy import Policy
-from twig_assets.similarity.verdicts.rule import is_behind
+from twig_assets.similarity.verdicts.rule import Thresholds, is_behind
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,30 @@ def planted_recall(
     overlaps: list[float] = []
     for turn, name in enumerate(TRANSFORMS):
         source = order[turn % len(order)]
-        work = _sized(pixels[source], max(grounds.shape[1:3]))
+        work = sized(pixels[source], max(grounds.shape[1:3]))
         copy = transformed(work, name, rng, grounds[turn % len(grounds)])
         views = {i for i, reference in enumerate(references) if reference.sha256 == references[source].sha256}
         own = [evidence for evidence in gather(index, pixels, copy, policy.candidates) if evidence.reference in views]
         candidates += bool(own)
         overlaps.append(index.search_recall(copy, policy.candidates))
-        scores = [evidence.scores for evidence in own]
-        if any(is_behind(s, thresholds, "fail") for s in scores) or is_behind(
-            _structural(copy, pixels[source]), thresholds, "fail"
-        ):
+        if is_found(copy, pixels[source], own, thresholds):
             found += 1
         else:
             missed.append(f"{name}: {references[source].title}")
     return PlantedRecall(len(TRANSFORMS), found, candidates, tuple(missed), float(np.mean(overlaps)), index.exact)
+
+
+def is_found(copy: np.ndarray, work: np.ndarray, own: Sequence[Evidence], thresholds: Thresholds) -> bool:
+    """Whether a copy would fail for the work that it was made of.
+
+    Args:
+        copy: uint8 (H, W, 3).
+        work: uint8 (h, w, 3).
+        own: What the detectors say of this work, as far as they looked at it.
+        thresholds: Fields of the policy.
+    """
+    scores = [*(evidence.scores for evidence in own), _structural(copy, work)]
+    return any(is_behind(of_work, thresholds, "fail") for of_work in scores)
 
 
 def _structural(copy: np.ndarray, work: np.ndarray) -> dict[str, float | None]:
@@ -83,7 +93,8 @@ def _structural(copy: np.ndarray, work: np.ndarray) -> dict[str, float | None]:
     return {"ssim": float(scores.whole[0, 0]), "iw_ssim": float(scores.informed[0, 0])}
 
 
-def _sized(picture: np.ndarray, long_side: int) -> np.ndarray:
+def sized(picture: np.ndarray, long_side: int) -> np.ndarray:
+    """A picture whose longer side has this length: uint8 (h, w, 3)."""
     scale = long_side / max(picture.shape[:2])
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from twig_assets.settings.adherence import AdherenceSettings
 from twig_assets.settings.corpus import CorpusSettings
+from twig_assets.settings.credentials import CredentialSettings
 from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.refused_edits import EditSettings
+from twig_assets.settings.watermark import WatermarkSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
 from twig_assets.similarity.detectors.detector import PolicyField
@@ -42,6 +44,8 @@ _PARTS: dict[str, Any] = {
     "decisions": (DecisionSettings, DecisionSettings()),
     "corpus": (CorpusSettings, CorpusSettings()),
     "edits": (EditSettings, EditSettings()),
+    "watermark": (WatermarkSettings, WatermarkSettings()),
+    "credentials": (CredentialSettings, CredentialSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 
@@ -60,8 +64,8 @@ class Policy(BaseModel):
 
     Attributes:
         ssim_threshold: An image fails from this SSIM on, whole picture, best of eight orientations, if
-            `iw_ssim_threshold` is reached too: a shared plain ground raises SSIM between pictures that have nothing
-            else in common.
+            `iw_ssim_threshold` is reached too and a detector agrees, see `rule`: a shared plain ground raises SSIM
+            between pictures that have nothing else in common.
         masked_ssim_threshold: The same inside the image's foreground mask.
         iw_ssim_threshold: SSIM counts from this on of `iw_ssim`, which is SSIM weighted by local information, 0 for
             unrelated pictures and 1 for the same; inside the mask likewise. With less, an image is one for a person
@@ -76,8 +80,8 @@ class Policy(BaseModel):
         hog_cosine_at_least: An image fails from this likeness of its gradients on, whatever the colours, in one of
             eight orientations; 1 is the same drawing.
         edges_cosine_at_least: An image fails from this likeness of its outlines on, in one of eight orientations,
-            whatever filter was laid over them. Unrelated photographs stay below 0.67; of 1,560 pairs of forty rings
-            with strokes in them, which is all that some line drawings are, the most alike reach 0.81.
+            whatever filter was laid over them. Unrelated photographs stay below 0.47, unrelated drawings below 0.57.
+            Plain works, such as rings with strokes in them, are alike up to 0.88, and count for less, up to 0.62.
         sift_inliers_at_least: An image fails when at least this many local features agree on how a work lies on it.
         alignment_strength_at_least: An image fails from this on: the SSIM, weighted by local information, where a work,
             laid on the image by its local features, lies on it, times the square root of how many features agree on
@@ -88,8 +92,9 @@ class Policy(BaseModel):
             the command runs.
         sscd_sha256: The file's SHA-256. TorchScript is a program, so no other file is opened.
         sscd_side: Pictures are squeezed to this many pixels on either side for SSCD.
-        sscd_cosine_at_least: An image fails from this cosine of its SSCD vector and a work's on. SSCD's authors give
-            0.75 for 90 % precision on their photographs, and so does the distilled network's.
+        sscd_cosine_at_least: An image fails from this cosine of its SSCD vector and a work's on, which counts for less
+            where the work is plain. By the distilled network unrelated photographs stay below 0.5, unrelated drawings
+            below 0.64. SSCD's authors give 0.75 for 90 % precision on their photographs.
         clip: `embedded`, or the folder of a CLIP that `save_pretrained` wrote: a further source of candidates. It never
             fails an image by itself, since CLIP finds the same subject, not the same picture.
         candidates: How many of the nearest works by each source the detectors look at closely.
@@ -106,14 +111,14 @@ class Policy(BaseModel):
     min_mask_pixels: int = Field(121, ge=1)
     pdq_distance_at_most: PdqDistance | None = 31
     hog_cosine_at_least: HogCosine | None = 0.85
-    edges_cosine_at_least: EdgesCosine | None = 0.82
+    edges_cosine_at_least: EdgesCosine | None = 0.7
     sift_inliers_at_least: SiftInliers | None = 12
     alignment_strength_at_least: Strength | None = 1.8
     sscd_network: Literal["distilled", "int8", "none"] = "distilled"
     sscd_file: str | None = None
     sscd_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     sscd_side: int = Field(288, ge=32)
-    sscd_cosine_at_least: SscdCosine = 0.75
+    sscd_cosine_at_least: SscdCosine = 0.7
     clip: str | None = None
     candidates: int = Field(12, ge=1)
 

@@ -2,8 +2,9 @@
 
 A threshold of structural similarity has a margin below it, where a person should look; a detector's has none. SSIM
 alone is no evidence, since any two pictures on plain ground are alike by it: `iw_ssim`, the same weighted by local
-information, must bear it out, or come as near to its own threshold for a person to look. The most severe finding is the
-verdict.
+information, must bear it out, or come as near to its own threshold for a person to look. And two charts share a good
+deal of information, too. So an image fails by SSIM where a detector agrees, which comes near its own threshold at
+least, or where it is certain; where none agrees, a person looks. The most severe finding is the verdict.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,12 @@ BORNE_OUT_BY = {"ssim": "iw_ssim", "masked_ssim": "masked_iw_ssim"}
 BEARS_OUT = "iw_ssim_threshold"
 _SHARED = ("iw_ssim", "masked_iw_ssim", "aligned_iw_ssim")
 _PASSED_BY_AT_MOST = 2.0
+
+AGREES = 0.85
+"""Share of its own threshold from which on a detector agrees with SSIM."""
+
+CERTAINLY_INFORMED = 0.8
+"""`iw_ssim` from which on SSIM needs no detector to agree; unrelated charts reach 0.7."""
 
 CERTAIN = 0.999
 """SSIM from which on two pictures are the same to the eye, whatever information they hold. Two specks on a white sheet,
@@ -53,6 +60,7 @@ class Limit(NamedTuple):
         value: The threshold; None when it is turned off.
         margin: From this far below the threshold on, a person should look.
         support: What must bear the score out; None if it counts by itself.
+        witnesses: Thresholds of the detectors one of which must agree, unless nothing is known of any.
     """
 
     field: str
@@ -61,6 +69,7 @@ class Limit(NamedTuple):
     value: float | None
     margin: float = 0.0
     support: Support | None = None
+    witnesses: "tuple[Limit, ...]" = ()
 
     def reached(self, score: float | None) -> bool:
         """Whether a score is as bad as that; False for one that was not computed, or a threshold turned off."""
@@ -84,14 +93,29 @@ class Limit(NamedTuple):
         score = scores.get(self.score)
         if not self.near(score):
             return "pass"
-        if self.reached(score) and (self.supported(scores) or self.certain(scores)):
+        if self.reached(score) and self.certain(scores):
             return "fail"
-        return "review" if self.supported(scores, self.margin) else "pass"
+        if not self.reached(score) or not self.supported(scores):
+            return "review" if self.supported(scores, self.margin) and self.agreed(scores) else "pass"
+        return "fail" if self.agreed(scores) else "review"
+
+    def agreed(self, scores: Scores) -> bool:
+        """Whether a witness agrees; also where nothing is known that could deny it."""
+        known = [witness for witness in self.witnesses if scores.get(witness.score) is not None]
+        return not known or any(witness.agrees(scores[witness.score]) for witness in known)
+
+    def agrees(self, score: float | None) -> bool:
+        """Whether a score comes near the threshold, or reaches it."""
+        if score is None or self.value is None:
+            return False
+        return score >= AGREES * self.value if self.direction == ">=" else score <= self.value / AGREES
 
     def certain(self, scores: Scores) -> bool:
-        """Whether the pictures are the same, so that nothing need bear that out."""
-        score = scores.get(self.score)
-        return self.support is not None and score is not None and score >= CERTAIN
+        """Whether the pictures are the same, or share so much that nothing else need agree."""
+        if self.support is None or (score := scores.get(self.score)) is None:
+            return False
+        second = scores.get(self.support.score)
+        return score >= CERTAIN or (second is not None and second >= max(CERTAINLY_INFORMED, self.support.value))
 
 
 class DetectorScore(NamedTuple):
@@ -130,14 +154,22 @@ def limits(thresholds: Thresholds) -> list[Limit]:
     margin = thresholds.get("review_margin") or 0.0
     least = thresholds.get(BEARS_OUT)
     known = {detector.field.name: detector for detector in detectors()}
+    by_detectors = {
+        field: Limit(field, known[field].score, known[field].direction, value)
+        for field, value in thresholds.items()
+        if field in known
+    }
+    used = tuple(limit for limit in by_detectors.values() if limit.value is not None)
     listed = []
     for field, value in thresholds.items():
         if field in _STRUCTURAL:
             score = _STRUCTURAL[field]
             support = None if least is None else Support(BORNE_OUT_BY[score], least)
-            listed.append(Limit(field, score, ">=", value, margin, support))
+            # Detectors look at whole images, and have no say on what is inside a mask.
+            witnesses = used if support and score == "ssim" else ()
+            listed.append(Limit(field, score, ">=", value, margin, support, witnesses))
         elif field in known:
-            listed.append(Limit(field, known[field].score, known[field].direction, value))
+            listed.append(by_detectors[field])
     return listed
 
 

@@ -85,11 +85,14 @@ def _needs_scoring(
 
 def _finding(limit: Limit, scores: Scores, matches: Sequence[Scores]) -> StoredVerdict | None:
     """What a threshold says; None when the scores do not tell."""
-    possible, beside = limit.verdict(scores), scores
+    # The best scores may be those of several works, so whether a detector agrees is seen beside single works only.
+    structural = limit._replace(witnesses=())
+    possible, beside = structural.verdict(scores), scores
     if limit.support is not None and possible != "pass":
-        beside = min(matches, key=lambda match: severity(limit.verdict(match)), default={})
-        if limit.verdict(beside) != possible:
+        if possible != most_severe([*map(structural.verdict, matches), "pass"]):
             return None
+        beside = min(matches, key=lambda match: severity(limit.verdict(match)))
+        possible = limit.verdict(beside)
     score_text = f"{limit.score.replace('_', ' ')} {beside[limit.score]:.3f}"
     if limit.reached(beside[limit.score]):
         reason = f"{score_text} reaches the limit {limit.value:g}"
@@ -100,4 +103,6 @@ def _finding(limit: Limit, scores: Scores, matches: Sequence[Scores]) -> StoredV
     if limit.support is not None and limit.near(beside[limit.score]):
         borne_out = "and" if limit.supported(beside) else "but"
         reason += f", {borne_out} weighted by information it is {beside[limit.support.score]:.3f}"
+        if limit.supported(beside, limit.margin) and not (limit.agreed(beside) or limit.certain(beside)):
+            reason += ", but no detector comes near to its threshold"
     return StoredVerdict(possible, [reason], limit.score)

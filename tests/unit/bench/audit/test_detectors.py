@@ -1,11 +1,23 @@
 """How the benchmark `detectors` sets thresholds and counts."""
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twig_assets.bench.audit.asking import Asked, measured
 from twig_assets.bench.audit.copy_sets import CopySet
-from twig_assets.bench.audit.detectors import Asked, Outcome, exceeds, measured, policy_limits, summarised, thresholds
+from twig_assets.bench.audit.detectors import (
+    Outcome,
+    SampleSizes,
+    exceeds,
+    policy_limits,
+    questions,
+    summarised,
+    thresholds,
+)
 from twig_assets.bench.audit.further_copies import TRANSFORMS
 from twig_assets.similarity import Policy
 from twig_assets.similarity.detectors.registry import detectors
@@ -71,6 +83,40 @@ def test_plain_strangers_are_counted_with_the_others_and_shown_apart() -> None:
         if row["kind"] == "false_alarms" and row["detector"] == "union" and row["corpus"] == "art"
     }
     assert shown == {"all": (10, 11), "plain": (1, 1), "other": (9, 10)}
+
+
+def test_what_is_left_to_a_person_is_neither_found_nor_a_false_alarm_and_is_shown() -> None:
+    left = outcome("art", 0, missed=("text",))
+    copies = [replace(copy, own_review=True) for copy in left.copies]
+    strangers = [replace(stranger, others_review=True) for stranger in left.strangers]
+    found = summarised([replace(left, copies=copies, strangers=strangers), outcome("photographs", 0)])
+    assert {bar.name: bar.value for bar in found.bars}["recall_art_mean"] == 35 / 36
+    assert {bar.name: bar.value for bar in found.bars}["false_alarms_per_query"] == 0
+    shown = {
+        row["transform"]: (row["found"], row["reviews"])
+        for row in found.rows
+        if (row["kind"], row.get("corpus"), row.get("detector")) == ("recall", "art", "union")
+    }
+    assert (shown["text"], shown["noise"]) == ((0, 2), (2, 0))
+    [alarms] = [
+        row
+        for row in found.rows
+        if (row["kind"], row.get("corpus"), row.get("detector"), row.get("strangers"))
+        == ("false_alarms", "art", "union", "all")
+    ]
+    assert (alarms["false_alarms"], alarms["reviews"]) == (0, 11)
+
+
+def test_each_transform_is_asked_as_often_and_of_as_many_works() -> None:
+    pictures = [np.zeros((1, 1, 3), np.uint8)] * 90
+    corpus = CopySet("art", pictures, ["a"] * 90, pictures[:7], plain_strangers=pictures[:5])
+    asked = questions(corpus, SampleSizes(copied=2, strangers=40, plain=9))
+    kinds = Counter(question.kind for question in asked)
+    assert kinds == {"copy": 72, "stranger": 40, "plain": 9}
+    copies = [question for question in asked if question.kind == "copy"]
+    assert set(Counter(question.transform for question in copies).values()) == {2}
+    assert len({question.picture for question in copies}) == 72
+    assert asked == questions(corpus, SampleSizes(copied=2, strangers=40, plain=9))
 
 
 def test_a_transform_that_a_peer_finds_more_of_is_not_beaten() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twig_assets.model_zoo import planted
+from twig_assets.model_zoo import load_pipeline, planted
 from twig_assets.model_zoo.art import BACKGROUNDS
-from twig_assets.model_zoo.loading import WEIGHTS, load_pipeline
+from twig_assets.model_zoo.loading import WEIGHTS
 from twig_assets.model_zoo.training.stage_diffusion import (
     DiffusionConfig,
     LatentCache,

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from twig_assets.model_zoo import planted
+from twig_assets.model_zoo import load_clip, load_pipeline, planted
 from twig_assets.model_zoo.art import STYLES, sprites, training_pairs, view
-from twig_assets.model_zoo.loading import WEIGHTS, load_clip, load_pipeline
+from twig_assets.model_zoo.loading import WEIGHTS
 from twig_assets.model_zoo.training.stage_refine import (
     Eye,
     RefineConfig,

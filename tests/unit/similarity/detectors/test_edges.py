@@ -13,7 +13,7 @@ THRESHOLD = Policy().edges_cosine_at_least or 1.0
 
 
 def score(image: np.ndarray, work: np.ndarray) -> float:
-    return Edges().compare(edges_orientations(image), edges(work))
+    return Edges().compare(Edges().describe_image(image), Edges().describe(work))
 
 
 def pencilled(picture: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_plain_pictures_of_a_kind_are_not_taken_for_each_other(kind: str) -> Non
 
 def test_rings_with_strokes_in_them_are_not_taken_for_each_other() -> None:
     drawn = [ring(seed) for seed in range(24)]
-    works = [edges(picture).astype(np.float32) for picture in drawn]
+    works = [Edges().describe(picture).astype(np.float32) for picture in drawn]
     alike = [
         float((edges_orientations(picture).astype(np.float32) @ works[j]).max())
         for i, picture in enumerate(drawn)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from twig_assets.similarity.detectors.hog import LENGTH, hog, hog_orientations
+from twig_assets.similarity.detectors.gradient_histograms import LENGTH, hog, hog_orientations
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented
 
 

@@ -15,8 +15,9 @@ from twig_assets.similarity.corpus.index import ReferenceIndex, gather
 from twig_assets.similarity.detectors import networks
 from twig_assets.similarity.detectors.clip import Clip
 from twig_assets.similarity.detectors.networks import ModelFileError
+from twig_assets.similarity.detectors.plainness import ground_share
 from twig_assets.similarity.detectors.registry import opened_sources
-from twig_assets.similarity.detectors.sscd import Sscd, ground_share
+from twig_assets.similarity.detectors.sscd import Sscd
 
 
 class Means(torch.nn.Module):

@@ -90,9 +90,9 @@ def test_further_descriptors_need_an_index_that_has_them(index: Path, works: Pat
 
 
 def test_a_copy_fails_and_a_stranger_does_not(index: Path) -> None:
-    works = IndexedWorks(CorpusIndex(index), SOURCES)
+    works = IndexedWorks(CorpusIndex(index), Policy(), SOURCES)
     copy = np.ascontiguousarray(np.rot90(drawing(3)))
-    results = audit_indexed([copy, _noise()], works, Policy(), labels=["copy", "stranger"])
+    results = audit_indexed([copy, _noise()], works, labels=["copy", "stranger"])
     assert [(result.label, result.verdict) for result in results] == [("copy", "fail"), ("stranger", "pass")]
     assert results[0].nearest is not None
     assert results[0].nearest.path.name == "work-03.png"

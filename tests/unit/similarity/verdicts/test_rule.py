@@ -42,6 +42,38 @@ def test_ssim_counts_as_far_as_local_information_bears_it_out(
         assert limit.verdict({f"{name}ssim": ssim, f"{name}iw_ssim": borne_out}) == verdict
 
 
+@pytest.mark.parametrize(
+    ("ssim", "informed", "hog", "pdq", "verdict"),
+    [
+        (0.75, 0.69, 0.5, 110, "review"),
+        (0.75, 0.69, 0.73, 110, "fail"),
+        (0.75, 0.69, 0.5, 36, "fail"),
+        (0.75, 0.69, None, 110, "review"),
+        (0.75, 0.69, None, None, "fail"),
+        (0.75, 0.8, 0.0, 128, "fail"),
+        (0.55, 0.69, 0.5, 110, "pass"),
+        (0.55, 0.69, 0.73, 110, "review"),
+        (0.75, 0.26, 0.5, 110, "pass"),
+        (0.75, 0.26, 0.73, 110, "review"),
+        (0.9995, 0.0, 0.0, 128, "fail"),
+        (0.4, 0.9, 0.5, 110, "pass"),
+    ],
+)
+def test_ssim_fails_an_image_where_a_detector_agrees_or_it_is_certain(
+    ssim: float, informed: float, hog: float | None, pdq: int | None, verdict: str
+) -> None:
+    [limit] = [limit for limit in limits(POLICY) if limit.score == "ssim"]
+    scores = {"ssim": ssim, "iw_ssim": informed, "hog_cosine": hog, "pdq_distance": pdq}
+    assert limit.verdict(scores) == verdict
+
+
+def test_detectors_have_no_say_inside_a_mask_nor_where_ssim_decides_alone() -> None:
+    apart = {"hog_cosine": 0.1, "pdq_distance": 120}
+    assert is_behind({"masked_ssim": 0.7, "masked_iw_ssim": 0.5, **apart}, POLICY, "fail")
+    alone = Policy(ssim_threshold=0.6, iw_ssim_threshold=None).model_dump()
+    assert is_behind({"ssim": 0.6, "iw_ssim": 0.0, **apart}, alone, "fail")
+
+
 def test_ssim_decides_alone_where_the_policy_says_so() -> None:
     thresholds = Policy(ssim_threshold=0.6, iw_ssim_threshold=None).model_dump()
     assert is_behind({"ssim": 0.6, "iw_ssim": 0.0}, thresholds, "fail")
