@@ -68,8 +68,9 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
 def _without_weights(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> Pipeline:
     if checkpoint in EMBEDDED:
         checkpoint, folder = str(WEIGHTS / "pipeline"), None
-    name, _, revision = checkpoint.partition("@")
-    if located(checkpoint, folder) is not None or not revision:
+    name, _, named = checkpoint.partition("@")
+    revision: str | None = named
+    if located(checkpoint, folder) is not None or not named:
         name, revision = checkpoint, opening.revision
     source = find_source(name, folder, revision, opening.config)
     where = source.config if source.is_file else source.where

@@ -282,8 +282,8 @@ def _part(
         target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         pooled = None
         if f"{i}.pooled.target" in tensors:
-            rows = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
-            pooled = TokenPairs(*rows, tuple((prompt, 1) for prompt, _ in preserved))
+            asked, drawn, kept = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(asked, drawn, kept, tuple((prompt, 1) for prompt, _ in preserved))
         prompts = tuple((prompt, int(count)) for prompt, count in preserved)
         pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
     return EditPart(concept, pairs, _read(f"{i}.", f"{i}.delta.", tensors, exponents))
