@@ -22,6 +22,7 @@ from twig_assets.generation import GenerationSettings, OpeningSettings, Pipeline
 from twig_assets.regeneration import RegenerationSettings, regenerate
 from twig_assets.segmentation import load_segmenter, segment
 from twig_assets.settings.ablation import DistillationSettings, Method, TuningSettings
+from twig_assets.settings.home import quiet_model_libraries
 from twig_assets.similarity import Policy, ReferenceImage, audit
 
 _LIMIT = 8 * 60.0
@@ -201,6 +202,7 @@ def _verdicts_apart(first: Sequence[str], second: Sequence[str]) -> float:
     return float(np.mean([one != other for one, other in zip(first, second, strict=True)]))
 
 
+@torch.no_grad()
 def _edits_apart(sides: _Sides, first: ConceptEdit, second: ConceptEdit) -> float:
     deltas, expected = (edit.deltas(sides.pipelines["cpu"]) for edit in (first, second))
     apart = sum(float((deltas[name].double() - value.double()).square().sum()) for name, value in expected.items())
@@ -218,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if device is None:
         print("no GPU: torch finds none on this machine, so nothing was checked. --device cpu only tries the script.")
         return 2
+    quiet_model_libraries()
     sizes = Sizes(images=2, steps=2, distillation=2, tuning=1) if chosen.quick else Sizes()
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     print(f"{name}, torch {torch.__version__}, commit {commit_of()[:12]}, {asdict(sizes)}")

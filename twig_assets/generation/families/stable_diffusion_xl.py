@@ -25,6 +25,10 @@ class StableDiffusionXL(StableDiffusion):
         kinds = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}
         return {name: kinds[name] for name in self.text_encoders()}
 
+    def published_name(self, module: str) -> str | None:
+        """See `ModelFamily`."""
+        return "label_emb.0.0" if module == "add_embedding.linear_1" else super().published_name(module)
+
     def remove_safety_checker(self) -> None:
         """See `ModelFamily`; there is none."""
 

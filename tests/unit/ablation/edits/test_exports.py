@@ -17,7 +17,7 @@ from tests.unit.generation.families.pipelines import BUILDERS
 from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, EditError, ablate
 from twig_assets.ablation.edits.checkpoint import export_checkpoint
 from twig_assets.ablation.edits.concept_edit import EditPart
-from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
+from twig_assets.ablation.edits.parameters import editable_parameters, pooled_entry_weights, text_entry_weights
 from twig_assets.ablation.edits.stored_delta import low_rank
 from twig_assets.generation import GenerationSettings, family_of, fingerprint, generate
 from twig_assets.settings.ablation import StorageSettings
@@ -40,7 +40,7 @@ def edit_of(pipeline):
     """An edit of where text enters and, for a U-Net, of other attention layers and all CLIP text encoders."""
     generator = torch.Generator().manual_seed(0)
     family, known = family_of(pipeline), editable_parameters(pipeline)
-    names = list(text_entry_weights(pipeline))
+    names = [*text_entry_weights(pipeline), *pooled_entry_weights(pipeline)]
     if family.denoiser_name == "unet":
         names += [name for name in known if name.endswith(("attn1.to_q.weight", "attn1.to_out.0.weight"))]
         names += [name for name in known if name.endswith(("v_proj.weight", "fc2.weight"))]
@@ -107,6 +107,7 @@ def test_kohyas_names_are_those_of_its_scripts(tmp_path):
     assert "lora_te_text_model_encoder_layers_0_self_attn_v_proj.lora_up.weight" in sd
     assert f"lora_unet_input_blocks_3_1_{inside}" in xl
     assert f"lora_unet_middle_block_1_{inside}" in xl
+    assert "lora_unet_label_emb_0_0.lora_down.weight" in xl
     assert f"lora_unet_output_blocks_1_1_{inside}" in xl
     assert {key[:8] for key in xl if key.startswith("lora_te")} == {"lora_te1", "lora_te2"}
     assert len({float(alpha) for key, alpha in xl.items() if key.endswith("alpha")}) == 1
@@ -119,7 +120,10 @@ def test_kohyas_names_are_those_of_its_scripts(tmp_path):
     flux = made("flux")
     edit_of(flux).export_lora(tmp_path / "flux.safetensors", flux, "kohya")
     loaded = flux.lora_state_dict(tmp_path / "flux.safetensors")
-    assert set(loaded) == {"context_embedder.lora_A.weight", "context_embedder.lora_B.weight"}
+    assert {key.partition(".lora_")[0].removeprefix("transformer.") for key in loaded} == {
+        "context_embedder",
+        "time_text_embed.text_embedder.linear_1",
+    }
 
 
 @pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_xl"])
@@ -150,10 +154,12 @@ def as_diffusers_names(pipeline, published):
         f"{half}.{i}.9.nothing" for half, count in (("input_blocks", 4), ("output_blocks", 4)) for i in range(count)
     ]
     file = {f"model.diffusion_model.{block}": torch.zeros(1) for block in [*blocks, "middle_block.0.nothing"]}
+    pooled = [f"label_emb.0.{i}.{kind}" for i in (0, 2) for kind in ("weight", "bias")]
+    file |= {f"model.diffusion_model.{name}": torch.zeros(1) for name in pooled}
     file |= {f"model.{key}": value for key, value in published.items()}
     file |= {f"model.diffusion_model.middle_block.{i}.nothing": torch.zeros(1) for i in (0, 1, 2)}
-    converted = convert_ldm_unet_checkpoint(file, dict(pipeline.unet.config) | {"addition_embed_type": None})
-    return {key: value for key, value in converted.items() if key in pipeline.unet.state_dict()}
+    converted = convert_ldm_unet_checkpoint(file, dict(pipeline.unet.config))
+    return {key: value for key, value in converted.items() if value.numel() > 1}
 
 
 @pytest.mark.parametrize("name", ["stable_diffusion", "stable_diffusion_xl"])
