@@ -279,7 +279,6 @@ def _part(
         raise EditError(f"{concept.name!r} was distilled by an earlier version, in a way that is no longer read")
     pairs = None
     if f"{i}.target" in tensors:
-        target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         pooled = None
         if f"{i}.pooled.target" in tensors:
             asked, drawn, kept = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)

@@ -25,7 +25,7 @@ from twig_assets.similarity import Policy, ReferenceImage, opened_sources
 from twig_assets.similarity.corpus.decode import decode, read_file
 from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.detectors.detector import Source
-from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
+from twig_assets.similarity.index.audited import BATCH, IndexedWorks, audit_indexed
 from twig_assets.similarity.index.build import add_works, build_index, works_in
 from twig_assets.similarity.index.check import index_recall
 from twig_assets.similarity.index.describe import by_cosine, described_view, rows_of
@@ -191,7 +191,9 @@ def _audits(folder: Path, stand_ins: Path, images: list[np.ndarray]) -> dict[str
     works = IndexedWorks(index, policy)
     with PeakMemory() as memory:
         cpu = time.process_time()
-        searched = works.candidates(images)
+        searched = [
+            rows for start in range(0, count, BATCH) for rows in works.candidates(images[start : start + BATCH])
+        ]
         searching = time.process_time() - cpu
         results = audit_indexed(images, IndexedWorks(index, policy))
         total = time.process_time() - cpu - searching

@@ -19,7 +19,7 @@ from twig_assets.similarity.result import AuditResult
 from twig_assets.similarity.structural.resized import ResizedWorks
 from twig_assets.similarity.verdicts.policy import Policy
 
-BATCH = 16
+BATCH = 32
 """Images that are searched for together."""
 
 _PICTURE_BYTES = 192 << 20

@@ -33,7 +33,7 @@ def test_where_an_installation_cannot_be_written_kernels_are_kept_with_the_state
     monkeypatch.setenv("TWIG_HOME", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     # Without those for a package's own folder and the user's cache.
-    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [caching._UserProvidedCacheLocator])
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [caching.UserProvidedCacheLocator])
     compiled = kernels.kernel(double)
     assert compiled(21) == 42
     assert list((tmp_path / "numba").rglob("*double*.nbc"))
