@@ -63,5 +63,9 @@ format: $(STAMP) ## Let ruff put the code in order
 bench: $(STAMP) ## Measure the embedded models
 	$(ENV) $(BIN)/twig bench model-zoo
 
+.PHONY: gpu-check
+gpu-check: $(STAMP) ## Everything that computes on a GPU, there and on the CPU: time, memory, equality; at most 8 minutes
+	$(ENV) $(BIN)/python -m twig_assets.bench.gpu_check $(if $(DEVICE),--device $(DEVICE))
+
 clean: ## Remove the state folder: catalog, images, runs and reports
 	rm -rf .twig .tmp_dagster_home_*

@@ -6,6 +6,7 @@ from pathlib import Path
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
 from twig_assets.ablation.edits.merging import merged
 from twig_assets.ablation.errors import EditError
+from twig_assets.ablation.methods.compression import compressed
 from twig_assets.ablation.methods.method import AblationTask, IsCopy, OnStep, method_of
 from twig_assets.ablation.prompts.neighbours import TextVectors, neighbours
 from twig_assets.ablation.prompts.token_pairs import check_distinct
@@ -56,7 +57,8 @@ def ablate(
         concept = concept.model_copy(update={"preserve": surrounding})
     check_distinct(pipeline, concept)
     task = AblationTask(pipeline, concept, settings, base_sha256, folder, is_copy, on_step)
-    return _finite(ConceptEdit((method_of(settings.method).remove_concept(task),), base_sha256, settings))
+    edit = _finite(ConceptEdit((method_of(settings.method).remove_concept(task),), base_sha256, settings))
+    return compressed(pipeline, edit)
 
 
 def compose(
@@ -80,7 +82,8 @@ def compose(
         TrainingError: If the distillation comes to nothing.
     """
     edit = merged(edits)
-    return _finite(method_of(edit.settings.method).compose(edit, pipeline, on_step))
+    edit = _finite(method_of(edit.settings.method).compose(edit, pipeline, on_step))
+    return edit if pipeline is None else compressed(pipeline, edit)
 
 
 def _finite(edit: ConceptEdit) -> ConceptEdit:

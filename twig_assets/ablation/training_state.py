@@ -83,7 +83,7 @@ def identity_of(concept: ConceptTarget, settings: AblationSettings, base_sha256:
     going to be judged.
     """
     trained = settings.model_dump_json(
-        exclude={"evaluation": True, "gate": True, "tuning": {"learning_rate", "checkpoint_every"}}
+        exclude={"evaluation": True, "gate": True, "storage": True, "tuning": {"learning_rate", "checkpoint_every"}}
     )
     return hashlib.sha256("\n".join((concept.model_dump_json(), trained, base_sha256)).encode()).hexdigest()
 

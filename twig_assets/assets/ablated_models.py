@@ -151,7 +151,7 @@ def _ablate(
     started, losses = time.monotonic(), list[float]()
 
     def step(done: int, loss: float) -> None:
-        losses.append(loss)
+        losses[done - 1 :] = [loss]  # `fast` may start again from its first step
         on_step(done, loss)
 
     edit, evaluation = ablate_and_evaluate(

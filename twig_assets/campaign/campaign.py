@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -57,7 +57,7 @@ class Campaign(OpeningSettings):
             `twig_assets.prompts`; new ones are dropped into its `inbox`.
         title: Name to show people.
         checkpoint: `embedded`, or the folder, `.safetensors` file or hub id of a text-to-image model. How it is opened
-            (`revision`, `config`, `loras`, `vae`, `scheduler`, `dtype`, `device`) is said in `OpeningSettings`.
+            (`revision`, `config`, `loras`, `vae`, `scheduler`, `dtype`, `device`, `memory`) says `OpeningSettings`.
         segmenter: The model that finds the foreground.
         judge: What says whether an image shows its prompt, and whether an edit removed its concept: `embedded` knows
             the concepts of the embedded models, `none` leaves it to people; else a CLIP or SigLIP, a folder below the
@@ -99,7 +99,9 @@ class Campaign(OpeningSettings):
     @property
     def model_name(self) -> str:
         """The checkpoint, with what is exchanged in it: what the catalog calls the model before it has edits."""
-        exchanged = self.opening.model_dump(mode="json", exclude_defaults=True, exclude={"device"})
+        unseen: Any = {"device": True, "memory": {"offload", "vae_slicing"}}
+        exchanged = self.opening.model_dump(mode="json", exclude_defaults=True, exclude=unseen)
+        exchanged = {name: value for name, value in exchanged.items() if value != {}}
         return f"{self.checkpoint} {json.dumps(exchanged, sort_keys=True)}" if exchanged else self.checkpoint
 
     @property

@@ -12,6 +12,7 @@ from twig_assets.cli import (
     bench,
     campaign,
     desk,
+    edit,
     evidence,
     export,
     index,
@@ -50,6 +51,7 @@ COMMANDS: list[Callable[..., Any]] = [
 ]
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(edit.edit_app, name="edit")
 app.add_typer(export.export_app, name="export")
 app.add_typer(index.index_app, name="index")
 app.add_typer(keys.keys_app, name="keys")

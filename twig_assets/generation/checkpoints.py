@@ -10,6 +10,7 @@ from diffusers import DiffusionPipeline
 
 from twig_assets.generation.errors import CheckpointError, first_line
 from twig_assets.generation.family import Pipeline, UnknownFamilyError, family_of
+from twig_assets.generation.memory import check_memory, placed
 from twig_assets.generation.parts import check_parts, exchange_parts
 from twig_assets.generation.sources import Source, find_source, known_class, located
 from twig_assets.settings.opening import OpeningSettings
@@ -37,12 +38,14 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
     check_parts(opening)
     device = _device(opening)
     if checkpoint in EMBEDDED:
+        device = opening.device or "cpu"
+    check_memory(device, opening.memory)
+    if checkpoint in EMBEDDED:
         from twig_assets.model_zoo import load_pipeline
 
         pipeline = load_pipeline(EMBEDDED[checkpoint])
         if opening.dtype:
             pipeline.to(getattr(torch, opening.dtype))
-        device = opening.device or "cpu"
     else:
         name, revision = _with_revision(checkpoint, folder, opening)
         source = find_source(name, folder, revision, opening.config)
@@ -50,7 +53,7 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
         pipeline = _opened(checkpoint, source, revision, dtype)
     pipeline.set_progress_bar_config(disable=True)
     exchange_parts(pipeline, opening, folder)
-    return pipeline.to(device) if device != "cpu" else pipeline
+    return placed(pipeline, device, opening.memory)
 
 
 def default_dtype(device: str) -> torch.dtype:

@@ -63,12 +63,15 @@ class ModelFamily(Protocol):
         denoiser_name: Its component that denoises, such as `unet` or `transformer`.
         both_at_once: Whether guidance predicts with and without the prompts in one call, as the pipeline itself does it
             or does not: the last digits depend on it.
+        trained_under_own_names: Whether kohya's sd-scripts name the denoiser's layers as diffusers does, and not as the
+            model's authors do.
     """
 
     pipeline_classes: ClassVar[tuple[type, ...]]
     capabilities: frozenset[Capability]
     denoiser_name: ClassVar[str]
     both_at_once: ClassVar[bool] = True
+    trained_under_own_names: ClassVar[bool] = False
     pipeline: Pipeline
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -121,6 +124,18 @@ class ModelFamily(Protocol):
         finally:
             for name, module in originals.items():
                 setattr(self.pipeline, name, module)
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """Text encoder -> what other programs call its kind: `clip_l`, `clip_g`, `clip_h` or `t5xxl`."""
+        return {}
+
+    def published_name(self, module: str) -> str | None:
+        """What the model's authors call a module of the denoiser, as in their own files; None where it is not known.
+
+        Args:
+            module: Its name in diffusers, without the component in front.
+        """
+        return None
 
     def remove_safety_checker(self) -> None:
         """From now on, images are given back as they were drawn; nothing happens where there is no safety checker."""
@@ -378,6 +393,15 @@ def family_of(pipeline: Pipeline) -> ModelFamily:
         f"a {type(pipeline).__name__} is a pipeline that no model family knows; use one of "
         f"{', '.join(known_pipelines())}, or register a ModelFamily for it"
     )
+
+
+def computing_device(pipeline: Pipeline, denoiser: torch.nn.Module) -> torch.device:
+    """Where a pipeline of diffusers computes, also while its denoiser, or a text encoder, waits on the CPU."""
+    own: torch.device = next(denoiser.parameters()).device
+    if own.type != "cpu":
+        return own
+    elsewhere: torch.device = pipeline._execution_device
+    return elsewhere
 
 
 def is_text_encoder(component: str) -> bool:

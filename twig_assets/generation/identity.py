@@ -59,6 +59,7 @@ def _behaviour(family: ModelFamily) -> dict[str, Any]:
         "tokenizers": {name: _tokens_sha256(tokenizer) for name, tokenizer in family.tokenizers().items()},
         "components": {name: _configured(module) for name, module in family.weights().items()},
         "safety_checker": None if checker is None else weights_sha256({"safety_checker": checker}),
+        **({"tiled": True} if getattr(getattr(pipeline, "vae", None), "use_tiling", False) else {}),
     }
 
 

@@ -16,6 +16,7 @@ from diffusers import DiffusionPipeline
 from twig_assets.generation.checkpoints import EMBEDDED, default_dtype
 from twig_assets.generation.errors import CheckpointError, first_line
 from twig_assets.generation.family import ModelFamily, Pipeline, family_of
+from twig_assets.generation.memory import check_memory
 from twig_assets.generation.parts import check_parts, exchange_parts
 from twig_assets.generation.sources import Source, find_source, located
 from twig_assets.model_zoo import load_pipeline
@@ -53,6 +54,7 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
     """
     opening = opening or OpeningSettings()
     check_parts(opening)
+    check_memory(opening.device or _usual_device(checkpoint), opening.memory)
     if EMBEDDED.get(checkpoint) == "flow":
         pipeline: Pipeline = load_pipeline("flow")
     else:
@@ -89,8 +91,12 @@ def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
 
 
 def _usual_dtype(checkpoint: str, opening: OpeningSettings) -> torch.dtype:
-    there = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.float32 if checkpoint in EMBEDDED else default_dtype(opening.device or there)
+    there = opening.device or _usual_device(checkpoint)
+    return torch.float32 if checkpoint in EMBEDDED else default_dtype(there)
+
+
+def _usual_device(checkpoint: str) -> str:
+    return "cuda" if torch.cuda.is_available() and checkpoint not in EMBEDDED else "cpu"
 
 
 def _parameters(pipeline: Pipeline) -> int:

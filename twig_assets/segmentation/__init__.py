@@ -5,7 +5,7 @@ from twig_assets.segmentation.prompted import segment_at
 from twig_assets.segmentation.remembering import RememberingSegmenter
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.segmentation.segment import segment
-from twig_assets.segmentation.segmenter import SegmenterKind, load_segmenter
+from twig_assets.segmentation.segmenter import SegmenterKind, load_segmenter, segmenter_device
 from twig_assets.segmentation.sources import SourcedMask, masks_from
 from twig_assets.settings.masks import MaskSettings
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -24,4 +24,5 @@ __all__ = [
     "masks_from",
     "segment",
     "segment_at",
+    "segmenter_device",
 ]

@@ -17,28 +17,41 @@ _WIDTHS = {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}
 _WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
 
 
-def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> Sam:
+def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None, device: str = "cpu") -> Sam:
     """Open a segmenter for `segment`.
 
     Args:
         kind: `embedded`, or the size of a Segment Anything checkpoint.
         checkpoint: The `.pth` file of a `vit_*`; for `embedded`, a folder to use in place of the package's own.
+        device: Where it computes, as torch names it.
 
     Returns:
-        The model in evaluation mode on the CPU.
+        The model in evaluation mode.
 
     Raises:
         ModelError: If the kind is unknown, or the file is missing, unreadable or of another kind.
     """
     if kind == "embedded":
-        return load_sam(checkpoint)
+        return load_sam(checkpoint).to(device)
     state = _checked_state(kind, checkpoint)
     sam = sam_model_registry[kind]()
     try:
         sam.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(f"{checkpoint}: weights of a {kind} are missing or too many; download it again.") from error
-    return sam.eval()
+    return sam.eval().to(device)
+
+
+def segmenter_device(kind: SegmenterKind, device: str | None) -> str:
+    """Where a segmenter computes: where the campaign's model does; the embedded one, which is small, on the CPU.
+
+    Args:
+        kind: As for `load_segmenter`.
+        device: What the campaign names; a GPU where there is one when None.
+    """
+    if kind == "embedded":
+        return "cpu"
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def check_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> None:

@@ -94,8 +94,9 @@ class DistillationSettings(BaseModel):
     Attributes:
         steps: Optimiser steps for each concept, also where several are distilled together.
         batch_size: Prompts of the target per step, and as many to retain.
-        learning_rate: Of Adam, at its height. The default suits the embedded model's encoder, 128 wide; wider ones
-            will likely want less. Too high and other prompts are read differently too, which is an error.
+        learning_rate: Of Adam, at its height, for layers 128 wide. Wider ones take less in proportion, and where a step
+            changes how other prompts are read by more than what separates target and anchor, training starts again with
+            half of it; so it need not be lowered for larger models.
         retention: Weight of reading everything else as before.
     """
 
@@ -131,6 +132,24 @@ class CaptionWriterSettings(BaseModel):
     top_p: float = Field(0.95, gt=0, le=1)
 
 
+class StorageSettings(BaseModel):
+    """How large an edit's file may become.
+
+    Attributes:
+        whole_below: An edit whose training added less than this, in MiB, is kept as it was trained. Of a larger one,
+            changes of text encoders and of where text enters are kept as two thin matrices each, and all others in half
+            precision.
+        max_error: What that may cost: how far what the denoiser reads departs, as a squared share of what separates
+            target and anchor. The smallest rank of 16, 32, 64, 128 and 256 that keeps to it is taken, and half
+            precision where none does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    whole_below: float = Field(32, ge=0)
+    max_error: float = Field(0.001, gt=0, lt=1)
+
+
 class AblationSettings(BaseModel):
     """How a concept is removed.
 
@@ -159,6 +178,7 @@ class AblationSettings(BaseModel):
             the caption itself that do not reproduce the picture, as in the paper; the others stay targets.
         tuning: Settings of `model_based` and `noise_based`.
         distillation: Settings of `fast`.
+        storage: How large the edit's file may become.
         evaluation: What is drawn to judge the edit.
         gate: What it must reach to be accepted.
     """
@@ -181,6 +201,8 @@ class AblationSettings(BaseModel):
     memorized_anchors: MemorizedAnchors = "anchor"
     tuning: TuningSettings = TuningSettings()
     distillation: DistillationSettings = DistillationSettings()
+    # Left out where nothing is set, so that edits that were made before there was this field keep their settings' hash.
+    storage: StorageSettings = Field(StorageSettings(), exclude_if=lambda storage: storage == StorageSettings())
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: Gate = Gate()
 

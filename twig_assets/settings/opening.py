@@ -50,8 +50,27 @@ class SchedulerSettings(BaseModel):
         return {"name": value} if isinstance(value, str) else value
 
 
+class MemorySettings(BaseModel):
+    """What is done so that a model fits a GPU; on the CPU only the autoencoder's settings have an effect.
+
+    Attributes:
+        offload: What waits in the machine's own memory while it does not compute: `none`; `text_encoders`, which are
+            needed once per batch; `model`, every component but the one that computes; `group`, every layer but those
+            that compute, which is slowest and needs least.
+        vae_slicing: Whether the image autoencoder takes the images of a batch one by one.
+        vae_tiling: Whether it takes large images tile by tile, which changes pictures by little. It is part of the
+            model's fingerprint.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offload: Literal["none", "text_encoders", "model", "group"] = "none"
+    vae_slicing: bool = False
+    vae_tiling: bool = False
+
+
 class OpeningSettings(BaseModel):
-    """How a checkpoint is opened. All of it but the device is part of the model's fingerprint.
+    """How a checkpoint is opened. All of it is part of the model's fingerprint, but for where it computes and waits.
 
     Attributes:
         revision: Of a repository on the model hub: a branch, a tag or, what never changes, a commit.
@@ -63,6 +82,7 @@ class OpeningSettings(BaseModel):
         dtype: Number format of the weights. By default float32 on the CPU; on a GPU bfloat16, or float16 where the card
             has no bfloat16.
         device: `cpu`, `cuda`, `cuda:1`, `mps`. By default a GPU where there is one.
+        memory: What is done so that it fits a GPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +94,7 @@ class OpeningSettings(BaseModel):
     scheduler: SchedulerSettings | None = None
     dtype: NumberFormat | None = None
     device: str | None = Field(None, pattern=r"^(cpu|mps|(cuda|xpu)(:[0-9]+)?)$")
+    memory: MemorySettings = MemorySettings()
 
     @field_validator("loras", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ import torch
 from segment_anything import sam_model_registry
 
 from twig_assets.model_zoo.loading import ModelError
-from twig_assets.segmentation import load_segmenter
+from twig_assets.segmentation import load_segmenter, segmenter_device
 
 WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
 
@@ -89,3 +89,11 @@ def test_an_unknown_kind_is_refused() -> None:
 def test_an_embedded_checkpoint_elsewhere_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no segmenter here"):
         load_segmenter("embedded", tmp_path / "none")
+
+
+def test_a_large_segmenter_computes_where_the_campaigns_model_does(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert segmenter_device("vit_b", "cuda:1") == "cuda:1"
+    assert segmenter_device("vit_b", None) == "cuda"
+    assert segmenter_device("vit_b", "cpu") == segmenter_device("embedded", "cuda") == "cpu"
+    assert next(load_segmenter("embedded", device="cpu").parameters()).device.type == "cpu"

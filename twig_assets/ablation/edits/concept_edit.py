@@ -4,6 +4,7 @@ The file is safetensors, with everything but the tensors as JSON in its header.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,18 @@ from safetensors.torch import load, save
 from twig_assets.ablation.edits import applying, closed_form_solution
 from twig_assets.ablation.edits.lora import export_lora
 from twig_assets.ablation.edits.parameters import editable_parameters, pooled_entry_weights, text_entry_weights
+from twig_assets.ablation.edits.stored_delta import Halved, LowRank, StoredDelta
 from twig_assets.ablation.errors import EditError
 from twig_assets.ablation.prompts.token_pairs import TokenPairs
 from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
+from twig_assets.settings.loras import LoraForm
 
 _METADATA = "concept_edit"
-_VERSION = 4
-# What is written where no pooled embeddings are edited: those files have the same bytes as ever.
+_VERSION = 5
+# What is written where nothing is compressed, and where no pooled embeddings are edited either: those files have the
+# same bytes as ever.
+_VERSION_OF_POOLED = 4
 _VERSION_OF_TOKENS = 3
 _PAIRS = ("target", "anchor", "preserve")
 
@@ -43,7 +48,7 @@ class EditPart:
 
     concept: ConceptTarget
     pairs: TokenPairs | None = None
-    deltas: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    deltas: Mapping[str, StoredDelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,15 @@ class ConceptEdit:
         settings: How it was computed.
         evaluation: Figures of the edit as JSON values, if it was evaluated.
         joint: What training for several of the parts together added, as the parts' own `deltas`.
+        compression: What keeping the deltas in another form than whole cost and saved; None where they are whole.
     """
 
     parts: tuple[EditPart, ...]
     base_sha256: str
     settings: AblationSettings
     evaluation: Mapping[str, Any] | None = None
-    joint: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    joint: Mapping[str, StoredDelta] = field(default_factory=dict)
+    compression: Mapping[str, float] | None = None
 
     @property
     def concepts(self) -> tuple[ConceptTarget, ...]:
@@ -95,7 +102,9 @@ class ConceptEdit:
         return closed_form_solution.solve(pairs, self.settings) if pairs else None
 
     def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
-        """What the edit adds to each parameter of an unedited pipeline: float64, on the CPU, by parameter name.
+        """What the edit adds to each parameter of an unedited pipeline, on the CPU, by parameter name.
+
+        It is float64; of what is compressed float32.
 
         Raises:
             EditError: If the pipeline lacks a parameter, or has it in another shape.
@@ -112,7 +121,9 @@ class ConceptEdit:
                 total[name] = torch.cat([read @ pooled, torch.zeros_like(others)], dim=1)
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():
-                total[name] = total[name] + delta.double() if name in total else delta.double()
+                # Twice as wide for whole ones only: what is compressed is so because it is large.
+                added = delta.double() if isinstance(delta, torch.Tensor) else delta.dense()
+                total[name] = total[name].double() + added if name in total else added
         parameters = editable_parameters(pipeline)
         for name, delta in total.items():
             if name not in parameters or parameters[name].shape != delta.shape:
@@ -133,20 +144,43 @@ class ConceptEdit:
                 tensors |= {f"{i}.{key}": _narrow(getattr(part.pairs, key)) for key in _PAIRS}
             if part.pairs and part.pairs.pooled:
                 tensors |= {f"{i}.pooled.{key}": _narrow(getattr(part.pairs.pooled, key)) for key in _PAIRS}
-            tensors |= {f"{i}.delta.{name}": delta for name, delta in part.deltas.items()}
-        return tensors | {f"joint.{name}": delta for name, delta in self.joint.items()}
+            tensors |= _written(f"{i}.", f"{i}.delta.", part.deltas)
+        return tensors | _written("joint-", "joint.", self.joint)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether a delta is kept in another form than whole."""
+        everywhere = [self.joint, *(part.deltas for part in self.parts)]
+        return any(not isinstance(delta, torch.Tensor) for deltas in everywhere for delta in deltas.values())
+
+    def _exponents(self) -> dict[str, int]:
+        """The exponent of every tensor that is in half precision, by its name in the file."""
+        places = [(f"{i}.", part.deltas) for i, part in enumerate(self.parts)] + [("joint-", self.joint)]
+        return {
+            f"{place}halved.{name}": delta.exponent
+            for place, deltas in places
+            for name, delta in deltas.items()
+            if isinstance(delta, Halved)
+        }
+
+    def _version(self) -> int:
+        if self.is_compressed:
+            return _VERSION
+        return _VERSION_OF_POOLED if any(pairs.pooled for pairs in self.statistics) else _VERSION_OF_TOKENS
 
     def to_bytes(self) -> bytes:
         """The content of the edit's file; the same edit gives the same bytes."""
         tensors = self._tensors()
+        compressed = {"compression": self.compression, "exponents": self._exponents()} if self.is_compressed else {}
         header = {
-            "version": _VERSION if any(pairs.pooled for pairs in self.statistics) else _VERSION_OF_TOKENS,
+            "version": self._version(),
             "concepts": [concept.model_dump(mode="json") for concept in self.concepts],
             "preserved": [part.pairs.preserved if part.pairs else [] for part in self.parts],
             "base_sha256": self.base_sha256,
             "method": self.settings.method,
             "settings": self.settings.model_dump(mode="json"),
             "evaluation": self.evaluation,
+            **compressed,
         }
         # One key only: safetensors writes several in an order that changes from call to call.
         metadata = {_METADATA: json.dumps(header, sort_keys=True)}
@@ -186,15 +220,17 @@ class ConceptEdit:
             header = json.loads(safetensors_header["__metadata__"][_METADATA])
             settings = _settings(header)
             concepts = [ConceptTarget(**concept) for concept in header["concepts"]]
-            joint = _below(tensors, "joint.")
+            exponents = header.get("exponents", {})
+            joint = _read("joint-", "joint.", tensors, exponents)
             preserved = header.get("preserved", [[] for _ in concepts])
-            parts = tuple(_part(i, concept, tensors, preserved[i]) for i, concept in enumerate(concepts))
+            parts = tuple(_part(i, concept, tensors, preserved[i], exponents) for i, concept in enumerate(concepts))
             empty = [part.concept.name for part in parts if part.pairs is None and not part.deltas and not joint]
             if empty:
                 raise EditError(f"nothing is stored for concept {empty[0]!r}")
         except Exception as error:  # safetensors raises its own type, json and pydantic theirs
             raise EditError(f"this is not a concept edit that can be read ({error}); ablate again") from error
-        return cls(parts, header["base_sha256"], settings, header.get("evaluation"), joint)
+        compression = header.get("compression")
+        return cls(parts, header["base_sha256"], settings, header.get("evaluation"), joint, compression)
 
     def apply(self, pipeline: Pipeline, base_sha256: str | None = None) -> None:
         """Edit the pipeline in place; see `applying.apply`."""
@@ -210,9 +246,17 @@ class ConceptEdit:
             raise EditError("the pipeline does not have this edit, so it cannot be removed from it")
         applying.remove(pipeline)
 
-    def export_lora(self, path: Path, pipeline: Pipeline) -> None:
-        """Write the edit as a LoRA for `pipeline.load_lora_weights`; see `lora.export_lora`."""
-        export_lora(self, path, pipeline)
+    def factors(self) -> dict[str, LowRank]:
+        """What the edit adds to parameters that one low-rank change alone is of, by parameter name."""
+        if any(part.pairs for part in self.parts):
+            return {}
+        deltas = [*self.joint.items(), *(item for part in self.parts for item in part.deltas.items())]
+        counted = Counter(name for name, _ in deltas)
+        return {name: delta for name, delta in deltas if isinstance(delta, LowRank) and counted[name] == 1}
+
+    def export_lora(self, path: Path, pipeline: Pipeline, form: LoraForm = "diffusers") -> None:
+        """Write the edit as a LoRA, for `pipeline.load_lora_weights` or another program; see `lora.export_lora`."""
+        export_lora(self, path, pipeline, form, self.factors())
 
 
 def _settings(header: dict[str, Any]) -> AblationSettings:
@@ -224,19 +268,49 @@ def _settings(header: dict[str, Any]) -> AblationSettings:
     return AblationSettings(**(_SINCE | kept if version == 1 else kept))
 
 
-def _part(i: int, concept: ConceptTarget, tensors: dict[str, torch.Tensor], preserved: list[Any]) -> EditPart:
+def _part(
+    i: int,
+    concept: ConceptTarget,
+    tensors: dict[str, torch.Tensor],
+    preserved: list[Any],
+    exponents: Mapping[str, int],
+) -> EditPart:
     if f"{i}.basis" in tensors:
         raise EditError(f"{concept.name!r} was distilled by an earlier version, in a way that is no longer read")
     pairs = None
     if f"{i}.target" in tensors:
         pooled = None
         if f"{i}.pooled.target" in tensors:
-            target, anchor, preserve = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
-            pooled = TokenPairs(target, anchor, preserve, tuple((prompt, 1) for prompt, _ in preserved))
-        target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
+            asked, drawn, kept = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(asked, drawn, kept, tuple((prompt, 1) for prompt, _ in preserved))
         prompts = tuple((prompt, int(count)) for prompt, count in preserved)
         pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
-    return EditPart(concept, pairs, _below(tensors, f"{i}.delta."))
+    return EditPart(concept, pairs, _read(f"{i}.", f"{i}.delta.", tensors, exponents))
+
+
+def _written(place: str, whole: str, deltas: Mapping[str, StoredDelta]) -> dict[str, torch.Tensor]:
+    """The tensors of deltas, by their names in the file: whole ones begin with `whole`, others with `place`."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, delta in deltas.items():
+        if isinstance(delta, LowRank):
+            tensors |= {f"{place}up.{name}": delta.up, f"{place}down.{name}": delta.down}
+        elif isinstance(delta, Halved):
+            tensors[f"{place}halved.{name}"] = delta.values
+        else:
+            tensors[f"{whole}{name}"] = delta
+    return tensors
+
+
+def _read(
+    place: str, whole: str, tensors: dict[str, torch.Tensor], exponents: Mapping[str, int]
+) -> dict[str, StoredDelta]:
+    """The reverse of `_written`."""
+    deltas: dict[str, StoredDelta] = dict(_below(tensors, whole))
+    downs = _below(tensors, f"{place}down.")
+    deltas |= {name: LowRank(up, downs[name]) for name, up in _below(tensors, f"{place}up.").items()}
+    for name, values in _below(tensors, f"{place}halved.").items():
+        deltas[name] = Halved(values, exponents[f"{place}halved.{name}"])
+    return deltas
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """The parts of several edits in one edit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
 from twig_assets.ablation.errors import EditError
@@ -30,4 +30,18 @@ def merged(edits: Sequence[ConceptEdit]) -> ConceptEdit:
         if other.concept != part.concept:
             raise EditError(f"two edits remove different concepts named {part.concept.name!r}; rename one")
     ordered = tuple(parts[name] for name in sorted(parts))
-    return ConceptEdit(ordered, edits[0].base_sha256, edits[0].settings, joint=edits[0].joint)
+    return ConceptEdit(
+        ordered,
+        edits[0].base_sha256,
+        edits[0].settings,
+        joint=edits[0].joint,
+        compression=_added_up([edit.compression for edit in edits if edit.compression]),
+    )
+
+
+def _added_up(records: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """What compressing all of them cost at most, and saved together."""
+    if not records:
+        return None
+    added = {key: sum(record[key] for record in records) for key in records[0]}
+    return added | {"error": max(record["error"] for record in records)}

@@ -3,6 +3,7 @@
 All of it comes from the unedited text encoders.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,13 @@ class DistillationTargets:
 
 
 @torch.no_grad()
-def distillation_targets(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings) -> DistillationTargets:
-    """Every prompt that asks for the target, and the conditioning it shall have.
+def distillation_targets(
+    pipeline: Pipeline,
+    concept: ConceptTarget,
+    settings: AblationSettings,
+    pairs: Sequence[TrainingPair] | None = None,
+) -> DistillationTargets:
+    """Every prompt that asks for the target, or those of some pairs alone, and the conditioning it shall have.
 
     From the first token of the target on, each token is sent to the one at the same distance from the end of the
     anchor's words in the anchor's prompt, and `overshoot` times the difference beyond it. Unlike the closed form
@@ -44,7 +50,8 @@ def distillation_targets(pipeline: Pipeline, concept: ConceptTarget, settings: A
     images show the target; so its tokens are sent further, by `emphasis` times their difference from the empty
     prompt's.
     """
-    pairs = [*training_pairs(concept, settings), *_styled(pipeline, concept, settings)]
+    if pairs is None:
+        pairs = [*training_pairs(concept, settings), *_styled(pipeline, concept, settings)]
     family = family_of(pipeline)
     own = family.encode([pair.prompt for pair in pairs])
     counterparts = family.encode([pair.counterpart for pair in pairs])

@@ -10,6 +10,7 @@ concepts: each takes directions that other words need. The encoder is not linear
 """
 
 import copy
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
-from twig_assets.ablation.edits.parameters import editable_parameters, text_entry_weights
+from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import EditError, TrainingError
+from twig_assets.ablation.methods.conditioning_distance import ConditioningDistance
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
 from twig_assets.ablation.methods.escalation import escalated
 from twig_assets.ablation.methods.method import AblationTask, OnStep
@@ -28,9 +30,15 @@ from twig_assets.generation import Conditioning, Pipeline, family_of
 from twig_assets.generation.family import is_text_encoder
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
+_LOG = logging.getLogger(__name__)
 _WARMUP = 10
 # Changing other prompts by this share of what separates target and anchor is more than a removal.
 _MAX_FORGOTTEN = 0.3
+# Where a single step changes them by all of it, the rate is too high: training starts again with half of it.
+_MAX_ASTRAY = 1.0
+_HALVINGS = 12
+# The width of the encoder that the default rate was found on.
+_WIDTH = 128
 
 
 class Fast:
@@ -73,50 +81,31 @@ def distil(
         pipeline: The unedited model; it is left as it is.
         concepts: What is removed, all at once.
         settings: `overshoot`, `misspellings`, `seed` and `distillation`.
-        on_step: Called with the number of steps done and the loss.
+        on_step: Called with the number of steps done and the loss; from 1 again where training starts again.
 
     Returns:
         Name of each transformer layer's linear weights -> what training added to it.
 
     Raises:
-        TrainingError: If the model has no text encoder to train, the loss stops being a number, or the encoder forgets
-            what it should retain.
+        TrainingError: If the model has no text encoder to train, or whatever the rate is, the loss stops being a number
+            or the encoder forgets what it should retain.
     """
     distillation = _Distillation(pipeline, concepts, settings)
-    for step in range(distillation.steps):
-        loss = distillation.train_step(step)
-        if on_step:
-            on_step(step + 1, loss)
-    forgotten = float(np.mean(distillation.harms[-_WARMUP:]))
-    if forgotten > _MAX_FORGOTTEN:
-        raise TrainingError(
-            f"other prompts are read differently by {forgotten:.0%} of what separates target and anchor; lower "
-            f"distillation.learning_rate, or take more steps"
-        )
-    return distillation.deltas()
+    rate, why = settings.distillation.learning_rate, ""
+    for halvings in range(_HALVINGS + 1):
+        try:
+            return distillation.trained(rate / 2**halvings, on_step)
+        except _AstrayError as error:
+            _LOG.info("%s with learning rate %g, so it starts again with half of it", error, rate / 2**halvings)
+            why = str(error)
+    raise TrainingError(
+        f"{why}, also with a learning rate of {rate / 2**_HALVINGS:g}; lower distillation.learning_rate, or take more "
+        f"steps"
+    )
 
 
-class ConditioningDistance:
-    """Measures how differently a denoiser is conditioned.
-
-    Args:
-        pipeline: The model with this denoiser.
-    """
-
-    def __init__(self, pipeline: Pipeline):
-        weights = [weight.detach().double() for weight in text_entry_weights(pipeline).values()]
-        energies, directions = torch.linalg.eigh(torch.stack([w.T @ w for w in weights]).mean(0))
-        self.root = (directions * energies.clamp(min=0).sqrt()).float()
-
-    def between(self, first: Conditioning, second: Conditioning) -> torch.Tensor:
-        """Squared differences of n prompts, (n, 1): of what enters the denoiser, averaged over tokens and layers.
-
-        With a pooled text embedding (n, 2): of that as well.
-        """
-        columns = [((first.tokens - second.tokens).float() @ self.root).pow(2).sum(-1).mean(-1)]
-        if first.pooled is not None and second.pooled is not None:
-            columns.append((first.pooled - second.pooled).float().pow(2).sum(-1))
-        return torch.stack(columns, dim=1)
+class _AstrayError(Exception):
+    """The encoder loses what it should retain, or the loss is no number: the rate is too high."""
 
 
 class _Distillation:
@@ -128,8 +117,12 @@ class _Distillation:
 
     def __init__(self, pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings):
         self.family, self.settings, self.chosen = family_of(pipeline), settings, settings.distillation
+        if not self.family.text_encoders():
+            raise TrainingError(
+                f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast"
+            )
         self.originals = editable_parameters(pipeline)
-        self.steps = steps = self.chosen.steps * len(concepts)
+        self.steps = self.chosen.steps * len(concepts)
         self.targets = [distillation_targets(pipeline, concept, settings) for concept in concepts]
         self.distance = ConditioningDistance(pipeline)
         self.scales = [
@@ -138,19 +131,49 @@ class _Distillation:
         ]
         self.mean_scale = torch.stack(self.scales).mean(0)
         self.retention = RetentionPrompts(pipeline, concepts, settings)
+        self._unedited: dict[str, Conditioning] = {}
+
+    def trained(self, rate: float, on_step: OnStep | None) -> dict[str, torch.Tensor]:
+        """What a whole training adds, see `deltas`.
+
+        Raises:
+            _AstrayError: If the rate is too high.
+        """
+        self.begin(rate)
+        for step in range(self.steps):
+            loss = self.train_step(step)
+            if on_step:
+                on_step(step + 1, loss)
+        forgotten = float(np.mean(self.harms[-_WARMUP:]))
+        if forgotten > _MAX_FORGOTTEN:
+            raise _AstrayError(
+                f"other prompts are read differently by {forgotten:.0%} of what separates target and anchor"
+            )
+        return self.deltas()
+
+    def begin(self, rate: float) -> None:
+        """Start from the unedited encoders.
+
+        One step of Adam moves every number of a matrix by the rate, and what the matrix makes of its input by as much
+        times its width. So a wider one takes less, in proportion (Yang et al. 2022, arXiv 2203.03466, table 3).
+
+        Args:
+            rate: The learning rate at its height, for matrices of the default's width.
+        """
+        steps = self.steps
         self.students = {name: copy.deepcopy(encoder).float() for name, encoder in self.family.text_encoders().items()}
         self.weights = _trainable(self.students)
-        if not self.weights:
-            raise TrainingError(
-                f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast"
-            )
-        self.optimiser = torch.optim.Adam(self.weights.values(), lr=self.chosen.learning_rate)
+        groups: dict[int, list[torch.Tensor]] = {}
+        for weight in self.weights.values():
+            groups.setdefault(min(weight.shape), []).append(weight)
+        self.optimiser = torch.optim.Adam(
+            [{"params": group, "lr": rate * min(1.0, _WIDTH / width)} for width, group in groups.items()]
+        )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / _WARMUP, (1 - step / steps) ** 0.5)
         )
         # Error of the prompts to retain, for each step done.
         self.harms: list[float] = []
-        self._unedited: dict[str, Conditioning] = {}
 
     def train_step(self, step: int) -> float:
         """One step, counted from 0; returns its loss."""
@@ -167,7 +190,12 @@ class _Distillation:
         removal, harm = errors[: len(prompts)].mean(), errors[len(prompts) :].mean()
         loss = removal + self.chosen.retention * harm
         if not torch.isfinite(loss):
-            raise TrainingError(f"the loss of step {step + 1} is {loss.item()}; lower distillation.learning_rate")
+            raise _AstrayError(f"the loss of step {step + 1} is {loss.item()}")
+        if harm > _MAX_ASTRAY:
+            raise _AstrayError(
+                f"step {step + 1} reads other prompts differently by {harm.item():.0%} of what separates target and "
+                f"anchor"
+            )
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

@@ -74,6 +74,8 @@ def _expected(campaign: Campaign, images: int) -> str:
 
 def _memory(campaign: Campaign) -> tuple[float | None, str]:
     """Free bytes where the campaign would compute, None where that cannot be told; and what it is."""
+    if campaign.memory.offload in ("model", "group"):  # its weights wait here
+        return free_memory(), "memory"
     on_gpu = torch.cuda.is_available() and campaign.checkpoint not in EMBEDDED
     device = campaign.device or ("cuda" if on_gpu else "cpu")
     if device.startswith("cuda"):

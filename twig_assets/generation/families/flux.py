@@ -23,6 +23,11 @@ class Flux(FlowTransformer):
     pipeline_classes = (FluxPipeline,)
     capabilities = frozenset({Capability.POOLED_TEXT, Capability.LORA})
     tokenizer_names = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
+    kinds = {"text_encoder": "clip_l", "text_encoder_2": "t5xxl"}
+    published_names = {
+        "context_embedder": "txt_in",
+        "time_text_embed.text_embedder.linear_1": "vector_in.in_layer",
+    }
     prompt_limit = _T5_TOKENS
 
     def encode(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:

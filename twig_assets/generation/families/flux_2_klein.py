@@ -21,6 +21,7 @@ class Flux2Klein(FlowTransformer):
     """See `ModelFamily`; the text encoder is a large language model, which is not trained."""
 
     pipeline_classes = (Flux2KleinPipeline,)
+    published_names = {"context_embedder": "txt_in"}
     trainable = False
     both_at_once = False
 

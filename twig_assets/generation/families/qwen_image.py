@@ -23,6 +23,7 @@ class QwenImage(FlowTransformer):
     """See `ModelFamily`; the text encoder is a large language model, which is not trained."""
 
     pipeline_classes = (QwenImagePipeline,)
+    published_names = {"txt_in": "txt_in"}
     trainable = False
     both_at_once = False
     prompt_limit = _TOKENS

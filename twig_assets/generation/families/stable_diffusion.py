@@ -1,6 +1,7 @@
 """Stable Diffusion 1.x and 2.x: a U-Net with cross-attention, conditioned by one CLIP text encoder."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +12,12 @@ from diffusers import StableDiffusionPipeline
 
 from twig_assets.generation.autoencoder import image_latents, pictures
 from twig_assets.generation.conditioning import Conditioning
-from twig_assets.generation.family import Capability, ModelFamily, called, register
+from twig_assets.generation.family import Capability, ModelFamily, called, computing_device, register
 
 _LOG = logging.getLogger(__name__)
+_ATTENTION = re.compile(r"(down_blocks|mid_block|up_blocks)(?:\.(\d+))?\.attentions\.(\d+)\.(.+)")
+# The width of the CLIP of Stable Diffusion 2.x, which is OpenCLIP's ViT-H.
+_CLIP_H = 1024
 
 
 @register
@@ -23,6 +27,7 @@ class StableDiffusion(ModelFamily):
     pipeline_classes = (StableDiffusionPipeline,)
     capabilities = frozenset({Capability.GUIDANCE, Capability.CROSS_ATTENTION, Capability.LORA})
     denoiser_name = "unet"
+    trained_under_own_names = True
 
     def __init__(self, pipeline: Any) -> None:
         super().__init__(pipeline)
@@ -46,6 +51,23 @@ class StableDiffusion(ModelFamily):
 
     def _present(self, *names: str) -> dict[str, torch.nn.Module]:
         return {name: part for name in names if (part := getattr(self.pipeline, name, None)) is not None}
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """See `ModelFamily`."""
+        width = self.pipeline.text_encoder.config.hidden_size
+        return {"text_encoder": "clip_h" if width == _CLIP_H else "clip_l"}
+
+    def published_name(self, module: str) -> str | None:
+        """See `ModelFamily`; of the layers of all attention blocks, which the authors count through."""
+        place = _ATTENTION.fullmatch(module)
+        each = self.pipeline.unet.config.layers_per_block
+        if place is None or not isinstance(each, int):
+            return None
+        half, block, attention, inside = place.groups()
+        if half == "mid_block":
+            return f"middle_block.1.{inside}"
+        at = int(block) * (each + 1) + int(attention)
+        return f"input_blocks.{at + 1}.1.{inside}" if half == "down_blocks" else f"output_blocks.{at}.1.{inside}"
 
     def remove_safety_checker(self) -> None:
         """See `ModelFamily`."""
@@ -145,8 +167,7 @@ class StableDiffusion(ModelFamily):
     @property
     def device(self) -> torch.device:
         """See `ModelFamily`; where an offloaded model computes, not where it waits."""
-        device: torch.device = self.pipeline._execution_device
-        return device
+        return computing_device(self.pipeline, self.denoiser)
 
     @property
     def latent_channels(self) -> int:

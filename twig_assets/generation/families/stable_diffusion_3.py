@@ -22,6 +22,11 @@ class StableDiffusion3(FlowTransformer):
     """See `ModelFamily`."""
 
     pipeline_classes = (StableDiffusion3Pipeline,)
+    kinds = {"text_encoder": "clip_l", "text_encoder_2": "clip_g", "text_encoder_3": "t5xxl"}
+    published_names = {
+        "context_embedder": "context_embedder",
+        "time_text_embed.text_embedder.linear_1": "y_embedder.mlp.0",
+    }
     capabilities = frozenset({Capability.GUIDANCE, Capability.POOLED_TEXT, Capability.LORA})
     tokenizer_names = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2", "text_encoder_3": "tokenizer_3"}
     even_steps = False

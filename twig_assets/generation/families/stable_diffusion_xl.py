@@ -18,6 +18,16 @@ class StableDiffusionXL(StableDiffusion):
 
     pipeline_classes = (StableDiffusionXLPipeline,)
     capabilities = StableDiffusion.capabilities | {Capability.POOLED_TEXT}
+    trained_under_own_names = False
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """See `ModelFamily`."""
+        kinds = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}
+        return {name: kinds[name] for name in self.text_encoders()}
+
+    def published_name(self, module: str) -> str | None:
+        """See `ModelFamily`."""
+        return "label_emb.0.0" if module == "add_embedding.linear_1" else super().published_name(module)
 
     def remove_safety_checker(self) -> None:
         """See `ModelFamily`; there is none."""

@@ -11,7 +11,7 @@ import torch
 
 from twig_assets.generation.autoencoder import image_latents, single_precision
 from twig_assets.generation.conditioning import Conditioning
-from twig_assets.generation.family import Capability, ModelFamily
+from twig_assets.generation.family import Capability, ModelFamily, computing_device
 from twig_assets.generation.tokens import TokenSpan, spans_of_words, tokens_between, whole_words
 
 
@@ -21,12 +21,16 @@ class TransformerFamily(ModelFamily):
     Attributes:
         tokenizer_names: Text encoder -> its tokenizer, in the order of the fingerprint.
         trainable: Whether the text encoders are small enough to be trained whole. Large language models are not.
+        kinds: Text encoder -> its kind, see `encoder_kinds`.
+        published_names: Module of the transformer -> what its authors call it, where that is known.
     """
 
     denoiser_name = "transformer"
     capabilities = frozenset({Capability.GUIDANCE, Capability.LORA})
     tokenizer_names: ClassVar[dict[str, str]] = {"text_encoder": "tokenizer"}
     trainable: ClassVar[bool] = True
+    kinds: ClassVar[dict[str, str]] = {}
+    published_names: ClassVar[dict[str, str]] = {}
 
     # Components
 
@@ -36,6 +40,14 @@ class TransformerFamily(ModelFamily):
     def text_encoders(self) -> dict[str, torch.nn.Module]:
         """See `ModelFamily`."""
         return self._encoders() if self.trainable else {}
+
+    def encoder_kinds(self) -> dict[str, str]:
+        """See `ModelFamily`."""
+        return self.kinds
+
+    def published_name(self, module: str) -> str | None:
+        """See `ModelFamily`."""
+        return self.published_names.get(module)
 
     def tokenizers(self) -> dict[str, Any]:
         """See `ModelFamily`."""
@@ -102,8 +114,7 @@ class TransformerFamily(ModelFamily):
     @property
     def device(self) -> torch.device:
         """See `ModelFamily`; where an offloaded model computes, not where it waits."""
-        device: torch.device = self.pipeline._execution_device
-        return device
+        return computing_device(self.pipeline, self.denoiser)
 
     @property
     def latent_channels(self) -> int:

@@ -23,6 +23,7 @@ class ZImage(FlowTransformer):
     """See `ModelFamily`; the text encoder is a large language model, which is not trained."""
 
     pipeline_classes = (ZImagePipeline,)
+    published_names = {"cap_embedder.1": "cap_embedder.1"}
     trainable = False
     prompt_limit = _TOKENS
     native_size = (1024, 1024)
