@@ -17,7 +17,7 @@ CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MODULE = re.compile(r"\b(?:twig_assets|tests)(?:[./]\w+)+(?:\.py)?")
 COMMAND = re.compile(
-    r"(?:`|^|bin/)twig ((?:[a-z]+)(?: (?:add|build|check|create|info|remove|stamp|upgrade|use|verify))?)", re.MULTILINE
+    r"(?:`|^|bin/)twig ((?:[a-z]+)(?: (?:add|build|check|create|export|info|remove|stamp|upgrade|use|verify))?)", re.MULTILINE
 )
 TARGET = re.compile(r"(?:`|^)make ([a-z][a-z-]*)", re.MULTILINE)
 CAMPAIGN = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -9,6 +9,7 @@ from typing import Any
 from twig_assets.cli import (
     allow,
     audit,
+    backups,
     bench,
     campaign,
     desk,
@@ -48,6 +49,8 @@ COMMANDS: list[Callable[..., Any]] = [
     evidence.whence,
     operations.track,
     operations.gc,
+    backups.backup,
+    backups.restore,
 ]
 for command in COMMANDS:
     app.command()(command)
