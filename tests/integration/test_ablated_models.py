@@ -138,12 +138,12 @@ def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
         strict = Gate(max_surrounding_drop=-1)
         monkeypatch.setattr(composed_model, "evaluate", lambda *these: judge(*these, gate=strict))
         with pytest.raises(dg.Failure, match="each edit was accepted, all together are refused: .*surrounding_drop is"):
-            make("composed_model", None)
+            make("composed_model", "tiny")
         with workspace.catalog() as session:
             assert session.scalars(select(Model)).all() == [], "what is refused serves nothing"
         monkeypatch.setattr(composed_model, "evaluate", counted)
-        shown = metadata_of(make("composed_model", None), "composed_model")
-        make("composed_model", None)
+        shown = metadata_of(make("composed_model", "tiny"), "composed_model")
+        make("composed_model", "tiny")
     assert judged == [2], "what was judged once is not judged again"
     assert "surrounding drop" in shown["together"]
 
@@ -157,13 +157,13 @@ def test_text_encoders_are_distilled_together_once(
     with making(workspace) as make:
         for name in ("pouting-cat", "unicorn"):
             make("ablated_models", f"tiny.{name}")
-        shown = metadata_of(make("composed_model", None), "composed_model")
-        again = metadata_of(make("composed_model", None), "composed_model")
+        shown = metadata_of(make("composed_model", "tiny"), "composed_model")
+        again = metadata_of(make("composed_model", "tiny"), "composed_model")
         store = ArtifactStore(str(workspace.home / "artifacts"))
         with workspace.catalog() as session:
             lost = store.path(str(session.scalars(select(Model)).one().joint_sha256), "safetensors")
         Path(str(lost)).unlink()
-        remade = metadata_of(make("composed_model", None), "composed_model")
+        remade = metadata_of(make("composed_model", "tiny"), "composed_model")
     with workspace.catalog() as session:
         (model,) = session.scalars(select(Model)).all()
         singles = sorted(edit.weights_sha256 for edit in session.scalars(select(ConceptEdit)))

@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, TrainingError, ablate
+from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, EditError, TrainingError, ablate
 from twig_assets.generation import Conditioning, ModelFamily, family_of, fingerprint, register
 
 TOKENS, WIDTH, WORDS = 12, 256, 4096  # wide enough to change one word and keep a hundred others
@@ -109,7 +109,8 @@ def test_a_concept_is_removed_from_it_in_closed_form_and_put_back_to_the_bit(toy
     assert (predicted(toy, "a wolf") - kept).abs().max() < 0.1 * (target - anchor).abs().max()
     edit.remove(toy)
     assert fingerprint(toy) == base_sha256
-    edit.export_lora(tmp_path / "lora.safetensors", toy)
+    with pytest.raises(EditError, match="reads no LoRA into a ToyPipeline"):
+        edit.export_lora(tmp_path / "lora.safetensors", toy)
 
 
 def test_surrounding_concepts_are_looked_up_in_it(toy):

@@ -281,8 +281,8 @@ def _part(
     if f"{i}.target" in tensors:
         pooled = None
         if f"{i}.pooled.target" in tensors:
-            asked, drawn, kept = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
-            pooled = TokenPairs(asked, drawn, kept, tuple((prompt, 1) for prompt, _ in preserved))
+            target, anchor, preserve = (tensors[f"{i}.pooled.{key}"].double() for key in _PAIRS)
+            pooled = TokenPairs(target, anchor, preserve, tuple((prompt, 1) for prompt, _ in preserved))
         target, anchor, preserve = (tensors[f"{i}.{key}"].double() for key in _PAIRS)
         prompts = tuple((prompt, int(count)) for prompt, count in preserved)
         pairs = TokenPairs(target, anchor, preserve, prompts, pooled)
