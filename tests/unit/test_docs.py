@@ -16,9 +16,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "MODEL_CARD.md", *
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MODULE = re.compile(r"\b(?:twig_assets|tests)(?:[./]\w+)+(?:\.py)?")
-COMMAND = re.compile(
-    r"(?:`|^|bin/)twig ((?:[a-z]+)(?: (?:add|build|check|create|export|info|remove|stamp|upgrade|use|verify))?)", re.MULTILINE
-)
+_SECOND = "add|build|check|create|export|info|remove|stamp|upgrade|use|verify"
+COMMAND = re.compile(rf"(?:`|^|bin/)twig ((?:[a-z]+)(?: (?:{_SECOND}))?)", re.MULTILINE)
 TARGET = re.compile(r"(?:`|^)make ([a-z][a-z-]*)", re.MULTILINE)
 CAMPAIGN = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
