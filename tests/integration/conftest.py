@@ -112,12 +112,13 @@ class CampaignWorkspace(Workspace):
 
     @contextmanager
     def owner(self, *tables: str) -> Iterator[Connection]:
-        """A connection of the database's owner, who has taken off these tables what keeps them append-only."""
+        """A connection of the database's owner, who takes off these tables what keeps them append-only, and back on."""
         engine = create_engine(self.catalog_url)
         with engine.begin() as connection:
-            for table in tables:
-                _allow_changes(connection, table)
+            put_back = [statement for table in tables for statement in _allow_changes(connection, table)]
             yield connection
+            for statement in put_back:
+                connection.exec_driver_sql(statement)
         engine.dispose()
 
     def images(self) -> list[tuple[int, str, int, int, str]]:
@@ -148,13 +149,16 @@ class CampaignWorkspace(Workspace):
                 yield instance
 
 
-def _allow_changes(connection: Connection, table: str) -> None:
+def _allow_changes(connection: Connection, table: str) -> list[str]:
+    """Let rows of a table change, and return the statements that put an end to that."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        return
-    named = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
-    for name in connection.scalars(text(named), {"table": table}).all():
+        return [f"ALTER TABLE {table} ENABLE TRIGGER USER"]
+    wanted = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
+    triggers = connection.execute(text(wanted), {"table": table}).all()
+    for name, _ in triggers:
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    return [statement for _, statement in triggers]
 
 
 def _heed_interrupts() -> None:

@@ -108,9 +108,9 @@ def test_settings_changed_and_changed_back_bring_back_the_first_images(finished:
 def test_a_refused_edit_stops_the_campaign_until_the_policy_or_a_person_lets_it_go_on(
     finished: CampaignWorkspace,
 ) -> None:
-    with finished.catalog() as session:
-        session.execute(update(ConceptEdit).values(accepted=False))
-        edit = session.scalars(select(ConceptEdit.weights_sha256)).one()
+    with finished.owner("concept_edit") as owner:
+        owner.execute(update(ConceptEdit).values(accepted=False))
+        edit = owner.scalars(select(ConceptEdit.weights_sha256)).one()
     ended = finished.run()
     assert ended.code == 2, ended.text
     assert f"- pouting-cat, edit {edit[:12]}" in ended.text

@@ -12,7 +12,7 @@ from tests.integration.test_sensors import daemon
 def evaluated(workspace: CampaignWorkspace) -> Any:
     """The standing check, after a run of the daily audit."""
     with daemon(workspace) as ticks:
-        result = ticks.run("compliance_audit")
+        result = ticks.run("compliance_audit", "tiny")
     [check] = [e for e in result.get_asset_check_evaluations() if e.check_name == "nothing_quarantined_or_stuck"]
     return check
 

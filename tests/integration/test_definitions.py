@@ -20,6 +20,7 @@ GRAPH = {
     "compliance_report": {"released_images", "reference_corpus"},
 }
 PARTITIONS = {
+    **dict.fromkeys(["protected_concepts", "reference_corpus", "composed_model", "compliance_report"], "campaigns"),
     "ablated_models": "concepts",
     **dict.fromkeys(
         ["prompts", "generated_images", "masks", "regenerated_images", "similarity_audits", "released_images"],
@@ -77,7 +78,8 @@ def test_one_resource_can_be_replaced_without_touching_the_others() -> None:
 
     other = build_defs(resources={"store": StoreResource(root="elsewhere")})
     dg.Definitions.validate_loadable(other)
-    assert other.resources["store"].root == "elsewhere"
+    with dg.build_resources({"store": other.resources["store"]}) as opened:
+        assert opened.store.root == "elsewhere"
     assert other.resources.keys() == defs.resources.keys()
 
 
@@ -90,7 +92,9 @@ def test_assets_checks_sensors_and_executor_can_be_replaced_and_added() -> None:
     def added() -> None:
         """Is not in the location yet."""
 
-    @dg.asset_check(asset="compliance_report", description="other")
+    @dg.asset_check(
+        asset="compliance_report", description="other", partitions_def=SPECS["compliance_report"].partitions_def
+    )
     def nothing_quarantined_or_stuck() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=True)
 

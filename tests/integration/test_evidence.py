@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from tests.integration.conftest import CampaignWorkspace
 from twig_assets.catalog.database import schema_state
-from twig_assets.catalog.models import Adherence, Audit, Image, LedgerEntry, Review
+from twig_assets.catalog.models import Audit, Image, LedgerEntry, ReportFile, Review
 from twig_assets.catalog.store import ArtifactStore
 
 DAY = 24 * 3600
@@ -39,7 +39,10 @@ def test_what_a_run_left_is_sound_and_its_report_names_the_ledgers_head(finished
     assert found["head"] == json.loads(report(finished).read_text())["ledger"]
     with finished.catalog() as session:
         assert found["head"]["sequence"] == len(session.scalars(select(LedgerEntry.sequence)).all()) >= 6
-    assert f"{found['head']['sequence']}:{found['head']['sha256']}" in report(finished).with_suffix(".html").read_text()
+    [kept] = [json.loads(file.read_text()) for file in (finished.home / "ledger-heads").glob("*.json")]
+    assert {key: kept[key] for key in found["head"]} == found["head"], "the head after the report's own entries"
+    named = json.loads(report(finished).read_text())["ledger"]
+    assert f"{named['sequence']}:{named['sha256']}" in report(finished).with_suffix(".html").read_text()
 
 
 def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(finished: CampaignWorkspace) -> None:
@@ -50,7 +53,7 @@ def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(fini
     Path(str(store.path(image.sha256, "png"))).write_bytes(b"another picture")
     Path(str(store.path(lost.sha256, "png"))).unlink()
     with finished.owner("audit") as owner:
-        owner.exec_driver_sql("UPDATE audit SET verdict = 'review' WHERE id = 2")
+        owner.exec_driver_sql("UPDATE audit SET run_id = 'another' WHERE id = 2")
     ended = finished.twig("verify")
     assert ended.code == 1
     assert "audit 2: was altered since ledger entry" in ended.text
@@ -59,22 +62,22 @@ def test_verify_names_an_altered_verdict_an_altered_artifact_and_a_lost_one(fini
     assert "3 findings" in ended.text
 
 
-def test_verify_names_the_report_whose_head_the_catalog_no_longer_has(finished: CampaignWorkspace) -> None:
-    head = json.loads(report(finished).read_text())["ledger"]
-    for one in report(finished).parent.glob("*.json"):
-        one.unlink()
-    with finished.owner("ledger_entry", "adherence") as owner:
+def test_verify_names_the_kept_head_that_the_catalog_no_longer_has(finished: CampaignWorkspace) -> None:
+    file = max((finished.home / "ledger-heads").glob("*.json"))
+    content, head = file.read_text(), json.loads(file.read_text())
+    file.unlink()
+    with finished.owner("ledger_entry", "report_file") as owner:
         last = owner.execute(select(LedgerEntry.__table__).order_by(LedgerEntry.sequence.desc())).first()
-        assert last.table_name == "adherence"
+        assert last.table_name == "report_file"
         owner.execute(delete(LedgerEntry).where(LedgerEntry.sequence == last.sequence))
-        owner.execute(delete(Adherence).where(Adherence.id == last.row_id))
+        owner.execute(delete(ReportFile).where(ReportFile.id == last.row_id))
     assert finished.twig("verify").code == 0, "nothing that is left shows that the end is missing"
     kept = f"{head['sequence']}:{head['sha256']}"
     ended = finished.twig("verify", "--head", kept)
     assert ended.code == 1
     assert f"--head {kept}: names entry {head['sequence']} of the ledger, which is missing" in ended.text
-    report(finished).write_text(json.dumps({"ledger": head}))
-    assert f"{report(finished)}: names entry" in finished.twig("verify").text
+    file.write_text(content)
+    assert f"{file}: names entry" in finished.twig("verify").text
 
 
 def test_lineage_names_everything_that_an_image_came_from_and_what_was_decided(
