@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.integration.browsing import browser, keep_screenshot, page_of
+from tests.unit.catalog.filled import let_change
 from tests.unit.desk.conftest import behind, copy_campaign, fill
 from tests.unit.reports.filler import Filler
 from twig_assets.campaign import load_campaign
@@ -81,6 +82,7 @@ def put_markup(served: Served) -> None:
     """Put markup into all texts of the catalog that come from users; before the desk has read any."""
     catalog, _ = behind(served.folder)
     with catalog.session() as session:
+        let_change(session, "prompt")
         session.query(Prompt).filter(Prompt.text == "an owl").update({"text": HOSTILE})
         session.query(Reference).update({"title": HOSTILE, "rights_holder": HOSTILE, "licence": HOSTILE})
         session.add(UnreadWork(campaign="demo", file=HOSTILE, sha256=None, reason=HOSTILE))
