@@ -40,8 +40,8 @@ def test_what_a_run_left_is_sound_and_its_report_names_the_ledgers_head(finished
     with finished.catalog() as session:
         assert found["head"]["sequence"] == len(session.scalars(select(LedgerEntry.sequence)).all()) >= 6
     [kept] = [json.loads(file.read_text()) for file in (finished.home / "ledger-heads").glob("*.json")]
-    assert {key: kept[key] for key in found["head"]} == found["head"], "the head after the report's own entries"
     named = json.loads(report(finished).read_text())["ledger"]
+    assert named["sequence"] < kept["sequence"] <= found["head"]["sequence"], "kept after the report's own entries"
     assert f"{named['sequence']}:{named['sha256']}" in report(finished).with_suffix(".html").read_text()
 
 
