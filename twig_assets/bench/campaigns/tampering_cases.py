@@ -74,7 +74,7 @@ _STATEMENTS: list[list[str]] = [
     ["a verdict is dated back", f"UPDATE audit SET created_at = '2020-01-01 00:00:00' WHERE id = {_FAILED}"],
     ["a verdict names other versions", f"UPDATE audit SET versions = '{{}}' WHERE id = {_FAILED}"],
     ["a verdict names another run", f"UPDATE audit SET run_id = 'other' WHERE id = {_FAILED}"],
-    ["a verdict is given to another image", f"UPDATE audit SET image_id = {_SECOND} + 1 WHERE id = {_FAILED}"],
+    ["a verdict is given to another image", f"UPDATE audit SET image_id = {_SECOND} + 1, versions = '{{}}' WHERE id = {_FAILED}"],
     ["a verdict names another nearest work", f"UPDATE audit SET nearest_reference_id = NULL WHERE id = {_FAILED}"],
     ["a verdict is removed", f"DELETE FROM audit_match WHERE audit_id = {_FAILED}", f"DELETE FROM audit WHERE id = {_FAILED}"],
     ["a verdict is removed with its entry of the ledger", f"DELETE FROM ledger_entry WHERE table_name = 'audit' AND row_id = {_FAILED}", f"DELETE FROM audit WHERE id = {_FAILED}"],
