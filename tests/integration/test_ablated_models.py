@@ -136,7 +136,7 @@ def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
         for name in ("pouting-cat", "unicorn"):
             make("ablated_models", f"tiny.{name}")
         strict = Gate(max_surrounding_drop=-1)
-        monkeypatch.setattr(composed_model, "evaluate", lambda *these: judge(*these, gate=strict))
+        monkeypatch.setattr(composed_model, "evaluate", lambda *these, **named: judge(*these, **named, gate=strict))
         with pytest.raises(dg.Failure, match="each edit was accepted, all together are refused: .*surrounding_drop is"):
             make("composed_model", "tiny")
         with workspace.catalog() as session:
