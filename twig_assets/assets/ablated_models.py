@@ -89,16 +89,11 @@ def ablated_models(
             metadata={"model_work": "none: this edit is in the catalog already", "accepted": finished.accepted},
             data_version=dg.DataVersion(finished.weights_sha256),
         )
-    ablation = _ablate(
-        pipeline,
-        target,
-        settings,
-        base_sha256,
-        models,
-        store.open(),
+    bars = (
         progress.steps(context, settings.ablation.training_steps),
         lambda what, done, total: progress.report(context, done, total, what),
     )
+    ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open(), *bars)
     with rows.session() as session:
         session.add(_row(ablation, settings, target, concept_id, base_sha256))
     shutil.rmtree(_trainings(settings, target), ignore_errors=True)

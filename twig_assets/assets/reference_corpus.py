@@ -12,6 +12,7 @@ from twig_assets.campaign.input_rows import keep_references
 from twig_assets.campaign.reading_works import WorksRead, store_works
 from twig_assets.campaign.unread_works import Unread, found_unread, keep_unread, unread_works
 from twig_assets.campaign.works_index import is_indexed, works_index
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.resources import CampaignsResource, CatalogResource, ProgressResource, StoreResource
 from twig_assets.similarity import ReferenceImage, Unreadable, corpus_version
 from twig_assets.similarity.corpus.files import shown
@@ -66,7 +67,6 @@ def reference_corpus(
         lost = keep_references(session, settings, read.works, read.pixels, version)
         keep_unread(session, settings.name, found_unread(read.unreadable, settings.references_folder))
         unread = unread_works(session, settings)
-    shown_works = [(w, artifacts.read_image(read.pixels[w.sha256])) for w in read.works[:SHOWN]]
     return dg.MaterializeResult(
         metadata={
             "references": len(read.works),
@@ -74,17 +74,26 @@ def reference_corpus(
             **_not_wholly_compared(unread, read.works),
             "corpus_version": version,
             "indexed": indexed,
-            "works": gallery(
-                [(f"{work.title} ({work.rights_holder})", [pixels]) for work, pixels in shown_works], len(read.works)
-            ),
+            "works": _pictures(read, artifacts),
         },
         data_version=dg.DataVersion(version),
-        check_results=[
-            _warning("references_readable", [_not_compared(file) for file in read.unreadable if not file.duplicate]),
-            _warning("references_distinct", _duplicates(read)),
-            _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
-        ],
+        check_results=_checks(read, lost),
     )
+
+
+def _pictures(read: WorksRead, artifacts: ArtifactStore) -> dg.MarkdownMetadataValue:
+    shown_works = [(work, artifacts.read_image(read.pixels[work.sha256])) for work in read.works[:SHOWN]]
+    return gallery(
+        [(f"{work.title} ({work.rights_holder})", [pixels]) for work, pixels in shown_works], len(read.works)
+    )
+
+
+def _checks(read: WorksRead, lost: list[str]) -> list[dg.AssetCheckResult]:
+    return [
+        _warning("references_readable", [_not_compared(file) for file in read.unreadable if not file.duplicate]),
+        _warning("references_distinct", _duplicates(read)),
+        _warning("corpus_not_shrunk", [f"{title} is not in the corpus any more" for title in lost]),
+    ]
 
 
 def _not_wholly_compared(unread: Sequence[Unread], references: Sequence[ReferenceImage]) -> dict[str, Any]:

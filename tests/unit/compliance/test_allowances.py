@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
+from tests.unit.catalog.filled import let_change
 from tests.unit.compliance.audited_campaign import Setting, made_setting, noise
 from twig_assets.campaign.allowed_elements import allow, elements_in_force, lift_element
 from twig_assets.campaign.rules_in_force import Rules, rules_under
@@ -73,7 +74,7 @@ def test_when_an_element_ends_the_verdict_beside_all_works_decides_again(setting
 def test_a_copy_of_another_work_on_the_same_image_is_not_hidden(setting: Setting) -> None:
     both = np.hstack([noise(0, 48), noise(1, 48)])
     with setting.catalog.session() as session:
-        # Rows of images may change, those of audits may not.
+        let_change(session, "image")
         session.get_one(Image, 3).sha256 = setting.store.put_image(both)
     setting.audit()
     assert in_force(setting)[3].verdict == "fail"
