@@ -58,6 +58,11 @@ class _Objects:
         return [Segmentation("empty", nothing, nothing.astype(np.float32), 0.0, []) for _ in pictures]
 
 
+class _NoWorks:
+    def near(self, *_arguments: Any) -> list[Any]:
+        return []
+
+
 def _regenerate(*_arguments: Any, on_figures: Any, **_named: Any) -> np.ndarray:
     on_figures([{}])
     return DRAWN[None]
@@ -80,7 +85,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
     monkeypatch.setattr(first_images, "generate", lambda *_: DRAWN[None])
     monkeypatch.setattr(second, "regenerate", _regenerate)
     monkeypatch.setattr(second, "RememberingSegmenter", _Objects)
-    monkeypatch.setattr(second, "nearest_works", lambda *_: [])
+    monkeypatch.setattr(second, "near_works", lambda *_: _NoWorks())
     yield Setting(campaign, catalog, store, filled, keys)
     catalog.close()
 
@@ -99,8 +104,7 @@ def draw_first(setting: Setting) -> None:
 def draw_second(setting: Setting) -> None:
     with setting.catalog.session() as session:
         setting.filled.session = session
-        first = setting.filled.image(stage="generated")
-        first.sha256 = setting.store.put_image(DRAWN)
+        first = setting.filled.image(stage="generated", sha256=setting.store.put_image(DRAWN))
         session.add(Mask(image_id=first.id, segmenter=segmenter_name(setting.campaign), outcome="empty", area=0.0))
     draw_second_images(setting.batch(), _Models(), lambda *_: None)
 
