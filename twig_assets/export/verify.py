@@ -3,6 +3,7 @@
 import hashlib
 import os
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _against_manifest(files: "_Files", expected: dict[str, str]) -> Iterator[Pro
             yield Problem(file, f"is not named by {MANIFEST}")
 
 
-class _Files:
+class _Files(ABC):
     """The files of an export.
 
     Attributes:
@@ -99,9 +100,9 @@ class _Files:
     def __exit__(self, *error: object) -> None:
         return None
 
+    @abstractmethod
     def pieces(self, file: str) -> Iterator[bytes]:
         """The content of a file."""
-        raise NotImplementedError
 
     def sha256(self, file: str) -> str:
         """Hash of a file."""

@@ -7,6 +7,8 @@ fails where the ledger has entries of either.
 import sqlalchemy as sa
 from alembic import op
 
+from twig_assets.catalog.guarding import keep_append_only, let_ledger_chain, on_sqlite
+
 revision = "0011"
 down_revision = "0010"
 
@@ -22,12 +24,12 @@ def upgrade() -> None:
     _create_redraw_request()
     _create_policy_change()
     _tell_audits_apart_by_what_is_allowed()
-    _let_ledger_chain(NOW)
+    let_ledger_chain(NOW)
 
 
 def downgrade() -> None:
     """Drop table and column, which fails where the ledger has entries of allowed elements."""
-    _let_ledger_chain(BEFORE)
+    let_ledger_chain(BEFORE)
     op.drop_index(op.f(INDEX), "audit")
     _replace_trigger("versions = NEW.versions")
     op.drop_column("audit", "allowed")
@@ -61,7 +63,7 @@ def _create_allowed_element() -> None:
     )
     op.create_index("ix_allowed_element_campaign", "allowed_element", ["campaign"])
     op.create_index("ix_allowed_element_work_sha256", "allowed_element", ["work_sha256"])
-    _keep_append_only("allowed_element", ["id = NEW.id"])
+    keep_append_only("allowed_element")
 
 
 def _create_redraw_request() -> None:
@@ -93,7 +95,7 @@ def _create_policy_change() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_change")),
     )
     op.create_index("ix_policy_change_campaign", "policy_change", ["campaign"])
-    _keep_append_only("policy_change", ["id = NEW.id"])
+    keep_append_only("policy_change")
 
 
 def _tell_audits_apart_by_what_is_allowed() -> None:
@@ -106,7 +108,7 @@ def _tell_audits_apart_by_what_is_allowed() -> None:
 
 def _replace_trigger(*further: str) -> None:
     """REPLACE deletes a row without firing the trigger on DELETE, so an insertion has to look for an equal one."""
-    if not _on_sqlite():
+    if not on_sqlite():
         return
     same = " AND ".join([*(f"{column} = NEW.{column}" for column in UNIQUE), *further])
     op.execute("DROP TRIGGER audit_refuse_replace")
@@ -114,45 +116,4 @@ def _replace_trigger(*further: str) -> None:
         "CREATE TRIGGER audit_refuse_replace BEFORE INSERT ON audit "
         f"WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id OR ({same})) "
         "BEGIN SELECT RAISE(ABORT, 'audit is append-only and has this row already'); END"
-    )
-
-
-def _let_ledger_chain(tables: tuple[str, ...]) -> None:
-    name, listed = op.f("ck_ledger_entry_table_name"), ", ".join(f"'{table}'" for table in tables)
-    if _on_sqlite():
-        # SQLite makes the table anew, whose triggers would refuse that.
-        for what in ("update", "delete", "replace"):
-            op.execute(f"DROP TRIGGER ledger_entry_refuse_{what}")
-    with op.batch_alter_table("ledger_entry") as batch:
-        batch.drop_constraint(name, type_="check")
-        batch.create_check_constraint(name, f"table_name IN ({listed})")
-    if _on_sqlite():
-        same = ["sequence = NEW.sequence", "previous_sha256 = NEW.previous_sha256"]
-        _keep_append_only("ledger_entry", [*same, "(table_name = NEW.table_name AND row_id = NEW.row_id)"])
-
-
-def _on_sqlite() -> bool:
-    return op.get_context().dialect.name == "sqlite"
-
-
-def _keep_append_only(table: str, same: list[str]) -> None:
-    if not _on_sqlite():
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION twig_refuse_change()"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION twig_refuse_change()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
-    op.execute(
-        f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} "
-        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(same)}) "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only and has this row already'); END"
     )

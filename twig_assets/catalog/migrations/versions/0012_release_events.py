@@ -6,6 +6,7 @@ The way down drops both, which fails where the ledger has entries of releases.
 import sqlalchemy as sa
 from alembic import op
 
+from twig_assets.catalog.guarding import keep_append_only, let_ledger_chain
 from twig_assets.catalog.ledger import record
 
 revision = "0012"
@@ -28,14 +29,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_unsigned_image")),
         sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_unsigned_image_image_id_image")),
     )
-    _let_ledger_chain(NOW)
+    let_ledger_chain(NOW)
     _add_events()
-    _keep_append_only("release_event", ["id = NEW.id"])
+    keep_append_only("release_event")
 
 
 def downgrade() -> None:
     """Drop the tables, which fails where the ledger has entries of releases."""
-    _let_ledger_chain(BEFORE)
+    let_ledger_chain(BEFORE)
     op.drop_table("unsigned_image")
     op.drop_table("release_event")
 
@@ -78,45 +79,3 @@ def _add_events() -> None:
         metadata = sa.MetaData()
         metadata.reflect(connection, only=["release_event", "ledger_entry"])
         record(connection, [("release_event", row_id) for row_id in ids], metadata)
-
-
-def _let_ledger_chain(tables: tuple[str, ...]) -> None:
-    name, listed = op.f("ck_ledger_entry_table_name"), ", ".join(f"'{table}'" for table in tables)
-    if _on_sqlite():
-        # SQLite makes the table anew, whose triggers would refuse that.
-        for what in ("update", "delete", "replace"):
-            op.execute(f"DROP TRIGGER ledger_entry_refuse_{what}")
-    with op.batch_alter_table("ledger_entry") as batch:
-        batch.drop_constraint(name, type_="check")
-        batch.create_check_constraint(name, f"table_name IN ({listed})")
-    if _on_sqlite():
-        same = ["sequence = NEW.sequence", "previous_sha256 = NEW.previous_sha256"]
-        _keep_append_only("ledger_entry", [*same, "(table_name = NEW.table_name AND row_id = NEW.row_id)"])
-
-
-def _on_sqlite() -> bool:
-    return op.get_context().dialect.name == "sqlite"
-
-
-def _keep_append_only(table: str, same: list[str]) -> None:
-    if not _on_sqlite():
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION twig_refuse_change()"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION twig_refuse_change()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
-    # REPLACE deletes the old row without firing the trigger on DELETE, unless recursive_triggers is on.
-    op.execute(
-        f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} "
-        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(same)}) "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only and has this row already'); END"
-    )

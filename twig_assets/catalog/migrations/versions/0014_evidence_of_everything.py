@@ -7,7 +7,8 @@ chain, to which the heads in older reports do not belong.
 import sqlalchemy as sa
 from alembic import op
 
-from twig_assets.catalog.append_only import GUARDED, guards
+from twig_assets.catalog.append_only import GUARDED
+from twig_assets.catalog.guarding import guard_ledger, keep_append_only, let_ledger_chain, let_rows_change
 from twig_assets.catalog.ledger import record
 from twig_assets.catalog.row_states import STATED, state_of
 
@@ -61,19 +62,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_file")),
     )
     op.create_index("ix_report_file_campaign", "report_file", ["campaign"])
-    _let_ledger_chain(NOW)
+    let_ledger_chain(NOW)
     _record_what_is_there()
     for table, keys in GUARDED.items():
-        for statement in guards(_dialect(), table, keys):
-            op.execute(statement)
+        keep_append_only(table, keys)
 
 
 def downgrade() -> None:
     """Drop the tables, let rows change again, and make another chain over what was chained before."""
-    _drop_guards(*OLD, "ledger_entry")
+    let_rows_change(*OLD, "ledger_entry")
     op.execute("DELETE FROM ledger_entry")
-    _guard_ledger()
-    _let_ledger_chain(BEFORE)
+    guard_ledger()
+    let_ledger_chain(BEFORE)
     connection = op.get_bind()
     metadata = sa.MetaData()
     metadata.reflect(connection, only=[*BEFORE, "ledger_entry"])
@@ -98,32 +98,3 @@ def _record_what_is_there() -> None:
     for table in (*OLD, "row_state"):
         ids = connection.scalars(sa.select(metadata.tables[table].c.id)).all()
         record(connection, [(table, row_id) for row_id in ids], metadata)
-
-
-def _let_ledger_chain(tables: tuple[str, ...]) -> None:
-    name, listed = op.f("ck_ledger_entry_table_name"), ", ".join(f"'{table}'" for table in tables)
-    # SQLite makes the table anew, whose triggers would refuse that.
-    on_sqlite = _dialect() == "sqlite"
-    if on_sqlite:
-        _drop_guards("ledger_entry")
-    with op.batch_alter_table("ledger_entry") as batch:
-        batch.drop_constraint(name, type_="check")
-        batch.create_check_constraint(name, f"table_name IN ({listed})")
-    if on_sqlite:
-        _guard_ledger()
-
-
-def _guard_ledger() -> None:
-    for statement in guards(_dialect(), "ledger_entry", (("sequence",), ("previous_sha256",), ("table_name", "row_id"))):
-        op.execute(statement)
-
-
-def _drop_guards(*tables: str) -> None:
-    on_sqlite = _dialect() == "sqlite"
-    for table in tables:
-        for what in ("update", "delete", "replace") if on_sqlite else ("change", "truncate"):
-            op.execute(f"DROP TRIGGER {table}_refuse_{what}" + ("" if on_sqlite else f" ON {table}"))
-
-
-def _dialect() -> str:
-    return op.get_context().dialect.name
