@@ -16,9 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.integration.browsing import browser, keep_screenshot, page_of
 from tests.unit.catalog.filled import let_change
-from tests.unit.desk.conftest import behind, copy_campaign, fill
-from tests.unit.reports.filler import Filler
-from twig_assets.campaign import load_campaign
+from tests.unit.desk.conftest import behind, fill_folder
 from twig_assets.catalog.models import Prompt, Reference, Review, UnreadWork
 from twig_assets.desk import desk_app, read_settings
 from twig_assets.desk.settings import ROLES
@@ -46,13 +44,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a campaign, a catalog and its pictures; made once."""
-    folder = tmp_path_factory.mktemp("filled")
-    copy_campaign(folder / "campaigns" / "demo")
-    catalog, store = behind(folder)
-    with catalog.session() as session:
-        fill(Filler(session, store, load_campaign("demo", folder / "campaigns")))
-    catalog.close()
-    return folder
+    return fill_folder(tmp_path_factory.mktemp("filled"))
 
 
 @pytest.fixture

@@ -76,16 +76,20 @@ def copy_campaign(folder: Path) -> None:
     settings.write_text(settings.read_text("utf-8").replace("max_attempts: 3", "max_attempts: 1"), "utf-8")
 
 
-@pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a catalog and its pictures, made once; every desk works on a copy."""
-    folder = tmp_path_factory.mktemp("filled")
+def fill_folder(folder: Path) -> Path:
+    """A folder with a campaign, a catalog and its pictures."""
     copy_campaign(folder / "campaigns" / "demo")
     catalog, store = behind(folder)
     with catalog.session() as session:
         fill(Filler(session, store, load_campaign("demo", folder / "campaigns")))
     catalog.close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a folder, made once; every desk works on a copy."""
+    return fill_folder(tmp_path_factory.mktemp("filled"))
 
 
 @pytest.fixture
