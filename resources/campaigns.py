@@ -1,14 +1,11 @@
 """The campaigns that this location serves."""
 
-import re
 from pathlib import Path
 
 import dagster as dg
 
 from twig_assets.campaign import Campaign, CampaignError, campaign_names, load_campaign
-
-_BATCH = re.compile(r"(.+)-[0-9]{3,}")
-_CONCEPT = re.compile(r"([^.]+)\..+")
+from twig_assets.prompts.partition_keys import campaign_of_batch, campaign_of_concept
 
 
 class CampaignsResource(dg.ConfigurableResource):
@@ -44,18 +41,17 @@ class CampaignsResource(dg.ConfigurableResource):
 
     def of_batch(self, key: str) -> Campaign:
         """The campaign of a batch such as `demo-000`; raises CampaignError."""
-        return self.load(_name(_BATCH, key, "batch"))
+        return self.load(_known(campaign_of_batch(key), key, "batch"))
 
     def of_concept(self, key: str) -> Campaign:
         """The campaign of a concept such as `demo.violin`; raises CampaignError."""
-        return self.load(_name(_CONCEPT, key, "concept"))
+        return self.load(_known(campaign_of_concept(key), key, "concept"))
 
     def _serves(self, name: str) -> bool:
         return not self.only or name in self.only
 
 
-def _name(form: re.Pattern[str], key: str, what: str) -> str:
-    found = form.fullmatch(key)
-    if not found:
+def _known(name: str | None, key: str, what: str) -> str:
+    if name is None:
         raise CampaignError(f"partition {key!r} is no {what} of a campaign: its key does not begin with one's name")
-    return found[1]
+    return name

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from twig_assets.prompts import batches, read_concepts, read_prompts
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource, CatalogResource
 from twig_assets.sensors.each_campaign import Part, for_each_campaign
 from twig_assets.sensors.jobs import BATCHES, CAMPAIGNS, CONCEPTS
@@ -26,7 +27,7 @@ def campaign_partitions(
         wanted = {
             CAMPAIGNS: [name],
             BATCHES: [key for key, _ in batches(read_prompts(settings.folder), name, settings.batch_size)],
-            CONCEPTS: [f"{name}.{row.name}" for row in read_concepts(settings.concepts_file)],
+            CONCEPTS: [concept_key(name, row.name) for row in read_concepts(settings.concepts_file)],
         }
         found = f"{len(wanted[BATCHES])} batches and {len(wanted[CONCEPTS])} concepts"
         return Part(f"campaign {name}: {found}", partitions=wanted)

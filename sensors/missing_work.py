@@ -10,6 +10,7 @@ from twig_assets.campaign.missing import Missing, missing
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.compliance import notices
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource, CatalogResource
 from twig_assets.sensors.each_campaign import Part, for_each_campaign
 from twig_assets.sensors.jobs import (
@@ -89,7 +90,7 @@ def _wanted(campaign: Campaign, lacking: Missing) -> Iterator[_Wanted]:
     if lacking.inputs:
         yield run(read_inputs.name, CAMPAIGNS, name, "inputs", lacking.inputs)
     for concept, settings_sha256 in lacking.concepts.items():
-        yield run(ablate_concept.name, CONCEPTS, f"{name}.{concept}", "edit", settings_sha256)
+        yield run(ablate_concept.name, CONCEPTS, concept_key(name, concept), "edit", settings_sha256)
     if lacking.model:
         yield run(compose_model.name, CAMPAIGNS, name, "model", lacking.model)
     for key, count in lacking.batches.items():

@@ -1,10 +1,10 @@
 """What sensors ask Dagster about runs: whether one works on a batch, and how its last run ended."""
 
-import re
 from collections.abc import Sequence
 
 import dagster as dg
 
+from twig_assets.prompts.partition_keys import campaign_of_batch, campaign_of_concept
 from twig_assets.sensors.jobs import AUDITS, COMPLETENESS, GATE
 
 PARTITION, STATE = "dagster/partition", "twig/state"
@@ -30,7 +30,7 @@ def campaign_of(run: dg.DagsterRun, served: Sequence[str]) -> str | None:
     key = run.tags.get(PARTITION)
     if key is None:
         return served[0] if served else None
-    return key if key in served else re.split(r"\.|-[0-9]{3,}$", key)[0]
+    return key if key in served else campaign_of_concept(key) or campaign_of_batch(key)
 
 
 def last_run(instance: dg.DagsterInstance, partition: str) -> dg.DagsterRun | None:

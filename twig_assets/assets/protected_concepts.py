@@ -9,6 +9,7 @@ from twig_assets.assets.shared.partitions import all_campaigns, concepts
 from twig_assets.campaign.input_rows import keep_concepts
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.prompts import read_concepts
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource, CatalogResource
 
 
@@ -60,7 +61,7 @@ def campaign_can_run(context: dg.AssetCheckExecutionContext, campaigns: Campaign
 
 def _replace_partitions(instance: dg.DagsterInstance, campaign: str, names: list[str]) -> None:
     """Make the campaign's concepts its partitions: composed_model would wait for ever for one without a concept."""
-    keys = [f"{campaign}.{name}" for name in names]
+    keys = [concept_key(campaign, name) for name in names]
     instance.add_dynamic_partitions(str(concepts.name), keys)
     for key in instance.get_dynamic_partitions(str(concepts.name)):
         if key.startswith(f"{campaign}.") and key not in keys:

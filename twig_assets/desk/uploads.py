@@ -14,6 +14,7 @@ from twig_assets.catalog.serving import NotMaterializedError, current_corpus
 from twig_assets.compliance.allowances import concerned
 from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.desk.app import Desk
+from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.similarity import (
     AuditResult,
     EmptyCorpusError,
@@ -28,9 +29,6 @@ from twig_assets.similarity.allowed import RestOfWorks
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.decode import DecodeError, decode
 from twig_assets.similarity.corpus.sizes import reduced
-
-SIDE = 512
-"""Pictures with a longer side, in pixels, are reduced to it before they are compared, as in `twig audit`."""
 
 
 class UploadError(ValueError):
@@ -86,7 +84,7 @@ class Comparing:
             PolicyError: If the campaign's policy cannot be read.
         """
         try:
-            pixels = reduced(decode(content).pixels, SIDE)
+            pixels = reduced(decode(content).pixels, MAX_SIDE)
         except DecodeError as error:
             raise UploadError(f"file: cannot be read as a picture: it {error}") from error
         policy = read_policy(campaign.policy_file)

@@ -12,6 +12,7 @@ from twig_assets.campaign import Campaign
 from twig_assets.definitions import build_defs
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.prompts import batches, read_concepts, read_prompts
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource
 from twig_assets.resources.progress import listening
 from twig_assets.run_launcher import fail_dead_runs, this_process
@@ -58,7 +59,7 @@ class CampaignRunner:
         keys = [
             key for key, _ in batches(read_prompts(self.campaign.folder), self.campaign.name, self.campaign.batch_size)
         ]
-        names = [f"{self.campaign.name}.{row.name}" for row in read_concepts(self.campaign.concepts_file)]
+        names = [concept_key(self.campaign.name, row.name) for row in read_concepts(self.campaign.concepts_file)]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as progress, dg.DagsterInstance.get() as instance:
             fail_dead_runs(instance)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from twig_assets.prompts.partition_keys import batch_key
 from twig_assets.prompts.records import Problems, Record, read_records
 
 FIELDS = ("text", "seed")
@@ -80,7 +81,7 @@ def batches(rows: Sequence[PromptRow], campaign_name: str, size: int) -> list[tu
     if not 1 <= size <= MAX_BATCH:
         raise ValueError(f"batch_size: {size} is out of range; choose 1 to {MAX_BATCH}")
     starts = range(0, len(rows), size)
-    return [(f"{campaign_name}-{i:03d}", list(rows[start : start + size])) for i, start in enumerate(starts)]
+    return [(batch_key(campaign_name, i), list(rows[start : start + size])) for i, start in enumerate(starts)]
 
 
 def _prompt(record: Record, problems: Problems) -> PromptRow | None:
