@@ -82,7 +82,10 @@ def _today(session: Session, root: Path, image: Image, releases: list[Release]) 
         return _not_standing(session, image, releases)
     campaign = image.prompt.batch.campaign
     if campaign not in campaign_names(root):
-        return "to be withdrawn", f"the folder of its campaign, {campaign}, is gone, and its rules with it"
+        return (
+            "to be withdrawn",
+            f"its release stands, but the rules of its campaign cannot be read: no {campaign} in {root}",
+        )
     rules = rules_of(session, load_campaign(campaign, root))
     verdicts = verdicts_in_force(session, [image.id], rules)
     state = published_state(image, verdicts, standing, rules)
