@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from twig_assets.campaign import Campaign, campaign_names, load_campaign
@@ -315,9 +316,7 @@ def work(desk: TheDesk, person: ThePerson, campaign: TheCampaign, work_id: int) 
 def alike_map(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id: int) -> Response:
     """The map of where an image and a work are alike."""
     with desk.catalog.snapshot() as session:
-        match = session.get(AuditMatch, match_id)
-        if match is None or match.audit.image.prompt.batch.campaign != campaign.name:
-            raise HTTPException(404, "There is no such comparison.")
+        match = _comparison(session, campaign, match_id)
         return Response(alike(desk.store, match, campaign.references_folder), media_type="image/png")
 
 
@@ -325,10 +324,15 @@ def alike_map(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id:
 def features(desk: TheDesk, person: ThePerson, campaign: TheCampaign, match_id: int) -> Response:
     """The local features that an image and a work share, as lines."""
     with desk.catalog.snapshot() as session:
-        match = session.get(AuditMatch, match_id)
-        if match is None or match.audit.image.prompt.batch.campaign != campaign.name:
-            raise HTTPException(404, "There is no such comparison.")
+        match = _comparison(session, campaign, match_id)
         return Response(matched_features(desk.store, match, campaign.references_folder), media_type="image/png")
+
+
+def _comparison(session: Session, campaign: Campaign, match_id: int) -> AuditMatch:
+    match = session.get(AuditMatch, match_id)
+    if match is None or match.audit.image.prompt.batch.campaign != campaign.name:
+        raise HTTPException(404, "There is no such comparison.")
+    return match
 
 
 @router.get("/door")

@@ -187,11 +187,6 @@ def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     return _embedded(family_of(pipeline), prompt)[0]
 
 
-def embed_pooled(pipeline: Pipeline, prompt: str) -> torch.Tensor:
-    """The pooled embedding of a prompt, float64 (e,), on the CPU; empty where the model reads none."""
-    return _embedded(family_of(pipeline), prompt)[1][0]
-
-
 def _embedded(family: ModelFamily, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Both, float64 (tokens, d) and (1, e) on the CPU; e is 0 where the model reads no pooled embedding."""
     conditioning = family.encode([prompt])

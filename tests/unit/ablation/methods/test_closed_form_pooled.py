@@ -6,8 +6,8 @@ import torch
 from tests.unit.generation.families.pipelines import small
 from twig_assets.ablation import AblationSettings, ConceptEdit, ConceptTarget, ablate, apply, compose, remove
 from twig_assets.ablation.edits.parameters import pooled_entry_weights
-from twig_assets.ablation.prompts.token_pairs import embed_pooled
 from twig_assets.generation import fingerprint
+from twig_assets.generation.family import family_of
 
 FOX = ConceptTarget(name="fox", target="fox", anchor="dog", kind="object", preserve=("owl",))
 HOUSE = ConceptTarget(name="house", target="house", anchor="boat", kind="object", preserve=("tree",))
@@ -23,7 +23,7 @@ def pipeline(request, monkeypatch):
 @torch.no_grad()
 def entered(pipeline, prompt):
     """What the denoiser makes of the pooled embedding, before it is joined by what else such a layer reads."""
-    pooled = embed_pooled(pipeline, prompt)
+    pooled = family_of(pipeline).encode([prompt]).pooled[0].double()
     return torch.cat([w.double()[:, : len(pooled)] @ pooled for w in pooled_entry_weights(pipeline).values()])
 
 
