@@ -18,8 +18,9 @@ from twig_assets.folder_audit.pictures import Pictures
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.what_if import scores_of
-from twig_assets.similarity import SEVERITY, Policy, limits
+from twig_assets.similarity import SEVERITY, Limit, Policy, limits
 from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.verdicts.rule import AGREES, CERTAIN, CERTAINLY_INFORMED
 
 BINS = 40
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
@@ -146,17 +147,32 @@ def turn(transform: str) -> str:
 
 
 def in_words(policy: Policy) -> str:
-    """What a policy's thresholds mean, in two sentences."""
-    by_score = {limit.score: limit for limit in limits(policy.model_dump(mode="json"))}
+    """What a policy's thresholds mean, in two or three sentences."""
+    fields = policy.model_dump(mode="json")
+    by_score = {limit.score: limit for limit in limits(fields)}
+    on = [(found, limit) for found in detectors() if (limit := by_score.get(found.score)) and limit.value is not None]
+    used = [(found, limit) for found, limit in on if found.opened(fields)]
     ssim = by_score["ssim"]
-    borne_out = f", with SSIM weighted by information {ssim.support.value:g} or more" if ssim.support else ""
-    clauses = [f"SSIM is {ssim.value:g} or more{borne_out}"]
-    for detector in detectors():
-        limit = by_score.get(detector.score)
-        if limit is not None and limit.value is not None:
-            clauses.append(f"{detector.title} {limit.value:g} or {'more' if detector.direction == '>=' else 'less'}")
-    looked_at = f" A person looks at what is up to {ssim.margin:g} below the first." if ssim.margin else ""
-    return f"An image fails if {'; or if '.join(clauses)}.{looked_at}"
+    clauses = [f"SSIM is {ssim.value:g} or more{_borne_out(ssim, bool(used))}"]
+    for detector, limit in used:
+        clauses.append(f"{detector.title} {limit.value:g} or {'more' if detector.direction == '>=' else 'less'}")
+    return f"An image fails if {'; or if '.join(clauses)}.{_looked_at(ssim, bool(used))}"
+
+
+def _borne_out(ssim: Limit, detected: bool) -> str:
+    if not ssim.support:
+        return ""
+    agreeing = f" while a detector reaches {AGREES:.0%} of its threshold" if detected else ""
+    certain = (
+        f" (weighted {CERTAINLY_INFORMED:g} or more, or SSIM {CERTAIN:g}, is enough by itself)" if detected else ""
+    )
+    return f", weighted by information {ssim.support.value:g} or more{agreeing}{certain}"
+
+
+def _looked_at(ssim: Limit, detected: bool) -> str:
+    alone = "where no detector agrees with SSIM" if ssim.support and detected else ""
+    below = f"at what is up to {ssim.margin:g} below its threshold" if ssim.margin else ""
+    return f" A person looks {' and '.join(filter(None, (alone, below)))}." if alone or below else ""
 
 
 def _step(score: float) -> int:

@@ -79,10 +79,24 @@ def test_thresholds_that_something_was_scored_for_have_sliders_whose_range_holds
 
 def test_a_policy_is_said_in_words_without_the_detectors_that_are_off() -> None:
     words = in_words(Policy(hog_cosine_at_least=None, pdq_distance_at_most=20))
-    assert words.startswith("An image fails if SSIM is 0.6 or more, with SSIM weighted by information 0.35 or more; or")
+    assert words.startswith(
+        "An image fails if SSIM is 0.6 or more, weighted by information 0.35 or more while a detector reaches 85% "
+        "of its threshold (weighted 0.8 or more, or SSIM 0.999, is enough by itself); or if"
+    )
     assert "PDQ 20 or less" in words
     assert "gradients" not in words
-    assert words.endswith("A person looks at what is up to 0.05 below the first.")
+    assert words.endswith(
+        "A person looks where no detector agrees with SSIM and at what is up to 0.05 below its threshold."
+    )
+
+
+def test_a_policy_by_ssim_alone_is_said_without_what_does_not_apply() -> None:
+    off = [name for name in Policy.model_fields if name.endswith(("_at_least", "_at_most")) and "sscd" not in name]
+    words = in_words(Policy(sscd_network="none", **dict.fromkeys(off)))
+    assert words == (
+        "An image fails if SSIM is 0.6 or more, weighted by information 0.35 or more. "
+        "A person looks at what is up to 0.05 below its threshold."
+    )
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
