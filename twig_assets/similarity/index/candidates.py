@@ -184,11 +184,11 @@ def _by_vectors(
     for name in index.manifest.vectors:
         if all(name in image.vectors for image in images):
             queries = np.stack([image.vectors[name] for image in images])
-            near = nearest_vectors([segment.vectors[name] for segment in index.segments], queries, 2 * POOL)
+            segments = [segment.vectors[name] for segment in index.segments]
+            near = nearest_vectors(segments, queries, 2 * POOL, read=lambda number: index.segments[number].let_go())
             counts = (near.scores >= enough.get(name, -1.0)).sum(axis=1).tolist()
             rows = [[row for row in of_image if row >= 0] for of_image in near.indices.tolist()]
             found[name] = list(zip(rows, counts, strict=True))
-            index.let_go()
     return found
 
 

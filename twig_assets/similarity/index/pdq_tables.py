@@ -13,7 +13,7 @@ __all__ = ["MAX_DISTANCE", "Found", "HashTable", "look_up_all", "tables_of"]
 BUCKETED_FROM = 4096
 """Fewer hashes are compared with one after the other: their buckets would take more room than they do."""
 
-_DENSE_SHARE = 0.5
+_DENSE_SHARE = 0.25
 _ABSENT = 257
 
 

@@ -5,7 +5,8 @@ lie list after list (Jegou, Douze and Schmid, "Product Quantization for Nearest 
 are scanned all, or in the nearest lists only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ PROBED = 32
 _SEED = 20250421
 _SAMPLE = 8192
 _CHUNK = 16_384
+_AT_ONCE = 2048
 
 
 class Sketches(NamedTuple):
@@ -88,7 +90,12 @@ def sketched(vectors: np.ndarray) -> Sketches:
 
 
 def nearest_vectors(
-    segments: Sequence[SegmentVectors], queries: np.ndarray, k: int, *, every: bool | None = None
+    segments: Sequence[SegmentVectors],
+    queries: np.ndarray,
+    k: int,
+    *,
+    every: bool | None = None,
+    read: Callable[[int], None] = lambda number: None,
 ) -> Nearest:
     """The k nearest vectors of all segments, by the best of each query's orientations.
 
@@ -97,29 +104,42 @@ def nearest_vectors(
         queries: float16 or float32 (Q, orientations, length).
         k: How many.
         every: Whether every sketch is scanned; by default if there are at most SCANNED_UP_TO.
+        read: Called with a segment's number whenever some of its files was read.
     """
     queries = np.asarray(queries, np.float32)
     total = sum(len(segment.vectors) for segment in segments)
     every = total <= SCANNED_UP_TO if every is None else every
     proposed, exact = _Best(len(queries), max(SHORTLIST, 2 * k)), _Best(len(queries), k)
-    first = 0
-    for segment in segments:
+    firsts = np.concatenate([[0], np.cumsum([len(segment.vectors) for segment in segments])]).tolist()
+    for number, (segment, first) in enumerate(zip(segments, firsts, strict=False)):
         if segment.sketches is None:
             for images, rows, scores in compared_with_all(segment.vectors, queries):
                 exact.take(images, first + rows, scores)
         else:
             for images, rows, scores in _scan(segment.sketches, queries, every):
                 proposed.take(images, first + rows, scores)
-        first += len(segment.vectors)
-    firsts = np.concatenate([[0], np.cumsum([len(segment.vectors) for segment in segments])])
-    for image, rows in enumerate(proposed.rows):
-        known = np.sort(rows[rows >= 0])
-        for number, segment in enumerate(segments):
-            own = known[(known >= firsts[number]) & (known < firsts[number + 1])]
-            if len(own):
-                vectors = np.asarray(segment.vectors[own - firsts[number]], np.float32)
-                exact.take([image], own, (queries[image] @ vectors.T).max(axis=0)[None])
+        read(number)
+    known = np.unique(proposed.rows[proposed.rows >= 0])
+    for number, segment in enumerate(segments):
+        own = known[(known >= firsts[number]) & (known < firsts[number + 1])]
+        if len(own):
+            vectors = _picked(segment.vectors, own - firsts[number], partial(read, number))
+            for image, rows in enumerate(proposed.rows):
+                places = np.flatnonzero(np.isin(own, rows))
+                if len(places):
+                    scores = (queries[image] @ vectors[places].astype(np.float32).T).max(axis=0)
+                    exact.take([image], own[places], scores[None])
     return exact.ranked()
+
+
+def _picked(vectors: np.ndarray, rows: np.ndarray, read: Callable[[], None]) -> np.ndarray:
+    """Some rows, in rising order; `read` is called now and then, since the system maps far more than is touched."""
+    picked = np.empty((len(rows), vectors.shape[1]), vectors.dtype)
+    for start in range(0, len(rows), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        picked[part] = vectors[rows[part]]
+        read()
+    return picked
 
 
 def compared_with_all(
