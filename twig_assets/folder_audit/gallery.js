@@ -14,7 +14,7 @@ function agreed(limit, scores, thresholds) {
     limit.witnesses.includes(other.field) && thresholds[other.field] !== null && scores[place[other.score]] !== null);
   return !known.length || known.some((other) => {
     const value = thresholds[other.field];
-    return reached(other, scores[place[other.score]], other.direction === ">=" ? data.agrees * value : value / data.agrees);
+    return reached(other, scores[place[other.score]], other.direction === ">=" ? other.share * value : value / other.share);
   });
 }
 

@@ -20,7 +20,7 @@ from twig_assets.folder_audit.waivers import Waiver
 from twig_assets.folder_audit.what_if import scores_of
 from twig_assets.similarity import SEVERITY, Limit, Policy, limits
 from twig_assets.similarity.detectors.registry import detectors
-from twig_assets.similarity.verdicts.rule import AGREES, CERTAIN, CERTAINLY_INFORMED
+from twig_assets.similarity.verdicts.rule import CERTAIN, CERTAINLY_INFORMED
 
 BINS = 40
 _TURNS = {"90": "turned a quarter left", "180": "turned upside down", "270": "turned a quarter right"}
@@ -162,7 +162,7 @@ def in_words(policy: Policy) -> str:
 def _borne_out(ssim: Limit, detected: bool) -> str:
     if not ssim.support:
         return ""
-    agreeing = f" while a detector reaches {AGREES:.0%} of its threshold" if detected else ""
+    agreeing = " while a detector comes near its own threshold" if detected else ""
     certain = (
         f" (weighted {CERTAINLY_INFORMED:g} or more, or SSIM {CERTAIN:g}, is enough by itself)" if detected else ""
     )

@@ -7,7 +7,7 @@ from typing import Any
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.similarity import SEVERITY, Limit, Policy, limits
 from twig_assets.similarity.detectors.registry import detectors
-from twig_assets.similarity.verdicts.rule import AGREES, BEARS_OUT, BORNE_OUT_BY, CERTAIN, CERTAINLY_INFORMED
+from twig_assets.similarity.verdicts.rule import BEARS_OUT, BORNE_OUT_BY, CERTAIN, CERTAINLY_INFORMED
 
 AT_MOST = 2000
 """Of more images the worst are taken, so that the page stays small enough to be mailed."""
@@ -86,7 +86,6 @@ def scores_of(judged: Sequence[Judged], shown: Sequence[Judged], policy: Policy)
     return {
         "certain": CERTAIN,
         "certainlyInformed": CERTAINLY_INFORMED,
-        "agrees": AGREES,
         "severity": list(SEVERITY),
         "bearsOut": BEARS_OUT,
         "margin": MARGIN,
@@ -96,6 +95,7 @@ def scores_of(judged: Sequence[Judged], shown: Sequence[Judged], policy: Policy)
                 "field": limit.field,
                 "score": limit.score,
                 "direction": limit.direction,
+                "share": limit.share,
                 "support": BORNE_OUT_BY.get(limit.score),
                 "witnesses": [other.field for other in used if other in limit.witnesses],
             }

@@ -80,8 +80,8 @@ def test_thresholds_that_something_was_scored_for_have_sliders_whose_range_holds
 def test_a_policy_is_said_in_words_without_the_detectors_that_are_off() -> None:
     words = in_words(Policy(hog_cosine_at_least=None, pdq_distance_at_most=20))
     assert words.startswith(
-        "An image fails if SSIM is 0.6 or more, weighted by information 0.35 or more while a detector reaches 85% "
-        "of its threshold (weighted 0.8 or more, or SSIM 0.999, is enough by itself); or if"
+        "An image fails if SSIM is 0.6 or more, weighted by information 0.35 or more while a detector comes near its "
+        "own threshold (weighted 0.8 or more, or SSIM 0.999, is enough by itself); or if"
     )
     assert "PDQ 20 or less" in words
     assert "gradients" not in words

@@ -76,6 +76,8 @@ class Detector(Source, Protocol):
         unit: What the score counts.
         direction: `>=` when a higher score is nearer to a copy, `<=` when a lower one is.
         field: The policy field of its threshold.
+        agrees: From which share of its threshold on it agrees with SSIM that a picture is a copy, above 0 and at most
+            1; of one whose lower scores are nearer, the threshold is divided by it.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Detector(Source, Protocol):
     unit: str
     direction: Direction
     field: PolicyField
+    agrees: float = 0.85
 
     @abstractmethod
     def compare(self, image: Any, reference: Any) -> float | None:

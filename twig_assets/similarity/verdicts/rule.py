@@ -27,9 +27,6 @@ BEARS_OUT = "iw_ssim_threshold"
 _SHARED = ("iw_ssim", "masked_iw_ssim", "aligned_iw_ssim")
 _PASSED_BY_AT_MOST = 2.0
 
-AGREES = 0.85
-"""Share of its own threshold from which on a detector agrees with SSIM."""
-
 CERTAINLY_INFORMED = 0.8
 """`iw_ssim` from which on SSIM needs no detector to agree; unrelated charts reach 0.7."""
 
@@ -61,6 +58,7 @@ class Limit(NamedTuple):
         margin: From this far below the threshold on, a person should look.
         support: What must bear the score out; None if it counts by itself.
         witnesses: Thresholds of the detectors one of which must agree, unless nothing is known of any.
+        share: Of a detector, see `Detector.agrees`.
     """
 
     field: str
@@ -70,6 +68,7 @@ class Limit(NamedTuple):
     margin: float = 0.0
     support: Support | None = None
     witnesses: "tuple[Limit, ...]" = ()
+    share: float = 1.0
 
     def reached(self, score: float | None) -> bool:
         """Whether a score is as bad as that; False for one that was not computed, or a threshold turned off."""
@@ -108,7 +107,13 @@ class Limit(NamedTuple):
         """Whether a score comes near the threshold, or reaches it."""
         if score is None or self.value is None:
             return False
-        return score >= AGREES * self.value if self.direction == ">=" else score <= self.value / AGREES
+        return score >= self.agreeing_from if self.direction == ">=" else score <= self.agreeing_from
+
+    @property
+    def agreeing_from(self) -> float:
+        """The score from which on a detector whose threshold is set agrees with SSIM."""
+        value = self.value or 0.0
+        return self.share * value if self.direction == ">=" else value / self.share
 
     def certain(self, scores: Scores) -> bool:
         """Whether the pictures are the same, or share so much that nothing else need agree."""
@@ -155,7 +160,7 @@ def limits(thresholds: Thresholds) -> list[Limit]:
     least = thresholds.get(BEARS_OUT)
     known = {detector.field.name: detector for detector in detectors()}
     by_detectors = {
-        field: Limit(field, known[field].score, known[field].direction, value)
+        field: Limit(field, known[field].score, known[field].direction, value, share=known[field].agrees)
         for field, value in thresholds.items()
         if field in known
     }

@@ -24,7 +24,7 @@ def test_a_policy_names_score_and_direction_of_its_thresholds() -> None:
     witnesses = tuple(limit for limit in others if limit.score != "masked_ssim")
     assert first == Limit("ssim_threshold", "ssim", ">=", 0.6, 0.05, Support("iw_ssim", 0.35), witnesses)
     assert limits({"pdq_distance_at_most": 31, "min_side": 16}) == [
-        Limit("pdq_distance_at_most", "pdq_distance", "<=", 31)
+        Limit("pdq_distance_at_most", "pdq_distance", "<=", 31, share=0.43)
     ]
 
 

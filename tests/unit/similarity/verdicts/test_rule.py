@@ -47,7 +47,8 @@ def test_ssim_counts_as_far_as_local_information_bears_it_out(
     [
         (0.75, 0.69, 0.5, 110, "review"),
         (0.75, 0.69, 0.73, 110, "fail"),
-        (0.75, 0.69, 0.5, 36, "fail"),
+        (0.75, 0.69, 0.5, 72, "fail"),
+        (0.75, 0.69, 0.5, 73, "review"),
         (0.75, 0.69, None, 110, "review"),
         (0.75, 0.69, None, None, "fail"),
         (0.75, 0.8, 0.0, 128, "fail"),
@@ -124,5 +125,5 @@ def test_thresholds_of_an_old_audit_may_lack_fields() -> None:
     assert is_behind({"ssim": 0.5}, {"ssim_threshold": 0.5}, "fail")
     assert not is_behind({"ssim": 0.49}, {"ssim_threshold": 0.5}, "review")
     assert limits({"pdq_distance_at_most": None, "min_side": 16}) == [
-        Limit("pdq_distance_at_most", "pdq_distance", "<=", None)
+        Limit("pdq_distance_at_most", "pdq_distance", "<=", None, share=0.43)
     ]
