@@ -20,6 +20,7 @@ from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
 from twig_assets.compliance.decision_history import history
+from twig_assets.compliance.events import lapse_key, newest_first, of_decision, other_events
 from twig_assets.compliance.next_steps import NextStepError
 from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
 from twig_assets.desk import allowed, asking, thresholds
@@ -250,10 +251,12 @@ def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
 
 @router.get("/history/{campaign}")
 def decisions(request: Request, desk: TheDesk, person: ThePerson, campaign: TheCampaign) -> Response:
-    """All decisions of a campaign, the newest first."""
+    """All that people decided in a campaign, and what ended by itself, the newest first."""
     with desk.catalog.snapshot() as session:
         made = history(session, campaign.name, rules_of(session, campaign))
-        return shown(request, "history.html.j2", person, campaign=campaign, made=list(reversed(made)))
+        events = [event for one in made for event in of_decision(one)]
+        events += other_events(session, campaign.name, {lapse_key(one) for one in made if one.lapsed})
+        return shown(request, "history.html.j2", person, campaign=campaign, events=newest_first(events))
 
 
 @router.get("/cleared")
