@@ -29,6 +29,7 @@ def allow(
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In all campaigns that have this work.")] = False,
     lift: Annotated[int | None, typer.Option(help="Take back the element of this number.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`, in place of a campaign.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Folder below campaigns/; may be left out if it is one.")] = None,
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
@@ -45,16 +46,22 @@ def allow(
         raise typer.BadParameter("names no work; `twig allow` lists what is allowed", param_hint="WORK")
     if part and all_but:
         raise typer.BadParameter("is of no use with --part; give one of them", param_hint="--all-but")
+    shares = [_shares(text, "--part") for text in part or ()]
+    others = outside(_shares(all_but, "--all-but")) if all_but else ()
+    if out is not None:
+        if campaign is not None or everywhere:
+            raise typer.BadParameter("is a folder audit's and no campaign's; leave the others out", param_hint="--out")
+        _in_folder(out, work, kind, who, why, [*shares, *others], until, lift, as_json)
+        return
     name = load_campaign(campaign or the_campaign(root), root).name
     with open_catalog(catalog_url()).session() as session:
         if lift is not None:
             lifted = lift_element(session, name, lift, who, why)
             _say(f"No longer allowed: {described(lifted)}.")
         elif work is not None:
-            parts = [_shares(text, "--part") for text in part or ()]
-            parts += outside(_shares(all_but, "--all-but")) if all_but else ()
             made = write_down(
-                session, name, work, kind, who, why, parts=parts, until=until, everywhere=everywhere  # type: ignore[arg-type]
+                session, name, work, kind, who, why,  # type: ignore[arg-type]
+                parts=[*shares, *others], until=until, everywhere=everywhere,
             )  # fmt: skip
             _say(f"Allowed: {described(made)}.")
         else:
@@ -77,6 +84,44 @@ def _list(session, name: str, as_json: bool) -> None:  # type: ignore[no-untyped
         cells = (element.title, what, element.kind, element.until or "", element.who, element.why, state.standing)
         table.add_row(str(element.id), *map(escape, cells))
     console.print(table if states else "Nothing is allowed: every image is compared with all works as they are.")
+
+
+def _in_folder(
+    out: Path,
+    work: str | None,
+    kind: str,
+    who: str,
+    why: str,
+    parts: list[tuple[float, float, float, float]],
+    until: str | None,
+    number: int | None,
+    as_json: bool,
+) -> None:
+    from twig_assets.campaign.allowed_elements import parts_in_words
+    from twig_assets.folder_audit.allowed import allow as write_down
+    from twig_assets.folder_audit.allowed import lift, read_elements, standing
+
+    if number is not None:
+        _say(f"No longer allowed: {lift(out, number, who, why).described}.")
+    elif work is not None:
+        _say(f"Allowed: {write_down(out, work, kind, who, why, parts, until).described}.")
+    else:
+        elements = read_elements(out)
+        listed = [(one, standing(one, elements)) for one in elements if one.decision == "allow"]
+        if as_json:
+            rows = [{**one.model_dump(mode="json"), "today": today} for one, today in listed]
+            sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+            return
+        table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
+        for one, today in listed:
+            what = parts_in_words(one.parts) if one.parts else "all of it"
+            cells = (one.title, what, one.kind, one.until or "", one.who, one.why, today)
+            table.add_row(str(one.number), *map(escape, cells))
+        console.print(table if listed else "Nothing is allowed: every image is compared with all works as they are.")
+        return
+    _say(
+        "Run twig audit again, with the same --out: images that did not pass beside this work are looked at once more."
+    )
 
 
 def _shares(text: str, option: str) -> tuple[float, float, float, float]:

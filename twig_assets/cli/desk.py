@@ -31,7 +31,10 @@ def desk(
     console.print(f"Desk on http://127.0.0.1:{desk_port()}; Ctrl-C ends it.", highlight=False)
     if not settings.has_accounts:
         console.print("No accounts (TWIG_DESK_USERS): names are taken on trust.", highlight=False)
-    uvicorn.run(app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False)
+    # What a proxy says of who is behind it is for the desk to judge, and anybody here may say it.
+    uvicorn.run(
+        app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False, proxy_headers=False
+    )  # fmt: skip
 
 
 def _sensors_run() -> bool:

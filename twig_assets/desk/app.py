@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from twig_assets.campaign import campaign_names
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.desk.guard import Guard
+from twig_assets.desk.guard import Guard, SmallBodies
 from twig_assets.desk.sessions import Door
 from twig_assets.desk.settings import DeskSettings
 from twig_assets.desk.snapshot import Snapshot
@@ -73,6 +73,8 @@ def desk_app(
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.comparing = uploads.Comparing()
     app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
+    # The last one is asked first.
+    app.add_middleware(SmallBodies, most=uploads.MOST_UPLOADED + (1 << 20))
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)

@@ -18,12 +18,12 @@ from twig_assets.catalog.models import (
     Release,
     Review,
 )
-from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.compliance.candidates import PromptState, Verdicts, counting, prompt_states, verdicts_in_force
 from twig_assets.compliance.decisions import Decided, decided, reviews_of
 from twig_assets.compliance.held import Held, held
 from twig_assets.reports.render import turn
 from twig_assets.similarity import detector_scores, limits
+from twig_assets.similarity.allowed import ALLOWED
 from twig_assets.similarity.verdicts.rule import BORNE_OUT_BY
 
 

@@ -5,14 +5,13 @@ import threading
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from fastapi import HTTPException, UploadFile
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.allowed_elements import described, elements_in_force, what_is_left_out
 from twig_assets.campaign.unread_works import read_works, unread_works
 from twig_assets.catalog.models import AllowedElement
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus
-from twig_assets.compliance.allowances import concerned
-from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.desk.app import Desk
 from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.similarity import (
@@ -25,10 +24,20 @@ from twig_assets.similarity import (
     opened_sources,
     read_policy,
 )
-from twig_assets.similarity.allowed import RestOfWorks
+from twig_assets.similarity.allowed import ALLOWED, RestOfWorks, concerned
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.decode import DecodeError, decode
 from twig_assets.similarity.corpus.sizes import reduced
+
+MOST_UPLOADED = 64 << 20
+
+
+def content_of(file: UploadFile) -> bytes:
+    """The bytes of a file that somebody sends, of a size that can be looked at."""
+    content = file.file.read(MOST_UPLOADED + 1)
+    if len(content) > MOST_UPLOADED:
+        raise HTTPException(413, f"The file is larger than {MOST_UPLOADED >> 20} MB; send a smaller copy.")
+    return content
 
 
 class UploadError(ValueError):

@@ -153,12 +153,31 @@ def test_a_file_is_recognised_with_its_status_today(desk: Opened) -> None:
 
     assert "<b>Cleared.</b>" in asked(content)
     assert "by its fingerprint: PDQ distance 0 is" in asked(_saved_again(content))
-    assert "<b>Unknown.</b>" in asked(_foreign())
+    unknown = asked(_foreign())
+    assert "<b>Unknown.</b>" in unknown
+    assert 'action="/compare"' in unknown
     assert "cannot be read as a picture" in asked(b"no picture")
     [fish] = [item for item in [{"id": f"demo/{image.prompt_id}-{sha256[:16]}", "image_sha256": sha256}]]
     desk.decide(fish, "reject", "in bad taste")
     assert "<b>Not cleared.</b>" in asked(content)
     assert "to be withdrawn" in asked(content)
+
+
+def test_an_unknown_file_is_compared_with_the_works_on_the_page(desk: Opened) -> None:
+    desk.enter()
+
+    def asked(data: bytes, **form: str) -> str:
+        sent = {"campaign": "demo", "token": desk.token, **form}
+        return desk.client.post("/compare", data=sent, files={"file": ("<i>.png", data)}).text
+
+    work = next((desk.root / "demo" / "references").glob("*.png"))
+    copied = asked(_saved_again(work.read_bytes()))
+    assert "<b>Too much alike</b>" in copied
+    assert "<i>.png" not in copied
+    assert "<b>Nothing alike was found</b>" in asked(_foreign())
+    assert "cannot be read as a picture" in asked(b"no picture")
+    assert "There is no campaign" in asked(_foreign(), campaign="../demo")
+    assert "no longer valid" in asked(_foreign(), token="x")
 
 
 def _foreign() -> bytes:
