@@ -1,6 +1,4 @@
-"""What every request has to pass: the right host, no foreign page behind it, a size that can be looked at, and headers
-that keep answers apart.
-"""
+"""What every request has to pass: the right host, no foreign page behind it, a bounded size; and safe headers."""
 
 from urllib.parse import urlsplit
 

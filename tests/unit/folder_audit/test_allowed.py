@@ -89,19 +89,19 @@ def test_an_image_stays_as_it_is_where_nothing_is_left_to_compare_with(
 def test_on_the_command_line(images: Path, references: Path, tmp_path: Path) -> None:
     out, ask = tmp_path / "out", CliRunner().invoke
     missing = ask(app, ["allow", "Alpha", "--out", str(out), "--who", "Ada", "--why", "ours"])
-    assert missing.exit_code == 2
-    assert "run twig audit" in missing.output
+    assert "run twig audit" in str(missing.exception)
     run(images, references, out)
     unknown = ask(app, ["allow", "Nobody", "--out", str(out), "--who", "Ada", "--why", "ours"])
-    assert "0 works that an image came near are called" in unknown.output
+    assert "0 works that an image came near are called" in str(unknown.exception)
     made = ask(app, ["allow", "Alpha", "--out", str(out), "--who", "Ada", "--why", "ours", "--until", "2999-01-01"])
     assert made.exit_code == 0, made.output
     [listed] = json.loads(ask(app, ["allow", "--out", str(out), "--json"]).stdout)
     assert (listed["title"], listed["until"], listed["today"]) == ("Alpha", "2999-01-01", "holds")
     over = ask(app, ["allow", "Alpha", "--out", str(out), "--who", "Ada", "--why", "ours", "--until", "2020-01-01"])
-    assert "is over already" in over.output
+    assert "is over already" in str(over.exception)
     assert ask(app, ["allow", "--lift", "1", "--out", str(out), "--who", "Bob", "--why", "no more"]).exit_code == 0
-    assert ask(app, ["allow", "--lift", "1", "--out", str(out), "--who", "Bob", "--why", "no more"]).exit_code == 2
+    again = ask(app, ["allow", "--lift", "1", "--out", str(out), "--who", "Bob", "--why", "no more"])
+    assert "lift: 1 is none that holds" in str(again.exception)
     with (out / "audit.csv").open(newline="") as file:
         assert {row["image"] for row in csv.DictReader(file)} == {"copy.png", "mirrored.png", "other.png"}
     (out / FILE).write_text("{}\n")
