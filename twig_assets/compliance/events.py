@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign.allowed_elements import ElementState, described, element_states
+from twig_assets.campaign.allowed_elements import ElementState, element_states, parts_in_words
 from twig_assets.catalog.models import (
+    AllowedElement,
     Audit,
     Image,
     Notification,
@@ -124,7 +125,7 @@ def _lapse(when: datetime, review: Review, why: str) -> Happened:
 
 def _elements(session: Session, campaign: str) -> Iterator[Happened]:
     for state in element_states(session, campaign):
-        element, about = state.element, described(state.element)
+        element, about = state.element, _shown(state.element)
         what = f"allowed {'parts of a' if element.parts else 'a'} work"
         yield Happened(element.created_at, element.who, what, about, element.why, today=state.standing)
         if state.lift is not None:
@@ -134,6 +135,12 @@ def _elements(session: Session, campaign: str) -> Iterator[Happened]:
             yield Happened(
                 _end_of(state), "", "what was allowed of a work ended", about, "its last day is over", ended=True
             )
+
+
+def _shown(element: AllowedElement) -> str:
+    where = f"{parts_in_words(element.parts)} of " if element.parts else ""
+    end = f" until {element.until}" if element.until else ""
+    return f"{where}{element.title!r}, {element.kind}{end}{'' if element.campaign else ', in all campaigns'}"
 
 
 def _end_of(state: ElementState) -> datetime:

@@ -33,6 +33,7 @@ class Desk:
         door: Lets people in.
         snapshot: The items of all campaigns.
         sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
+        other_servers: Names and addresses of the other servers on this machine that answer now.
     """
 
     catalog: Catalog
@@ -40,6 +41,7 @@ class Desk:
     root: Path
     door: Door
     sensors_run: Callable[[], bool | None] = lambda: None
+    other_servers: Callable[[], list[tuple[str, str]]] = list
     snapshot: Snapshot = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,7 @@ def desk_app(
     root: Path,
     settings: DeskSettings,
     sensors_run: Callable[[], bool | None] = lambda: None,
+    other_servers: Callable[[], list[tuple[str, str]]] = list,
 ) -> FastAPI:
     """Put the desk together.
 
@@ -67,12 +70,13 @@ def desk_app(
         root: The folder that holds the campaigns.
         settings: Who may use it.
         sensors_run: See `Desk`.
+        other_servers: See `Desk`.
     """
     from twig_assets.desk import api, pages, uploads
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.comparing = uploads.Comparing()
-    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run, other_servers)
     # The last one is asked first.
     app.add_middleware(SmallBodies, most=uploads.MOST_UPLOADED + (1 << 20))
     app.add_middleware(Guard, hosts=settings.hosts)

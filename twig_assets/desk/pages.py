@@ -65,7 +65,9 @@ def install(app: FastAPI) -> None:
 @router.get("/")
 def campaigns(request: Request, desk: TheDesk, person: ThePerson) -> Response:
     """All campaigns with their tiles."""
-    return shown(request, "campaigns.html.j2", person, views=desk.snapshot.campaigns())
+    here = request.url.hostname in ("127.0.0.1", "localhost", "::1")
+    others = desk.other_servers() if here else []
+    return shown(request, "campaigns.html.j2", person, views=desk.snapshot.campaigns(), others=others)
 
 
 @router.get("/queue")
