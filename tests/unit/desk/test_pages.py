@@ -39,8 +39,9 @@ def test_an_image_is_shown_beside_the_work_that_its_verdict_rests_on(desk: Opene
         answer = desk.client.get(address.replace("&amp;", "&"))
         assert answer.status_code == 200, address
         assert answer.headers["content-type"].startswith("image/")
-    assert "ssim" in page
-    assert "if iw ssim is 0.35 or more" in page
+    assert "SSIM inside the mask" in page
+    assert "bits of 256 that differ" in page
+    assert "if SSIM weighted by information is 0.35 or more" in page
 
 
 def test_a_decision_is_written_down_and_the_item_leaves_the_queue(desk: Opened) -> None:
