@@ -23,7 +23,7 @@ from twig_assets.compliance.decision_history import history
 from twig_assets.compliance.events import lapse_key, newest_first, of_decision, other_events
 from twig_assets.compliance.next_steps import NextStepError
 from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
-from twig_assets.desk import allowed, asking, cleared, thresholds
+from twig_assets.desk import allowed, asking, cleared, lineage, thresholds
 from twig_assets.desk.app import Desk
 from twig_assets.desk.deciding import ConflictError, Wish, make, newest_decision, undo
 from twig_assets.desk.items import Item
@@ -54,7 +54,7 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
-    for pages in (router, asking.router, allowed.router, cleared.router, thresholds.router):
+    for pages in (router, asking.router, allowed.router, cleared.router, lineage.router, thresholds.router):
         app.include_router(pages)
     app.add_exception_handler(NobodyError, _to_the_door)
     app.add_exception_handler(StarletteHTTPException, _said)

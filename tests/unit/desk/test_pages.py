@@ -6,7 +6,10 @@ import pytest
 
 from tests.unit.desk.conftest import Opened
 from twig_assets.campaign import load_campaign
+from twig_assets.campaign.allowed_elements import allow
+from twig_assets.catalog.models import Reference
 from twig_assets.compliance.candidates import prompt_states
+from twig_assets.desk import uploads
 from twig_assets.desk.snapshot import rules_of
 
 
@@ -179,6 +182,37 @@ def test_an_unknown_file_is_compared_with_the_works_on_the_page(desk: Opened) ->
     assert "cannot be read as a picture" in asked(b"no picture")
     assert "There is no campaign" in asked(_foreign(), campaign="../demo")
     assert "no longer valid" in asked(_foreign(), token="x")
+
+
+def test_a_corpus_that_is_searched_by_its_index_is_compared_with_by_it(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = desk.root / "demo" / "policy.yaml"
+    policy.write_text(policy.read_text("utf-8") + "\ncorpus: {indexed_from: 0}\n", "utf-8")
+    desk.enter()
+    monkeypatch.setattr(uploads, "read_works", lambda campaign: pytest.fail("all works were read"))
+    with desk.catalog.session() as session:
+        work = session.query(Reference).filter_by(title="salt clock at low tide").one()
+        content = (desk.root / "demo" / "references" / work.file).read_bytes()
+
+    def asked() -> str:
+        form = {"campaign": "demo", "token": desk.token}
+        return desk.client.post("/compare", data=form, files={"file": ("x.png", content)}).text
+
+    assert "<b>Too much alike</b>" in asked()
+    with desk.catalog.session() as session:
+        allow(session, "demo", work.sha256, "licensed", "Ada", "our own")
+    assert "<b>Nothing alike was found</b>" in asked()
+
+
+def test_the_lineage_of_an_image_is_a_page(desk: Opened) -> None:
+    desk.enter()
+    [copy, *_] = desk.items()
+    page = desk.client.get(f"/lineage/{copy['id']}").text
+    assert "salt clock at &lt;b&gt;low&lt;/b&gt; tide" in page
+    assert f'href="/lineage/{copy["id"]}"' in desk.client.get(f"/image/{copy['id']}").text
+    for wrong in ("demo/0-abcdef", "demo/x", "demo/1-%25", "other/1-abc"):
+        assert desk.client.get(f"/lineage/{wrong}").status_code == 404
 
 
 def _foreign() -> bytes:
