@@ -12,6 +12,7 @@ from twig_assets.campaign import campaign_names
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.desk.guard import Guard, SmallBodies
+from twig_assets.desk.named import NamedByCampaign
 from twig_assets.desk.sessions import Door
 from twig_assets.desk.settings import DeskSettings
 from twig_assets.desk.snapshot import Snapshot
@@ -31,9 +32,10 @@ class Desk:
         store: Holds the pictures.
         root: The folder that holds the campaigns.
         door: Lets people in.
-        snapshot: The items of all campaigns.
         sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
         other_servers: Names and addresses of the other servers on this machine that answer now.
+        snapshot: The items of all campaigns.
+        named: What prompts named that is protected.
     """
 
     catalog: Catalog
@@ -43,6 +45,7 @@ class Desk:
     sensors_run: Callable[[], bool | None] = lambda: None
     other_servers: Callable[[], list[tuple[str, str]]] = list
     snapshot: Snapshot = field(init=False)
+    named: NamedByCampaign = field(default_factory=NamedByCampaign)
 
     def __post_init__(self) -> None:
         self.snapshot = Snapshot(self.catalog, self.root)

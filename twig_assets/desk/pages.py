@@ -111,7 +111,8 @@ def image(
         around = step(desk.snapshot, filters, campaign.name, key)
         page = shown(
             request, "image.html.j2", person, v=view, campaign=campaign, key=key, filters=filters, around=around,
-            reasons=REASONS, last=last if last != f"{campaign.name}/{key}" else "",
+            named=desk.named.of(campaign, view.prompt), reasons=REASONS,
+            last=last if last != f"{campaign.name}/{key}" else "",
         )  # fmt: skip
     page.set_cookie(PLACE, f"{campaign.name}/{key}", httponly=True, samesite="strict", path="/queue")
     return page

@@ -3,11 +3,13 @@
 import re
 
 import pytest
+import yaml
 
+from tests.unit.catalog.filled import let_change
 from tests.unit.desk.conftest import Opened
 from twig_assets.campaign import load_campaign
 from twig_assets.campaign.allowed_elements import allow
-from twig_assets.catalog.models import Reference
+from twig_assets.catalog.models import Prompt, Reference
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.desk import uploads
 from twig_assets.desk.snapshot import rules_of
@@ -203,6 +205,25 @@ def test_a_corpus_that_is_searched_by_its_index_is_compared_with_by_it(
     with desk.catalog.session() as session:
         allow(session, "demo", work.sha256, "licensed", "Ada", "our own")
     assert "<b>Nothing alike was found</b>" in asked()
+
+
+def test_an_image_says_what_its_prompt_named_and_how_it_was_rewritten(desk: Opened) -> None:
+    desk.enter()
+    [copy, owl, _] = desk.items()
+    page = desk.client.get(f"/image/{copy['id']}").text
+    assert "It names something protected: salt clock at" in page
+    assert "Written as" not in page
+    written = [{"text": "a pouting cat", "seed": 1}, {"text": "a pouting cat <i>", "seed": 2}]
+    (desk.root / "demo" / "prompts.yaml").write_text(yaml.safe_dump(written), "utf-8")
+    settings = desk.root / "demo" / "campaign.yaml"
+    settings.write_text(settings.read_text("utf-8") + "\nprompt_check: {protected: rewrite}\n", "utf-8")
+    with desk.catalog.session() as session:
+        let_change(session, "prompt")
+        session.query(Prompt).filter_by(text="an owl").update({"text": "a cat face <i>"})
+    page = desk.client.get(f"/image/{owl['id']}").text
+    assert "Written as “a pouting cat &lt;i&gt;”" in page
+    (desk.root / "demo" / "prompts.yaml").write_text("{", "utf-8")
+    assert "Written as" not in desk.client.get(f"/image/{owl['id']}").text
 
 
 def test_the_lineage_of_an_image_is_a_page(desk: Opened) -> None:
