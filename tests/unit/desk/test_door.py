@@ -14,6 +14,7 @@ from starlette.requests import Request
 from typer.testing import CliRunner
 
 from tests.unit.desk.conftest import Opened
+from twig_assets.catalog.models import Review
 from twig_assets.cli import app as twig
 from twig_assets.desk.sessions import COOKIE, Door
 from twig_assets.desk.settings import User
@@ -56,6 +57,25 @@ def test_roles_decide_what_somebody_may_do(locked: Callable[[str], Opened]) -> N
     assert done == {"Rea": [403, 403], "Rev": [403, 303], "App": [303, 409]}, (
         "the owl is decided; of the cow, the second has not seen the first"
     )
+
+
+def test_one_person_is_not_two_whatever_they_call_themselves(desk: Opened) -> None:
+    policy = desk.root / "demo" / "policy.yaml"
+    policy.write_text(policy.read_text("utf-8") + "\ndecisions: {approvals: 2}\n", "utf-8")
+    desk.enter("Ada")
+    copy = desk.items()[0]
+    seen = 0
+    for name in ("Ada", "  ADA ", "ada"):
+        desk.enter(name)
+        assert desk.decide(copy, "waive", "licensed", seen=seen) == 303
+        [item] = [item for item in desk.items() if item["id"] == copy["id"]]
+        assert (item["kind"], item["state"]) == ("agree", "review")
+        with desk.catalog.session() as session:
+            seen = max(row.id for row in session.query(Review))
+    desk.enter("Bob")
+    assert desk.decide(copy, "waive", "licensed") == 409, "Bob has not seen Ada's"
+    assert desk.decide(copy, "waive", "licensed", seen=seen) == 303
+    assert [item["kind"] for item in desk.items(kind="waived")] == ["waived"]
 
 
 def test_wrong_passwords_make_the_next_tries_wait(locked: Callable[[str], Opened]) -> None:
