@@ -1,16 +1,17 @@
 """Pages that are written to be mailed: they fit a phone, and screen readers find nothing serious to stumble over."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.integration.browsing import browser, page_of
 from tests.integration.test_gallery_page import BASE, pages_audit
 from tests.unit.desk.conftest import behind, fill_folder
+from tests.unit.reports.filler import drawing
 from twig_assets.campaign import load_campaign
 from twig_assets.export import write_export
 from twig_assets.folder_audit import calibrate_folder
@@ -39,8 +40,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
         catalog.close()
         (folder / "audit").mkdir()
         gallery = pages_audit(folder / "audit")
-        shutil.copy(folder / "audit" / "images" / "other.png", folder / "clean.png")
-        calibrate_folder(folder / "clean.png", folder / "audit" / "works", BASE, folder / "calibration", copies=2)
+        (folder / "clean").mkdir()
+        for seed in range(12):
+            Image.fromarray(drawing("owl", seed=seed)[0]).save(folder / "clean" / f"{seed}.png")
+        calibrate_folder(folder / "clean", folder / "audit" / "works", BASE, folder / "calibration", copies=2)
         yield {
             "report": report,
             "guide": exported / "how-to-check.html",
