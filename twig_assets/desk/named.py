@@ -21,7 +21,8 @@ class NamedByCampaign:
 
     def of(self, campaign: Campaign, prompt: Prompt) -> Named:
         """What a prompt named; nothing where the campaign's files cannot be read, which `twig check` says."""
-        files = [*campaign.folder.iterdir(), *campaign.references_folder.glob("*.csv"), campaign.references_folder]
+        own = [path for path in campaign.folder.iterdir() if path.is_file() and path != campaign.policy_file]
+        files = [*own, *campaign.references_folder.glob("*.csv"), campaign.references_folder]
         seen = sorted((str(path), path.stat().st_mtime_ns) for path in files if path.exists())
         with self._lock:
             kept = self._kept.get(campaign.name)
