@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,6 +12,12 @@ from rich.table import Table
 
 from twig_assets.cli.app import CampaignRoot, console, the_campaign
 from twig_assets.settings.home import catalog_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from twig_assets.catalog.models import AllowedElement
+    from twig_assets.folder_audit.allowed import Element
 
 
 def allow(
@@ -70,20 +77,14 @@ def allow(
     _say(f"Next: twig run --campaign {name} judges the images that this concerns.")
 
 
-def _list(session, name: str, as_json: bool) -> None:  # type: ignore[no-untyped-def]
-    from twig_assets.campaign.allowed_elements import as_row, element_states, parts_in_words
+def _list(session: "Session", name: str, as_json: bool) -> None:
+    from twig_assets.campaign.allowed_elements import as_row, element_states
 
     states = element_states(session, name)
     if as_json:
-        sys.stdout.write(json.dumps([as_row(state) for state in states], indent=2, ensure_ascii=False) + "\n")
-        return
-    table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
-    for state in states:
-        element = state.element
-        what = parts_in_words(element.parts) if element.parts else "all of it"
-        cells = (element.title, what, element.kind, element.until or "", element.who, element.why, state.standing)
-        table.add_row(str(element.id), *map(escape, cells))
-    console.print(table if states else "Nothing is allowed: every image is compared with all works as they are.")
+        _say_json([as_row(state) for state in states])
+    else:
+        _say_table([(state.element.id, state.element, state.standing) for state in states])
 
 
 def _in_folder(
@@ -97,7 +98,6 @@ def _in_folder(
     number: int | None,
     as_json: bool,
 ) -> None:
-    from twig_assets.campaign.allowed_elements import parts_in_words
     from twig_assets.folder_audit.allowed import allow as write_down
     from twig_assets.folder_audit.allowed import lift, read_elements, standing
 
@@ -109,19 +109,29 @@ def _in_folder(
         elements = read_elements(out)
         listed = [(one, standing(one, elements)) for one in elements if one.decision == "allow"]
         if as_json:
-            rows = [{**one.model_dump(mode="json"), "today": today} for one, today in listed]
-            sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-            return
-        table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
-        for one, today in listed:
-            what = parts_in_words(one.parts) if one.parts else "all of it"
-            cells = (one.title, what, one.kind, one.until or "", one.who, one.why, today)
-            table.add_row(str(one.number), *map(escape, cells))
-        console.print(table if listed else "Nothing is allowed: every image is compared with all works as they are.")
+            _say_json([{**one.model_dump(mode="json"), "today": today} for one, today in listed])
+        else:
+            _say_table([(one.number, one, today) for one, today in listed])
         return
     _say(
         "Run twig audit again, with the same --out: images that did not pass beside this work are looked at once more."
     )
+
+
+def _say_json(rows: list[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+
+
+def _say_table(rows: "Sequence[tuple[int, AllowedElement | Element, str]]") -> None:
+    """A row for each element: its number, the element, and what it comes to today."""
+    from twig_assets.campaign.allowed_elements import parts_in_words
+
+    table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
+    for number, element, today in rows:
+        what = parts_in_words(element.parts) if element.parts else "all of it"
+        cells = (element.title, what, element.kind, element.until or "", element.who, element.why, today)
+        table.add_row(str(number), *map(escape, cells))
+    console.print(table if rows else "Nothing is allowed: every image is compared with all works as they are.")
 
 
 def _shares(text: str, option: str) -> tuple[float, float, float, float]:
