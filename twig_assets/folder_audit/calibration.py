@@ -176,6 +176,7 @@ def _page(proposed: Proposed) -> str:
         opinion=OPINION,
         clean=proposed.clean,
         warnings=proposed.warnings,
+        titles={score: title for score, (title, _) in names().items()},
         units={score: unit for score, (_, unit) in names().items()},
     )
 
