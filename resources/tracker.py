@@ -1,6 +1,6 @@
 """The MLflow tracker: a run for every materialization that has figures to keep."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -10,10 +10,9 @@ from pydantic import PrivateAttr
 from twig_assets.tracking import Record, Sender, Spool
 from twig_assets.tracking.record import RecordedEdit, png
 
-# MLflow shows this tag at the top of a run's page, as Markdown.
-_DESCRIPTION = "mlflow.note.content"
+_SERVER = ("http://", "https://")
 # MLflow takes tags of 5000 characters and more, by version.
-_LONGEST = 4500
+_LONGEST = 4000
 
 
 class TrackerResource(dg.ConfigurableResource):
@@ -42,6 +41,7 @@ class TrackerResource(dg.ConfigurableResource):
         curves: dict[str, Sequence[float]] | None = None,
         edit: RecordedEdit | None = None,
         captions: Sequence[str] = (),
+        each: str = "",
     ) -> dg.MetadataValue:
         """Keep the figures of one materialization.
 
@@ -53,10 +53,11 @@ class TrackerResource(dg.ConfigurableResource):
             pictures: File name -> uint8 array (H, W, 3).
             curves: Name -> its value after each step.
             edit: Registered as a new version of its model.
-            captions: What the pictures show, in order, row by row.
+            captions: What stands under each number of the pictures, in order.
+            each: What the pictures under one number are, from left to right.
 
         Returns:
-            The URL of the MLflow run; or, when MLflow does not answer, a sentence that says so.
+            Where the MLflow run is found; or, when MLflow does not answer, a sentence that says so.
 
         Raises:
             SpoolError: When the figures can be neither sent nor kept.
@@ -72,16 +73,20 @@ class TrackerResource(dg.ConfigurableResource):
                     "dagster/run_id": context.run.run_id,
                     "dagster/asset": key,
                     "dagster/partition": partition,
-                    _DESCRIPTION: _description(key, partition, pictures or {}, captions),
                 },
+                description=_description(key, partition, bool(pictures), captions, each),
                 metrics={name: float(value) for name, value in metrics.items()},
                 pictures={file: png(picture) for file, picture in (pictures or {}).items()},
                 curves={name: tuple(map(float, values)) for name, values in (curves or {}).items()},
                 edit=edit,
             )
         )
-        if url:
+        if url and self.uri.startswith(_SERVER):
             return dg.MetadataValue.url(url)
+        if url:
+            # The server of `twig ui` runs now and then, on one port or another; Dagster would keep the link for ever.
+            run = url.rpartition("/")[2]
+            return dg.MetadataValue.text(f"run {run} of the experiment {experiment}, in MLflow, which `twig ui` opens")
         message = "MLflow does not answer now; the figures are kept, and sent by the next run or by `twig track`"
         context.log.warning(message)
         return dg.MetadataValue.text(message)
@@ -93,11 +98,12 @@ class TrackerResource(dg.ConfigurableResource):
         return self._sender
 
 
-def _description(key: str, partition: str, pictures: Iterable[str], captions: Sequence[str]) -> str:
+def _description(key: str, partition: str, pictures: bool, captions: Sequence[str], each: str) -> str:
     """What a run is and what its figures count, for whoever opens it in MLflow, as Markdown."""
-    text = f"{_plain(f'{key} {partition}'.strip())}: figures are means or counts over the images of this run.\n\n"
-    if files := ", ".join(f"`{file}`" for file in pictures):
-        text += f"Pictures, under Artifacts: {files}.\n\n"
+    counted = "Every figure is a count of images, or a mean, a percentile or the highest value over images"
+    text = f"{_plain(f'{key} {partition}'.strip())}. {counted}, not over rows of the catalog, and of this run only.\n\n"
+    if pictures and each:
+        text += f"Under each number: {_plain(each)}.\n\n"
     for number, caption in enumerate(captions, start=1):
         line = f"{number}. {_plain(caption)}\n"
         if len(text) + len(line) > _LONGEST:

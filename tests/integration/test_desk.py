@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import argon2
+import numpy as np
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.integration.browsing import browser, keep_screenshot, page_of
@@ -224,6 +226,27 @@ def test_a_dropped_file_is_recognised(served: Served, chromium: Browser) -> None
         page.get_by_role("button", name="Ask").click()
         page.wait_for_selector("text=Not cleared.")
         assert "never released" in page.inner_text("main")
+
+
+def test_an_unknown_file_is_compared_with_the_works_without_being_chosen_again(
+    served: Served, chromium: Browser, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    noise = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(noise).save(tmp_path / "unknown.png")
+    with page_of(chromium) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        enter(page, served, "Ada")
+        page.goto(f"{served.url}/cleared")
+        page.set_input_files("input[type=file]", str(tmp_path / "unknown.png"))
+        page.get_by_role("button", name="Ask").click()
+        page.wait_for_selector("text=Unknown.")
+        assert serious(page) == []
+        page.get_by_role("button", name="Compare it with the works").click()
+        page.wait_for_selector("text=Nothing alike was found")
+        assert "unknown.png" in page.inner_text("main")
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_slider_shows_what_it_does_before_it_is_saved(served: Served, chromium: Browser) -> None:

@@ -22,8 +22,6 @@ from twig_assets.definitions import build_defs
 from twig_assets.tracking import Record, Sender, Spool, TrackingError
 from twig_assets.tracking.record import png
 
-# Of the run that was made before the servers were started.
-MLFLOW_LINK = "http://127.0.0.1:5000"
 ASSETS = "{ assetNodes { assetKey { path } dependencyKeys { path } assetMaterializations(limit: 1) { runId } } }"
 RUNS = "{ runsOrError { ... on Runs { results { status assets { key { path } } } } } }"
 CHECKS = """{ assetCheckExecutions(assetKey: {path: ["similarity_audits"]}, checkName: "ssim_below_threshold", limit: 1)
@@ -144,7 +142,7 @@ def test_browser_shows_the_graph_in_its_groups_with_descriptions(page: Page, ser
     page.get_by_text("TWIG's first step: an image per prompt, from the composed model.").first.wait_for()
 
 
-def test_browser_renders_a_batchs_thumbnails_and_leads_to_its_mlflow_run(page: Page, servers: Servers) -> None:
+def test_browser_renders_a_batchs_thumbnails_and_names_its_mlflow_run(page: Page, servers: Servers) -> None:
     page.goto(f"{servers.dagster}/assets/regenerated_images?view=events")
     page.get_by_text("[Show Markdown]").first.click()
     page.get_by_text(PROMPTS[0]).first.wait_for()
@@ -153,12 +151,17 @@ def test_browser_renders_a_batchs_thumbnails_and_leads_to_its_mlflow_run(page: P
     assert all(16 <= width <= 128 for width in widths)
     keep_screenshot(page, "ui-thumbnails.png")
     page.get_by_role("button", name="Close").click()
-    link = page.locator(f"a[href^='{MLFLOW_LINK}']").first.get_attribute("href")
-    assert link
-    # The run was made before this server had its port.
-    page.goto(link.replace(MLFLOW_LINK, servers.mlflow))
+    # A link would name the port of the day.
+    assert page.locator("a[href*='/experiments/']").count() == 0
+    named = page.get_by_text(re.compile("^run [0-9a-f]{32} of the experiment")).first.inner_text()
+    _, run, *_, experiment = named.split(",")[0].split()
+    found = MlflowClient(servers.mlflow).get_experiment_by_name(experiment)
+    assert found
+    page.goto(f"{servers.mlflow}/#/experiments/{found.experiment_id}/runs/{run}")
     page.get_by_text("regenerated_images tiny-000").first.wait_for()
     page.get_by_text("location_iou").first.wait_for()
+    page.get_by_text("Under each number: the first image, its mask, the second image").first.wait_for()
+    page.wait_for_function("[...document.images].some((i) => i.src.includes('get-artifact') && i.naturalWidth > 300)")
 
 
 def test_browser_shows_a_failed_check_and_what_failed(page: Page, servers: Servers) -> None:

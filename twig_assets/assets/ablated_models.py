@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import numpy as np
 
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Evaluation
@@ -195,8 +194,9 @@ def _result(
         f"twig-assets/{campaign}/ablation",
         {**summary, "seconds": ablation.seconds, "accepted": evaluation.accepted},
         {"concept": concept.name, "method": edit.settings.method, "target": concept.target, "anchor": concept.anchor},
-        {"before-after.png": sheet(np.concatenate([before, after]), len(before))},
+        {"before-after.png": sheet(list(zip(before, after, strict=True)))},
         curves={"loss": ablation.losses} if ablation.losses else None,
+        each=f"what the model draws for {concept.target!r} before and after",
         edit=RecordedEdit(model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted),
     )
     refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}

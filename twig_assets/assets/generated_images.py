@@ -1,7 +1,6 @@
 """The asset `generated_images`: the first image of every prompt that is due."""
 
 import dagster as dg
-import numpy as np
 
 from twig_assets.assets.composed_model import composed_model
 from twig_assets.assets.prompts import prompts
@@ -50,10 +49,15 @@ def generated_images(
     count, seconds = len(drawn.items), drawn.seconds
     remember_seconds(batch.campaign, seconds / count)
     figures = {"images": float(count), "seconds": seconds, "seconds_per_image": seconds / count}
-    pictures = {"generated.png": sheet(np.stack([image.pixels for image in drawn.items]))}
+    pictures = {"generated.png": sheet([[image.pixels] for image in drawn.items])}
     captions = [f"{image.prompt.prompt.text} (attempt {image.prompt.attempt})" for image in drawn.items]
     link = tracker.record(
-        context, f"twig-assets/{batch.campaign.name}/images", figures, pictures=pictures, captions=captions
+        context,
+        f"twig-assets/{batch.campaign.name}/images",
+        figures,
+        pictures=pictures,
+        captions=captions,
+        each="the first image",
     )
     rows = [(caption, [image.pixels]) for caption, image in zip(captions, drawn.items, strict=True)]
     return dg.MaterializeResult(metadata={**figures, "images": count, "mlflow": link, "pictures": gallery(rows)})

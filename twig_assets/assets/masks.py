@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
-import numpy as np
 
 from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.shared.batch import work_on_batch
@@ -23,6 +22,8 @@ from twig_assets.resources import (
     StoreResource,
     TrackerResource,
 )
+
+_EACH = "the first image, and the same with everything outside its mask faded"
 
 
 @dg.asset(
@@ -54,9 +55,9 @@ def masks(
     figures = {**_counts(made.items), "masks": float(len(made.items)), "seconds": made.seconds}
     pairs = [[m.pixels, outlined(m.pixels, m.mask.segmentation.mask)] for m in made.items]
     captions = [_caption(m) for m in made.items]
-    pictures = {"image-mask.png": sheet(np.concatenate([np.stack(pair) for pair in pairs]))}
+    pictures = {"image-mask.png": sheet(pairs)}
     experiment = f"twig-assets/{batch.campaign.name}/images"
-    link = tracker.record(context, experiment, figures, pictures=pictures, captions=captions)
+    link = tracker.record(context, experiment, figures, pictures=pictures, captions=captions, each=_EACH)
     rows = list(zip(captions, pairs, strict=True))
     return dg.MaterializeResult(
         metadata={**figures, "masks": len(made.items), "mlflow": link, "pictures": gallery(rows)}

@@ -59,8 +59,9 @@ def regenerated_images(
         f"twig-assets/{batch.campaign.name}/images",
         figures,
         {"strategy": " + ".join(settings.strategies), "strength": str(settings.strength)},
-        {"first-mask-second.png": sheet(np.concatenate([np.stack(triple) for triple in triples]), columns=12)},
+        {"first-mask-second.png": sheet(triples)},
         captions=[_caption(image) for image in drawn.items],
+        each="the first image, its mask, the second image",
     )
     pictures = gallery([(_caption(image), triple) for image, triple in zip(drawn.items, triples, strict=True)])
     return dg.MaterializeResult(metadata={**figures, "images": len(drawn.items), "mlflow": link, "pictures": pictures})

@@ -1,4 +1,6 @@
-"""The asset `similarity_audits` and the check that gates what is released."""
+"""The asset `similarity_audits` and the checks that gate what is released."""
+
+from collections.abc import Iterator
 
 import dagster as dg
 import numpy as np
@@ -6,9 +8,10 @@ import numpy as np
 from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.failures import gate
 from twig_assets.assets.shared.kept import kept_audits
 from twig_assets.assets.shared.partitions import prompt_batches
-from twig_assets.assets.shared.thumbnails import SHOWN, gallery
+from twig_assets.assets.shared.thumbnails import SHOWN, gallery, sheet
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.campaign.unread_works import unread_works
@@ -26,6 +29,11 @@ from twig_assets.resources import (
     ProgressResource,
     StoreResource,
     TrackerResource,
+)
+
+_NEXT = (
+    "This is the gate at work, and no error. What failed is drawn again in the next run of the batch, which `twig run` "
+    "or the sensor `ssim_violations` starts; the check names the images."
 )
 
 
@@ -68,7 +76,7 @@ def similarity_audits(
     return dg.MaterializeResult(metadata={**counts, "work": work, "nearest": nearest})
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # It takes functions that yield, too; its annotation does not say so.
     asset=similarity_audits,
     partitions_def=prompt_batches,
     blocking=True,
@@ -77,7 +85,7 @@ def similarity_audits(
 )
 def ssim_below_threshold(
     context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
-) -> dg.AssetCheckResult:
+) -> Iterator[dg.AssetCheckResult]:
     """Look up the verdicts on the batch's candidates under the policy and corpus in force."""
     with catalog.open().session() as session:
         _, rules = rules_in_force(session, campaigns.of_batch(context.partition_key))
@@ -90,14 +98,15 @@ def ssim_below_threshold(
         f"{len(states)} prompts: {len(failing)} failing, {len(quarantined)} quarantined, {len(unaudited)} not audited"
     ]
     lines += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
-    return dg.AssetCheckResult(
+    result = dg.AssetCheckResult(
         passed=not failing and not unaudited,
         description="\n".join(lines),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
     )
+    yield from gate(result, f"The gate is closed, so nothing more of this batch is released: {lines[0]}. {_NEXT}")
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # It takes functions that yield, too; its annotation does not say so.
     asset=similarity_audits,
     partitions_def=prompt_batches,
     blocking=True,
@@ -106,7 +115,7 @@ def ssim_below_threshold(
 )
 def every_work_compared(
     context: dg.AssetCheckExecutionContext, campaigns: CampaignsResource, catalog: CatalogResource
-) -> dg.AssetCheckResult:
+) -> Iterator[dg.AssetCheckResult]:
     """List what nothing is compared with, as the corpus was read last."""
     settings = campaigns.of_batch(context.partition_key)
     with catalog.open().session() as session:
@@ -116,11 +125,12 @@ def every_work_compared(
     lines = [f"{not_compared([work.file for work in holding])}; {accept_step(settings.name)}"] if holding else []
     lines += [work.sentence for work in holding]
     lines += [f"accepted ({work.accepted}): {work.sentence}" for work in accepted]
-    return dg.AssetCheckResult(
+    result = dg.AssetCheckResult(
         passed=not holding,
         description="\n".join(lines) or "every work was compared",
         metadata={"holding": len(holding), "accepted": len(accepted)},
     )
+    yield from gate(result, f"Nothing more is released: {lines[0] if lines else ''}.")
 
 
 def _line(state: PromptState) -> str:
@@ -137,9 +147,6 @@ def _result(
 ) -> dg.MaterializeResult:
     """Keep the figures in MLflow; what the Dagster page shows, the worst images first."""
     figures = _figures(audited)
-    link = tracker.record(
-        context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(audited.results))}
-    )
     missed = "\n".join(f"- {copy}" for copy in (audited.recall.missed if audited.recall else []))
     worst = sorted(audited.results, key=lambda row: -(row[1].scores["ssim"] or 0.0))
     rows = [
@@ -149,6 +156,14 @@ def _result(
         )
         for image, result in worst[:SHOWN]
     ]
+    link = tracker.record(
+        context,
+        f"twig-assets/{campaign.name}/audits",
+        {**figures, "audits": float(len(audited.results))},
+        pictures={"nearest.png": sheet([pictures for _, pictures in rows])},
+        captions=[caption for caption, _ in rows],
+        each=f"the image, and the work that it comes nearest to; the {len(rows)} highest scores of {len(worst)} images",
+    )
     return dg.MaterializeResult(
         metadata={
             **figures,

@@ -135,7 +135,7 @@ def allow(
         parts=[list(part) for part in checked_parts(parts)],
         kind=kind,
         decision="allow",
-        until=_checked_day(until),
+        until=checked_day(until),
         who=who.strip(),
         why=why.strip(),
     )
@@ -217,10 +217,17 @@ def as_row(state: ElementState) -> dict[str, Any]:
 
 def described(element: AllowedElement) -> str:
     """What is allowed, of which kind and how long, for a person: what goes on after `allowed:`."""
-    where = "the whole of" if not element.parts else f"{parts_in_words(element.parts)} of"
-    end = f" until {element.until}" if element.until else ""
     scope = "" if element.campaign else ", in all campaigns"
-    return f"{where} {element.title!r} ({element.kind}{end}{scope}, by {element.who}: {element.why})"
+    return in_words(element.title, element.parts, element.kind, element.until, scope, element.who, element.why)
+
+
+def in_words(
+    title: str, parts: Sequence[Sequence[float]], kind: str, until: str | None, scope: str, who: str, why: str
+) -> str:
+    """See `described`; `scope` is empty or begins with a comma."""
+    where = "the whole of" if not parts else f"{parts_in_words(parts)} of"
+    end = f" until {until}" if until else ""
+    return f"{where} {title!r} ({kind}{end}{scope}, by {who}: {why})"
 
 
 def parts_in_words(parts: Sequence[Sequence[float]]) -> str:
@@ -241,7 +248,12 @@ def _of_campaign(campaign: str) -> Select[AllowedElement]:
     return select(AllowedElement).where(concerned).order_by(AllowedElement.id)
 
 
-def _checked_day(until: str | None) -> str | None:
+def checked_day(until: str | None) -> str | None:
+    """A last day that is still to come, as YYYY-MM-DD; None for none.
+
+    Raises:
+        AllowedElementError: If it is no day, or over.
+    """
     if not until:
         return None
     try:

@@ -513,6 +513,8 @@ class RedrawRequest(Base):
     why: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
+    prompt: Mapped[Prompt] = relationship()
+
 
 class Release(Base):
     """An image published for a prompt on the strength of an audit, and perhaps its withdrawal; one at a time stands."""

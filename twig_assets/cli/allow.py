@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,6 +12,12 @@ from rich.table import Table
 
 from twig_assets.cli.app import CampaignRoot, console, the_campaign
 from twig_assets.settings.home import catalog_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from twig_assets.catalog.models import AllowedElement
+    from twig_assets.folder_audit.allowed import Element
 
 
 def allow(
@@ -29,6 +36,7 @@ def allow(
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In all campaigns that have this work.")] = False,
     lift: Annotated[int | None, typer.Option(help="Take back the element of this number.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`, in place of a campaign.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Folder below campaigns/; may be left out if it is one.")] = None,
     root: CampaignRoot = Path("campaigns"),
 ) -> None:
@@ -45,16 +53,22 @@ def allow(
         raise typer.BadParameter("names no work; `twig allow` lists what is allowed", param_hint="WORK")
     if part and all_but:
         raise typer.BadParameter("is of no use with --part; give one of them", param_hint="--all-but")
+    shares = [_shares(text, "--part") for text in part or ()]
+    others = outside(_shares(all_but, "--all-but")) if all_but else ()
+    if out is not None:
+        if campaign is not None or everywhere:
+            raise typer.BadParameter("is a folder audit's and no campaign's; leave the others out", param_hint="--out")
+        _in_folder(out, work, kind, who, why, [*shares, *others], until, lift, as_json)
+        return
     name = load_campaign(campaign or the_campaign(root), root).name
     with open_catalog(catalog_url()).session() as session:
         if lift is not None:
             lifted = lift_element(session, name, lift, who, why)
             _say(f"No longer allowed: {described(lifted)}.")
         elif work is not None:
-            parts = [_shares(text, "--part") for text in part or ()]
-            parts += outside(_shares(all_but, "--all-but")) if all_but else ()
             made = write_down(
-                session, name, work, kind, who, why, parts=parts, until=until, everywhere=everywhere  # type: ignore[arg-type]
+                session, name, work, kind, who, why,  # type: ignore[arg-type]
+                parts=[*shares, *others], until=until, everywhere=everywhere,
             )  # fmt: skip
             _say(f"Allowed: {described(made)}.")
         else:
@@ -63,20 +77,61 @@ def allow(
     _say(f"Next: twig run --campaign {name} judges the images that this concerns.")
 
 
-def _list(session, name: str, as_json: bool) -> None:  # type: ignore[no-untyped-def]
-    from twig_assets.campaign.allowed_elements import as_row, element_states, parts_in_words
+def _list(session: "Session", name: str, as_json: bool) -> None:
+    from twig_assets.campaign.allowed_elements import as_row, element_states
 
     states = element_states(session, name)
     if as_json:
-        sys.stdout.write(json.dumps([as_row(state) for state in states], indent=2, ensure_ascii=False) + "\n")
+        _say_json([as_row(state) for state in states])
+    else:
+        _say_table([(state.element.id, state.element, state.standing) for state in states])
+
+
+def _in_folder(
+    out: Path,
+    work: str | None,
+    kind: str,
+    who: str,
+    why: str,
+    parts: list[tuple[float, float, float, float]],
+    until: str | None,
+    number: int | None,
+    as_json: bool,
+) -> None:
+    from twig_assets.folder_audit.allowed import allow as write_down
+    from twig_assets.folder_audit.allowed import lift, read_elements, standing
+
+    if number is not None:
+        _say(f"No longer allowed: {lift(out, number, who, why).described}.")
+    elif work is not None:
+        _say(f"Allowed: {write_down(out, work, kind, who, why, parts, until).described}.")
+    else:
+        elements = read_elements(out)
+        listed = [(one, standing(one, elements)) for one in elements if one.decision == "allow"]
+        if as_json:
+            _say_json([{**one.model_dump(mode="json"), "today": today} for one, today in listed])
+        else:
+            _say_table([(one.number, one, today) for one, today in listed])
         return
+    _say(
+        "Run twig audit again, with the same --out: images that did not pass beside this work are looked at once more."
+    )
+
+
+def _say_json(rows: list[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+
+
+def _say_table(rows: "Sequence[tuple[int, AllowedElement | Element, str]]") -> None:
+    """A row for each element: its number, the element, and what it comes to today."""
+    from twig_assets.campaign.allowed_elements import parts_in_words
+
     table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
-    for state in states:
-        element = state.element
+    for number, element, today in rows:
         what = parts_in_words(element.parts) if element.parts else "all of it"
-        cells = (element.title, what, element.kind, element.until or "", element.who, element.why, state.standing)
-        table.add_row(str(element.id), *map(escape, cells))
-    console.print(table if states else "Nothing is allowed: every image is compared with all works as they are.")
+        cells = (element.title, what, element.kind, element.until or "", element.who, element.why, today)
+        table.add_row(str(number), *map(escape, cells))
+    console.print(table if rows else "Nothing is allowed: every image is compared with all works as they are.")
 
 
 def _shares(text: str, option: str) -> tuple[float, float, float, float]:

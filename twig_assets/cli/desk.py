@@ -27,11 +27,14 @@ def desk(
     from twig_assets.desk import desk_app, read_settings
 
     settings = read_settings()
-    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings, _sensors_run)
+    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings, _sensors_run, _others)
     console.print(f"Desk on http://127.0.0.1:{desk_port()}; Ctrl-C ends it.", highlight=False)
     if not settings.has_accounts:
         console.print("No accounts (TWIG_DESK_USERS): names are taken on trust.", highlight=False)
-    uvicorn.run(app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False)
+    # What a proxy says of who is behind it is for the desk to judge, and anybody here may say it.
+    uvicorn.run(
+        app, host="127.0.0.1", port=desk_port(), log_level="warning", server_header=False, proxy_headers=False
+    )  # fmt: skip
 
 
 def _sensors_run() -> bool:
@@ -39,6 +42,25 @@ def _sensors_run() -> bool:
     from twig_assets.orchestration.daemons import sensors_run
 
     return sensors_run()
+
+
+def _others() -> list[tuple[str, str]]:
+    """Dagster and MLflow, where they answer: a link that ends nowhere is worse than none."""
+    import socket
+    from urllib.parse import urlsplit
+
+    from twig_assets.settings.home import mlflow_url, ui_port
+
+    answering = []
+    for name, url in (("Dagster", f"http://127.0.0.1:{ui_port()}"), ("MLflow", mlflow_url())):
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=0.3).close()
+        except OSError:
+            continue
+        answering.append((name, url))
+    return answering
 
 
 def _line(name: str, role: str) -> str:

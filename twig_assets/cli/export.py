@@ -97,4 +97,6 @@ def verify(
 
 
 def _print(text: str) -> None:
+    """Print a line as one line, whatever the names of files and prompts hold: they may come from somebody else."""
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     console.print(text, soft_wrap=True, markup=False, highlight=False)

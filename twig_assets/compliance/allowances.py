@@ -1,7 +1,6 @@
 """Which images have to be audited without what is allowed of works: those that did not pass beside such a work."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, selectinload
@@ -10,34 +9,7 @@ from twig_assets.campaign.allowed_elements import as_key
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import AllowedElement, Audit, AuditMatch, Image, Model, PolicyRow, Prompt, PromptBatch
 from twig_assets.compliance.candidates import counting
-from twig_assets.similarity import is_behind
-from twig_assets.similarity.result import KEPT_MATCHES
-
-
-def concerned(
-    verdict: str,
-    thresholds: Mapping[str, Any],
-    matches: Iterable[tuple[str, Mapping[str, Any]]],
-    elements: Iterable[tuple[int, str]],
-) -> tuple[int, ...]:
-    """The allowed elements that may change the verdict on an image.
-
-    Args:
-        verdict: Beside all works as they are.
-        thresholds: The fields of the policy that it was given by.
-        matches: The works that the audit kept, each as the hash of its file and the scores beside it.
-        elements: The elements that hold, each as its id and the hash of its work.
-
-    Returns:
-        Their ids: of those whose work is among the kept ones; of all of them where so many works are behind the verdict
-        that not all were kept.
-    """
-    if verdict not in ("fail", "review"):
-        return ()
-    kept = list(matches)
-    unknown = sum(is_behind(scores, thresholds, verdict) for _, scores in kept) >= KEPT_MATCHES
-    works = {sha256 for sha256, _ in kept}
-    return tuple(element_id for element_id, work in elements if unknown or work in works)
+from twig_assets.similarity.allowed import concerned
 
 
 def lacking(

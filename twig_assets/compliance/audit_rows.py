@@ -13,9 +13,6 @@ from twig_assets.similarity.result import match_of_row
 # Of a match, what has a column of its own; everything else is kept as its scores.
 _COLUMNS = ("reference_sha256", "rank", "transform")
 
-ALLOWED = "allowed: "
-"""What a reason begins with that says what an audit left out."""
-
 
 def policy_row(session: Session, policy: Policy) -> PolicyRow:
     """The row of a policy; it is added if the policy is new."""

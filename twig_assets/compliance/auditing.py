@@ -22,7 +22,7 @@ from twig_assets.catalog.serving import current_corpus
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import scoring
 from twig_assets.compliance.allowances import lacking
-from twig_assets.compliance.audit_rows import ALLOWED, policy_row, write_audit
+from twig_assets.compliance.audit_rows import policy_row, write_audit
 from twig_assets.compliance.candidates import mask_of
 from twig_assets.compliance.carry_over import carried_over
 from twig_assets.compliance.indexed_scoring import IndexedScoring, IndexedSettings
@@ -38,6 +38,7 @@ from twig_assets.similarity import (
     read_part,
     read_policy,
 )
+from twig_assets.similarity.allowed import ALLOWED
 from twig_assets.similarity.versions import library_versions
 
 CHUNK = 16

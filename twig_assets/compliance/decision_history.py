@@ -1,6 +1,7 @@
 """All decisions that people have made in a campaign, in order, and what became of each."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
@@ -20,12 +21,16 @@ class Made:
         prompt: The prompt of the image.
         standing: What it comes to today, in a few words.
         lapsed: Why it holds no longer although nobody took it back; None for most.
+        lapsed_at: Since when, which is when the verdict was given that it does not hold for.
+        before: The decision about the image that came before it; None for the first.
     """
 
     review: Review
     prompt: str
     standing: str
     lapsed: str | None = None
+    lapsed_at: datetime | None = None
+    before: Review | None = None
 
 
 def history(session: Session, campaign: str, rules: Rules, batch: str | None = None) -> list[Made]:
@@ -48,20 +53,25 @@ def decisions_about(session: Session, rules: Rules, *which: ColumnElement[bool])
     made: dict[int, Made] = {}
     for image_id, reviews in of_images.items():
         comes_to = decided(reviews, audits.get(image_id), rules.approvals)
-        for review in reviews:
+        audit = audits.get(image_id)
+        for before, review, after in zip([None, *reviews], reviews, [*reviews[1:], None], strict=False):
+            lapsed = next((reason for waiver, reason in comes_to.lapsed if waiver.id == review.id), None)
+            since = audit.created_at if lapsed and audit else None
+            text, standing = review.audit.image.prompt.text, _standing(review, comes_to, lapsed, after)
             # The same picture drawn for several prompts shares its decisions; each row is listed once.
-            made.setdefault(review.id, _made(review, comes_to, reviews[-1].id, review.audit.image.prompt.text))
+            made.setdefault(review.id, Made(review, text, standing, lapsed, since, before))
     return [made[review_id] for review_id in sorted(made)]
 
 
-def _made(review: Review, comes_to: Decided, last: int, text: str) -> Made:
-    lapsed = next((reason for waiver, reason in comes_to.lapsed if waiver.id == review.id), None)
+def _standing(review: Review, comes_to: Decided, lapsed: str | None, after: Review | None) -> str:
     if lapsed:
-        return Made(review, text, f"lapsed: {lapsed}", lapsed)
+        return f"lapsed: {lapsed}"
     if review in comes_to.by:
-        return Made(review, text, "holds")
+        return "holds"
     if review in comes_to.waiting:
-        return Made(review, text, "waits until another person agrees")
+        return "waits until another person agrees"
     if review.decision == "lift":
-        return Made(review, text, "took back what was decided before")
-    return Made(review, text, "taken back by a later decision" if review.id < last else "does not hold any more")
+        return "took back what was decided before"
+    if after is not None and after.decision == "lift":
+        return f"lifted by {after.who}"
+    return "taken back by a later decision" if after is not None else "does not hold any more"

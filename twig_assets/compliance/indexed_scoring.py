@@ -25,6 +25,7 @@ from twig_assets.similarity import (
 )
 from twig_assets.similarity.allowed import Allowed
 from twig_assets.similarity.corpus.files import shown
+from twig_assets.similarity.index.allowed import audit_rest
 from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
 from twig_assets.similarity.index.planted import planted_in_index
 from twig_assets.similarity.index.reader import CorpusIndex
@@ -90,6 +91,12 @@ class IndexedScoring(Scoring):
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
         """See `Scoring`."""
         return planted_in_index(self._works, grounds(pictures, self._store))
+
+    def rest(self, picture: Picture, without: tuple[int, ...]) -> AuditResult | None:
+        """See `Scoring`."""
+        read, left_out = read_picture(picture, self._store), [self.elements[number] for number in without]
+        result = audit_rest(read.pixels, self._works, left_out, read.mask, picture.label)
+        return light(result) if result else None
 
     def _whole(self, read: Sequence[Read]) -> list[AuditResult]:
         return audit_indexed(

@@ -13,6 +13,7 @@ from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
 from twig_assets.compliance.decision_history import history
+from twig_assets.compliance.events import lapse_key
 from twig_assets.compliance.survey import survey
 
 Event = Literal["withdrawn", "quarantined", "waiting", "lapsed", "ended", "stuck", "died", "failing", "edited"]
@@ -77,11 +78,12 @@ def _of_images(session: Session, event: Event, batches: Mapping[str, list[int]])
 
 def lapses(session: Session, campaign: str, rules: Rules) -> list[Notice]:
     """Waivers that let an image through and hold no longer although nobody took them back, by batch."""
-    lapsed = [(made.review, made.lapsed) for made in history(session, campaign, rules) if made.lapsed]
     rows = []
-    for review, why in lapsed:
-        prompt = review.audit.image.prompt
-        rows.append((prompt.batch_key, f"review {review.id}: {why}", f"{prompt.text}: given by {review.who}; {why}"))
+    for made in history(session, campaign, rules):
+        if not made.lapsed:
+            continue
+        review, prompt = made.review, made.review.audit.image.prompt
+        rows.append((prompt.batch_key, lapse_key(made), f"{prompt.text}: given by {review.who}; {made.lapsed}"))
     return _by_batch("lapsed", rows)
 
 

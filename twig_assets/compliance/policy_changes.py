@@ -41,6 +41,7 @@ from twig_assets.compliance.candidates import (
 from twig_assets.compliance.decisions import decided, reviews_of
 from twig_assets.compliance.rejudge import rejudge
 from twig_assets.similarity import Policy, PolicyError, Verdict, limits, read_policy, verdict_of_scores
+from twig_assets.similarity.verdicts.naming import title_of, unit_of
 from twig_assets.similarity.verdicts.rule import BEARS_OUT
 
 MARGIN = "review_margin"
@@ -79,6 +80,8 @@ class Slider:
         high: See `low`.
         step: See `low`.
         words: What it does.
+        title: What its score is called.
+        unit: What that counts.
     """
 
     field: str
@@ -87,6 +90,8 @@ class Slider:
     high: float
     step: float
     words: str
+    title: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,10 +147,12 @@ def sliders(policy: Policy) -> list[Slider]:
         step = 1.0 if whole else 0.01
         way = "from this value on" if limit.direction == ">=" else "up to this value"
         low = 3.0 if limit.score == "sift_inliers" else step
-        listed.append(Slider(limit.field, limit.value, low, high, step, f"an image fails {way}"))
+        names = title_of(limit.score), unit_of(limit.score)
+        listed.append(Slider(limit.field, limit.value, low, high, step, f"an image fails {way}", *names))
     bears = "SSIM counts only where its weighted form reaches this"
-    listed.append(Slider(BEARS_OUT, fields[BEARS_OUT], 0.01, 1.0, 0.01, bears))
-    listed.append(Slider(MARGIN, fields[MARGIN], 0.0, 0.5, 0.01, "so far below SSIM's thresholds a person looks"))
+    listed.append(Slider(BEARS_OUT, fields[BEARS_OUT], 0.01, 1.0, 0.01, bears, title_of("iw_ssim"), unit_of("iw_ssim")))
+    below = "so far below SSIM's thresholds a person looks"
+    listed.append(Slider(MARGIN, fields[MARGIN], 0.0, 0.5, 0.01, below, "review margin"))
     return listed
 
 

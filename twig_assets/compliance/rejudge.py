@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.catalog.models import Audit, AuditMatch
-from twig_assets.compliance.audit_rows import ALLOWED, policy_row
+from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
+from twig_assets.similarity.allowed import ALLOWED
 from twig_assets.similarity.verdicts.rule import limit_of
 from twig_assets.similarity.versions import library_versions
 

@@ -14,7 +14,6 @@ import numpy as np
 from twig_assets.campaign.unread_works import found_unread
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.allowances import concerned
 from twig_assets.similarity import (
     AuditResult,
     PlantedRecall,
@@ -26,7 +25,7 @@ from twig_assets.similarity import (
     planted_recall,
     read_references,
 )
-from twig_assets.similarity.allowed import Allowed, RestOfWorks
+from twig_assets.similarity.allowed import Allowed, RestOfWorks, concerned
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.sizes import reduced
 from twig_assets.similarity.corpus.views import first_views
@@ -122,9 +121,9 @@ class Scoring(Protocol):
     def recall(self, pictures: Sequence[Picture]) -> PlantedRecall:
         """How many copies planted into images are found; into those that have the size of the first."""
 
+    @abstractmethod
     def rest(self, picture: Picture, without: tuple[int, ...]) -> AuditResult | None:
-        """What a picture is beside the works without elements; None where that cannot be said."""
-        return None
+        """What a picture is beside the works without elements; None where nothing is left to compare with."""
 
     def scored(self, pictures: Sequence[Picture]) -> list[Scored]:
         """What each picture is found to be, in order: beside all works, and without what is allowed of them."""

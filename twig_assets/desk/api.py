@@ -9,12 +9,11 @@ from pydantic import BaseModel, Field
 from twig_assets.desk.app import Desk
 from twig_assets.desk.deciding import Wish, make
 from twig_assets.desk.items import Item
-from twig_assets.desk.pages import MOST_UPLOADED
 from twig_assets.desk.queue import Filters, page_of
 from twig_assets.desk.release_status import Status, status_of
 from twig_assets.desk.requests import TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.sessions import Person
-from twig_assets.desk.uploads import Comparing
+from twig_assets.desk.uploads import Comparing, content_of
 
 router = APIRouter(prefix="/api", tags=["desk"])
 Token = Annotated[str, Header(alias="X-Twig-Token", max_length=200, description="As GET /api/me gives it.")]
@@ -219,10 +218,7 @@ def _content(desk: Desk, person: Person, file: UploadFile, token: str) -> bytes:
     """The bytes of a file, from somebody who may send one, of a size that can be looked at."""
     if not desk.door.token_fits(person, token):
         raise HTTPException(403, "X-Twig-Token does not belong to this session; GET /api/me gives it.")
-    content = file.file.read(MOST_UPLOADED + 1)
-    if len(content) > MOST_UPLOADED:
-        raise HTTPException(413, f"The file is larger than {MOST_UPLOADED >> 20} MB; send a smaller copy.")
-    return content
+    return content_of(file)
 
 
 def _item(item: Item) -> QueueItem:

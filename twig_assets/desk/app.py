@@ -11,7 +11,8 @@ from fastapi.staticfiles import StaticFiles
 from twig_assets.campaign import campaign_names
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.desk.guard import Guard
+from twig_assets.desk.guard import Guard, SmallBodies
+from twig_assets.desk.named import NamedByCampaign
 from twig_assets.desk.sessions import Door
 from twig_assets.desk.settings import DeskSettings
 from twig_assets.desk.snapshot import Snapshot
@@ -31,8 +32,10 @@ class Desk:
         store: Holds the pictures.
         root: The folder that holds the campaigns.
         door: Lets people in.
-        snapshot: The items of all campaigns.
         sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
+        other_servers: Names and addresses of the other servers on this machine that answer now.
+        snapshot: The items of all campaigns.
+        named: What prompts named that is protected.
     """
 
     catalog: Catalog
@@ -40,7 +43,9 @@ class Desk:
     root: Path
     door: Door
     sensors_run: Callable[[], bool | None] = lambda: None
+    other_servers: Callable[[], list[tuple[str, str]]] = list
     snapshot: Snapshot = field(init=False)
+    named: NamedByCampaign = field(default_factory=NamedByCampaign)
 
     def __post_init__(self) -> None:
         self.snapshot = Snapshot(self.catalog, self.root)
@@ -58,6 +63,7 @@ def desk_app(
     root: Path,
     settings: DeskSettings,
     sensors_run: Callable[[], bool | None] = lambda: None,
+    other_servers: Callable[[], list[tuple[str, str]]] = list,
 ) -> FastAPI:
     """Put the desk together.
 
@@ -67,12 +73,15 @@ def desk_app(
         root: The folder that holds the campaigns.
         settings: Who may use it.
         sensors_run: See `Desk`.
+        other_servers: See `Desk`.
     """
     from twig_assets.desk import api, pages, uploads
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.comparing = uploads.Comparing()
-    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run, other_servers)
+    # The last one is asked first.
+    app.add_middleware(SmallBodies, most=uploads.MOST_UPLOADED + (1 << 20))
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)

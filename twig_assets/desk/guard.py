@@ -1,11 +1,12 @@
-"""What every request has to pass: the right host, no foreign page behind it, and headers that keep answers apart."""
+"""What every request has to pass: the right host, no foreign page behind it, a bounded size; and safe headers."""
 
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -21,6 +22,7 @@ _REPORT_CSP = (
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
     "sandbox allow-same-origin"
 )
+_TOO_MUCH = "This is more than the desk takes; send a smaller file."
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -53,6 +55,38 @@ class Guard(BaseHTTPMiddleware):
         if not request.url.path.startswith(("/static/", "/picture/")):
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+class SmallBodies:
+    """Refuses requests that send more than any form here takes, before they fill memory or disk."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        """Limit what an application is sent.
+
+        Args:
+            app: What is guarded.
+            most: Bytes of a request's body.
+        """
+        self._app, self._most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, and count what it sends: the length that it names need not be true, nor be there."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        named = dict(scope["headers"]).get(b"content-length", b"0")
+        if named.isdigit() and int(named) > self._most:
+            return await PlainTextResponse(_TOO_MUCH, 413)(scope, receive, send)
+        so_far = 0
+
+        async def counted() -> Message:
+            nonlocal so_far
+            message = await receive()
+            so_far += len(message.get("body", b""))
+            if so_far > self._most:
+                raise HTTPException(413, _TOO_MUCH)
+            return message
+
+        return await self._app(scope, counted, send)
 
 
 def _without_port(host: str) -> str:

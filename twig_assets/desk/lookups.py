@@ -18,12 +18,13 @@ from twig_assets.catalog.models import (
     Release,
     Review,
 )
-from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.compliance.candidates import PromptState, Verdicts, counting, prompt_states, verdicts_in_force
 from twig_assets.compliance.decisions import Decided, decided, reviews_of
 from twig_assets.compliance.held import Held, held
 from twig_assets.reports.render import turn
 from twig_assets.similarity import detector_scores, limits
+from twig_assets.similarity.allowed import ALLOWED
+from twig_assets.similarity.verdicts.naming import title_of, unit_of
 from twig_assets.similarity.verdicts.rule import BORNE_OUT_BY
 
 
@@ -32,13 +33,15 @@ class ScoreLine:
     """A score beside its threshold, in words.
 
     Attributes:
-        name: What it measures.
+        name: What it is called.
+        unit: What it counts.
         value: The score; None where there is none.
         threshold: What it says of the threshold.
         reached: Whether it speaks against the image.
     """
 
     name: str
+    unit: str
     value: float | None
     threshold: str
     reached: bool
@@ -191,14 +194,15 @@ def _scores(audit: Audit | None) -> list[ScoreLine]:
     for limit in limits(audit.thresholds):
         value = audit.scores.get(limit.score)
         if limit.value is None:
-            lines.append(ScoreLine(limit.score, value, "turned off", False))
+            lines.append(ScoreLine(title_of(limit.score), unit_of(limit.score), value, "turned off", False))
             continue
         words = f"fails {'from' if limit.direction == '>=' else 'up to'} {limit.value:g}"
         if limit.margin:
             words += f", is looked at from {limit.value - limit.margin:g}"
         if limit.support is not None:
-            words += f", if {limit.support.score} is {limit.support.value:g} or more"
-        lines.append(ScoreLine(limit.score, value, words, limit.reached(value) and limit.supported(audit.scores)))
+            words += f", if {title_of(limit.support.score)} is {limit.support.value:g} or more"
+        reached = limit.reached(value) and limit.supported(audit.scores)
+        lines.append(ScoreLine(title_of(limit.score), unit_of(limit.score), value, words, reached))
     return lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi import APIRouter, FastAPI, Form, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,27 +20,27 @@ from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
 from twig_assets.compliance.decision_history import history
+from twig_assets.compliance.events import lapse_key, newest_first, of_decision, other_events
 from twig_assets.compliance.next_steps import NextStepError
 from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
-from twig_assets.desk import allowed, asking, thresholds
+from twig_assets.desk import allowed, asking, cleared, lineage, thresholds
 from twig_assets.desk.app import Desk
 from twig_assets.desk.deciding import ConflictError, Wish, make, newest_decision, undo
 from twig_assets.desk.items import Item
 from twig_assets.desk.lookups import image_view
 from twig_assets.desk.pictures import NoPictureError, alike, matched_features, png, stored, thumbnail, work_pixels
 from twig_assets.desk.queue import Filters, every_one, page_of, step
-from twig_assets.desk.release_status import status_of
 from twig_assets.desk.requests import FormedPerson, NobodyError, TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.sessions import COOKIE
 from twig_assets.desk.shown import own_address, shown
 from twig_assets.desk.uploads import UploadError
 from twig_assets.reports import report_path
+from twig_assets.similarity import PolicyError
 
 REASONS: dict[str, tuple[str, ...]] = {
     "waive": ("looked at: it shows its prompt and copies nothing", "licensed", "a generic element, nobody's own"),
     "reject": ("too close to a protected work", "does not show its prompt", "not good enough to publish"),
 }
-MOST_UPLOADED = 64 << 20
 MOST_AT_ONCE = 2000
 PLACE = "twig-desk-place"
 """The cookie that remembers which image somebody looked at last."""
@@ -54,7 +54,7 @@ router = APIRouter(include_in_schema=False)
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
-    for pages in (router, asking.router, allowed.router, thresholds.router):
+    for pages in (router, asking.router, allowed.router, cleared.router, lineage.router, thresholds.router):
         app.include_router(pages)
     app.add_exception_handler(NobodyError, _to_the_door)
     app.add_exception_handler(StarletteHTTPException, _said)
@@ -65,7 +65,9 @@ def install(app: FastAPI) -> None:
 @router.get("/")
 def campaigns(request: Request, desk: TheDesk, person: ThePerson) -> Response:
     """All campaigns with their tiles."""
-    return shown(request, "campaigns.html.j2", person, views=desk.snapshot.campaigns())
+    here = request.url.hostname in ("127.0.0.1", "localhost", "::1")
+    others = desk.other_servers() if here else []
+    return shown(request, "campaigns.html.j2", person, views=desk.snapshot.campaigns(), others=others)
 
 
 @router.get("/queue")
@@ -109,7 +111,8 @@ def image(
         around = step(desk.snapshot, filters, campaign.name, key)
         page = shown(
             request, "image.html.j2", person, v=view, campaign=campaign, key=key, filters=filters, around=around,
-            reasons=REASONS, last=last if last != f"{campaign.name}/{key}" else "",
+            named=desk.named.of(campaign, view.prompt), reasons=REASONS,
+            last=last if last != f"{campaign.name}/{key}" else "",
         )  # fmt: skip
     page.set_cookie(PLACE, f"{campaign.name}/{key}", httponly=True, samesite="strict", path="/queue")
     return page
@@ -250,25 +253,12 @@ def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
 
 @router.get("/history/{campaign}")
 def decisions(request: Request, desk: TheDesk, person: ThePerson, campaign: TheCampaign) -> Response:
-    """All decisions of a campaign, the newest first."""
+    """All that people decided in a campaign, and what ended by itself, the newest first."""
     with desk.catalog.snapshot() as session:
         made = history(session, campaign.name, rules_of(session, campaign))
-        return shown(request, "history.html.j2", person, campaign=campaign, made=list(reversed(made)))
-
-
-@router.get("/cleared")
-def cleared_form(request: Request, person: ThePerson) -> Response:
-    """Where a file is dropped to ask whether it is cleared."""
-    return shown(request, "cleared.html.j2", person)
-
-
-@router.post("/cleared")
-def cleared(request: Request, desk: TheDesk, person: FormedPerson, file: Annotated[UploadFile, File()]) -> Response:
-    """Say which release a file is, and what is known of it today."""
-    content = file.file.read(MOST_UPLOADED + 1)
-    if len(content) > MOST_UPLOADED:
-        raise HTTPException(413, f"The file is larger than {MOST_UPLOADED >> 20} MB; send a smaller copy.")
-    return shown(request, "cleared.html.j2", person, file=file.filename or "the file", found=status_of(desk, content))
+        events = [event for one in made for event in of_decision(one)]
+        events += other_events(session, campaign.name, {lapse_key(one) for one in made if one.lapsed})
+        return shown(request, "history.html.j2", person, campaign=campaign, events=newest_first(events))
 
 
 @router.get("/report/{campaign}")
@@ -401,6 +391,7 @@ _STATUS: dict[type[Exception], int] = {
     NextStepError: 400,
     PolicyChangeError: 400,
     UploadError: 400,
+    PolicyError: 400,
     ConflictError: 409,
     PolicyConflictError: 409,
     NotMaterializedError: 409,

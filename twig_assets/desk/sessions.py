@@ -16,6 +16,8 @@ from twig_assets.desk.settings import DeskSettings, Role
 COOKIE = "twig-desk"
 _HOURS = 12
 _FREE_TRIES = 5
+# Behind a proxy all people are one peer, and one of them must not keep the others out so easily.
+_FREE_TRIES_OF_PEER = 30
 _LONGEST_WAIT_S = 300.0
 
 
@@ -59,15 +61,18 @@ class Door:
         if not self.settings.has_accounts:
             return Person(name, "approver", False, session)
         user = self.settings.users.get(name)
-        return Person(user.name, user.role, True, session) if user else None
+        if user is None or kept.get("account") != self._account(name):
+            return None
+        return Person(user.name, user.role, True, session)
 
     def cookie(self, name: str) -> str:
         """The value of the cookie of a new session."""
-        return self._serializer.dumps({"name": name, "session": secrets.token_urlsafe(16)})
+        kept = {"name": name, "session": secrets.token_urlsafe(16), "account": self._account(name)}
+        return self._serializer.dumps(kept)
 
     def wait_s(self, name: str, peer: str) -> float:
         """How long somebody has to wait before the next try, in seconds; 0 for most."""
-        return max(self._wait_s(f"name {name}"), self._wait_s(f"peer {peer}"))
+        return max(self._wait_s(f"name {name}", _FREE_TRIES), self._wait_s(f"peer {peer}", _FREE_TRIES_OF_PEER))
 
     def password_fits(self, name: str, password: str, peer: str) -> bool:
         """Whether a password is that of an account; wrong ones make the next tries wait."""
@@ -100,12 +105,21 @@ class Door:
             return None
         return Person(user.name, user.role, True, f"proxy:{name}")
 
-    def _wait_s(self, key: str) -> float:
+    def _account(self, name: str) -> str:
+        """Changes with an account's password, so that a new one ends all sessions; empty without an account."""
+        user = self.settings.users.get(name)
+        if user is None or user.password_hash is None:
+            return ""
+        secret = self.settings.secret.get_secret_value().encode()
+        return hmac.new(secret, f"account:{user.password_hash.get_secret_value()}".encode(), hashlib.sha256).hexdigest()
+
+    def _wait_s(self, key: str, free: int) -> float:
         failures = [moment for moment in self._failures.get(key, []) if time.monotonic() - moment < 3600]
-        self._failures[key] = failures
-        if len(failures) < _FREE_TRIES:
+        if not failures:
+            self._failures.pop(key, None)
+        if len(failures) < free:
             return 0.0
-        wait = min(_LONGEST_WAIT_S, 2.0 ** (len(failures) - _FREE_TRIES))
+        wait = min(_LONGEST_WAIT_S, 2.0 ** (len(failures) - free))
         return max(0.0, failures[-1] + wait - time.monotonic())
 
     @property

@@ -2,17 +2,19 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
+from fastapi import HTTPException, UploadFile
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.allowed_elements import described, elements_in_force, what_is_left_out
 from twig_assets.campaign.unread_works import read_works, unread_works
+from twig_assets.campaign.works_index import is_indexed, works_index
 from twig_assets.catalog.models import AllowedElement
 from twig_assets.catalog.serving import NotMaterializedError, current_corpus
-from twig_assets.compliance.allowances import concerned
-from twig_assets.compliance.audit_rows import ALLOWED
 from twig_assets.desk.app import Desk
 from twig_assets.folder_audit.images import MAX_SIDE
 from twig_assets.similarity import (
@@ -20,15 +22,28 @@ from twig_assets.similarity import (
     EmptyCorpusError,
     Policy,
     ReferenceImage,
-    ReferenceIndex,
     audit,
+    corpus_version,
     opened_sources,
     read_policy,
 )
-from twig_assets.similarity.allowed import RestOfWorks
+from twig_assets.similarity.allowed import ALLOWED, Allowed, RestOfWorks, concerned
 from twig_assets.similarity.audit import indexed
 from twig_assets.similarity.corpus.decode import DecodeError, decode
 from twig_assets.similarity.corpus.sizes import reduced
+from twig_assets.similarity.index.allowed import audit_rest
+from twig_assets.similarity.index.audited import IndexedWorks, audit_indexed
+from twig_assets.similarity.index.reader import CorpusIndex
+
+MOST_UPLOADED = 64 << 20
+
+
+def content_of(file: UploadFile) -> bytes:
+    """The bytes of a file that somebody sends, of a size that can be looked at."""
+    content = file.file.read(MOST_UPLOADED + 1)
+    if len(content) > MOST_UPLOADED:
+        raise HTTPException(413, f"The file is larger than {MOST_UPLOADED >> 20} MB; send a smaller copy.")
+    return content
 
 
 class UploadError(ValueError):
@@ -62,10 +77,39 @@ class Uploaded:
     unread: list[str]
 
 
-@dataclass(frozen=True, eq=False)
-class _Works:
-    references: list[ReferenceImage]
-    index: ReferenceIndex
+class _Works(Protocol):
+    """The works of a campaign, to compare pictures with."""
+
+    def audit(self, pixels: np.ndarray) -> AuditResult:
+        """What a picture, uint8 (h, w, 3), has in common with all works as they are."""
+
+    def rest(self, pixels: np.ndarray, left_out: Sequence[Allowed], label: str) -> AuditResult | None:
+        """The same without what is allowed; None where nothing is left to compare with."""
+
+
+class _WorksInMemory(_Works):
+    def __init__(self, references: list[ReferenceImage], policy: Policy) -> None:
+        self._references, self._policy = references, policy
+        self._sources = opened_sources(policy.model_dump())
+        self._index = indexed(references, self._sources)
+
+    def audit(self, pixels: np.ndarray) -> AuditResult:
+        return audit(pixels[None], self._references, self._policy, index=self._index)[0]
+
+    def rest(self, pixels: np.ndarray, left_out: Sequence[Allowed], label: str) -> AuditResult | None:
+        without = RestOfWorks(self._references, left_out, self._policy, self._sources)
+        return without.audit(pixels, np.zeros(pixels.shape[:2], bool), label)
+
+
+class _WorksInIndex(_Works):
+    def __init__(self, index: CorpusIndex, policy: Policy) -> None:
+        self._works = IndexedWorks(index, policy)
+
+    def audit(self, pixels: np.ndarray) -> AuditResult:
+        return audit_indexed([pixels], self._works)[0]
+
+    def rest(self, pixels: np.ndarray, left_out: Sequence[Allowed], label: str) -> AuditResult | None:
+        return audit_rest(pixels, self._works, left_out, np.zeros(pixels.shape[:2], bool), label)
 
 
 @dataclass
@@ -94,8 +138,7 @@ class Comparing:
             unread = [work.sentence for work in unread_works(session, campaign)]
         with self._lock:
             works = self._works(campaign, corpus.sha256, set(corpus.members), policy)
-            [result] = audit(pixels[None], works.references, policy, index=works.index)
-            result = _without_allowed(pixels, result, works, elements, policy)
+            result = _without_allowed(pixels, works.audit(pixels), works, elements)
         return Uploaded(
             sha256=hashlib.sha256(content).hexdigest(),
             size=(pixels.shape[1], pixels.shape[0]),
@@ -111,29 +154,42 @@ class Comparing:
     def _works(self, campaign: Campaign, corpus: str, members: set[str], policy: Policy) -> _Works:
         key = (campaign.name, corpus, policy.sha256)
         if self._kept is None or self._kept[0] != key:
-            try:
-                references, _ = read_works(campaign)
-            except EmptyCorpusError:
-                references = []
-            if {reference.sha256 for reference in references} != members:
-                folder = campaign.references_folder
-                raise NotMaterializedError(f"{folder} has changed since the corpus was read; run the campaign first")
-            self._kept = key, _Works(references, indexed(references, opened_sources(policy.model_dump())))
+            by_index = is_indexed(campaign, len(members))
+            self._kept = key, (_in_index if by_index else _in_memory)(campaign, members, policy)
         return self._kept[1]
 
 
+def _in_memory(campaign: Campaign, members: set[str], policy: Policy) -> _Works:
+    try:
+        references, _ = read_works(campaign)
+    except EmptyCorpusError:
+        references = []
+    if {reference.sha256 for reference in references} != members:
+        raise _changed(campaign)
+    return _WorksInMemory(references, policy)
+
+
+def _in_index(campaign: Campaign, members: set[str], policy: Policy) -> _Works:
+    index = CorpusIndex(works_index(campaign, lambda done, total: None))
+    if index.version != corpus_version(members):
+        raise _changed(campaign)
+    return _WorksInIndex(index, policy)
+
+
+def _changed(campaign: Campaign) -> NotMaterializedError:
+    return NotMaterializedError(
+        f"{campaign.references_folder} has changed since the corpus was read; run the campaign first"
+    )
+
+
 def _without_allowed(
-    pixels: np.ndarray, result: AuditResult, works: _Works, elements: list[AllowedElement], policy: Policy
+    pixels: np.ndarray, result: AuditResult, works: _Works, elements: list[AllowedElement]
 ) -> AuditResult:
     matches = [(match.reference_sha256, match.scores) for match in result.matches]
     known = [(element.id, element.work_sha256) for element in elements]
     ids = concerned(result.verdict, result.thresholds, matches, known)
-    if not ids:
-        return result
     left_out = [element for element in elements if element.id in ids]
-    sources = opened_sources(policy.model_dump())
-    rest = RestOfWorks(works.references, what_is_left_out(left_out), policy, sources)
-    without = rest.audit(pixels, np.zeros(pixels.shape[:2], bool), result.label)
+    without = works.rest(pixels, what_is_left_out(left_out), result.label) if left_out else None
     if without is None:
         return result
     reasons = [f"{ALLOWED}{described(element)}" for element in left_out]

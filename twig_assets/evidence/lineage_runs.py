@@ -14,8 +14,6 @@ from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.evidence.lineage import Lineage, find_image, read_lineage
 from twig_assets.settings.home import catalog_url, mlflow_url, tracking_uri, ui_port
 from twig_assets.similarity import PolicyError
-from twig_assets.tracking import TrackingError
-from twig_assets.tracking.runs import runs_of
 
 
 class MlflowLine(BaseModel):
@@ -97,6 +95,10 @@ def _rules(session: Session, image: Image, root: Path) -> tuple[Rules | None, st
 
 def _mlflow_links(lineage: Lineage) -> tuple[dict[str, list[tuple[str, str]]], str | None]:
     """Dagster run -> name and URL of its MLflow runs, and why they are missing if they are."""
+    # MLflow takes seconds to load, and the desk shows lineages without it.
+    from twig_assets.tracking import TrackingError
+    from twig_assets.tracking.runs import runs_of
+
     # A server that is down should cost seconds here, not the minutes for which MLflow would go on trying.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -1,8 +1,11 @@
 """Checking an export without the catalog: what was changed in it, what is missing, and what was added."""
 
+import csv
 import hashlib
+import io
 import os
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +14,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from twig_assets.catalog.hashing import CHUNK_BYTES
-from twig_assets.export.manifest import Manifest
+from twig_assets.export.manifest import Manifest, as_csv
 from twig_assets.export.sums import SUMS, parsed
 
-MANIFEST = "manifest.json"
+MANIFEST, TABLE = "manifest.json", "manifest.csv"
+_NAMES = ("file", "sha256", "image_sha256", "prompt")
 _LARGEST_TEXT = 1 << 30
 
 
@@ -48,7 +52,7 @@ def verify_export(place: Path, seal: str | None = None) -> list[Problem]:
         OSError: If a file cannot be read.
     """
     with _opened(place) as files:
-        if SUMS not in files.found:
+        if not files.found.get(SUMS):
             raise VerifyError(f"{place}: has no {SUMS}, so it is not an export, or not a whole one")
         sums = files.read(SUMS)
         problems = [Problem(SUMS, "changed")] if seal and hashlib.sha256(sums).hexdigest() != seal.lower() else []
@@ -83,6 +87,19 @@ def _against_manifest(files: "_Files", expected: dict[str, str]) -> Iterator[Pro
     for file in expected:
         if file.startswith("images/") and file not in listed:
             yield Problem(file, f"is not named by {MANIFEST}")
+    as_it_was = files.found.get(TABLE) and files.sha256(TABLE) == expected.get(TABLE)
+    if as_it_was and _rows(files.read(TABLE)) != _rows(as_csv(manifest.images, _NAMES).encode()):
+        yield Problem(TABLE, f"names other images than {MANIFEST}")
+
+
+def _rows(table: bytes) -> list[tuple[str | None, ...]]:
+    """What a table says of which images there are; of one that is none, nothing."""
+    try:
+        return [
+            tuple(row.get(name) for name in _NAMES) for row in csv.DictReader(io.StringIO(table.decode("utf-8-sig")))
+        ]
+    except (UnicodeDecodeError, csv.Error):
+        return []
 
 
 class _Files(ABC):
@@ -158,8 +175,8 @@ class _Zip(_Files):
             with self._archive.open(self._prefix + file) as opened:
                 while piece := opened.read(CHUNK_BYTES):
                     yield piece
-        except zipfile.BadZipFile:
-            # Its check sum is wrong, so it does not have the hash that it should have either.
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+            # It is damaged, or locked, or packed in another way, so it is not as it was written either.
             yield b"\0damaged"
 
 

@@ -21,16 +21,8 @@ from twig_assets.folder_audit.summary import OPINION
 from twig_assets.folder_audit.verdicts import judge
 from twig_assets.folder_audit.work import WorkError, WorkFolder
 from twig_assets.similarity import Calibration, Limit, Policy
-from twig_assets.similarity.detectors.registry import detectors
 from twig_assets.similarity.verdicts.calibrate import Proposal, Scores, propose
-
-_SSIM = "structural similarity, the best of eight orientations, -1 to 1: an exact copy has 1"
-_STRUCTURAL_UNITS = {
-    "ssim": _SSIM,
-    "masked_ssim": f"{_SSIM}; inside the mask",
-    "iw_ssim": "structural similarity weighted by information, -1 to 1: an exact copy has 1",
-    "masked_iw_ssim": "structural similarity inside the mask weighted by information, -1 to 1: an exact copy has 1",
-}
+from twig_assets.similarity.verdicts.naming import names
 
 BINS = 48
 
@@ -184,7 +176,8 @@ def _page(proposed: Proposed) -> str:
         opinion=OPINION,
         clean=proposed.clean,
         warnings=proposed.warnings,
-        units=_STRUCTURAL_UNITS | {detector.score: detector.unit for detector in detectors()},
+        titles={score: title for score, (title, _) in names().items()},
+        units={score: unit for score, (_, unit) in names().items()},
     )
 
 

@@ -73,7 +73,7 @@ def compare(queries: Sequence[Query], by: Comparing, progress: Progress) -> list
     """
     rows = by.work.rows()
     progress.expect(len(queries), len(queries) * rows)
-    known = {query.key: _known(query, by) for query in queries}
+    known = {query.key: known_of(query, by) for query in queries}
     progress.compared(sum(found.scan.compared for found in known.values()))
     while missing := [query for query in queries if _is_missing(query, known[query.key], by)]:
         parts = [missing[start : start + SHARD] for start in range(0, len(missing), SHARD)]
@@ -88,7 +88,7 @@ def compare(queries: Sequence[Query], by: Comparing, progress: Progress) -> list
     return [_judged(query, known[query.key], by, progress) for query in queries]
 
 
-def _known(query: Query, by: Comparing) -> Found:
+def known_of(query: Query, by: Comparing) -> Found:
     """What earlier runs found; of the candidates those that are still in the corpus."""
     scan = by.work.scan(query.key, by.settings.scan_key)
     kept = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from twig_assets.engines import Copy, opened_engine
 from twig_assets.files import write_whole
+from twig_assets.folder_audit.allowed import in_force, read_elements
 from twig_assets.folder_audit.compare import Comparing
 from twig_assets.folder_audit.corpus import Corpus, prepare_corpus
 from twig_assets.folder_audit.descriptions import describe_works
@@ -87,8 +88,10 @@ def audit_folder(
         CorpusIndexError: If they are an index that cannot be used, or the file of one of its works has changed.
         WorkError: If `out` cannot be used, or a file changes while it is read.
         WaiverError: If the file of waivers in `out` cannot be read.
+        AllowedElementError: If the file of what may be shown cannot be read.
     """
     files, hidden = files_to_audit(images, references, out, follow_links)
+    elements = in_force(read_elements(out))
     with closing(WorkFolder(out / "work")) as work:
         with Bar("reading references", "files", bars) as bar:
             corpus = _corpus(references, work, policy, bar, follow_links)
@@ -97,7 +100,7 @@ def audit_folder(
             with Bar("describing references", "views", bars) as bar:
                 describe_works(corpus, policy, work, opened, bar.reach, copies)
             with Bar("reading images", "files", bars) as bar, CompareBars("images", bars) as progress:
-                judged = judge(files, by, bar.reach, progress)
+                judged = judge(files, by, bar.reach, progress, elements)
             with CompareBars("self-check, once for a corpus", bars) as progress:
                 baseline, found = self_check(by, sample, progress)
             with Bar("drawing the page", "images", bars) as bar:

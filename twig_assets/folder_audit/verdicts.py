@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from twig_assets.folder_audit.allowed import Element, without_allowed
 from twig_assets.folder_audit.compare import Comparing, Progress, Result, compare
 from twig_assets.folder_audit.images import MAX_SIDE, ImageFile
 from twig_assets.folder_audit.queries import Query, ViewOfFile
@@ -82,6 +83,7 @@ def judge(
     by: Comparing,
     read: Callable[[int, int], None],
     progress: Progress,
+    elements: Sequence[Element] = (),
 ) -> list[Judged]:
     """Audit files; the same content is audited once.
 
@@ -90,6 +92,7 @@ def judge(
         by: What they are compared with.
         read: Called with the number of files read and of all.
         progress: See `compare`.
+        elements: What may be shown of the works.
 
     Returns:
         One for each file, in order.
@@ -104,7 +107,9 @@ def judge(
         for sha256, (file, row) in reversed(sound.items())
         for label in row.labels
     ]
-    results = dict(zip((query.key for query in queries), compare(queries, by, progress), strict=True))
+    beside_all = compare(queries, by, progress)
+    found = without_allowed(queries, beside_all, by, elements) if elements else beside_all
+    results = dict(zip((query.key for query in queries), found, strict=True))
     return [
         _nothing(file, sha256, row, by.policy) if isinstance(row, str) else _judged(file, str(sha256), row, results)
         for file, sha256, row in looked

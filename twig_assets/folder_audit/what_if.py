@@ -6,14 +6,14 @@ from typing import Any
 
 from twig_assets.folder_audit.verdicts import Judged
 from twig_assets.similarity import SEVERITY, Limit, Policy, limits
-from twig_assets.similarity.detectors.registry import detectors
+from twig_assets.similarity.verdicts.naming import names
 from twig_assets.similarity.verdicts.rule import BEARS_OUT, BORNE_OUT_BY, CERTAIN, CERTAINLY_INFORMED
 
 AT_MOST = 2000
 """Of more images the worst are taken, so that the page stays small enough to be mailed."""
 
 MARGIN = "review_margin"
-_STRUCTURAL = {"ssim": ("SSIM", ""), "masked_ssim": ("SSIM inside the mask", "")}
+_STRUCTURAL = ("ssim", "masked_ssim")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Slider:
     Attributes:
         field: Its name in the policy.
         title: What it is called, for a person.
-        unit: What its score counts; empty where the title says it.
+        unit: What its score counts.
         low: The least value.
         high: The largest value.
         step: Between two values.
@@ -121,7 +121,7 @@ def _values(scores: Mapping[str, Any], keys: Sequence[str]) -> list[float | None
 
 
 def _slider(limit: Limit, seen: Sequence[float]) -> Slider:
-    title, unit = _STRUCTURAL.get(limit.score) or next((d.title, d.unit) for d in detectors() if d.score == limit.score)
+    title, unit = names()[limit.score]
     value = limit.value
     largest = max([*seen, *([value] if value is not None else [])], default=1.0)
     optional = limit.score not in _STRUCTURAL

@@ -12,11 +12,13 @@ from twig_assets.campaign.unread_works import unread_works
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Model, PromptBatch, Reference, utc_now
 from twig_assets.compliance.decision_history import Made, history
+from twig_assets.compliance.events import Happened, lapse_key, newest_first, of_decision, other_events
 from twig_assets.reports.data import (
     AllowedLine,
     ConceptLine,
     DecisionLine,
     Figure,
+    HistoryLine,
     JudgeLine,
     LedgerHead,
     ModelLine,
@@ -71,6 +73,8 @@ class _Gathered:
         self._active = [row.id for row in references if row.status == "active"]
         self._sources = {row.sha256: WorkSource(pixels_sha256=row.pixels_sha256, file=row.file) for row in references}
         self._decisions: dict[int, DecisionLine] = {}
+        self._events: dict[int, list[Happened]] = {}
+        self._lapses: set[str] = set()
         self._newest = _Newest()
 
     def add(self, key: str) -> None:
@@ -83,6 +87,8 @@ class _Gathered:
             self._tally.add(line)
         for made in history(self._session, self._campaign.name, self._rules, key):
             self._decisions.setdefault(made.review.id, _decision_line(made))
+            self._events.setdefault(made.review.id, of_decision(made))
+            self._lapses |= {lapse_key(made)} if made.lapsed else set()
 
     def summary(self) -> Summary:
         """What there is to say of the campaign as a whole."""
@@ -104,11 +110,17 @@ class _Gathered:
             judge=_judge_line(session, campaign, self._rules),
             concepts=_concepts(session, campaign.name),
             decisions=[line for _, line in sorted(self._decisions.items())],
+            history=self._history(),
             allowed=[_allowed_line(state) for state in element_states(session, campaign.name)],
             ledger=_ledger_head(session),
             spread=self._tally.spread(),
             sources=self._sources,
         )
+
+    def _history(self) -> list[HistoryLine]:
+        decided = [event for events in self._events.values() for event in events]
+        others = other_events(self._session, self._campaign.name, self._lapses)
+        return [HistoryLine.model_validate(event, from_attributes=True) for event in newest_first([*decided, *others])]
 
 
 class _Newest:

@@ -488,6 +488,20 @@ class WorkSource(_Part):
     file: str
 
 
+class HistoryLine(_Part):
+    """Something that decides what is published, done by a person or come about by itself; see `compliance.events`."""
+
+    when: datetime
+    who: str
+    what: str
+    about: str
+    why: str
+    then: str
+    today: str
+    ended: bool
+    image: str | None
+
+
 class Summary(_Part):
     """What a report says of the campaign as a whole; a dated report keeps this as JSON.
 
@@ -514,6 +528,7 @@ class Summary(_Part):
     judge: JudgeLine
     concepts: list[ConceptLine]
     decisions: list[DecisionLine] = []
+    history: list[HistoryLine] = []
     allowed: list[AllowedLine] = []
     ledger: LedgerHead | None = None
     recheck: Recheck | None = None

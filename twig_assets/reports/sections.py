@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from twig_assets.reports.data import Caught, DecisionLine, PromptLine, ReferenceLine, Released, Scored, UnreadLine
+from twig_assets.reports.data import Caught, PromptLine, ReferenceLine, Released, Scored, UnreadLine
 from twig_assets.reports.lines import ReportData
 from twig_assets.reports.pictures import Thumbnails
 
@@ -68,12 +68,11 @@ def sections(report: ReportData) -> dict[str, Section]:
     """The lists of a report by name, in the order of the page."""
     summary = report.summary
     holding_first: list[UnreadLine] = sorted(summary.unread, key=lambda work: work.accepted is not None)
-    newest_first: list[DecisionLine] = summary.decisions[::-1]
     listed = [
         Section("held", "To decide", report.held, 60, 100, _of_held),
         Section("unread", "Works that were not compared", holding_first, 40, 500),
         Section("named", "Prompts that named something protected", report.named, 60, 500),
-        Section("decisions", "Decisions of people", newest_first, 200, 500),
+        Section("history", "History of decisions", summary.history, 200, 500),
         Section("ended", "Withdrawn", report.ended, 60, 500),
         Section("caught", "Caught", report.caught, 60, 100, _of_caught),
         Section("released", "Released", report.released, 200, 200, _of_released),

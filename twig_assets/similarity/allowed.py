@@ -11,6 +11,7 @@ Source of the painting over: Gortler, Grzeszczuk, Szeliski and Cohen, "The Lumig
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,43 @@ from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.detectors.image_features import ImageFeatures
 from twig_assets.similarity.detectors.local_features import local_features
 from twig_assets.similarity.orientations import ORIENTATIONS, oriented, resized
-from twig_assets.similarity.result import AuditResult, extended
+from twig_assets.similarity.result import KEPT_MATCHES, AuditResult, extended
 from twig_assets.similarity.structural.ssim import wang_ssim
 from twig_assets.similarity.verdicts.judging import gated
 from twig_assets.similarity.verdicts.policy import Policy
+from twig_assets.similarity.verdicts.rule import Thresholds, is_behind
 
 Part = tuple[float, float, float, float]
 """x, y, width and height of a rectangle, in shares of a picture's width and height, 0 to 1."""
+
+ALLOWED = "allowed: "
+"""Begins the reasons that say what was left out."""
+
+
+def concerned(
+    verdict: str,
+    thresholds: Thresholds,
+    matches: Iterable[tuple[str, Mapping[str, Any]]],
+    elements: Iterable[tuple[int, str]],
+) -> tuple[int, ...]:
+    """The allowed elements that may change the verdict on an image.
+
+    Args:
+        verdict: Beside all works as they are.
+        thresholds: The fields of the policy that it was given by.
+        matches: The works that the audit kept, each as the hash of its file and the scores beside it.
+        elements: The elements that hold, each as its id and the hash of its work.
+
+    Returns:
+        Their ids: of those whose work is among the kept ones; of all of them where so many works are behind the verdict
+        that not all were kept.
+    """
+    if verdict not in ("fail", "review"):
+        return ()
+    kept = list(matches)
+    unknown = sum(is_behind(scores, thresholds, verdict) for _, scores in kept) >= KEPT_MATCHES
+    works = {sha256 for sha256, _ in kept}
+    return tuple(element_id for element_id, work in elements if unknown or work in works)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Record(BaseModel):
         pictures: File name -> PNG.
         curves: Name -> its value after each step.
         edit: What to register, if anything.
+        description: What the run is, as Markdown; the pictures are shown above it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -55,6 +56,7 @@ class Record(BaseModel):
     pictures: dict[str, bytes] = Field(default_factory=dict)
     curves: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     edit: RecordedEdit | None = None
+    description: str = ""
 
 
 def png(picture: np.ndarray) -> bytes:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
@@ -25,6 +26,8 @@ REST_SECONDS = 60
 
 SLOW_SECONDS = 10
 
+# MLflow shows this tag at the top of a run's page, as Markdown.
+_DESCRIPTION = "mlflow.note.content"
 EDIT_FILE = "edit.safetensors"
 ACCEPTED = "accepted"
 # MLflow takes a thousand metrics at once.
@@ -134,6 +137,8 @@ class Sender:
         client.log_batch(run_id, metrics, [Param(*pair) for pair in record.params.items()])
         for file, content in record.pictures.items():
             client.log_image(run_id, Image.open(io.BytesIO(content)), artifact_file=file)
+        if description := _described(record, run_id):
+            client.set_tag(run_id, _DESCRIPTION, description)
         for curve, values in record.curves.items():
             steps = [Metric(curve, value, record.made_at, step) for step, value in enumerate(values, 1)]
             for at in range(0, len(steps), _BATCH):
@@ -148,6 +153,12 @@ class Sender:
             return str(experiment.experiment_id)
         location = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
         return str(client.create_experiment(name, artifact_location=location))
+
+
+def _described(record: Record, run_id: str) -> str:
+    """The description of a run with its pictures in it, which MLflow's page serves under an address of its own."""
+    addresses = [f"get-artifact?{urlencode({'path': file, 'run_uuid': run_id})}" for file in record.pictures]
+    return "\n\n".join([*(f"![]({address})" for address in addresses), *filter(None, [record.description])])
 
 
 def _register(client: MlflowClient, run_id: str, edit: RecordedEdit) -> None:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image as PillowImage
+from sqlalchemy import select
 
 from tests.unit.compliance.audited_campaign import Setting, made_setting, noise
 from tests.unit.similarity.index.conftest import drawing
+from twig_assets.campaign.allowed_elements import allow
+from twig_assets.catalog.models import Audit, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.attempts.near_works import near_works
 from twig_assets.similarity import Policy, audit, opened_sources, read_references
@@ -120,3 +123,21 @@ def test_second_images_are_kept_away_from_the_same_works(setting: Setting) -> No
     in_memory = near_works(setting.campaign).near(images, 3)
     assert {work.path.name for work in by_index} >= {"drawing 22.png"}
     assert [work.path.name for work in by_index] == [work.path.name for work in in_memory]
+
+
+def test_without_an_allowed_work_the_verdicts_are_those_of_comparing_with_every_other_work(setting: Setting) -> None:
+    setting.audit()
+    [copied] = [row for row in setting.audits().values() if row.verdict == "fail"]
+    with setting.catalog.session() as session:
+        work = session.get_one(Reference, copied.nearest_reference_id)
+        allow(session, setting.campaign.name, work.sha256, "licensed", "Ada", "our own")
+        allowed = work.sha256
+    assert setting.audit().allowed == 1
+    with setting.catalog.session() as session:
+        [rest] = session.scalars(select(Audit).where(Audit.allowed.is_not(None)))
+        assert rest.reasons[0].startswith("allowed: the whole of")
+        pixels = setting.store.read_image(rest.image.sha256)
+        works = [work for work in read_references(setting.campaign.references_folder)[0] if work.sha256 != allowed]
+        [whole] = audit(pixels[None], works, POLICY, masks=np.zeros((1, *pixels.shape[:2]), bool), labels=["x"])
+        assert (rest.verdict, rest.scores) == (whole.verdict, whole.scores)
+        assert allowed not in {match.reference.sha256 for match in rest.matches}

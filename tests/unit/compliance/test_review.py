@@ -83,7 +83,7 @@ def test_a_rejection_is_not_undone_by_another_policy_and_needs_no_audit_in_force
     decide(filled.session, "demo", filled.rules, image, "lift", "Ada", "shown to her in print")
     assert filled.state().releasable
     assert [made.standing for made in history(filled.session, "demo", filled.rules)] == [
-        "taken back by a later decision",
+        "lifted by Ada",
         "took back what was decided before",
     ]
     with pytest.raises(ReviewError, match="nothing to lift"):

@@ -3,10 +3,15 @@
 import re
 
 import pytest
+import yaml
 
+from tests.unit.catalog.filled import let_change
 from tests.unit.desk.conftest import Opened
 from twig_assets.campaign import load_campaign
+from twig_assets.campaign.allowed_elements import allow
+from twig_assets.catalog.models import Prompt, Reference
 from twig_assets.compliance.candidates import prompt_states
+from twig_assets.desk import uploads
 from twig_assets.desk.snapshot import rules_of
 
 
@@ -39,8 +44,9 @@ def test_an_image_is_shown_beside_the_work_that_its_verdict_rests_on(desk: Opene
         answer = desk.client.get(address.replace("&amp;", "&"))
         assert answer.status_code == 200, address
         assert answer.headers["content-type"].startswith("image/")
-    assert "ssim" in page
-    assert "if iw ssim is 0.35 or more" in page
+    assert "SSIM inside the mask" in page
+    assert "bits of 256 that differ" in page
+    assert "if SSIM weighted by information is 0.35 or more" in page
 
 
 def test_a_decision_is_written_down_and_the_item_leaves_the_queue(desk: Opened) -> None:
@@ -153,12 +159,81 @@ def test_a_file_is_recognised_with_its_status_today(desk: Opened) -> None:
 
     assert "<b>Cleared.</b>" in asked(content)
     assert "by its fingerprint: PDQ distance 0 is" in asked(_saved_again(content))
-    assert "<b>Unknown.</b>" in asked(_foreign())
+    unknown = asked(_foreign())
+    assert "<b>Unknown.</b>" in unknown
+    assert 'action="/compare"' in unknown
     assert "cannot be read as a picture" in asked(b"no picture")
     [fish] = [item for item in [{"id": f"demo/{image.prompt_id}-{sha256[:16]}", "image_sha256": sha256}]]
     desk.decide(fish, "reject", "in bad taste")
     assert "<b>Not cleared.</b>" in asked(content)
     assert "to be withdrawn" in asked(content)
+
+
+def test_an_unknown_file_is_compared_with_the_works_on_the_page(desk: Opened) -> None:
+    desk.enter()
+
+    def asked(data: bytes, **form: str) -> str:
+        sent = {"campaign": "demo", "token": desk.token, **form}
+        return desk.client.post("/compare", data=sent, files={"file": ("<i>.png", data)}).text
+
+    work = next((desk.root / "demo" / "references").glob("*.png"))
+    copied = asked(_saved_again(work.read_bytes()))
+    assert "<b>Too much alike</b>" in copied
+    assert "<i>.png" not in copied
+    assert "<b>Nothing alike was found</b>" in asked(_foreign())
+    assert "cannot be read as a picture" in asked(b"no picture")
+    assert "There is no campaign" in asked(_foreign(), campaign="../demo")
+    assert "no longer valid" in asked(_foreign(), token="x")
+
+
+def test_a_corpus_that_is_searched_by_its_index_is_compared_with_by_it(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = desk.root / "demo" / "policy.yaml"
+    policy.write_text(policy.read_text("utf-8") + "\ncorpus: {indexed_from: 0}\n", "utf-8")
+    desk.enter()
+    monkeypatch.setattr(uploads, "read_works", lambda campaign: pytest.fail("all works were read"))
+    with desk.catalog.session() as session:
+        work = session.query(Reference).filter_by(title="salt clock at low tide").one()
+        content = (desk.root / "demo" / "references" / work.file).read_bytes()
+
+    def asked() -> str:
+        form = {"campaign": "demo", "token": desk.token}
+        return desk.client.post("/compare", data=form, files={"file": ("x.png", content)}).text
+
+    assert "<b>Too much alike</b>" in asked()
+    with desk.catalog.session() as session:
+        allow(session, "demo", work.sha256, "licensed", "Ada", "our own")
+    assert "<b>Nothing alike was found</b>" in asked()
+
+
+def test_an_image_says_what_its_prompt_named_and_how_it_was_rewritten(desk: Opened) -> None:
+    desk.enter()
+    [copy, owl, _] = desk.items()
+    page = desk.client.get(f"/image/{copy['id']}").text
+    assert "It names something protected: salt clock at" in page
+    assert "Written as" not in page
+    written = [{"text": "a pouting cat", "seed": 1}, {"text": "a pouting cat <i>", "seed": 2}]
+    (desk.root / "demo" / "prompts.yaml").write_text(yaml.safe_dump(written), "utf-8")
+    settings = desk.root / "demo" / "campaign.yaml"
+    settings.write_text(settings.read_text("utf-8") + "\nprompt_check: {protected: rewrite}\n", "utf-8")
+    with desk.catalog.session() as session:
+        let_change(session, "prompt")
+        session.query(Prompt).filter_by(text="an owl").update({"text": "a cat face <i>"})
+    page = desk.client.get(f"/image/{owl['id']}").text
+    assert "Written as “a pouting cat &lt;i&gt;”" in page
+    (desk.root / "demo" / "prompts.yaml").write_text("{", "utf-8")
+    assert "Written as" not in desk.client.get(f"/image/{owl['id']}").text
+
+
+def test_the_lineage_of_an_image_is_a_page(desk: Opened) -> None:
+    desk.enter()
+    [copy, *_] = desk.items()
+    page = desk.client.get(f"/lineage/{copy['id']}").text
+    assert "salt clock at &lt;b&gt;low&lt;/b&gt; tide" in page
+    assert f'href="/lineage/{copy["id"]}"' in desk.client.get(f"/image/{copy['id']}").text
+    for wrong in ("demo/0-abcdef", "demo/x", "demo/1-%25", "other/1-abc"):
+        assert desk.client.get(f"/lineage/{wrong}").status_code == 404
 
 
 def _foreign() -> bytes:

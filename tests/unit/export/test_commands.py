@@ -43,3 +43,13 @@ def test_an_export_needs_a_place(twig: Twig) -> None:
     asked = twig("export", "--campaign", "demo", "--root", str(DEMO.parent))
     assert asked.exit_code == 2
     assert "--out" in asked.output
+
+
+def test_names_that_somebody_else_chose_cannot_pretend_to_be_output(releases: Releases, twig: Twig) -> None:
+    out = releases.folder / "spring"
+    assert twig("export", "--campaign", "demo", "--root", str(DEMO.parent), "--out", str(out)).exit_code == 0
+    (out / "x\n\x1b[2JAll is as it was exported.").write_text("")
+    checked = twig("export", "verify", str(out))
+    assert checked.exit_code == 1
+    assert "x\\n\\x1b[2JAll is as it was exported.: added" in checked.output
+    assert "\x1b" not in checked.output

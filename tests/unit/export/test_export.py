@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.export.conftest import Releases
+from tests.unit.reports.filler import Filler, drawing
+from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.store import ArtifactError
 from twig_assets.export import ExportError, VerifyError, verify_export, write_export
+from twig_assets.export.sums import sums_of
 
 
 def contents(folder: Path) -> set[str]:
@@ -125,6 +128,76 @@ def test_the_zip_is_checked_like_the_folder(releases: Releases) -> None:
     with zipfile.ZipFile(exported.zip, "a") as archive:
         archive.writestr(f"{exported.folder.name}/more.txt", "more")
     assert [(problem.file, problem.what) for problem in verify_export(exported.zip)] == [("more.txt", "added")]
+
+
+def test_a_withdrawn_image_that_is_put_back_is_found_by_the_table_or_the_seal(releases: Releases) -> None:
+    exported = releases.export()
+    folder, sha256 = exported.folder, releases.images["withdrawn"]
+    content = releases.store.read(sha256, "png")
+    (folder / "images" / "an-apple.png").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    [entry] = manifest["images"]
+    manifest["images"].append({**entry, "file": "images/an-apple.png", "sha256": sha256, "image_sha256": sha256})
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "SHA256SUMS").unlink()
+    (folder / "SHA256SUMS").write_text(sums_of(folder))
+    [problem] = verify_export(folder)
+    assert (problem.file, problem.what) == ("manifest.csv", "names other images than manifest.json")
+    assert "SHA256SUMS" in {problem.file for problem in verify_export(folder, exported.seal)}
+
+
+def test_a_changed_file_of_evidence_is_found(releases: Releases) -> None:
+    folder = releases.export().folder
+    for name in ("policy.yaml", "decisions.csv", "report/report.html"):
+        (folder / "evidence" / name).write_text("another")
+    assert {problem.file for problem in verify_export(folder)} == {
+        "evidence/policy.yaml", "evidence/decisions.csv", "evidence/report/report.html"
+    }  # fmt: skip
+
+
+def test_a_list_of_hashes_that_is_a_link_is_none(releases: Releases) -> None:
+    folder = releases.export().folder
+    (folder / "SHA256SUMS").rename(releases.folder / "elsewhere")
+    (folder / "SHA256SUMS").symlink_to(releases.folder / "elsewhere")
+    with pytest.raises(VerifyError, match="has no SHA256SUMS"):
+        verify_export(folder)
+
+
+def test_a_zip_that_cannot_be_unpacked_is_changed(releases: Releases) -> None:
+    exported = releases.export(zipped=True)
+    assert exported.zip is not None
+    content = bytearray(exported.zip.read_bytes())
+    with zipfile.ZipFile(exported.zip) as archive:
+        places = {info.filename: info.header_offset for info in archive.infolist()}
+    for name, flag in ((f"{exported.folder.name}/manifest.csv", 6), (f"{exported.folder.name}/captions.csv", 8)):
+        at = places[name]
+        # Locked; packed in a way that nobody knows.
+        content[at + flag] = 1 if flag == 6 else 99
+        directory = content.rindex(name.encode()) - 46
+        content[directory + flag + 2] = content[at + flag]
+    exported.zip.write_bytes(bytes(content))
+    assert {("manifest.csv", "changed"), ("captions.csv", "changed")} <= {
+        (problem.file, problem.what) for problem in verify_export(exported.zip)
+    }
+
+
+def test_two_prompts_of_one_text_and_texts_that_lead_elsewhere_get_files_of_their_own(releases: Releases) -> None:
+    texts = ["../../etc/passwd", "../../etc/passwd", "CON", "\u202eowl\u202c/..\\x", "…", "a" * 300]
+    other = replace(releases, catalog=open_catalog(f"sqlite:///{releases.folder}/other.db"))
+    with other.catalog.session() as session:
+        filler = Filler(session, other.store, other.campaign)
+        for number, text in enumerate(texts):
+            image = filler.image(filler.prompt(text), drawing("owl", seed=50 + number // 2)[0], "regenerated")
+            filler.release(image, filler.audit(image))
+    exported = other.export("strange", zipped=True)
+    other.catalog.close()
+    files = [entry.file for entry in exported.manifest.images]
+    assert len(set(map(str.casefold, files))) == len(files) == len(texts)
+    for file in files:
+        assert (exported.folder / file).resolve().parent == (exported.folder / "images").resolve()
+        assert len(file) < 120
+    assert exported.zip is not None
+    assert verify_export(exported.folder, exported.seal) == verify_export(exported.zip, exported.seal) == []
 
 
 @pytest.mark.parametrize("line", ["no hash", f"{'0' * 64}  ../elsewhere", f"{'0' * 64}  /etc/passwd"])

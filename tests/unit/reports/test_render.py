@@ -17,7 +17,7 @@ from tests.unit.reports.filler import Filler, copied, drawing
 from twig_assets.campaign.unread_works import Unread, keep_unread
 from twig_assets.catalog.models import Image
 from twig_assets.reports import ReportData, Thumbnails, collect, render
-from twig_assets.reports.data import DecisionLine
+from twig_assets.reports.data import DecisionLine, HistoryLine
 from twig_assets.reports.render import Rendered, turn
 
 VOID = {"meta", "img", "br"}
@@ -177,7 +177,19 @@ def test_all_decisions_are_listed_and_a_lapsed_waiver_is_said_at_the_top(filler:
     fill(filler)
     data = collect(filler.session, filler.campaign)
     decisions = [line, line.model_copy(update={"lapsed": False})]
-    data = replace(data, summary=data.summary.model_copy(update={"decisions": decisions}))
+    happened = HistoryLine(
+        when=line.made_at,
+        who="Ada <b>",
+        what="let an image through",
+        about="an owl",
+        why="licensed",
+        then="fail: near",
+        today="lapsed: the policy has changed since",
+        ended=False,
+        image="ab" * 32,
+    )
+    changed = {"decisions": decisions, "history": [happened, happened]}
+    data = replace(data, summary=data.summary.model_copy(update=changed))
     written = rendered(filler, data, tmp_path).page.read_text(encoding="utf-8")
     assert "<b>1 waiver lapsed.</b>" in written
     assert written.count("Ada &lt;b&gt;") == 2

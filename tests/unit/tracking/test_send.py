@@ -172,3 +172,11 @@ def test_an_edit_becomes_a_version_once_and_the_alias_names_the_newest_that_was_
     file = client.download_artifacts(accepted.run_id, "edit.safetensors", str(tmp_path))
     assert Path(file).read_bytes() == b"first"
     assert {point.step: point.value for point in client.get_metric_history(accepted.run_id, "loss")} == {1: 3.0, 2: 2.0}
+
+
+def test_a_run_opens_on_its_pictures_and_what_they_are(tmp_path: Path, empty_mlflow_url: str) -> None:
+    described = record().model_copy(update={"description": "Under each number: an image."})
+    url = sender(empty_mlflow_url, tmp_path).send(described)
+    run_id = url.rpartition("/")[2]
+    note = MlflowClient(empty_mlflow_url).get_run(run_id).data.tags["mlflow.note.content"]
+    assert note == f"![](get-artifact?path=sheet.png&run_uuid={run_id})\n\nUnder each number: an image."

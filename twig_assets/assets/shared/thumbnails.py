@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from twig_assets.files import picture_uri
+from twig_assets.similarity.corpus.sizes import reduced
 
 SIDE = 96
 SHOWN = 12
+_HEAD, _GAP = 16, 6
 
 
 def gallery(rows: Sequence[tuple[str, Sequence[np.ndarray]]], of: int | None = None) -> dg.MarkdownMetadataValue:
@@ -29,13 +31,30 @@ def gallery(rows: Sequence[tuple[str, Sequence[np.ndarray]]], of: int | None = N
     return dg.MetadataValue.md("\n\n".join(lines) or "nothing to show")
 
 
-def sheet(images: np.ndarray, columns: int = 8) -> np.ndarray:
-    """Pictures (n, H, W, 3) side by side in rows of `columns`, the last row filled up with white."""
-    n, height, width, _ = images.shape
-    rows = -(-n // columns)
-    padded = np.full((rows * columns, height, width, 3), 255, np.uint8)
-    padded[:n] = images
-    return padded.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+def sheet(groups: Sequence[Sequence[np.ndarray]], side: int = 128, columns: int = 12) -> np.ndarray:
+    """Groups of pictures side by side, each under its number, which captions name.
+
+    Args:
+        groups: At least one, of at least one picture each, uint8 (h, w, 3).
+        side: Pictures are reduced to this many pixels; smaller ones stay as they are.
+        columns: How many pictures a row has, as far as groups are not broken.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    pictures = [[reduced(picture, side) for picture in group] for group in groups]
+    cell = max(max(picture.shape[:2]) for group in pictures for picture in group)
+    of_group = max(map(len, pictures))
+    across = max(1, min(len(pictures), columns // of_group))
+    width, height = of_group * cell + _GAP, cell + _HEAD + _GAP
+    page = Image.new("RGB", (across * width, -(-len(pictures) // across) * height), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(_HEAD - 4)
+    for number, group in enumerate(pictures):
+        left, top = (number % across) * width, (number // across) * height
+        pen.text((left + 2, top), str(number + 1), "black", font)
+        for place, picture in enumerate(group):
+            page.paste(Image.fromarray(picture), (left + place * cell, top + _HEAD))
+    return np.asarray(page)
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

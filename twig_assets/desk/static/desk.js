@@ -34,16 +34,40 @@ if (all) all.addEventListener("change", () => {
   for (const box of document.querySelectorAll("input[name=picked]")) box.checked = all.checked;
 });
 
-const drop = document.querySelector("form.drop");
-if (drop) {
-  for (const kind of ["dragover", "dragenter"]) document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
-  document.addEventListener("dragleave", () => drop.classList.remove("over"));
+// A file: dropped, asked about, and asked about again without being chosen again; answers replace the page's content.
+let lastFile;
+const main = document.getElementById("main");
+document.addEventListener("change", (event) => { if (event.target.matches?.("input[type=file]")) lastFile = event.target.files[0]; });
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form.drop, form[data-same-file]")) return;
+  event.preventDefault();
+  for (const button of form.querySelectorAll("button")) { button.disabled = true; button.textContent = "Looking…"; }
+  const body = new FormData(form);
+  if (lastFile) body.set("file", lastFile);
+  const answer = await fetch(form.action, { method: "POST", body }).catch(() => undefined);
+  const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+  if (!page || answer.redirected) return location.assign("/cleared");
+  main.replaceChildren(...page.childNodes);
+  for (const field of main.querySelectorAll("[data-same-file] [data-file]")) {
+    if (!lastFile) continue;
+    field.hidden = true;
+    field.querySelector("input").required = false;
+  }
+  const said = main.querySelector("[role=status], [role=alert]");
+  if (said) { said.tabIndex = -1; said.focus(); }
+});
+if (document.querySelector("form.drop")) {
+  const drop = () => document.querySelector("form.drop");
+  for (const kind of ["dragover", "dragenter"]) document.addEventListener(kind, (event) => { event.preventDefault(); drop()?.classList.add("over"); });
+  document.addEventListener("dragleave", () => drop()?.classList.remove("over"));
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    drop.classList.remove("over");
-    if (!event.dataTransfer || !event.dataTransfer.files.length) return;
-    drop.querySelector("input[type=file]").files = event.dataTransfer.files;
-    drop.requestSubmit();
+    drop()?.classList.remove("over");
+    if (!event.dataTransfer || !event.dataTransfer.files.length || !drop()) return;
+    lastFile = event.dataTransfer.files[0];
+    drop().querySelector("input[type=file]").files = event.dataTransfer.files;
+    drop().requestSubmit();
   });
 }
 

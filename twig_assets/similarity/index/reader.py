@@ -1,6 +1,8 @@
 """An index that is open to be searched: it keeps the segments that it opened, whatever happens to the files."""
 
+import copy
 import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -90,6 +92,13 @@ class CorpusIndex:
         if not rows:
             raise KeyError(sha256)
         return rows
+
+    def without(self, works: Iterable[str]) -> "CorpusIndex":
+        """This index as it would be searched if some works, given by their hashes, had been removed."""
+        other = copy.copy(self)
+        other.removed = self.removed.copy()
+        other.removed[[row for sha256 in works for row in self.rows_of(sha256)]] = True
+        return other
 
     @cached_property
     def _by_hash(self) -> tuple[np.ndarray, np.ndarray]:
