@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twig_assets.cli.app import console, errors
+from twig_assets.cli.keys import warn
 
 if TYPE_CHECKING:
     from twig_assets.provenance.label import LabelSettings
@@ -38,8 +39,9 @@ def mark(
         raise typer.BadParameter(f"{source!r} is none of {', '.join(kinds)}", param_hint="--source")
     settings = label_settings(label_text, label_corner) if label else None
     marking = Marking(kinds[source], made_by, do_not_train, settings)  # type: ignore[arg-type]
-    failed = 0
-    for marked in mark_files(files, out, marking, ready_keys()):
+    failed, keys = 0, ready_keys()
+    warn(keys.revocation.warnings)
+    for marked in mark_files(files, out, marking, keys):
         failed += marked.target is None
         target = console if marked.target else errors
         place = f"{marked.source} -> {marked.target}" if marked.target else str(marked.source)

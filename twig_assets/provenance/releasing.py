@@ -23,6 +23,7 @@ from twig_assets.compliance.state import release_terms
 from twig_assets.provenance.credentials import Credentials
 from twig_assets.provenance.errors import CredentialError, TimeStampError
 from twig_assets.provenance.keys.management import ReadyKeys, ready_keys
+from twig_assets.provenance.keys.revocation import Revocation
 from twig_assets.provenance.keys.settings import signing_settings
 from twig_assets.provenance.manifest import Claim
 from twig_assets.provenance.pixels import pixels_sha256
@@ -127,11 +128,16 @@ def sign_files(due: DueFiles, store: ArtifactStore) -> Signed:
             files[file.image_id] = _signed_file(file, due.do_not_train, store, signer)
         except (CredentialError, ArtifactError) as error:
             refused[file.image_id] = str(error)
-    return Signed(files, refused, required)
+    return Signed(files, refused, required, keys.revocation.warnings)
 
 
-def credential_facts(credentials: Credentials) -> dict[str, Any]:
-    """What the catalog keeps of a credential: names and hashes, nothing secret."""
+def credential_facts(credentials: Credentials, revocation: Revocation) -> dict[str, Any]:
+    """What the catalog keeps of a credential: names and hashes, nothing secret.
+
+    Args:
+        credentials: What the file says.
+        revocation: What was known of the certificate when it signed.
+    """
     signer = credentials.signer
     return {
         "manifest": credentials.manifest,
@@ -140,6 +146,7 @@ def credential_facts(credentials: Credentials) -> dict[str, Any]:
         "serial": signer.serial if signer else None,
         "test": bool(signer and signer.test),
         "time_stamp": credentials.time_stamp.isoformat() if credentials.time_stamp else None,
+        "revocation": revocation.fact,
     }
 
 
@@ -155,7 +162,7 @@ class _Signer:
     """Signs with the keys, and does without time stamps once their server did not answer, unless they are required."""
 
     def __init__(self, keys: ReadyKeys) -> None:
-        self.identity, self.url = keys.identity, keys.settings.time_stamp_url
+        self.keys, self.identity, self.url = keys, keys.identity, keys.settings.time_stamp_url
         self.required = keys.settings.time_stamp_required
         self.away: TimeStampError | None = None
 
@@ -180,7 +187,7 @@ def _signed_file(file: DueFile, do_not_train: bool, store: ArtifactStore, signer
     sha256 = store.put_bytes(signed.data, "png")
     # The store compares the bytes with their name, and the credential was read from these very bytes.
     store.read(sha256, "png")
-    return PublishedFile(sha256, credential_facts(signed.credentials))
+    return PublishedFile(sha256, credential_facts(signed.credentials, signer.keys.revocation))
 
 
 def _is_signed(state: PromptState, signed: dict[int, PublishedFile]) -> bool:
