@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.ledger import Head, head
-from twig_assets.catalog.models import Audit, ConceptEdit, LedgerEntry, Model, ReleaseEvent, Review
+from twig_assets.catalog.models import Audit, ConceptEdit, LedgerEntry, Model, ReleaseEvent, Review, Watermark
 from twig_assets.catalog.releases import PublishedFile, published_files
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.compliance.candidates import PromptState
@@ -52,6 +52,7 @@ class DueFile:
     image_id: int
     image_sha256: str
     title: str
+    watermarked: bool
     fields: dict[str, Any]
 
 
@@ -182,7 +183,13 @@ def _signed_file(file: DueFile, do_not_train: bool, store: ArtifactStore, signer
     statement = ReleaseStatement(
         **file.fields, pixels_sha256=pixels_sha256(picture), signed_at=datetime.now(UTC).replace(microsecond=0)
     )
-    claim = Claim(title=file.title, generator=statement.model.name, statement=statement, do_not_train=do_not_train)
+    claim = Claim(
+        title=file.title,
+        generator=statement.model.name,
+        statement=statement,
+        do_not_train=do_not_train,
+        watermark=file.watermarked,
+    )
     signed = signer.sign(picture, claim)
     sha256 = store.put_bytes(signed.data, "png")
     # The store compares the bytes with their name, and the credential was read from these very bytes.
@@ -220,7 +227,8 @@ def _due_file(
         "decisions": _decisions(state, settings),
         "ledger": _ledger(session, audit, newest),
     }
-    return DueFile(image.id, image.sha256, f"{campaign}-{image.sha256[:12]}.png", fields)
+    watermarked = session.scalar(select(Watermark.id).where(Watermark.image_id == image.id)) is not None
+    return DueFile(image.id, image.sha256, f"{campaign}-{image.sha256[:12]}.png", watermarked, fields)
 
 
 def _model(session: Session, model: Model) -> ModelPart:
