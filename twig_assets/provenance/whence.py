@@ -24,7 +24,9 @@ from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.provenance.credentials import Credentials, credentials_of
 from twig_assets.provenance.fingerprints import Likeness, ReleaseIndex, releases_folder
 from twig_assets.provenance.marks_on_record import Bearers, MarkedHere, bearers, described, marked_here
+from twig_assets.provenance.problems import Problem
 from twig_assets.provenance.readers import readers
+from twig_assets.provenance.record import doubts
 from twig_assets.provenance.registered import read_where_it_lies
 from twig_assets.provenance.status import Known, known_images
 from twig_assets.provenance.watermark import LatticeWatermark, Reading, Watermark
@@ -32,7 +34,7 @@ from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity.corpus.decode import DecodeError, decode
 
 AnsweredBy = Literal["file", "credential", "watermark", "fingerprint"]
-Standing = Literal["released", "not released", "status unknown", "unknown"]
+Standing = Literal["released", "not released", "contradicted", "status unknown", "unknown"]
 
 NO_CATALOG = "There is no catalog here, so nobody can say what became of the release."
 NOT_ON_RECORD = "No image of this catalog has this number: another catalog marked it, or its row is gone."
@@ -50,9 +52,10 @@ class Answer(BaseModel):
         payload: The number in its watermark, in hex; None where none was read.
         known: The images of the catalog that it is, or is a copy of, the surest first.
         marked: What it is, or carries the watermark of, that was marked here without a campaign.
+        doubts: What its credential says and the catalog's ledger contradicts.
         standing: `released`: all of them are, today; `not released`: one is not, or it was marked without a campaign;
-            `status unknown`: it is ours, and there is no catalog to ask, or the catalog does not have it; `unknown`: it
-            is not known to be ours.
+            `contradicted`: all are, and there are doubts; `status unknown`: it is ours, and there is no catalog to ask,
+            or the catalog does not have it; `unknown`: it is not known to be ours.
         problem: Why its pixels could not be looked at; None for most.
     """
 
@@ -66,6 +69,7 @@ class Answer(BaseModel):
     payload: str | None = None
     known: tuple[Known, ...] = ()
     marked: tuple[MarkedHere, ...] = ()
+    doubts: tuple[Problem, ...] = ()
     standing: Standing = "unknown"
     problem: str | None = None
 
@@ -73,9 +77,10 @@ class Answer(BaseModel):
         """The same for a terminal."""
         lines = [f"{self.file}: {self.standing}. {self.sentence}"]
         for image in self.known:
-            why = f": {image.why}" if image.why else ""
-            lines.append(f"  {image.today}{why} ({image.prompt!r}, campaign {image.campaign}, {image.sha256[:16]})")
-        return [*lines, *(f"  {marked.sentence}" for marked in self.marked)]
+            lines.append(f"  {image.sentence} ({image.prompt!r}, campaign {image.campaign}, {image.sha256[:16]})")
+        lines += [f"  {marked.sentence}" for marked in self.marked]
+        lines += [f"  {doubt.sentence}" for doubt in self.doubts]
+        return lines if self.credential.sentence in self.sentence else [*lines, f"  {self.credential.sentence}"]
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,14 @@ class Whence:
         """
         sha256, credential = hashlib.sha256(content).hexdigest(), credentials_of(content)
         pixels, problem = _pixels(content)
+        doubtful: tuple[Problem, ...] = ()
         if self._catalog is None:
             found = self._without_catalog(credential, pixels)
         else:
             with self._catalog.snapshot() as session:
                 found = self._in_catalog(session, sha256, credential, pixels)
+                if found and found.known and credential.holds and credential.release:
+                    doubtful = tuple(doubts(session, credential.release))
         sentence = found.sentence if found else _unrecognised(credential, problem)
         return Answer(
             file=file,
@@ -144,16 +152,10 @@ class Whence:
             payload=found.payload if found else None,
             known=found.known if found else (),
             marked=found.marked if found else (),
-            standing=self._standing(found),
+            doubts=doubtful,
+            standing=_standing(found, doubtful),
             problem=problem,
         )
-
-    def _standing(self, found: _Found | None) -> Standing:
-        if found is None:
-            return "unknown"
-        if not found.known:
-            return "not released" if found.marked else "status unknown"
-        return "released" if all(image.today == "released" for image in found.known) else "not released"
 
     def _without_catalog(self, credential: Credentials, pixels: np.ndarray | None) -> _Found | None:
         """What a file says by itself: a credential of ours, or a watermark of one of our keys."""
@@ -282,6 +284,16 @@ def opened_whence(root: Path) -> Iterator[Whence]:
     finally:
         if catalog is not None:
             catalog.close()
+
+
+def _standing(found: _Found | None, doubtful: Sequence[Problem]) -> Standing:
+    if found is None:
+        return "unknown"
+    if not found.known:
+        return "not released" if found.marked else "status unknown"
+    if any(image.today != "released" for image in found.known):
+        return "not released"
+    return "contradicted" if doubtful else "released"
 
 
 def _of_file(session: Session, root: Path, sha256: str) -> list[Known]:
