@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from twig_assets.provenance.label import LabelSettings
 
 CORNER = "bottom-right"
+WatermarkOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--watermark/--no-watermark",
+        help="Write an invisible mark into the pixels; by default where there is a key for it and it can be done.",
+    ),
+]
 
 
 def mark(
@@ -23,13 +30,7 @@ def mark(
     ] = "generated",
     do_not_train: Annotated[bool, typer.Option("--do-not-train", help="Say that nobody may train on it.")] = False,
     label: Annotated[bool, typer.Option("--label", help="Draw a visible label; that changes the pixels.")] = False,
-    watermark: Annotated[
-        bool | None,
-        typer.Option(
-            "--watermark/--no-watermark",
-            help="Write an invisible mark into the pixels; by default where there is a key for it and it can be done.",
-        ),
-    ] = None,
+    watermark: WatermarkOption = None,
     label_text: Annotated[str, typer.Option(help="The label's words.")] = "AI",
     label_corner: Annotated[str, typer.Option(help="bottom-right, bottom-left, top-right or top-left.")] = CORNER,
     root: CampaignRoot = Path("campaigns"),

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from twig_assets.cli.app import console, errors, use_one_thread
+from twig_assets.cli.marking import WatermarkOption
 from twig_assets.cli.typed import given, typed, width_and_height
 from twig_assets.settings.home import quiet_model_libraries
 
@@ -34,13 +35,7 @@ def generate(
     dtype: Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images at once.")] = None,
-    watermark: Annotated[
-        bool | None,
-        typer.Option(
-            "--watermark/--no-watermark",
-            help="Write an invisible mark into the pixels; by default where there is a key for it and it can be done.",
-        ),
-    ] = None,
+    watermark: WatermarkOption = None,
 ) -> None:
     """Draw prompts with a checkpoint, perhaps with edits, without a campaign and without an audit.
 

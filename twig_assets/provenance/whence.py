@@ -36,6 +36,7 @@ from twig_assets.similarity.corpus.decode import DecodeError, decode
 AnsweredBy = Literal["file", "credential", "watermark", "fingerprint"]
 Standing = Literal["released", "not released", "contradicted", "status unknown", "unknown"]
 
+COPY = "It is a copy: the release was audited, and not what may have been changed in this file since."
 NO_CATALOG = "There is no catalog here, so nobody can say what became of the release."
 NOT_ON_RECORD = "No image of this catalog has this number: another catalog marked it, or its row is gone."
 
@@ -101,6 +102,11 @@ class _Found:
     payload: str | None = None
     marked: tuple[MarkedHere, ...] = ()
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the pixels alone say what it is, so that others of them may have been changed."""
+        return bool(self.known) and self.by in ("watermark", "fingerprint")
+
 
 class Whence:
     """Answers for files, over one catalog or none."""
@@ -147,7 +153,7 @@ class Whence:
             file=file,
             sha256=sha256,
             answered_by=found.by if found else None,
-            sentence=sentence,
+            sentence=sentence if found is None or not found.is_copy else f"{sentence} {COPY}",
             credential=credential,
             payload=found.payload if found else None,
             known=found.known if found else (),

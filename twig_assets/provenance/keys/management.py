@@ -106,7 +106,8 @@ def key_report(folder: Path | None = None) -> KeyReport:
         problems, revocation = _examined(identity, settings, folder, Moment(datetime.now(UTC)))
     except CredentialError as error:
         return KeyReport(lines, [str(error)])
-    return KeyReport([*lines, *revocation.known], problems, revocation.warnings)
+    nobody = [] if problems or revocation.fact else ["revocation: nobody is asked, since none is named"]
+    return KeyReport([*lines, *revocation.known, *nobody], problems, revocation.warnings)
 
 
 def ready_keys(passed: datetime | None = None, folder: Path | None = None) -> ReadyKeys:
