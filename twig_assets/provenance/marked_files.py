@@ -120,7 +120,7 @@ def _watermarked(
             raise CredentialError(
                 f"{error}; two would spoil each other, so leave out --watermark to keep it"
             ) from error
-        return data, None, [f"No other watermark was written: {error}, and keeps it."]
+        return data, None, [f"No other watermark was written, since {error}; that one stays."]
     except CredentialError as error:
         if marking.watermark:
             raise

@@ -142,7 +142,7 @@ def test_a_watermark_that_is_there_is_kept_and_its_owner_named(folder, key):
     first = (folder / "marked" / "sea.png").read_bytes()
     again = run("marked/sea.png", "--out", "again")
     assert again.exit_code == 0
-    assert "that of 'sea.png', which `twig mark` marked here, and keeps it" in again.output
+    assert "that of 'sea.png', which `twig mark` marked here; that one stays" in again.output
     assert (np.array(Image.open("again/sea.png")) == np.array(Image.open(io.BytesIO(first)))).all()
     refused = run("marked/sea.png", "--out", "forced", "--watermark")
     assert refused.exit_code == 1
