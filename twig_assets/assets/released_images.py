@@ -9,7 +9,7 @@ from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
 from twig_assets.compliance.candidates import prompt_states
 from twig_assets.compliance.held import held
-from twig_assets.compliance.releases import Published, publish
+from twig_assets.compliance.releases import Published, Signed, publish
 from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
 from twig_assets.provenance.releasing import due_files, sign_files
 from twig_assets.resources import CampaignsResource, CatalogResource, StoreResource
@@ -52,16 +52,17 @@ def released_images(
             "held_back": len(published.held),
             "held_back_prompts": dg.MetadataValue.md(lines or "none"),
             "signed": len(signed.files),
-            **_warning(published, dict(signed.refused)),
+            **_warning(published, signed),
             "pictures": gallery(pictures),
         }
     )
 
 
-def _warning(published: Published, refused: dict[int, str]) -> dict[str, str]:
-    """What the runner and the page tell a person of images that could not be signed."""
-    if not refused:
-        return {}
-    reasons = "; ".join(sorted(set(refused.values()))[:3])
-    outcome = f"{len(published.unsigned)} not released for it" if published.unsigned else "released all the same"
-    return {"warning": f"{len(refused)} images cannot be signed, {outcome}: {reasons}"}
+def _warning(published: Published, signed: Signed) -> dict[str, str]:
+    """What the runner and the page tell a person: images that could not be signed, and doubts about the certificate."""
+    warnings = list(signed.warnings) if signed.files else []
+    if signed.refused:
+        reasons = "; ".join(sorted(set(signed.refused.values()))[:3])
+        outcome = f"{len(published.unsigned)} not released for it" if published.unsigned else "released all the same"
+        warnings.insert(0, f"{len(signed.refused)} images cannot be signed, {outcome}: {reasons}")
+    return {"warning": "; ".join(warnings)} if warnings else {}

@@ -15,6 +15,8 @@ GUARDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "corpus_version": (("id",), ("campaign", "sha256")),
     "row_state": (("id",),),
     "report_file": (("id",),),
+    "watermark": (("id",), ("image_id",)),
+    "marked_file": (("id",),),
 }
 _SQLITE = ("update", "delete", "replace")
 _POSTGRESQL = ("change", "truncate")

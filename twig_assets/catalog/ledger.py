@@ -1,10 +1,10 @@
 """The ledger: one hash chain over all evidence, so that no change of it goes unseen.
 
-Prompts, models, edits, images, masks, verdicts, decisions of people, releases, reports, and the states of rows that
-may change: every such row has an entry. An entry's hash covers its place, the hash of the entry before, and the row as
-the database holds it, together with the hashes by which the row's image, policy, corpus and work are named. Changing,
-removing or moving a row or an entry therefore breaks the chain there, unless every later hash is computed again; and
-that is found as soon as one later hash was kept elsewhere, as in a report.
+Prompts, models, edits, images, their watermarks, masks, verdicts, decisions of people, releases, reports, marked files,
+and the states of rows that may change: every such row has an entry. An entry's hash covers its place, the hash of the
+entry before, and the row as the database holds it, together with the hashes by which the row's image, policy, corpus
+and work are named. Changing, removing or moving a row or an entry therefore breaks the chain there, unless every later
+hash is computed again; and that is found as soon as one later hash was kept elsewhere, as in a report.
 
 The chain says nothing about what was true. It also cannot show that its newest entries were cut off together with
 their rows, unless a hash of one of them was kept elsewhere: see `Head`.
@@ -28,6 +28,7 @@ CHAINED = (
     "corpus_version",
     "concept_edit",
     "image",
+    "watermark",
     "mask",
     "row_state",
     "audit",
@@ -39,6 +40,7 @@ CHAINED = (
     "policy_change",
     "release_event",
     "report_file",
+    "marked_file",
 )
 GENESIS = "0" * 64
 # SQLite takes 32,766 variables in a statement.

@@ -240,7 +240,7 @@ class Image(Base):
 
 
 class Watermark(Base):
-    """The invisible mark in an image's pixels, in hex; copies are traced back to the image by it.
+    """The invisible mark in an image's pixels, in hex; copies are traced back to the image by it; append-only.
 
     `method` names the construction and `key_id` the key, without giving it away. `psnr` says, in dB, how little the
     picture was changed.
@@ -248,7 +248,8 @@ class Watermark(Base):
 
     __tablename__ = "watermark"
 
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), unique=True)
     payload: Mapped[str] = mapped_column(String(12), index=True)
     method: Mapped[str] = mapped_column(String(64))
     key_id: Mapped[str] = mapped_column(String(8))
@@ -256,6 +257,27 @@ class Watermark(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     image: Mapped[Image] = relationship()
+
+
+class MarkedFile(Base):
+    """A file that was marked without a campaign, by `twig mark` or `twig generate`; append-only.
+
+    `sha256` is that of the file as it was written, `manifest` names its credential, and `payload`, `method`, `key_id`
+    and `psnr` are those of `Watermark`; None for what it did not get.
+    """
+
+    __tablename__ = "marked_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    manifest: Mapped[str | None] = mapped_column(String(255), index=True)
+    payload: Mapped[str | None] = mapped_column(String(12), index=True)
+    method: Mapped[str | None] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(8))
+    psnr: Mapped[float | None]
+    command: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Mask(Base):
@@ -611,7 +633,7 @@ class LedgerEntry(Base):
         CheckConstraint(
             "table_name IN ('audit', 'audit_match', 'review', 'adherence', 'unread_decision', 'allowed_element', "
             "'policy_change', 'release_event', 'prompt', 'model', 'image', 'mask', 'concept_edit', 'policy', "
-            "'corpus_version', 'row_state', 'report_file')",
+            "'corpus_version', 'row_state', 'report_file', 'watermark', 'marked_file')",
             name="table_name",
         ),
     )

@@ -63,8 +63,9 @@ def whence(
 ) -> None:
     """Say whose a picture is and whether it is released today: by credential, watermark, then fingerprint.
 
-    Exit status 0: every file is a release that stands. 1: one is ours and is not released today. 3: one is not known
-    to be ours. 4: one is ours, and there is no catalog to ask. Of several, the first of 1, 4, 3.
+    Exit status 0: every file is a release that stands. 1: one is ours and is not released today, or the ledger
+    contradicts it. 3: one is not known to be ours. 4: one is ours, and no catalog knows what became of it. Of several,
+    the first of 1, 4, 3.
     """
     from twig_assets.provenance.whence import opened_whence
 
@@ -78,5 +79,5 @@ def whence(
                 sys.stdout.write(answer.model_dump_json() + "\n")
             else:
                 console.print("\n".join(answer.lines()), highlight=False, soft_wrap=True, markup=False)
-    worst = {"not released": 1, "status unknown": 4, "unknown": 3}
+    worst = {"not released": 1, "contradicted": 1, "status unknown": 4, "unknown": 3}
     raise typer.Exit(next((status for standing, status in worst.items() if standing in standings), 0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twig_assets.cli.app import CampaignRoot, console, the_campaign
+from twig_assets.cli.keys import warn
 from twig_assets.cli.marking import CORNER, label_settings
 from twig_assets.settings.home import artifact_root, catalog_url
 
@@ -49,6 +50,7 @@ def export(
     catalog, store = open_existing_catalog(catalog_url()), ArtifactStore(artifact_root())
     drawn = label_settings(label_text, label_corner) if label else None
     keys = ready_keys() if drawn and signing_settings() else None
+    warn(keys.revocation.warnings if keys else ())
     with catalog.snapshot() as session:
         finish = SignedCopies(files_of_releases(session, settings.name), store, drawn, keys)
     with bar("images") as progress:

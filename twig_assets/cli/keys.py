@@ -1,6 +1,7 @@
 """Commands about who signs: keys create, keys use, keys check."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -38,10 +39,17 @@ def use(
     token_key: Annotated[str, typer.Option(help="The label of the token's key.")] = "",
     time_stamps: Annotated[str | None, typer.Option(help="Address of a server of time stamps (RFC 3161).")] = None,
     require_time_stamps: Annotated[bool, typer.Option(help="Release nothing without a time stamp.")] = False,
-    revoked: Annotated[list[Path] | None, typer.Option(help="A list of revoked certificates; repeatable.")] = None,
+    revoked: Annotated[
+        list[str] | None, typer.Option(help="A list of revoked certificates, by path or address; repeatable.")
+    ] = None,
+    ocsp: Annotated[str | None, typer.Option(help="Address of a responder (OCSP); else its own.")] = None,
+    revocation: Annotated[
+        str, typer.Option(help="`if_reachable`, `required` (unknown is refused) or `offline` (nobody is asked).")
+    ] = "if_reachable",
 ) -> None:
     """Sign with a certificate of your own from now on. What is wrong with it is said, and then nothing changes."""
     from twig_assets.provenance.keys import TokenSettings, keys_folder, settings_from, use_keys
+    from twig_assets.provenance.keys.settings import FILE
     from twig_assets.provenance.watermark import create_key
 
     settings = settings_from(
@@ -51,11 +59,14 @@ def use(
         token=TokenSettings(module=module, token=token, key=token_key) if module else None,
         time_stamp_url=time_stamps,
         time_stamp_required=require_time_stamps,
-        revocation_lists=tuple(path.absolute() for path in revoked or []),
+        revocation_lists=tuple(source if "://" in source else str(Path(source).absolute()) for source in revoked or []),
+        ocsp_url=ocsp,
+        revocation=revocation,
     )
-    path = use_keys(settings)
+    keys = use_keys(settings)
     create_key(keys_folder())
-    _print(f"{path}: this certificate signs from now on. It holds no secret.")
+    warn(keys.revocation.warnings)
+    _print(f"{keys_folder() / FILE}: this certificate signs from now on. It holds no secret.")
 
 
 @keys_app.command("check")
@@ -66,6 +77,7 @@ def check() -> None:
     report = key_report()
     for line in report.lines:
         _print(line)
+    warn(report.warnings)
     for problem in report.problems:
         console.print(f"[red]{escape(problem)}[/]", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if report.problems else 0)
@@ -85,6 +97,12 @@ def stamp() -> None:
         errors.print(f"[yellow]{escape(trouble)}[/]", highlight=False, soft_wrap=True)
     _print(f"{stamped.sentence()}.")
     raise typer.Exit(1 if stamped.waiting else 0)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say what nobody could say of the certificate that signs."""
+    for warning in warnings:
+        errors.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
 
 
 def _print(line: str) -> None:

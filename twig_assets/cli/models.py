@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from twig_assets.cli.app import console, errors, use_one_thread
+from twig_assets.cli.marking import WatermarkOption
 from twig_assets.cli.typed import given, typed, width_and_height
 from twig_assets.settings.home import quiet_model_libraries
 
@@ -34,19 +35,20 @@ def generate(
     dtype: Annotated[str | None, typer.Option(help="float32, float16 or bfloat16.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images at once.")] = None,
+    watermark: WatermarkOption = None,
 ) -> None:
     """Draw prompts with a checkpoint, perhaps with edits, without a campaign and without an audit.
 
     What is not given is as in `campaign.yaml` for the embedded checkpoint, and as in its own pipeline for any other.
     """
-    from PIL import Image
-
     from twig_assets import generation
     from twig_assets.ablation import apply
     from twig_assets.ablation.edit_files import composed, read_edits
     from twig_assets.generation.checkpoints import EMBEDDED
     from twig_assets.generation.usual import usual_settings
+    from twig_assets.provenance.generated_files import check_watermark, save_pictures
 
+    check_watermark(watermark)
     quiet_model_libraries()
     opening = typed(
         generation.OpeningSettings,
@@ -66,10 +68,11 @@ def generate(
         apply(pipeline, composed(edits, pipeline, base_sha256), base_sha256)
     out.mkdir(parents=True, exist_ok=True)
     pictures = generation.generate(pipeline, prompt, range(seed, seed + len(prompt)), settings)
-    for i, picture in enumerate(pictures):
-        path = out / f"{seed + i}.png"
-        Image.fromarray(picture).save(path)
+    paths = [out / f"{seed + i}.png" for i in range(len(pictures))]
+    for path, note in save_pictures(pictures, paths, watermark):
         console.print(path, soft_wrap=True)
+        if note:
+            errors.print(f"{path}: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def ablate(

@@ -1,7 +1,7 @@
 """Publishing what may be published of a batch, and withdrawing what no longer complies."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -28,11 +28,13 @@ class Signed:
         files: Image id -> the file with its credential.
         refused: Image id -> why it could not be signed.
         required: Whether nothing is released without a credential.
+        warnings: What nobody could say of the certificate that signed.
     """
 
     files: Mapping[int, PublishedFile]
     refused: Mapping[int, str]
     required: bool = False
+    warnings: Sequence[str] = ()
 
 
 NOTHING_TO_SIGN = Signed({}, {})

@@ -85,12 +85,14 @@ class KnownImage(BaseModel):
 
 
 class FileStatus(BaseModel):
-    """What is known of a file."""
+    """What is known of a file; `sentence` says what recognised it, `notes` what its credential and the ledger say."""
 
     sha256: str
     cleared: bool
     problem: str | None
     known: list[KnownImage]
+    sentence: str
+    notes: list[str]
 
 
 class WorkBeside(BaseModel):
@@ -254,4 +256,11 @@ def _status(found: Status) -> FileStatus:
         )
         for one in found.known
     ]
-    return FileStatus(sha256=found.sha256, cleared=found.cleared, problem=found.problem, known=known)
+    return FileStatus(
+        sha256=found.sha256,
+        cleared=found.cleared,
+        problem=found.problem,
+        known=known,
+        sentence=found.sentence,
+        notes=list(found.notes),
+    )

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ class ReleaseIndex:
             except ArtifactError:
                 continue
         if views:
-            new = None if self._usable() else (vector_lengths(self._sources), identities(self._sources))
+            new = None if self._usable() else (self._lengths, identities(self._sources))
             if new:
                 shutil.rmtree(self.folder / "index", ignore_errors=True)
             with IndexWriter(self.folder / "index", SCORING, *(new or ())) as writer:
@@ -203,7 +204,11 @@ class ReleaseIndex:
             check_identities(self.folder, manifest, self._sources)
         except CorpusIndexError:
             return False
-        return manifest.vectors == vector_lengths(self._sources)
+        return manifest.vectors == self._lengths
+
+    @cached_property
+    def _lengths(self) -> dict[str, int]:
+        return vector_lengths(self._sources)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -4,8 +4,7 @@ The Code of Practice on marking AI-generated content asks deployers for a label 
 looks like is theirs to choose, so position and words are settings.
 """
 
-import io
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from twig_assets.provenance.errors import CredentialError
 from twig_assets.provenance.media import MediaType
+from twig_assets.provenance.rewriting import rewritten
 
 Corner = Literal["bottom-right", "bottom-left", "top-right", "top-left"]
 
@@ -21,13 +21,6 @@ MIN_SIDE = 64
 """A smaller picture has no room for a label that anybody can read."""
 
 _MIN_TEXT = 12
-_FORMATS: dict[MediaType, str] = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/webp": "WEBP",
-    "image/avif": "AVIF",
-    "image/tiff": "TIFF",
-}
 
 
 class LabelSettings(BaseModel):
@@ -80,23 +73,12 @@ def labelled(image: Image.Image, settings: LabelSettings | None = None) -> Image
 
 
 def labelled_file(data: bytes, media_type: MediaType, settings: LabelSettings | None = None) -> bytes:
-    """The same for a file; its colour profile and camera data stay, everything else is written again.
+    """The same for a file, which is written again; see `rewritten`.
 
     Raises:
         CredentialError: If it cannot be read, or is too small.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            opened.load()
-            kept: dict[str, Any] = {key: opened.info[key] for key in ("icc_profile", "exif") if opened.info.get(key)}
-            marked = labelled(opened, settings)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CredentialError(f"it cannot be read as a picture: {error}") from error
-    buffer = io.BytesIO()
-    quality: dict[str, Any] = {"quality": 95} if media_type in ("image/jpeg", "image/webp", "image/avif") else {}
-    marked = marked.convert("RGB") if media_type == "image/jpeg" else marked
-    marked.save(buffer, _FORMATS[media_type], **kept, **quality)
-    return buffer.getvalue()
+    return rewritten(data, media_type, lambda image: labelled(image, settings))
 
 
 def disclosed(text: str, settings: LabelSettings | None = None) -> str:

@@ -27,6 +27,7 @@ class Claim(BaseModel):
         statement: What a release says about itself; None for a file that no campaign released.
         do_not_train: Whether to say that nobody may train on it or mine it.
         label: The words of a label that was drawn on it; None without one.
+        watermark: Whether an invisible mark was written into its pixels as it was signed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class Claim(BaseModel):
     statement: ReleaseStatement | None = None
     do_not_train: bool = False
     label: str | None = None
+    watermark: bool = False
 
     @property
     def source_uri(self) -> str:
@@ -74,10 +76,14 @@ def parent_ingredient(title: str) -> dict[str, str]:
 
 
 def _actions(claim: Claim, brought: bool) -> list[dict[str, Any]]:
-    if claim.label is None:
-        return _made(claim, brought)
-    drawn = {"action": "c2pa.edited", "description": f"A visible label says {claim.label!r}."}
-    return [*_made(claim, brought), drawn]
+    actions = _made(claim, brought)
+    if claim.watermark:
+        # `bound` would ask for an assertion by which other programs read it, and only who has the key reads this one.
+        words = "An invisible watermark was written into the pixels."
+        actions.append({"action": "c2pa.watermarked.unbound", "description": words})
+    if claim.label is not None:
+        actions.append({"action": "c2pa.edited", "description": f"A visible label says {claim.label!r}."})
+    return actions
 
 
 def _made(claim: Claim, brought: bool) -> list[dict[str, Any]]:

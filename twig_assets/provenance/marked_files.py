@@ -1,4 +1,4 @@
-"""Credentials, and labels where they are asked for, for files that no campaign released: what `twig mark` does."""
+"""Credentials, watermarks and labels for files that no campaign released: what `twig mark` does."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from twig_assets.files import written_whole
 from twig_assets.provenance.errors import CredentialError, TimeStampError
+from twig_assets.provenance.file_marks import FileMark, FileMarks, MarkedAlreadyError
 from twig_assets.provenance.keys.management import ReadyKeys
 from twig_assets.provenance.label import LabelSettings, labelled_file
 from twig_assets.provenance.manifest import Claim, SourceType
-from twig_assets.provenance.media import SUPPORTED, media_type_of
+from twig_assets.provenance.media import SUPPORTED, MediaType, media_type_of
 from twig_assets.provenance.signing import Signed, sign_picture
 
 
@@ -22,12 +23,15 @@ class Marking:
         generator: The model's name, where it is known.
         do_not_train: Whether they say that nobody may train on them.
         label: The visible label; None for none.
+        watermark: Whether the pixels get a watermark: True, or else the file is not marked at all; False for none;
+            None for one wherever there is a key and it can be written.
     """
 
     source_type: SourceType = "trainedAlgorithmicMedia"
     generator: str | None = None
     do_not_train: bool = False
     label: LabelSettings | None = None
+    watermark: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class MarkedFile:
     sentence: str
 
 
-def mark_files(files: Iterable[Path], out: Path, marking: Marking, keys: ReadyKeys) -> Iterator[MarkedFile]:
+def mark_files(
+    files: Iterable[Path], out: Path, marking: Marking, keys: ReadyKeys, marks: FileMarks
+) -> Iterator[MarkedFile]:
     """Write a marked copy of every file, one after the other; what cannot be marked is told and stops nothing.
 
     Args:
@@ -53,6 +59,7 @@ def mark_files(files: Iterable[Path], out: Path, marking: Marking, keys: ReadyKe
         out: Where the copies come to lie, under the same names; it is made if it is not there.
         marking: What is said about them.
         keys: Who signs.
+        marks: Writes watermarks, and what was marked on record.
 
     Raises:
         CredentialError: If two files would get the same name, or one would take the place of its source.
@@ -62,36 +69,63 @@ def mark_files(files: Iterable[Path], out: Path, marking: Marking, keys: ReadyKe
     out.mkdir(parents=True, exist_ok=True)
     for file in listed:
         try:
-            signed, note = _marked(file, marking, keys)
+            signed, mark, notes = _marked(file, marking, keys, marks)
             with written_whole(out / file.name) as partial:
                 partial.write_bytes(signed.data)
-            yield MarkedFile(file, out / file.name, f"{signed.credentials.sentence}{note}")
+            marks.record(file.name, signed.data, signed.credentials.manifest, "mark", mark)
+            yield MarkedFile(file, out / file.name, " ".join([signed.credentials.sentence, *notes]))
         except CredentialError as error:
             yield MarkedFile(file, None, str(error))
         except OSError as error:
             yield MarkedFile(file, None, f"cannot be read or written: {error.strerror or error}")
 
 
-def _marked(file: Path, marking: Marking, keys: ReadyKeys) -> tuple[Signed, str]:
+def _marked(
+    file: Path, marking: Marking, keys: ReadyKeys, marks: FileMarks
+) -> tuple[Signed, FileMark | None, list[str]]:
+    """The signed file, its new watermark, and what a person is told of it."""
     original = file.read_bytes()
     media_type = media_type_of(original)
     if media_type is None:
         raise CredentialError(f"it is no {SUPPORTED} file; convert it to one of these")
-    data = labelled_file(original, media_type, marking.label) if marking.label else original
+    data, mark, note = _watermarked(original, media_type, marking, marks)
+    data = labelled_file(data, media_type, marking.label) if marking.label else data
     claim = Claim(
         title=file.name,
         source_type=marking.source_type,
         generator=marking.generator,
         do_not_train=marking.do_not_train,
         label=marking.label.text if marking.label else None,
+        watermark=mark is not None,
     )
     url = keys.settings.time_stamp_url
     try:
-        return sign_picture(data, claim, keys.identity, url, parent=original), ""
+        return sign_picture(data, claim, keys.identity, url, parent=original), mark, note
     except TimeStampError as error:
         if keys.settings.time_stamp_required:
             raise
-        return sign_picture(data, claim, keys.identity, parent=original), f" It has no time stamp: {error}"
+        signed = sign_picture(data, claim, keys.identity, parent=original)
+        return signed, mark, [*note, f"It has no time stamp: {error}"]
+
+
+def _watermarked(
+    data: bytes, media_type: MediaType, marking: Marking, marks: FileMarks
+) -> tuple[bytes, FileMark | None, list[str]]:
+    if marking.watermark is False or (marking.watermark is None and not marks.has_key):
+        return data, None, []
+    try:
+        marked, mark = marks.file(data, media_type)
+    except MarkedAlreadyError as error:
+        if marking.watermark:
+            raise CredentialError(
+                f"{error}; two would spoil each other, so leave out --watermark to keep it"
+            ) from error
+        return data, None, [f"No other watermark was written, since {error}; that one stays."]
+    except CredentialError as error:
+        if marking.watermark:
+            raise
+        return data, None, [f"It has no watermark: {error}."]
+    return marked, mark, [mark.sentence]
 
 
 def _check_targets(files: list[Path], out: Path) -> None:

@@ -18,12 +18,22 @@ def contradictions(session: Session, statement: ReleaseStatement) -> Iterator[Pr
         session: An open session of the catalog that released it.
         statement: What the file says of its release.
     """
+    yield from doubts(session, statement)
+    yield from _release(session, statement.image_sha256)
+
+
+def doubts(session: Session, statement: ReleaseStatement) -> Iterator[Problem]:
+    """What of it the catalog's ledger and the times contradict, whatever became of the release since.
+
+    Args:
+        session: An open session of the catalog that released it.
+        statement: What the file says of its release.
+    """
     yield from _clock(statement)
     if statement.ledger is None:
         yield Problem(code="twig.ledger.none", sentence="It names no entry of a ledger.")
     else:
         yield from _ledger(session, statement.ledger)
-    yield from _release(session, statement.image_sha256)
 
 
 def _clock(statement: ReleaseStatement) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.ledger import Head, head
-from twig_assets.catalog.models import Audit, ConceptEdit, LedgerEntry, Model, ReleaseEvent, Review
+from twig_assets.catalog.models import Audit, ConceptEdit, LedgerEntry, Model, ReleaseEvent, Review, Watermark
 from twig_assets.catalog.releases import PublishedFile, published_files
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.compliance.candidates import PromptState
@@ -23,6 +23,7 @@ from twig_assets.compliance.state import release_terms
 from twig_assets.provenance.credentials import Credentials
 from twig_assets.provenance.errors import CredentialError, TimeStampError
 from twig_assets.provenance.keys.management import ReadyKeys, ready_keys
+from twig_assets.provenance.keys.revocation import Revocation
 from twig_assets.provenance.keys.settings import signing_settings
 from twig_assets.provenance.manifest import Claim
 from twig_assets.provenance.pixels import pixels_sha256
@@ -51,6 +52,7 @@ class DueFile:
     image_id: int
     image_sha256: str
     title: str
+    watermarked: bool
     fields: dict[str, Any]
 
 
@@ -127,11 +129,16 @@ def sign_files(due: DueFiles, store: ArtifactStore) -> Signed:
             files[file.image_id] = _signed_file(file, due.do_not_train, store, signer)
         except (CredentialError, ArtifactError) as error:
             refused[file.image_id] = str(error)
-    return Signed(files, refused, required)
+    return Signed(files, refused, required, keys.revocation.warnings)
 
 
-def credential_facts(credentials: Credentials) -> dict[str, Any]:
-    """What the catalog keeps of a credential: names and hashes, nothing secret."""
+def credential_facts(credentials: Credentials, revocation: Revocation) -> dict[str, Any]:
+    """What the catalog keeps of a credential: names and hashes, nothing secret.
+
+    Args:
+        credentials: What the file says.
+        revocation: What was known of the certificate when it signed.
+    """
     signer = credentials.signer
     return {
         "manifest": credentials.manifest,
@@ -140,6 +147,7 @@ def credential_facts(credentials: Credentials) -> dict[str, Any]:
         "serial": signer.serial if signer else None,
         "test": bool(signer and signer.test),
         "time_stamp": credentials.time_stamp.isoformat() if credentials.time_stamp else None,
+        "revocation": revocation.fact,
     }
 
 
@@ -155,7 +163,7 @@ class _Signer:
     """Signs with the keys, and does without time stamps once their server did not answer, unless they are required."""
 
     def __init__(self, keys: ReadyKeys) -> None:
-        self.identity, self.url = keys.identity, keys.settings.time_stamp_url
+        self.keys, self.identity, self.url = keys, keys.identity, keys.settings.time_stamp_url
         self.required = keys.settings.time_stamp_required
         self.away: TimeStampError | None = None
 
@@ -175,12 +183,18 @@ def _signed_file(file: DueFile, do_not_train: bool, store: ArtifactStore, signer
     statement = ReleaseStatement(
         **file.fields, pixels_sha256=pixels_sha256(picture), signed_at=datetime.now(UTC).replace(microsecond=0)
     )
-    claim = Claim(title=file.title, generator=statement.model.name, statement=statement, do_not_train=do_not_train)
+    claim = Claim(
+        title=file.title,
+        generator=statement.model.name,
+        statement=statement,
+        do_not_train=do_not_train,
+        watermark=file.watermarked,
+    )
     signed = signer.sign(picture, claim)
     sha256 = store.put_bytes(signed.data, "png")
     # The store compares the bytes with their name, and the credential was read from these very bytes.
     store.read(sha256, "png")
-    return PublishedFile(sha256, credential_facts(signed.credentials))
+    return PublishedFile(sha256, credential_facts(signed.credentials, signer.keys.revocation))
 
 
 def _is_signed(state: PromptState, signed: dict[int, PublishedFile]) -> bool:
@@ -213,7 +227,8 @@ def _due_file(
         "decisions": _decisions(state, settings),
         "ledger": _ledger(session, audit, newest),
     }
-    return DueFile(image.id, image.sha256, f"{campaign}-{image.sha256[:12]}.png", fields)
+    watermarked = session.scalar(select(Watermark.id).where(Watermark.image_id == image.id)) is not None
+    return DueFile(image.id, image.sha256, f"{campaign}-{image.sha256[:12]}.png", watermarked, fields)
 
 
 def _model(session: Session, model: Model) -> ModelPart:

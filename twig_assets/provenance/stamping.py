@@ -87,7 +87,7 @@ def _stamp(
     if file.credential.get("serial") != str(keys.identity.certificate.serial_number):
         raise CredentialError("another certificate signed it, and only that one can add a time stamp")
     signed = add_time_stamp(store.read(file.sha256, "png"), keys.identity, url)
-    after = PublishedFile(store.put_bytes(signed.data, "png"), credential_facts(signed.credentials))
+    after = PublishedFile(store.put_bytes(signed.data, "png"), credential_facts(signed.credentials, keys.revocation))
     with catalog.session() as session:
         release = session.get_one(Release, release_id)
         # Meanwhile it may have been withdrawn, or signed by somebody else.

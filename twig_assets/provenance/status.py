@@ -43,6 +43,13 @@ class Known:
     released_at: datetime | None
     withdrawn_at: datetime | None
 
+    @property
+    def sentence(self) -> str:
+        """What became of it, with the day, for a person."""
+        at = self.withdrawn_at if self.today in ("withdrawn", "superseded") else self.released_at
+        when = f" on {at.strftime('%Y-%m-%d %H:%M UTC')}" if at and self.today != "to be withdrawn" else ""
+        return f"{self.today}{when}{f': {self.why}' if self.why else ''}"
+
 
 def known_images(session: Session, root: Path, sha256: str, how: str) -> list[Known]:
     """What is known of all images of the catalog with this file; the same picture may be drawn for two prompts.

@@ -7,7 +7,7 @@ and is lost in crops and filters, a fingerprint survives most of these and only 
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,10 @@ from twig_assets.catalog.models import Watermark as WatermarkRow
 from twig_assets.catalog.store import ArtifactError, ArtifactStore
 from twig_assets.provenance.credentials import Credentials, credentials_of
 from twig_assets.provenance.fingerprints import Likeness, ReleaseIndex, releases_folder
+from twig_assets.provenance.marks_on_record import Bearers, MarkedHere, bearers, described, marked_here
+from twig_assets.provenance.problems import Problem
 from twig_assets.provenance.readers import readers
+from twig_assets.provenance.record import doubts
 from twig_assets.provenance.registered import read_where_it_lies
 from twig_assets.provenance.status import Known, known_images
 from twig_assets.provenance.watermark import LatticeWatermark, Reading, Watermark
@@ -31,9 +34,11 @@ from twig_assets.settings.home import artifact_root, catalog_url
 from twig_assets.similarity.corpus.decode import DecodeError, decode
 
 AnsweredBy = Literal["file", "credential", "watermark", "fingerprint"]
-Standing = Literal["released", "not released", "status unknown", "unknown"]
+Standing = Literal["released", "not released", "contradicted", "status unknown", "unknown"]
 
+COPY = "It is a copy: the release was audited, and not what may have been changed in this file since."
 NO_CATALOG = "There is no catalog here, so nobody can say what became of the release."
+NOT_ON_RECORD = "No image of this catalog has this number: another catalog marked it, or its row is gone."
 
 
 class Answer(BaseModel):
@@ -47,8 +52,11 @@ class Answer(BaseModel):
         credential: What its credential says, of whatever origin.
         payload: The number in its watermark, in hex; None where none was read.
         known: The images of the catalog that it is, or is a copy of, the surest first.
-        standing: `released`: all of them are, today; `not released`: one is not; `status unknown`: it is ours, and
-            there is no catalog to ask; `unknown`: it is not known to be ours.
+        marked: What it is, or carries the watermark of, that was marked here without a campaign.
+        doubts: What its credential says and the catalog's ledger contradicts.
+        standing: `released`: all of them are, today; `not released`: one is not, or it was marked without a campaign;
+            `contradicted`: all are, and there are doubts; `status unknown`: it is ours, and there is no catalog to ask,
+            or the catalog does not have it; `unknown`: it is not known to be ours.
         problem: Why its pixels could not be looked at; None for most.
     """
 
@@ -61,6 +69,8 @@ class Answer(BaseModel):
     credential: Credentials
     payload: str | None = None
     known: tuple[Known, ...] = ()
+    marked: tuple[MarkedHere, ...] = ()
+    doubts: tuple[Problem, ...] = ()
     standing: Standing = "unknown"
     problem: str | None = None
 
@@ -68,9 +78,10 @@ class Answer(BaseModel):
         """The same for a terminal."""
         lines = [f"{self.file}: {self.standing}. {self.sentence}"]
         for image in self.known:
-            why = f": {image.why}" if image.why else ""
-            lines.append(f"  {image.today}{why} ({image.prompt!r}, campaign {image.campaign}, {image.sha256[:16]})")
-        return lines
+            lines.append(f"  {image.sentence} ({image.prompt!r}, campaign {image.campaign}, {image.sha256[:16]})")
+        lines += [f"  {marked.sentence}" for marked in self.marked]
+        lines += [f"  {doubt.sentence}" for doubt in self.doubts]
+        return lines if self.credential.sentence in self.sentence else [*lines, f"  {self.credential.sentence}"]
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,19 @@ class _Found:
         sentence: How, and how surely.
         known: The images; empty without a catalog.
         payload: See `Answer`.
+        marked: See `Answer`.
     """
 
     by: AnsweredBy
     sentence: str
     known: tuple[Known, ...] = ()
     payload: str | None = None
+    marked: tuple[MarkedHere, ...] = ()
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the pixels alone say what it is, so that others of them may have been changed."""
+        return bool(self.known) and self.by in ("watermark", "fingerprint")
 
 
 class Whence:
@@ -122,30 +140,28 @@ class Whence:
         """
         sha256, credential = hashlib.sha256(content).hexdigest(), credentials_of(content)
         pixels, problem = _pixels(content)
+        doubtful: tuple[Problem, ...] = ()
         if self._catalog is None:
             found = self._without_catalog(credential, pixels)
         else:
             with self._catalog.snapshot() as session:
                 found = self._in_catalog(session, sha256, credential, pixels)
+                if found and found.known and credential.holds and credential.release:
+                    doubtful = tuple(doubts(session, credential.release))
         sentence = found.sentence if found else _unrecognised(credential, problem)
         return Answer(
             file=file,
             sha256=sha256,
             answered_by=found.by if found else None,
-            sentence=sentence,
+            sentence=sentence if found is None or not found.is_copy else f"{sentence} {COPY}",
             credential=credential,
             payload=found.payload if found else None,
             known=found.known if found else (),
-            standing=self._standing(found),
+            marked=found.marked if found else (),
+            doubts=doubtful,
+            standing=_standing(found, doubtful),
             problem=problem,
         )
-
-    def _standing(self, found: _Found | None) -> Standing:
-        if found is None:
-            return "unknown"
-        if not found.known:
-            return "status unknown"
-        return "released" if all(image.today == "released" for image in found.known) else "not released"
 
     def _without_catalog(self, credential: Credentials, pixels: np.ndarray | None) -> _Found | None:
         """What a file says by itself: a credential of ours, or a watermark of one of our keys."""
@@ -166,9 +182,27 @@ class Whence:
             return _Found("file", "It is the very file, byte for byte.", tuple(known))
         if found := self._by_credential(session, credential, pixels):
             return found
-        if pixels is None:
+        recorded = self._by_record(session, sha256, credential)
+        if recorded and all(file.payload for file in recorded.marked):
+            return recorded
+        read = self._by_watermark(session, pixels) if pixels is not None else None
+        found = read if read and (read.known or read.marked) else None
+        if found is None and pixels is not None:
+            found = self._by_fingerprint(session, pixels)
+        if found and recorded:
+            # A copy of a release that was marked again: what became of the release counts.
+            return replace(found, marked=recorded.marked)
+        return found or recorded or read
+
+    def _by_record(self, session: Session, sha256: str, credential: Credentials) -> _Found | None:
+        """A file that was marked here without a campaign, by its bytes or its credential."""
+        trusted = credential.state == "trusted"
+        marked = marked_here(session, sha256, credential.manifest if trusted else None)
+        if not marked:
             return None
-        return self._by_watermark(session, pixels) or self._by_fingerprint(session, pixels)
+        if any(file.sha256 == sha256 for file in marked):
+            return _Found("file", "It is the very file, byte for byte.", marked=marked)
+        return _Found("credential", credential.sentence, marked=marked)
 
     def _by_credential(self, session: Session, credential: Credentials, pixels: np.ndarray | None) -> _Found | None:
         """A credential that holds, if somebody signed it whom we trust, or the picture is the one that it names.
@@ -192,15 +226,17 @@ class Whence:
 
     def _by_watermark(self, session: Session, pixels: np.ndarray) -> _Found | None:
         for watermark in self._watermarks:
-            rows = _rows_of(session, watermark)
-            reading = watermark.read(pixels, rows)
+            on_record = bearers(session, watermark)
+            reading = watermark.read(pixels, on_record)
             if reading is None:
                 continue
             sentence = _watermark_sentence(watermark, reading)
-            known = self._marked(session, rows.get(reading.payload, []), f"by its watermark: {sentence}")
-            if not known:
-                sentence += " No image of this catalog has this number."
-            return _Found("watermark", sentence, known, reading.payload.hex())
+            having = on_record.get(reading.payload, Bearers())
+            known = self._marked(session, having.images, f"by its watermark: {sentence}")
+            marked = described(having.files)
+            if not known and not marked:
+                sentence += f" {NOT_ON_RECORD}"
+            return _Found("watermark", sentence, known, reading.payload.hex(), marked)
         return None
 
     def _marked(self, session: Session, rows: Sequence[WatermarkRow], how: str) -> tuple[Known, ...]:
@@ -228,13 +264,13 @@ class Whence:
         for watermark in self._watermarks:
             if not isinstance(watermark, LatticeWatermark):
                 continue
-            for payload, rows in _rows_of(session, watermark, likeness.sha256).items():
+            for payload, having in bearers(session, watermark, likeness.sha256).items():
                 size = self._store.read_image(likeness.sha256).shape[:2]
                 reading = read_where_it_lies(watermark, pixels, size, likeness.alignment, payload)
                 if reading is not None:
                     sentence = _watermark_sentence(watermark, reading)
                     how = f"by its watermark: {sentence} Its fingerprint: {'; '.join(likeness.sentences)}"
-                    return _Found("watermark", sentence, self._marked(session, rows, how), payload.hex())
+                    return _Found("watermark", sentence, self._marked(session, having.images, how), payload.hex())
         return None
 
 
@@ -256,17 +292,14 @@ def opened_whence(root: Path) -> Iterator[Whence]:
             catalog.close()
 
 
-def _rows_of(session: Session, watermark: Watermark, sha256: str | None = None) -> dict[bytes, list[WatermarkRow]]:
-    """Payload -> the rows of images that were marked with a watermark, of all or of one file."""
-    wanted = select(WatermarkRow).where(
-        WatermarkRow.method == watermark.method, WatermarkRow.key_id == watermark.key_id
-    )
-    if sha256 is not None:
-        wanted = wanted.where(WatermarkRow.image.has(sha256=sha256))
-    rows: dict[bytes, list[WatermarkRow]] = {}
-    for row in session.scalars(wanted.order_by(WatermarkRow.image_id)):
-        rows.setdefault(bytes.fromhex(row.payload), []).append(row)
-    return rows
+def _standing(found: _Found | None, doubtful: Sequence[Problem]) -> Standing:
+    if found is None:
+        return "unknown"
+    if not found.known:
+        return "not released" if found.marked else "status unknown"
+    if any(image.today != "released" for image in found.known):
+        return "not released"
+    return "contradicted" if doubtful else "released"
 
 
 def _of_file(session: Session, root: Path, sha256: str) -> list[Known]:

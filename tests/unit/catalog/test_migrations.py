@@ -13,7 +13,7 @@ from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
-from twig_assets.catalog.models import Audit, AuditMatch, Base, Image, LedgerEntry, Release, Review, utc_now
+from twig_assets.catalog.models import Audit, AuditMatch, Base, Image, LedgerEntry, Release, Review, Watermark, utc_now
 from twig_assets.compliance.candidates import audits_in_force
 from twig_assets.evidence.checks import check_ledger
 
@@ -85,6 +85,26 @@ def test_rows_from_before_the_ledger_are_chained_by_the_upgrade(database_url: st
     upgrade(database_url)
     assert rows(database_url) == before
     assert sound_entries(database_url) == 1 + 3 * 4 + BESIDES
+
+
+def test_watermarks_are_chained_by_the_upgrade_and_stay_as_they_were(database_url: str) -> None:
+    fill(database_url)
+    mark = {"payload": "0123456789ab", "method": "lattice-1", "key_id": "ffffffff", "psnr": 40.5}
+    catalog = open_catalog(database_url)
+    with catalog.session() as session:
+        session.add_all([Watermark(image_id=image_id, **mark) for image_id in (3, 1)])
+    catalog.close()
+    chained = sound_entries(database_url)
+    migrate(database_url, "0014", down=True)
+    upgrade(database_url)
+    assert sound_entries(database_url) == chained
+    catalog = open_catalog(database_url)
+    with catalog.session() as session:
+        kept = session.scalars(select(Watermark).order_by(Watermark.image_id)).all()
+        assert [(row.image_id, row.payload, row.psnr) for row in kept] == [(i, mark["payload"], 40.5) for i in (1, 3)]
+    with pytest.raises(IntegrityError, match="watermark is append-only"), catalog.session() as session:
+        session.execute(update(Watermark).values(payload="0"))
+    catalog.close()
 
 
 def test_a_table_that_was_replaced_keeps_its_rows_rules_and_ledger(database_url: str) -> None:

@@ -124,25 +124,6 @@ def test_a_clock_that_was_set_back_is_noticed(chain):
     assert any("before the newest entry of the ledger" in p for p in signing_problems(chain.identity, moment=moment))
 
 
-def _revoked(chain: Chain, serial: int, until=NOW + DAY, key=None) -> x509.CertificateRevocationList:
-    entry = x509.RevokedCertificateBuilder(serial, NOW - DAY).build()
-    builder = x509.CertificateRevocationListBuilder(chain.root.subject, NOW - 2 * DAY, until)
-    return builder.add_revoked_certificate(entry).sign(key or chain.root_key, hashes.SHA256())
-
-
-def test_a_revoked_certificate_is_refused_and_another_is_not(chain):
-    assert any(
-        "was revoked on" in p for p in signing_problems(chain.identity, [_revoked(chain, chain.leaf.serial_number)])
-    )
-    assert signing_problems(chain.identity, [_revoked(chain, 5)]) == []
-
-
-def test_a_revocation_list_that_tells_nothing_is_a_problem(chain):
-    old, forged = _revoked(chain, 5, NOW - timedelta(hours=1)), _revoked(chain, 5, key=Chain().root_key)
-    assert any("is out of date" in problem for problem in signing_problems(chain.identity, [old]))
-    assert any("is not signed by it" in problem for problem in signing_problems(chain.identity, [forged]))
-
-
 def test_a_certificate_of_ones_own_is_taken_by_file_and_what_is_wrong_changes_nothing(keys, tmp_path, chain):
     chain_file, key_file = written(tmp_path / "own", chain)
     use_keys(settings_from(chain=chain_file, key=key_file))

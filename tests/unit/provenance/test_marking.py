@@ -44,7 +44,8 @@ class Setting:
         """The picture of a stage as it is kept, and its mark."""
         with self.catalog.session() as session:
             image = session.scalars(select(Image).where(Image.stage == stage)).one()
-            return self.store.read_image(image.sha256), session.get(Watermark, image.id)
+            marks = session.scalars(select(Watermark).where(Watermark.image_id == image.id))
+            return self.store.read_image(image.sha256), marks.one_or_none()
 
 
 class _Objects:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import select
 
 from tests.unit.catalog.filled import BATCH, Filled
+from tests.unit.provenance.responder import GOOD, REVOKED, Authority
+from tests.unit.provenance.responder import serving as authority
 from tests.unit.provenance.signing_kit import DAY, NOW, Chain, picture
 from tests.unit.provenance.time_stamps import TimeStamps, serving
 from twig_assets.campaign import Campaign
@@ -26,7 +29,7 @@ from twig_assets.compliance.releases import Published, Signed, publish
 from twig_assets.evidence.checks import check_ledger
 from twig_assets.evidence.release_checks import check_releases
 from twig_assets.provenance.credentials import credentials_of
-from twig_assets.provenance.keys import create_test_keys
+from twig_assets.provenance.keys import create_test_keys, key_report
 from twig_assets.provenance.keys.settings import FILE
 from twig_assets.provenance.published import check_published
 from twig_assets.provenance.releasing import due_files, sign_files
@@ -152,6 +155,40 @@ def test_an_expired_certificate_releases_nothing_and_everybody_is_told_why(batch
     assert published.released == []
     assert len(published.unsigned) == 3
     assert all("it complies, and cannot be signed: the certificate" in why for why in _reasons(batch, published))
+
+
+def test_a_revoked_certificate_releases_nothing_and_everybody_is_told_why(batch):
+    create_test_keys()
+    root = Chain()
+    with authority(Authority(root)) as served:
+        served.status = REVOKED
+        named = b"".join(c.public_bytes(Encoding.PEM) for c in (served.named(), root.root))
+        (batch.keys / "chain.pem").write_bytes(named)
+        (batch.keys / "key.pem").write_bytes(root.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        published = batch.release()
+        assert published.released == []
+        assert all("it complies, and cannot be signed: the certificate" in why for why in _reasons(batch, published))
+        assert all("was revoked on" in why for why in _reasons(batch, published))
+        served.status = GOOD
+        assert len(batch.release().released) == 3
+    with batch.catalog.session() as session:
+        known = {event.credential["revocation"] for event in session.scalars(select(ReleaseEvent))}
+    assert len(known) == 1
+    assert "is not revoked, by the responder" in known.pop()
+
+
+def test_that_nobody_could_say_whether_a_certificate_was_revoked_is_kept_in_the_ledger(batch):
+    create_test_keys()
+    settings = batch.keys / FILE
+    settings.write_text(settings.read_text() + "ocsp_url: http://127.0.0.1:9/\n")
+    signed = batch.sign()
+    assert "nobody could say whether the certificate" in signed.warnings[0]
+    assert len(batch.release().released) == 3
+    with batch.catalog.session() as session:
+        known = {event.credential["revocation"] for event in session.scalars(select(ReleaseEvent))}
+    assert known == set(signed.warnings)
+    settings.write_text(settings.read_text() + "revocation: required\n")
+    assert "`required`" in key_report().problems[0]
 
 
 def test_what_is_mended_is_released_and_its_reason_is_forgotten(batch):

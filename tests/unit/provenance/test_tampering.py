@@ -21,13 +21,16 @@ from twig_assets.catalog.database import Catalog, keys_unenforced, open_catalog
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import LedgerEntry, Release
 from twig_assets.catalog.releases import release_image, withdraw_release
+from twig_assets.catalog.store import ArtifactStore
 from twig_assets.provenance import TrustSettings
 from twig_assets.provenance.credentials import Credentials, credentials_of
 from twig_assets.provenance.errors import TimeStampError
+from twig_assets.provenance.fingerprints import ReleaseIndex
 from twig_assets.provenance.manifest import Claim
 from twig_assets.provenance.record import contradictions
 from twig_assets.provenance.signing import sign_picture
 from twig_assets.provenance.statement import LedgerPart, ReleaseStatement
+from twig_assets.provenance.whence import Whence
 
 CHANGED = "The file was changed after it was signed, or its credential was taken from another file."
 EXIFTOOL = shutil.which("exiftool")
@@ -107,13 +110,18 @@ def test_the_plain_metadata_alone_changed(signed, chain):
     assert read(changed, chain).state == "invalid"
 
 
-def test_a_certificate_that_expired_after_it_signed():
+def test_a_certificate_that_expired_after_it_signed(tmp_path):
     short = Chain(end=NOW.replace(microsecond=0) + timedelta(seconds=time.time() - NOW.timestamp() + 2))
     with serving(TimeStamps(short)) as url:
         stamped = sign_picture(picture(), Claim(title="x"), short.identity, url).data
     plain = sign_picture(picture(), Claim(title="x"), short.identity).data
     time.sleep(max(0.0, short.leaf.not_valid_after_utc.timestamp() + 1 - time.time()))
     assert "The certificate was not valid" in read(plain, short).sentence
+    asked = Whence(None, ArtifactStore(str(tmp_path)), tmp_path, [], ReleaseIndex(tmp_path)).ask(plain, "x.png")
+    assert asked.lines() == [
+        "x.png: unknown. It is not known to be ours. The certificate was not valid when the file was signed: it had "
+        "expired, or was not valid yet."
+    ]
     assert read(stamped, short).state == "trusted"
 
 

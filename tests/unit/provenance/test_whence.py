@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from twig_assets.catalog.models import Image, Release, utc_now
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.cli import main as cli_main
 from twig_assets.cli.app import app
+from twig_assets.provenance.file_marks import FileMarks, MarkedAlreadyError
 from twig_assets.provenance.fingerprints import ReleaseIndex
 from twig_assets.provenance.manifest import Claim
 from twig_assets.provenance.signing import sign_picture
@@ -189,3 +191,26 @@ def _hashes(folder: Path) -> list[str]:
         hashes = list(session.scalars(select(Image.sha256).order_by(Image.id)))
     catalog.close()
     return hashes
+
+
+def test_a_release_that_is_marked_again_keeps_its_mark_and_its_status(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    catalog = open_catalog(f"sqlite:///{tmp_path}/copy/catalog.db")
+    marks = FileMarks(catalog, KEY, [LatticeWatermark(KEY)])
+    again = file_of(pictures(folder)[0])
+    with pytest.raises(MarkedAlreadyError, match="that of an image of campaign marks for 'release 0'"):
+        marks.file(again, "image/png")
+    signed = again + b"\0"
+    marks.record("again.png", signed, None, "mark", None)
+    catalog.close()
+    answer = whence(tmp_path / "copy").ask(signed)
+    assert (answer.answered_by, answer.known[0].prompt) == ("watermark", "release 0")
+    assert [file.name for file in answer.marked] == ["again.png"]
+    assert "and not what may have been changed in this file since" in answer.sentence
+
+
+def test_a_mark_that_is_not_on_record_is_said_to_be_not(folder: Path, asked: Whence) -> None:
+    unknown = LatticeWatermark(KEY).embed(scene(90), b"\1\2\3\4\5\6")
+    answer = asked.ask(file_of(unknown))
+    assert (answer.answered_by, answer.standing, answer.payload) == ("watermark", "status unknown", "010203040506")
+    assert "its row is gone" in answer.sentence

@@ -20,7 +20,8 @@ from twig_assets.bench.campaigns.undisturbed import fresh_campaign
 from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.catalog.database import open_catalog
-from twig_assets.catalog.models import Audit, Review
+from twig_assets.catalog.models import Audit, MarkedFile, Review, Watermark
+from twig_assets.provenance.watermark import LatticeWatermark
 from twig_assets.settings.home import catalog_url
 
 
@@ -49,7 +50,7 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
 
 
 def _campaign(folder: Path) -> Workspace:
-    """A campaign that was run, with decisions and a report that came after them."""
+    """A campaign that was run, with decisions, marks on record, and a report that came after them."""
     workspace = fresh_campaign(folder)
     assert run_in_this_process(workspace) == "", "the campaign does not run"
     with workspace.entered():
@@ -60,6 +61,10 @@ def _campaign(folder: Path) -> Workspace:
             for decision in ("reject", "lift"):
                 session.add(Review(audit_id=audit.id, decision=decision, who="Ann", why="for the benchmark"))
                 session.flush()
+            # Its images were drawn without a key, so that the audit catches a copy to the pixel.
+            mark = {"payload": "0" * 12, "method": LatticeWatermark.method, "key_id": "0" * 8, "psnr": 40.0}
+            session.add(Watermark(image_id=audit.image_id, **mark))
+            session.add(MarkedFile(name="sea.png", sha256="0" * 64, command="mark", **mark))
         catalog.close()
     assert run_in_this_process(workspace) == "", "the campaign does not run again"
     with workspace.entered():

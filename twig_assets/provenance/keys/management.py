@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from twig_assets.files import write_whole
 from twig_assets.provenance.errors import CredentialError
-from twig_assets.provenance.keys.checks import Moment, read_revocation_lists, signing_problems
+from twig_assets.provenance.keys.checks import Moment, signing_problems
 from twig_assets.provenance.keys.identity import Identity
 from twig_assets.provenance.keys.issuing import CHAIN, DAYS, KEY, create_test_chain
 from twig_assets.provenance.keys.names import TEST_ORGANISATION
 from twig_assets.provenance.keys.opening import open_identity, read_chain
 from twig_assets.provenance.keys.places import keys_folder
+from twig_assets.provenance.keys.revocation import Revocation, revocation_of
 from twig_assets.provenance.keys.settings import FILE, SigningSettings, signing_settings
 
 NO_KEYS = "there are no keys; `twig keys create` makes a test chain, `twig keys use` takes a certificate of your own"
@@ -32,10 +33,21 @@ class KeyReport:
     Attributes:
         lines: Who signs, until when, and how.
         problems: What keeps it from signing now.
+        warnings: What nobody could say, and what signs all the same.
     """
 
     lines: Sequence[str]
     problems: Sequence[str]
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ReadyKeys:
+    """Keys that may sign now: who, by which settings, and what is known of their revocation."""
+
+    identity: Identity
+    settings: SigningSettings
+    revocation: Revocation = Revocation()
 
 
 def create_test_keys(folder: Path | None = None, *, days: int = DAYS, now: datetime | None = None) -> None:
@@ -63,22 +75,21 @@ def settings_from(**fields: Any) -> SigningSettings:
         raise CredentialError("; ".join(str(detail["msg"]) for detail in error.errors())) from None
 
 
-def use_keys(settings: SigningSettings, folder: Path | None = None) -> Path:
-    """Let a certificate sign from now on, if it may; returns the file that says so.
+def use_keys(settings: SigningSettings, folder: Path | None = None) -> ReadyKeys:
+    """Let a certificate sign from now on, if it may; the file FILE in the folder says so.
 
     Raises:
         CredentialError: With everything that is wrong with it; then nothing has changed.
     """
     folder = folder or keys_folder()
-    if problems := _problems(settings, folder, None):
-        raise CredentialError("\n".join(problems))
+    keys = _ready(settings, folder, Moment(datetime.now(UTC)), "\n")
     _write(folder, settings)
-    root = read_chain(folder / settings.chain)[-1]
+    root = keys.identity.certificates[-1]
     # Those of earlier certificates stay, and with them what these signed stays trusted.
     trusted = folder / "trust" / f"own-{root.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
     trusted.parent.mkdir(mode=0o700, exist_ok=True)
     write_whole(trusted, root.public_bytes(serialization.Encoding.PEM).decode())
-    return folder / FILE
+    return keys
 
 
 def key_report(folder: Path | None = None) -> KeyReport:
@@ -87,24 +98,20 @@ def key_report(folder: Path | None = None) -> KeyReport:
     settings = signing_settings(folder)
     if settings is None:
         return KeyReport([], [NO_KEYS])
+    lines: list[str] = []
     try:
         certificate = read_chain(folder / settings.chain)[0]
-        lines = [*_described(certificate), *_stamps(settings), *_readable_by_others(folder, settings)]
-        return KeyReport(lines, _problems(settings, folder, None))
+        lines += [*_described(certificate), *_stamps(settings), *_readable_by_others(folder, settings)]
+        identity = open_identity(settings, folder)
+        problems, revocation = _examined(identity, settings, folder, Moment(datetime.now(UTC)))
     except CredentialError as error:
-        return KeyReport([], [str(error)])
-
-
-@dataclass(frozen=True)
-class ReadyKeys:
-    """Keys that may sign now: who, and by which settings."""
-
-    identity: Identity
-    settings: SigningSettings
+        return KeyReport(lines, [str(error)])
+    nobody = [] if problems or revocation.fact else ["revocation: nobody is asked, since none is named"]
+    return KeyReport([*lines, *revocation.known, *nobody], problems, revocation.warnings)
 
 
 def ready_keys(passed: datetime | None = None, folder: Path | None = None) -> ReadyKeys:
-    """The keys, once nothing speaks against signing with them.
+    """The keys, once nothing speaks against signing with them. Responders may be asked for that, which takes seconds.
 
     Args:
         passed: When the newest evidence was written: no clock may say less.
@@ -117,19 +124,25 @@ def ready_keys(passed: datetime | None = None, folder: Path | None = None) -> Re
     settings = signing_settings(folder)
     if settings is None:
         raise CredentialError(NO_KEYS)
+    return _ready(settings, folder, Moment(datetime.now(UTC), passed), "; ")
+
+
+def _ready(settings: SigningSettings, folder: Path, moment: Moment, between: str) -> ReadyKeys:
     identity = open_identity(settings, folder)
-    moment = Moment(datetime.now(UTC), passed)
-    if problems := signing_problems(identity, read_revocation_lists(settings, folder), moment):
-        raise CredentialError("; ".join(problems))
-    return ReadyKeys(identity, settings)
+    problems, revocation = _examined(identity, settings, folder, moment)
+    if problems:
+        raise CredentialError(between.join(problems))
+    return ReadyKeys(identity, settings, revocation)
 
 
-def _problems(settings: SigningSettings, folder: Path, passed: datetime | None) -> list[str]:
-    try:
-        identity, revoked = open_identity(settings, folder), read_revocation_lists(settings, folder)
-        return signing_problems(identity, revoked, Moment(datetime.now(UTC), passed))
-    except CredentialError as error:
-        return [str(error)]
+def _examined(
+    identity: Identity, settings: SigningSettings, folder: Path, moment: Moment
+) -> tuple[list[str], Revocation]:
+    """What keeps somebody from signing, and what is known of revocation."""
+    problems = signing_problems(identity, moment)
+    # Nobody is asked about a chain whose certificates do not belong together.
+    revocation = Revocation() if problems else revocation_of(identity.certificates, settings, folder, moment.now)
+    return [*problems, *revocation.problems], revocation
 
 
 def _described(certificate: x509.Certificate) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -43,7 +43,12 @@ class SigningSettings(BaseModel):
         command_seconds: How long the program may take.
         time_stamp_url: A server of time stamps (RFC 3161).
         time_stamp_required: Whether a file without a time stamp is not released. Else it gets one later.
-        revocation_lists: Lists of revoked certificates (CRL) in PEM or DER, by the issuers of the chain.
+        revocation_lists: Lists of revoked certificates (CRL) in PEM or DER, by the issuers of the chain: paths, and
+            addresses by HTTP. A file that is out of date keeps it from signing.
+        ocsp_url: The responder that is asked whether the certificate was revoked; by default the one that it names.
+        revocation: What happens where nobody can say whether a certificate was revoked. `if_reachable` asks the
+            responders and lists that are named, signs where none answers, and records that. `required` signs only if
+            somebody says that it was not revoked. `offline` asks nothing of the network: only lists in files count.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,20 +60,19 @@ class SigningSettings(BaseModel):
     command_seconds: float = Field(30, gt=0, le=600)
     time_stamp_url: str | None = None
     time_stamp_required: bool = False
-    revocation_lists: tuple[Path, ...] = ()
+    revocation_lists: tuple[str, ...] = ()
+    ocsp_url: str | None = None
+    revocation: Literal["if_reachable", "required", "offline"] = "if_reachable"
 
-    @field_validator("time_stamp_url")
+    @field_validator("time_stamp_url", "ocsp_url")
     @classmethod
-    def _url_has_no_secret(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is no address of a server; write http://HOST/PATH or https://HOST/PATH")
-        if parts.username or parts.password:
-            # It would be shown wherever the server is named.
-            raise ValueError("holds a name or password; use a server or proxy that needs none")
-        return url
+    def _is_address(cls, url: str | None) -> str | None:
+        return url if url is None else _sound_address(url)
+
+    @field_validator("revocation_lists")
+    @classmethod
+    def _are_addresses(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_sound_address(source) if "://" in source else source for source in sources)
 
     @model_validator(mode="after")
     def _one_way_to_sign(self) -> Self:
@@ -76,6 +80,13 @@ class SigningSettings(BaseModel):
             raise ValueError("name one way to sign: key, command or token")
         if self.time_stamp_required and not self.time_stamp_url:
             raise ValueError("time_stamp_required needs a time_stamp_url")
+        return self
+
+    @model_validator(mode="after")
+    def _offline_asks_nobody(self) -> Self:
+        asked = [self.ocsp_url, *(source for source in self.revocation_lists if "://" in source)]
+        if self.revocation == "offline" and (named := [url for url in asked if url]):
+            raise ValueError(f"revocation: offline asks nothing of the network, and {named[0]} is an address; drop one")
         return self
 
 
@@ -92,6 +103,16 @@ def signing_settings(folder: Path | None = None) -> SigningSettings | None:
         return read_model(path, SigningSettings)
     except YamlModelError as error:
         raise CredentialError(str(error)) from error
+
+
+def _sound_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address of a server; write http://HOST/PATH or https://HOST/PATH")
+    if parts.username or parts.password:
+        # It would be shown wherever the server is named.
+        raise ValueError("holds a name or password; use a server or proxy that needs none")
+    return url
 
 
 def secret(variable: str) -> SecretStr | None:
