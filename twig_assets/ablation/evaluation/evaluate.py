@@ -69,6 +69,9 @@ def evaluate(
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
     evaluated = probes(edit.concepts, settings)
+    if isinstance(clip, Unjudged):  # only what people look at, and what is counted without a judge
+        evaluated = [probe for probe in evaluated if probe.role == "target"]
+        settings = settings.model_copy(update={"adversarial_samples": 0})
     with _unchecked(pipeline):
         evaluated, before, after = _before_and_after(
             pipeline, edit, evaluated, settings, generation, unedited, on_drawn or (lambda what, done, total: None)
@@ -97,7 +100,8 @@ def _before_and_after(
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
     with torch.no_grad():
         encoded = [family_of(pipeline).encode([probe.prompt]) for probe in searched]
-    original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
+    entries = text_entry_weights(pipeline) if searched else {}
+    original = {name: weight.detach().clone() for name, weight in entries.items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
         after = _draw(pipeline, evaluated, settings, generation, {}, partial(on_drawn, "images after"))
