@@ -148,6 +148,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     # Spinning OpenMP threads make small models many times slower wherever another process wants a core.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Large models have several (`model_threads`); those that wait for others sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def quiet_model_libraries() -> None:

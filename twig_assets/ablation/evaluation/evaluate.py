@@ -16,7 +16,7 @@ from twig_assets.ablation.evaluation.adversarial import draw_encoded, searched_e
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
 from twig_assets.ablation.evaluation.grounds import blank_images, judge_is_a_stranger, target_was_not_there
-from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
+from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes, probes_without_a_judge
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
@@ -69,8 +69,8 @@ def evaluate(
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
     evaluated = probes(edit.concepts, settings)
-    if isinstance(clip, Unjudged):  # only what people look at, and what is counted without a judge
-        evaluated = [probe for probe in evaluated if probe.role == "target"]
+    if isinstance(clip, Unjudged):
+        evaluated = probes_without_a_judge(edit.concepts, settings)
         settings = settings.model_copy(update={"adversarial_samples": 0})
     with _unchecked(pipeline):
         evaluated, before, after = _before_and_after(

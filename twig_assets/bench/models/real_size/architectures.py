@@ -27,7 +27,7 @@ _CHAT = (
     "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
 )
 # Qwen3 of 4 billion parameters.
-_QWEN3 = {
+_QWEN3: dict[str, Any] = {
     "hidden_size": 2560,
     "intermediate_size": 9728,
     "num_attention_heads": 32,
