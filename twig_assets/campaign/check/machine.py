@@ -22,7 +22,7 @@ _GIB = 2**30
 # Bytes of a PNG per pixel: noise has three, drawings far less.
 _BYTES_PER_PIXEL = 3
 # Beside the weights: the segmenter and the libraries; activations for every pixel that is drawn at once; and, of text
-# encoders that are distilled, a copy in float32, its gradients, Adam's two averages, and what is kept for the gradients.
+# encoders that are distilled, a copy in float32, its gradients, Adam's two averages, and what gradients are made from.
 # With Stable Diffusion 1.5 at 512 px it comes to 6.5 and 7.8 GiB, and 6.2 and 7.6 were taken.
 _LIBRARIES = 1.5 * _GIB
 _BYTES_PER_PIXEL_DRAWN = 4096
