@@ -73,7 +73,8 @@ class ModelResource(dg.ConfigurableResource):
 
     def segmenter(self, campaign: Campaign) -> Any:
         """The Segment Anything model that the campaign names."""
-        return _segmenter(campaign.segmenter.kind, campaign.segmenter.checkpoint, campaign.device)
+        chosen = campaign.segmenter
+        return _segmenter(chosen.kind, chosen.checkpoint, campaign.device, chosen.revision)
 
     def judge(self, campaign: Campaign) -> Any:
         """The campaign's judge; raises JudgeError, also where the campaign has none."""
@@ -121,7 +122,7 @@ def _size(pipeline: Any) -> int:
 
 
 @lru_cache(maxsize=1)
-def _segmenter(kind: Any, checkpoint: Path | None, device: str | None) -> Any:
+def _segmenter(kind: Any, checkpoint: Path | None, device: str | None, revision: str | None) -> Any:
     from twig_assets.segmentation import load_segmenter, segmenter_device
 
-    return load_segmenter(kind, checkpoint, segmenter_device(kind, device))
+    return load_segmenter(kind, checkpoint, segmenter_device(kind, device), revision)

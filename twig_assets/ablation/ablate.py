@@ -1,6 +1,7 @@
 """Computing the edit that removes a concept, and one edit out of several."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from twig_assets.ablation.edits.concept_edit import ConceptEdit
@@ -11,6 +12,7 @@ from twig_assets.ablation.methods.method import AblationTask, IsCopy, OnStep, me
 from twig_assets.ablation.prompts.neighbours import TextVectors, neighbours
 from twig_assets.ablation.prompts.token_pairs import check_distinct
 from twig_assets.generation import Pipeline, fingerprint
+from twig_assets.generation.threads import enough_threads
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
 
 
@@ -50,8 +52,31 @@ def ablate(
         TrainingError: If a training comes to nothing, or the folder holds another one.
         EditError: If what was computed is not finite.
     """
-    settings = settings or AblationSettings()
-    base_sha256 = base_sha256 or fingerprint(pipeline)
+    with enough_threads(pipeline):
+        return _ablated(
+            pipeline,
+            concept,
+            settings or AblationSettings(),
+            base_sha256 or fingerprint(pipeline),
+            folder,
+            is_copy,
+            vocabulary,
+            text_vectors,
+            on_step,
+        )
+
+
+def _ablated(
+    pipeline: Pipeline,
+    concept: ConceptTarget,
+    settings: AblationSettings,
+    base_sha256: str,
+    folder: Path | None,
+    is_copy: IsCopy | None,
+    vocabulary: Sequence[str] | None,
+    text_vectors: TextVectors | None,
+    on_step: OnStep | None,
+) -> ConceptEdit:
     if not concept.preserve and (vocabulary or concept.kind == "object"):
         surrounding = neighbours(pipeline, concept, settings.neighbours, vocabulary, text_vectors)
         concept = concept.model_copy(update={"preserve": surrounding})
@@ -82,8 +107,9 @@ def compose(
         TrainingError: If the distillation comes to nothing.
     """
     edit = merged(edits)
-    edit = _finite(method_of(edit.settings.method).compose(edit, pipeline, on_step))
-    return edit if pipeline is None else compressed(pipeline, edit)
+    with nullcontext() if pipeline is None else enough_threads(pipeline):
+        edit = _finite(method_of(edit.settings.method).compose(edit, pipeline, on_step))
+        return edit if pipeline is None else compressed(pipeline, edit)
 
 
 def _finite(edit: ConceptEdit) -> ConceptEdit:

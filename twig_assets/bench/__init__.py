@@ -28,13 +28,14 @@ MODULES = {
     "model-zoo": "twig_assets.bench.models.model_zoo",
     "moves": "twig_assets.bench.models.moves",
     "orchestration": "twig_assets.bench.campaigns.orchestration",
+    "real-size": "twig_assets.bench.models.real_size.real_size",
     "regeneration": "twig_assets.bench.models.regeneration",
     "tamper": "twig_assets.bench.campaigns.tamper",
     "similarity": "twig_assets.bench.audit.similarity",
 }
 
 _CHOOSABLE = "ablation"
-_LARGER = ("campaign", "detectors", "index")
+_LARGER = ("campaign", "detectors", "index", "real-size")
 
 
 class UnknownBenchmarkError(ValueError):
@@ -62,7 +63,7 @@ def run(
         grid: Also write a PNG of samples there, for a person to look at.
         methods: For `ablation`: measure only these methods; all when None.
         tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
-        full: For `campaign`, `detectors` and `index`: take a larger sample; the report says so.
+        full: For `campaign`, `detectors`, `index` and `real-size`: take a larger sample; the report says so.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.

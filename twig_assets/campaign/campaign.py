@@ -30,14 +30,17 @@ class SegmenterChoice(BaseModel):
     """Which Segment Anything model cuts out the foreground.
 
     Attributes:
-        kind: `embedded` for the one that ships with the project, or the size of a checkpoint of your own.
-        checkpoint: The checkpoint file, for all kinds but `embedded`.
+        kind: `embedded` for the one that ships with the project, the size of a checkpoint of your own, or `sam2`.
+        checkpoint: The checkpoint file, for all kinds but `embedded`; of a `sam2` its folder or hub id.
+        revision: Of a hub id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["embedded", "vit_b", "vit_l", "vit_h"] = "embedded"
+    kind: Literal["embedded", "vit_b", "vit_l", "vit_h", "sam2"] = "embedded"
     checkpoint: Path | None = None
+    # Left out where there is none, so that masks that were made before there was this field keep their name.
+    revision: str | None = Field(None, exclude_if=lambda revision: revision is None)
 
     @model_validator(mode="after")
     def _kind_fits_checkpoint(self) -> Self:
@@ -45,6 +48,8 @@ class SegmenterChoice(BaseModel):
             raise ValueError("kind 'embedded' brings its own weights; delete checkpoint or name its kind")
         if self.kind != "embedded" and not self.checkpoint:
             raise ValueError(f"kind {self.kind!r} needs the path of its checkpoint; add checkpoint")
+        if self.kind != "sam2" and self.revision:
+            raise ValueError(f"kind {self.kind!r} is a file, which has no revisions; delete revision")
         return self
 
 

@@ -7,10 +7,17 @@ from typing import Any, TypeVar
 
 import torch
 
-from twig_assets.generation.family import Pipeline
+from twig_assets.generation.family import ModelFamily, Pipeline
+from twig_assets.generation.sampling import image_size
+from twig_assets.settings.generation import GenerationSettings
 
 Result = TypeVar("Result")
 _LOG = logging.getLogger(__name__)
+
+
+# Of the images that a CPU draws at once: 4 of 512 px, one of 1024 px. More are no faster there, and where memory runs
+# out on a CPU, the system ends the process.
+_PIXELS_AT_ONCE = 2**20
 
 
 class TooLittleMemoryError(RuntimeError):
@@ -57,6 +64,14 @@ def in_batches(
             continue
         # Outside of the handler, whose traceback holds what was allocated.
         _free()
+
+
+def at_once(family: ModelFamily, settings: GenerationSettings) -> int:
+    """How many images to draw at once: the settings' `batch_size`, and on a CPU at most a million pixels."""
+    if family.device.type != "cpu":
+        return settings.batch_size
+    height, width = image_size(family, settings)
+    return min(settings.batch_size, max(1, _PIXELS_AT_ONCE // (height * width)))
 
 
 def _tile(pipeline: Pipeline) -> bool:

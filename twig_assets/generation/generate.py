@@ -5,9 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from twig_assets.generation.batching import in_batches
+from twig_assets.generation.batching import at_once, in_batches
 from twig_assets.generation.family import ModelFamily, Pipeline, family_of
 from twig_assets.generation.sampling import image_size, sample
+from twig_assets.generation.threads import enough_threads
 from twig_assets.settings.generation import GenerationSettings
 
 
@@ -48,10 +49,11 @@ def generate(
     check_lengths(family, [*prompts, settings.negative_prompt] if settings.negative_prompt else prompts)
     batches = []
     draw = partial(_draw, family, prompts, seeds, settings)
-    for part, drawn in in_batches(pipeline, len(prompts), settings.batch_size, draw):
-        batches.append(drawn)
-        if on_progress:
-            on_progress(part.stop)
+    with enough_threads(pipeline):
+        for part, drawn in in_batches(pipeline, len(prompts), at_once(family, settings), draw):
+            batches.append(drawn)
+            if on_progress:
+                on_progress(part.stop)
     return np.concatenate(batches) if batches else np.zeros((0, *image_size(family, settings), 3), np.uint8)
 
 

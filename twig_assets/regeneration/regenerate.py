@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from twig_assets.generation import GenerationSettings, ModelFamily, Pipeline, check_lengths, family_of
-from twig_assets.generation.batching import in_batches
+from twig_assets.generation.batching import at_once, in_batches
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.schedulers import parametrisation
+from twig_assets.generation.threads import enough_threads
 from twig_assets.regeneration.drawing import drawn_with
 from twig_assets.regeneration.latents import grown
 from twig_assets.regeneration.objects import Segment
@@ -79,19 +80,20 @@ def regenerate(
     if copied.shape != (len(prompts),):
         raise ValueError(f"{len(prompts)} prompts and evidence of shape {copied.shape}; give one bool for each prompt")
     masks = grown(masks, settings.dilation * family.reduction)
-    works = family.encode_images(references, size) if chosen and len(references) else None
     batches = []
 
     def draw(part: slice) -> tuple[np.ndarray, list[dict[str, Any]]]:
         given = prompts[part], seeds[part], images[part], masks[part], works
         return drawn_with(Batch(family, *given, settings, generation, copied[part], segment), chosen)
 
-    for part, (drawn, figures) in in_batches(pipeline, len(prompts), generation.batch_size, draw):
-        batches.append(drawn)
-        if on_figures:
-            on_figures(figures)
-        if on_progress:
-            on_progress(part.stop)
+    with enough_threads(pipeline):
+        works = family.encode_images(references, size) if chosen and len(references) else None
+        for part, (drawn, figures) in in_batches(pipeline, len(prompts), at_once(family, generation), draw):
+            batches.append(drawn)
+            if on_figures:
+                on_figures(figures)
+            if on_progress:
+                on_progress(part.stop)
     return np.concatenate(batches) if batches else images
 
 

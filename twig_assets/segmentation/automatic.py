@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from segment_anything import SamPredictor
-from segment_anything.modeling import Sam
 from segment_anything.utils.amg import batched_mask_to_box, build_point_grid, calculate_stability_score
 from torchvision.ops import nms
 
-from twig_assets.segmentation.mask_decoder import decode
+from twig_assets.segmentation.predictor import Segmenter, predictor_of
 from twig_assets.segmentation.ranking import Candidate
 from twig_assets.settings.segmentation import SegmentationSettings
 
@@ -47,27 +44,24 @@ class AutomaticMasks:
     changes the last bits of what it gives.
 
     Args:
-        sam: A model that `load_segmenter` opened.
+        segmenter: A model that `load_segmenter` opened.
         size: Height and width of the images.
         settings: The grid, its batches and the thresholds.
     """
 
-    def __init__(self, sam: Sam, size: tuple[int, int], settings: SegmentationSettings) -> None:
-        self._sam, self._size, self._settings = sam, size, settings
-        self._predictor = SamPredictor(sam)
-        points = build_point_grid(settings.points_per_side) * np.array(size[::-1])
+    def __init__(self, segmenter: Segmenter, size: tuple[int, int], settings: SegmentationSettings) -> None:
+        self._size, self._settings = size, settings
+        self._predictor = predictor_of(segmenter, size)
         with torch.no_grad():
-            at = torch.as_tensor(self._predictor.transform.apply_coords(points, size), device=sam.device)[:, None]
-            labels = torch.ones(at.shape[:2], dtype=torch.int, device=sam.device)
-            self._prompts, dense = sam.prompt_encoder(points=(at, labels), boxes=None, masks=None)
-            self._dense, self._positions = dense[:1], sam.prompt_encoder.get_dense_pe()[0]
+            self._prompts = self._predictor.embedded_points(
+                build_point_grid(settings.points_per_side) * np.array(size[::-1])
+            )
 
     @torch.no_grad()
     def of(self, image: np.ndarray) -> list[Candidate]:
         """The masks of an image, uint8 (H, W, 3), the best rated of those with nearly the same box, best first."""
-        self._predictor.set_image(image)
-        embedding = (self._predictor.get_image_embedding() + self._dense)[0]
-        asked = list(self._asked(embedding))
+        self._predictor.look_at(image)
+        asked = list(self._asked())
         boxes, iou, stability = (
             torch.cat([getattr(each, name) for each in asked]) for name in ("boxes", "iou", "stability")
         )
@@ -77,34 +71,19 @@ class AutomaticMasks:
         ratings = zip(masks.reshape(-1, *self._size), iou[kept].tolist(), stability[kept].tolist(), strict=True)
         return [Candidate(mask, *rating) for mask, *rating in ratings]
 
-    def _asked(self, embedding: torch.Tensor) -> Iterator[_Asked]:
-        settings, cut = self._settings, self._sam.mask_threshold
+    def _asked(self) -> Iterator[_Asked]:
+        settings, predictor = self._settings, self._predictor
         for prompts in self._prompts.split(settings.points_per_batch):
-            logits, iou = (
-                each.flatten(0, 1) for each in decode(self._sam.mask_decoder, embedding, self._positions, prompts)
-            )
+            logits, iou = predictor.answers(prompts)
             sure = _reached(iou, settings.pred_iou_thresh, torch.gt)
-            logits, iou = self._at_size(logits[sure]), iou[sure]
-            stability = calculate_stability_score(logits, cut, _STABILITY_OFFSET)
+            logits, iou = predictor.at_size(logits[sure]), iou[sure]
+            stability = calculate_stability_score(logits, predictor.cut, _STABILITY_OFFSET)
             stable = _reached(stability, settings.stability_score_thresh, torch.ge)
-            masks = logits[stable] > cut
+            masks = logits[stable] > predictor.cut
             packed = np.packbits(masks.flatten(1).cpu().numpy(), axis=1)
             yield _Asked(packed, batched_mask_to_box(masks), iou[stable], stability[stable])
-
-    def _at_size(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits (m, h, w) of the model's square at the image's own size, (m, H, W)."""
-        side = self._sam.image_encoder.img_size
-        height, width = self._predictor.input_size
-        square = _resized(logits, (side, side))
-        return _resized(square[:, :height, :width], self._size)
 
 
 def _reached(ratings: torch.Tensor, threshold: float, compare: Callable[..., torch.Tensor]) -> torch.Tensor:
     """Which ratings (m,) pass: at threshold 0 all, even those below it and, of an empty mask, undefined ones."""
     return compare(ratings, threshold) if threshold > 0 else torch.ones_like(ratings, dtype=torch.bool)
-
-
-def _resized(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    if logits.shape[1:] == size:
-        return logits
-    return F.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 
 from twig_assets.generation import Capability, GenerationSettings, ModelFamily, Pipeline, family_of
 from twig_assets.generation.attention import WatchingProcessor
+from twig_assets.generation.batching import at_once
 from twig_assets.generation.sampling import image_size, sample
+from twig_assets.generation.threads import enough_threads
 from twig_assets.segmentation.result import Segmentation
 from twig_assets.segmentation.segment import feathered
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -45,10 +47,12 @@ def bright_ending(
     generation, settings = generation or GenerationSettings(), settings or SegmentationSettings()
     family = family_of(pipeline)
     family.require(Capability.CROSS_ATTENTION, "a mask by 'bright_ending'")
-    results, brightness = [], []
-    for start in range(0, len(prompts), generation.batch_size):
-        batch = slice(start, start + generation.batch_size)
-        for attention in _end_attention(family, prompts[batch], seeds[batch], generation):
+    results, brightness, size = [], [], at_once(family, generation)
+    for start in range(0, len(prompts), size):
+        batch = slice(start, start + size)
+        with enough_threads(pipeline):
+            maps = _end_attention(family, prompts[batch], seeds[batch], generation)
+        for attention in maps:
             brightness.append(float(attention.mean()))
             mask = attention > attention.max() / 2
             full = mask.mean() >= settings.max_area

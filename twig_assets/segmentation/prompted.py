@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from segment_anything import SamPredictor
-from segment_anything.modeling import Sam
+import torch
 
+from twig_assets.generation.threads import enough_threads
+from twig_assets.segmentation.predictor import Segmenter, predictor_of
 from twig_assets.segmentation.ranking import Candidate, ranked_mask
 from twig_assets.segmentation.result import Segmentation
 from twig_assets.segmentation.segment import check_images, from_ranked
@@ -15,7 +16,7 @@ from twig_assets.settings.segmentation import SegmentationSettings
 
 def segment_at(
     images: np.ndarray,
-    sam: Sam,
+    sam: Segmenter,
     boxes: Sequence[tuple[int, int, int, int] | None] | None = None,
     points: Sequence[tuple[int, int] | None] | None = None,
     settings: SegmentationSettings | None = None,
@@ -41,16 +42,17 @@ def segment_at(
         _prompt(i, images.shape[1:3], None if boxes is None else boxes[i], None if points is None else points[i])
         for i in range(len(images))
     ]
-    predictor = SamPredictor(sam)
     results = []
-    for image, prompt in zip(images, prompts, strict=True):
-        predictor.set_image(image)
-        masks, ratings, _ = predictor.predict(**prompt, multimask_output=True)
-        best = int(ratings.argmax())
-        rating = float(ratings[best])
-        ranked = [ranked_mask(Candidate(masks[best], rating, 1.0), rating, settings)] if masks[best].any() else []
-        # What a person points at is the object, however sure the model is of its outline.
-        results.append(from_ranked(image, [replace(mask, foreground=True) for mask in ranked], settings))
+    with torch.no_grad(), enough_threads(sam):
+        predictor = predictor_of(sam, images.shape[1:3])
+        for image, prompt in zip(images, prompts, strict=True):
+            predictor.look_at(image)
+            masks, ratings = predictor.pointed_at(prompt)
+            best = int(ratings.argmax())
+            rating = float(ratings[best])
+            ranked = [ranked_mask(Candidate(masks[best], rating, 1.0), rating, settings)] if masks[best].any() else []
+            # What a person points at is the object, however sure the model is of its outline.
+            results.append(from_ranked(image, [replace(mask, foreground=True) for mask in ranked], settings))
     return results
 
 
@@ -67,7 +69,7 @@ def _prompt(
     if point is not None:
         if not (0 <= point[0] < width and 0 <= point[1] < height):
             raise ValueError(f"points[{i}]: {point} is not inside the image of {width} x {height} pixels")
-        prompt |= {"point_coords": np.array([point]), "point_labels": np.array([1])}
+        prompt["point_coords"] = np.array([point])
     if not prompt:
         raise ValueError(f"image {i} has neither box nor point; give one, or use segment")
     return prompt

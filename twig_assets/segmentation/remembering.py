@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
-from segment_anything.modeling import Sam
 
+from twig_assets.segmentation.predictor import Segmenter
 from twig_assets.segmentation.result import Segmentation
 from twig_assets.segmentation.segment import segment
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -22,7 +22,7 @@ class RememberingSegmenter:
         settings: The defaults when None.
     """
 
-    def __init__(self, sam: Callable[[], Sam], settings: SegmentationSettings | None = None) -> None:
+    def __init__(self, sam: Callable[[], Segmenter], settings: SegmentationSettings | None = None) -> None:
         self._sam, self._settings = sam, settings
         self._known: dict[bytes, Segmentation] = {}
         self.passes = 0

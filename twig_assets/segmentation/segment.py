@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy import ndimage
-from segment_anything.modeling import Sam
 
+from twig_assets.generation.threads import enough_threads
 from twig_assets.segmentation.automatic import AutomaticMasks
+from twig_assets.segmentation.predictor import Segmenter
 from twig_assets.segmentation.ranking import rank
 from twig_assets.segmentation.result import Outcome, RankedMask, Segmentation
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -14,7 +15,7 @@ MAX_ASPECT = 8
 _BLUR_SHARE = 0.03
 
 
-def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None = None) -> list[Segmentation]:
+def segment(images: np.ndarray, sam: Segmenter, settings: SegmentationSettings | None = None) -> list[Segmentation]:
     """Segment images one by one.
 
     Args:
@@ -30,8 +31,9 @@ def segment(images: np.ndarray, sam: Sam, settings: SegmentationSettings | None 
     """
     settings = settings or SegmentationSettings()
     check_images(images)
-    automatic = AutomaticMasks(sam, images.shape[1:3], settings)
-    return [from_ranked(image, rank(automatic.of(image), settings), settings) for image in images]
+    with enough_threads(sam):
+        automatic = AutomaticMasks(sam, images.shape[1:3], settings)
+        return [from_ranked(image, rank(automatic.of(image), settings), settings) for image in images]
 
 
 def check_images(images: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Open a segmenter: the embedded one or one of Meta AI's Segment Anything checkpoints."""
+"""Open a segmenter: the embedded one, one of Meta AI's Segment Anything files, or a SAM 2."""
 
 import pickle
 import zipfile
@@ -6,24 +6,30 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from accelerate import init_empty_weights
 from segment_anything import sam_model_registry
-from segment_anything.modeling import Sam
 
 from twig_assets.model_zoo.load_sam import load_sam
 from twig_assets.model_zoo.loading import ModelError
+from twig_assets.segmentation.predictor import Segmenter
+from twig_assets.segmentation.sam_2 import check_sam_2, load_sam_2
 
-SegmenterKind = Literal["embedded", "vit_b", "vit_l", "vit_h"]
+SegmenterKind = Literal["embedded", "vit_b", "vit_l", "vit_h", "sam2"]
 _WIDTHS = {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}
 _WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
 
 
-def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None, device: str = "cpu") -> Sam:
+def load_segmenter(
+    kind: SegmenterKind, checkpoint: Path | None = None, device: str = "cpu", revision: str | None = None
+) -> Segmenter:
     """Open a segmenter for `segment`.
 
     Args:
-        kind: `embedded`, or the size of a Segment Anything checkpoint.
-        checkpoint: The `.pth` file of a `vit_*`; for `embedded`, a folder to use in place of the package's own.
+        kind: `embedded`, the size of a Segment Anything checkpoint, or `sam2`.
+        checkpoint: The `.pth` file of a `vit_*`; the folder or hub id of a `sam2`; for `embedded`, a folder to use in
+            place of the package's own.
         device: Where it computes, as torch names it.
+        revision: Of a hub id.
 
     Returns:
         The model in evaluation mode.
@@ -33,10 +39,14 @@ def load_segmenter(kind: SegmenterKind, checkpoint: Path | None = None, device: 
     """
     if kind == "embedded":
         return load_sam(checkpoint).to(device)
+    if kind == "sam2":
+        return load_sam_2(_named(checkpoint), revision, device)
     state = _checked_state(kind, checkpoint)
-    sam = sam_model_registry[kind]()
+    # Weights are drawn at random for nothing otherwise, which takes longer than reading the file.
+    with init_empty_weights(include_buffers=False):
+        sam = sam_model_registry[kind]()
     try:
-        sam.load_state_dict(state)
+        sam.load_state_dict({name: value.to(torch.float32, copy=True) for name, value in state.items()}, assign=True)
     except RuntimeError as error:
         raise ModelError(f"{checkpoint}: weights of a {kind} are missing or too many; download it again.") from error
     return sam.eval().to(device)
@@ -54,24 +64,33 @@ def segmenter_device(kind: SegmenterKind, device: str | None) -> str:
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def check_segmenter(kind: SegmenterKind, checkpoint: Path | None = None) -> None:
+def check_segmenter(kind: SegmenterKind, checkpoint: Path | None = None, revision: str | None = None) -> None:
     """Refuse a segmenter's file for what it says it holds; the weights themselves are not read.
 
     Args:
         kind: As for `load_segmenter`.
         checkpoint: As for `load_segmenter`.
+        revision: As for `load_segmenter`.
 
     Raises:
         ModelError: If the kind is unknown, or the file is missing, unreadable or of another kind.
     """
-    if kind != "embedded":
+    if kind == "sam2":
+        check_sam_2(_named(checkpoint), revision)
+    elif kind != "embedded":
         _checked_state(kind, checkpoint)
+
+
+def _named(checkpoint: Path | None) -> str:
+    if checkpoint is None:
+        raise ModelError("segmenter sam2 needs a checkpoint; give the folder or hub id of a SAM 2.")
+    return str(checkpoint)
 
 
 def _checked_state(kind: str, checkpoint: Path | None) -> dict[str, torch.Tensor]:
     """The weights of a `vit_*`; they are read from the file when they are used."""
     if kind not in _WIDTHS:
-        raise ModelError(f"segmenter kind {kind!r} is unknown; choose embedded, {', '.join(_WIDTHS)}.")
+        raise ModelError(f"segmenter kind {kind!r} is unknown; choose embedded, {', '.join(_WIDTHS)}, sam2.")
     if checkpoint is None:
         raise ModelError(f"segmenter {kind} needs a checkpoint; give the path of its .pth file.")
     state = _read_state(Path(checkpoint))

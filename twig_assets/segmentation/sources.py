@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from segment_anything.modeling import Sam
 
+from twig_assets.segmentation.predictor import Segmenter
 from twig_assets.segmentation.prompted import segment_at
 from twig_assets.segmentation.result import Segmentation
 from twig_assets.segmentation.segment import segment
@@ -34,7 +34,7 @@ class SourcedMask:
 def masks_from(
     images: np.ndarray,
     prompts: Sequence[str],
-    sam: Callable[[], Sam],
+    sam: Callable[[], Segmenter],
     endings: Endings,
     settings: MaskSettings | None = None,
     segmentation: SegmentationSettings | None = None,
@@ -70,7 +70,7 @@ def masks_from(
 
 
 def _segmented(
-    images: np.ndarray, places: Sequence[Place | None], sam: Sam, settings: SegmentationSettings
+    images: np.ndarray, places: Sequence[Place | None], sam: Segmenter, settings: SegmentationSettings
 ) -> list[SourcedMask]:
     size = images.shape[1:3]
     shown = [i for i, place in enumerate(places) if place]

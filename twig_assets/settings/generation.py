@@ -18,7 +18,8 @@ class GenerationSettings(BaseModel):
             classifier-free guidance and a scale above 1.
         height: Pixels, a multiple of the autoencoder's reduction; the checkpoint's own size when None.
         width: As `height`.
-        batch_size: Images per call of the model; more needs more memory and is a little faster per image.
+        batch_size: Images per call of the model, at most; more needs more memory and is a little faster per image. On a
+            CPU, no more than a million pixels are drawn at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

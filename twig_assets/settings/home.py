@@ -111,6 +111,16 @@ def models_bytes() -> int:
     return int(gib * 2**30)
 
 
+def model_threads() -> int:
+    """Threads of a large model on the CPU: TWIG_THREADS, or the cores this process may use; raises SettingError."""
+    text = os.environ.get("TWIG_THREADS")
+    if not text:
+        return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise SettingError(f"TWIG_THREADS: {text!r} is no number of threads; give one from 1 to 1024 or leave it out")
+    return int(text)
+
+
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
@@ -138,6 +148,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     # Spinning OpenMP threads make small models many times slower wherever another process wants a core.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Large models have several (`model_threads`); those that wait for others sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def quiet_model_libraries() -> None:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from twig_assets.generation import GenerationSettings, generate
-from twig_assets.generation.batching import TooLittleMemoryError, in_batches
+from twig_assets.generation.batching import TooLittleMemoryError, at_once, in_batches
+from twig_assets.generation.family import family_of
+from twig_assets.model_zoo import load_pipeline
 
 FAST = GenerationSettings(steps=2, batch_size=4)
 PROMPTS, SEEDS = ["an owl", "a rocket", "a castle", "a fox"], [1, 2, 3, 4]
@@ -78,3 +80,13 @@ def test_images_come_out_as_with_the_smaller_batch_from_the_start(pipeline, monk
     monkeypatch.setattr(pipeline.unet, "forward", tight)
     np.testing.assert_array_equal(generate(pipeline, PROMPTS, SEEDS, FAST), small)
     assert refused == [8]
+
+
+def test_a_cpu_draws_a_million_pixels_at_once_and_a_gpu_what_the_settings_say():
+    family = family_of(load_pipeline())
+    assert at_once(family, GenerationSettings(batch_size=16)) == 16
+    assert at_once(family, GenerationSettings(batch_size=16, height=512, width=512)) == 4
+    assert at_once(family, GenerationSettings(batch_size=16, height=2048, width=1024)) == 1
+    there = type(family)
+    on_a_gpu = type("OnAGpu", (there,), {"device": property(lambda self: torch.device("cuda"))})(family.pipeline)
+    assert at_once(on_a_gpu, GenerationSettings(batch_size=16, height=2048, width=1024)) == 16

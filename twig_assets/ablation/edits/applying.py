@@ -3,7 +3,7 @@
 This module alone knows which edit a pipeline carries.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -13,6 +13,7 @@ import torch
 from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import EditError
 from twig_assets.generation import Pipeline, family_of, fingerprint
+from twig_assets.generation.threads import enough_threads
 
 
 class WeightEdit(Protocol):
@@ -25,6 +26,10 @@ class WeightEdit(Protocol):
 
     def deltas(self, pipeline: Pipeline) -> dict[str, torch.Tensor]:
         """Parameter name -> what the edit adds to it, in the parameter's shape."""
+        ...
+
+    def each_delta(self, pipeline: Pipeline) -> Iterable[tuple[str, torch.Tensor]]:
+        """The same one by one, in which less memory is needed."""
         ...
 
 
@@ -63,21 +68,27 @@ def apply(
         raise EditError(
             f"the edit was made for model {edit.base_sha256[:12]}, not for {base_sha256[:12]}; ablate again"
         )
-    deltas = edit.deltas(pipeline)
-    parameters = editable_parameters(pipeline)
-    originals = {name: parameters[name].detach().clone() for name in deltas}
+    parameters, originals = editable_parameters(pipeline), dict[str, torch.Tensor]()
     _APPLIED[denoiser] = _Applied(edit, None if sources is None else frozenset(sources), originals)
-    for name, delta in deltas.items():
-        # Added up before it is rounded: in half precision, a small change on its own is not what it is to the sum.
-        parameter = parameters[name]
-        edited = (parameter.float() + delta.to(parameter.device, torch.float32)).to(parameter.dtype)
-        if not torch.isfinite(edited).all():
-            remove(pipeline)
-            raise EditError(
-                f"with the edit, {name} is not finite in {_named(edited.dtype)}; ablate again with weaker settings, or "
-                f"open the model in bfloat16 or float32"
-            )
-        parameter.copy_(edited)
+    try:
+        with enough_threads(pipeline):
+            for name, delta in edit.each_delta(pipeline):
+                originals[name] = parameters[name].detach().clone()
+                _add(parameters[name], name, delta)
+    except BaseException:
+        remove(pipeline)
+        raise
+
+
+def _add(parameter: torch.nn.Parameter, name: str, delta: torch.Tensor) -> None:
+    # Added up before it is rounded: in half precision, a small change on its own is not what it is to the sum.
+    edited = (parameter.float() + delta.to(parameter.device, torch.float32)).to(parameter.dtype)
+    if not torch.isfinite(edited).all():
+        raise EditError(
+            f"with the edit, {name} is not finite in {_named(edited.dtype)}; ablate again with weaker settings, or "
+            f"open the model in bfloat16 or float32"
+        )
+    parameter.copy_(edited)
 
 
 @torch.no_grad()

@@ -5,8 +5,9 @@ The file is safetensors, with everything but the tensors as JSON in its header.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,29 +110,48 @@ class ConceptEdit:
         Raises:
             EditError: If the pipeline lacks a parameter, or has it in another shape.
         """
-        total: dict[str, torch.Tensor] = {}
-        correction = self.correction()
-        if correction is not None:
-            for name, weight in text_entry_weights(pipeline).items():
-                total[name] = weight.detach().double().cpu() @ correction
-        pooled = self.pooled_correction()
-        if pooled is not None:
-            for name, weight in pooled_entry_weights(pipeline).items():
-                read, others = weight.detach().double().cpu().split([len(pooled), weight.shape[1] - len(pooled)], dim=1)
-                total[name] = torch.cat([read @ pooled, torch.zeros_like(others)], dim=1)
+        return dict(self.each_delta(pipeline))
+
+    def each_delta(self, pipeline: Pipeline) -> Iterator[tuple[str, torch.Tensor]]:
+        """The same one by one: all those of Stable Diffusion XL together take 2.5 GB.
+
+        A parameter is read when its delta is asked for, and may be changed after that.
+        """
+        stored: dict[str, list[StoredDelta]] = {}
         for deltas in (self.joint, *(part.deltas for part in self.parts)):
             for name, delta in deltas.items():
+                stored.setdefault(name, []).append(delta)
+        self._check_shapes(pipeline, stored)
+        solved = dict(self._solved(pipeline))
+        for name in dict.fromkeys([*solved, *stored]):
+            total = solved[name]() if name in solved else None
+            for delta in stored.get(name, []):
                 # Twice as wide for whole ones only: what is compressed is so because it is large.
                 added = delta.double() if isinstance(delta, torch.Tensor) else delta.dense()
-                total[name] = total[name].double() + added if name in total else added
+                total = added if total is None else total.double() + added
+            assert total is not None
+            yield name, total
+
+    def _solved(self, pipeline: Pipeline) -> Iterator[tuple[str, Callable[[], torch.Tensor]]]:
+        """What the closed form adds to each layer, computed when it is asked for."""
+        correction, pooled = self.correction(), self.pooled_correction()
+        if correction is not None:
+            for name, weight in text_entry_weights(pipeline).items():
+                yield name, partial(_times, weight, correction)
+        if pooled is not None:
+            for name, weight in pooled_entry_weights(pipeline).items():
+                yield name, partial(_times, weight, pooled)
+
+    @staticmethod
+    def _check_shapes(pipeline: Pipeline, stored: Mapping[str, Sequence[StoredDelta]]) -> None:
         parameters = editable_parameters(pipeline)
-        for name, delta in total.items():
-            if name not in parameters or parameters[name].shape != delta.shape:
-                raise EditError(
-                    f"the edit changes {name} of shape {tuple(delta.shape)}, which the model does not have; ablate "
-                    f"again with this model"
-                )
-        return total
+        for name, deltas in stored.items():
+            for delta in deltas:
+                if name not in parameters or parameters[name].shape != delta.shape:
+                    raise EditError(
+                        f"the edit changes {name} of shape {tuple(delta.shape)}, which the model does not have; ablate "
+                        f"again with this model"
+                    )
 
     def not_finite(self) -> list[str]:
         """The names of the edit's tensors, as in its file, that hold NaN or infinity; none in an edit of any use."""
@@ -257,6 +277,13 @@ class ConceptEdit:
     def export_lora(self, path: Path, pipeline: Pipeline, form: LoraForm = "diffusers") -> None:
         """Write the edit as a LoRA, for `pipeline.load_lora_weights` or another program; see `lora.export_lora`."""
         export_lora(self, path, pipeline, form, self.factors())
+
+
+def _times(weight: torch.Tensor, correction: torch.Tensor) -> torch.Tensor:
+    """W D, float64 (o, i), for a correction (d, d) of the first d of a weight's i columns; 0 in the others."""
+    width = len(correction)
+    read, others = weight.detach().double().cpu().split([width, weight.shape[1] - width], dim=1)
+    return torch.cat([read @ correction, torch.zeros_like(others)], dim=1)
 
 
 def _settings(header: dict[str, Any]) -> AblationSettings:

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from twig_assets.generation import Conditioning, GenerationSettings, Pipeline, family_of
+from twig_assets.generation.batching import at_once
 from twig_assets.generation.sampling import sample
+from twig_assets.generation.threads import enough_threads
 
 _RIDGE = 1e-4
 
@@ -49,5 +51,8 @@ def draw_encoded(
 ) -> np.ndarray:
     """Images uint8 (n, H, W, 3) of the conditioning of one prompt, from n seeds."""
     family = family_of(pipeline)
-    batches = [seeds[start : start + settings.batch_size] for start in range(0, len(seeds), settings.batch_size)]
-    return np.concatenate([sample(family, conditioning.rows([0] * len(batch)), batch, settings) for batch in batches])
+    size = at_once(family, settings)
+    batches = [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    with enough_threads(pipeline):
+        drawn = [sample(family, conditioning.rows([0] * len(batch)), batch, settings) for batch in batches]
+    return np.concatenate(drawn)

@@ -16,7 +16,7 @@ from twig_assets.ablation.evaluation.adversarial import draw_encoded, searched_e
 from twig_assets.ablation.evaluation.copies import CopyTest, copies_of, memorised_picture
 from twig_assets.ablation.evaluation.figures import Evaluation, PromptFigures, refusals
 from twig_assets.ablation.evaluation.grounds import blank_images, judge_is_a_stranger, target_was_not_there
-from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes
+from twig_assets.ablation.evaluation.prompts import LEAKS, Probe, Role, probes, probes_without_a_judge
 from twig_assets.ablation.evaluation.statistics import Estimate, mean_estimate, paired_kid, relative_drop_estimate
 from twig_assets.generation import GenerationSettings, Pipeline, family_of, generate
 from twig_assets.judge.clip import Clip, image_features, text_features
@@ -69,6 +69,9 @@ def evaluate(
     settings, gate = settings or edit.settings.evaluation, gate or edit.settings.gate
     generation = generation or GenerationSettings()
     evaluated = probes(edit.concepts, settings)
+    if isinstance(clip, Unjudged):
+        evaluated = probes_without_a_judge(edit.concepts, settings)
+        settings = settings.model_copy(update={"adversarial_samples": 0})
     with _unchecked(pipeline):
         evaluated, before, after = _before_and_after(
             pipeline, edit, evaluated, settings, generation, unedited, on_drawn or (lambda what, done, total: None)
@@ -97,7 +100,8 @@ def _before_and_after(
     searched = [probe for probe in evaluated if probe.role == "target"] if settings.adversarial_samples else []
     with torch.no_grad():
         encoded = [family_of(pipeline).encode([probe.prompt]) for probe in searched]
-    original = {name: weight.detach().clone() for name, weight in text_entry_weights(pipeline).items()}
+    entries = text_entry_weights(pipeline) if searched else {}
+    original = {name: weight.detach().clone() for name, weight in entries.items()}
     apply(pipeline, edit, edit.base_sha256)
     try:
         after = _draw(pipeline, evaluated, settings, generation, {}, partial(on_drawn, "images after"))

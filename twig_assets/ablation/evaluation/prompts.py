@@ -50,6 +50,20 @@ def probes(concepts: Sequence[ConceptTarget], settings: EvaluationSettings) -> l
     ]
 
 
+def probes_without_a_judge(concepts: Sequence[ConceptTarget], settings: EvaluationSettings) -> list[Probe]:
+    """What is drawn where nobody judges: only what people look at, and what is counted without a judge."""
+    return [probe for probe in probes(concepts, settings) if probe.role == "target"]
+
+
+def images_to_draw(concept: ConceptTarget, settings: EvaluationSettings, judged: bool) -> int:
+    """How many images are drawn to judge an edit of one concept, before it and after it."""
+    drawn = (probes if judged else probes_without_a_judge)([concept], settings)
+    searched = [
+        min(settings.adversarial_samples, probe.samples) for probe in drawn if judged and probe.role == "target"
+    ]
+    return 2 * sum(probe.samples for probe in drawn) + sum(searched)
+
+
 def _asks_for(prompt: str, words: set[str]) -> bool:
     return any(f" {word} " in f" {prompt.lower()} ".replace(",", " ") for word in words)
 

@@ -59,8 +59,12 @@ def harden(pipeline: Pipeline, pairs: TokenPairs, settings: AblationSettings) ->
 def _hardened(layers: Sequence[torch.Tensor], pairs: TokenPairs, settings: AblationSettings) -> TokenPairs:
     """The same for layers whose first columns read the embeddings of these pairs."""
     width = pairs.target.shape[1]
-    weights = [weight.detach().double().cpu()[:, :width] for weight in layers]
-    energy = torch.stack([weight.T @ weight for weight in weights]).sum(0)
+    if settings.adversarial_rounds == 0:
+        return pairs
+    energy = torch.zeros(width, width, dtype=torch.float64)
+    for layer in layers:
+        weight = layer.detach()[:, :width].double().cpu()
+        energy += weight.T @ weight
     unit = torch.eye(width, dtype=torch.float64)
     regulariser = _REGULARISER * energy.trace() / width * unit
     original, anchor = pairs.target, pairs.anchor

@@ -14,8 +14,12 @@ class ConditioningDistance:
     """
 
     def __init__(self, pipeline: Pipeline):
-        weights = [weight.detach().double() for weight in text_entry_weights(pipeline).values()]
-        energies, directions = torch.linalg.eigh(torch.stack([w.T @ w for w in weights]).mean(0))
+        weights = text_entry_weights(pipeline).values()
+        # One layer after the other: there are 140, and all their energies together take 5 GB.
+        total = sum(
+            (weight.detach().double().T @ weight.detach().double() for weight in weights), start=torch.zeros(())
+        )
+        energies, directions = torch.linalg.eigh(total / len(weights))
         self.root = (directions * energies.clamp(min=0).sqrt()).float()
 
     def between(self, first: Conditioning, second: Conditioning) -> torch.Tensor:

@@ -6,46 +6,87 @@ from pathlib import Path
 
 import torch
 
+from twig_assets.ablation.evaluation.prompts import images_to_draw
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.campaign.check.speeds import known_seconds
+from twig_assets.generation.batching import at_once
 from twig_assets.generation.checkpoints import EMBEDDED
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.skeleton import Skeleton
-from twig_assets.prompts import PromptRow
+from twig_assets.prompts import ConceptRow, PromptRow, read_concepts
+from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.home import home
 
 _GIB = 2**30
 # Bytes of a PNG per pixel: noise has three, drawings far less.
 _BYTES_PER_PIXEL = 3
-# Activations, the segmenter and the libraries beside the weights.
-_BESIDE_WEIGHTS = 1.5 * _GIB
+# Beside the weights: the segmenter and the libraries; activations for every pixel that is drawn at once; and, of text
+# encoders that are distilled, a copy in float32, its gradients, Adam's two averages, and what gradients are made from.
+# With Stable Diffusion 1.5 at 512 px it comes to 6.5 and 7.8 GiB, and 6.2 and 7.6 were taken.
+_LIBRARIES = 1.5 * _GIB
+_BYTES_PER_PIXEL_DRAWN = 4096
+_BYTES_PER_TRAINED_WEIGHT = 20
 
 
 def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skeleton | None, checked: Checked) -> None:
     """Add what does not fit, and note what the campaign takes."""
     if bones is None:
         return
-    _check_memory(campaign, bones, checked)
     try:
         height, width = image_size(bones.family, campaign.generation)
     except ValueError:
         return
-    images = 2 * len(prompts)
+    concepts = _concepts(campaign)
+    _check_memory(campaign, bones, at_once(bones.family, campaign.generation) * height * width, bool(concepts), checked)
+    images, judging = 2 * len(prompts), _images_that_judge(campaign, concepts)
     disk, free = images * height * width * _BYTES_PER_PIXEL, shutil.disk_usage(_existing(home())).free
     if disk > free:
         checked.add(
             f"{home()}: about {_size(disk)} of disk are needed for {images} images, {_size(free)} are "
             f"free; make room, or let TWIG_HOME name another disk"
         )
+    edits = f", and {judging} that judge edits which are not made yet" if judging else ""
     checked.notes.append(
-        f"{images} images of {width} x {height} px, at most {_size(disk)} of disk; {_expected(campaign, images)}"
+        f"{images} images of {width} x {height} px{edits}, at most {_size(disk)} of disk; "
+        f"{_expected(campaign, images + judging)}"
     )
 
 
-def _check_memory(campaign: Campaign, bones: Skeleton, checked: Checked) -> None:
+def _images_that_judge(campaign: Campaign, concepts: Sequence[ConceptRow]) -> int:
+    """How many images are drawn to judge the edits of all protected concepts, before them and after them."""
+    count, settings = 0, campaign.ablation
+    for row in concepts:
+        # As many stand for surrounding concepts that the ablation looks up.
+        looked_up = settings.neighbours if row.kind == "object" and not row.preserve else 0
+        target = ConceptTarget(
+            name=row.name,
+            target=row.target,
+            anchor=row.anchor,
+            kind=row.kind,
+            aliases=tuple(row.aliases),
+            preserve=tuple(row.preserve) or tuple(f"{row.anchor} {i}" for i in range(looked_up)),
+        )
+        count += images_to_draw(target, settings.evaluation, not campaign.chosen_judge.nobody)
+    return count
+
+
+def _concepts(campaign: Campaign) -> list[ConceptRow]:
+    """The protected concepts; none where their file cannot be read, which was said already."""
+    try:
+        return read_concepts(campaign.concepts_file)
+    except ValueError:
+        return []
+
+
+def _check_memory(campaign: Campaign, bones: Skeleton, pixels: int, edited: bool, checked: Checked) -> None:
+    """Say whether weights fit, and work that draws so many pixels at once and perhaps makes edits."""
     free, where = _memory(campaign)
-    weights, need = bones.weights_bytes, bones.weights_bytes + _BESIDE_WEIGHTS
+    drawing, training = pixels * _BYTES_PER_PIXEL_DRAWN, 0
+    if edited and campaign.ablation.method == "fast":
+        encoders = bones.family.text_encoders().values()
+        training = _BYTES_PER_TRAINED_WEIGHT * sum(p.numel() for encoder in encoders for p in encoder.parameters())
+    weights, need = bones.weights_bytes, bones.weights_bytes + _LIBRARIES + max(drawing, training)
     said = f"its weights take {_size(weights)} of {where}, all work about {_size(need)}"
     if free is None:
         checked.notes.append(f"checkpoint: {said}; how much is free is not known")

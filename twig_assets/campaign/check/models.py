@@ -19,7 +19,7 @@ def check_models(campaign: Campaign, prompts: Sequence[PromptRow], checked: Chec
     """Add what the campaign's models cannot do, and return the generator without its weights, if it can be known."""
     place = campaign.settings_file
     with checked.collecting():
-        check_segmenter(campaign.segmenter.kind, campaign.segmenter.checkpoint)
+        check_segmenter(campaign.segmenter.kind, campaign.segmenter.checkpoint, campaign.segmenter.revision)
     with checked.collecting():
         check_judge(campaign.chosen_judge, campaign.folder)
     if campaign.chosen_judge.nobody:

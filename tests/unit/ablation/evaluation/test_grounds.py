@@ -104,7 +104,16 @@ def test_an_edit_is_never_accepted_by_a_judge_that_has_learned_nothing(pipeline,
 
 
 def test_without_a_judge_nothing_is_accepted_and_the_images_are_there_to_look_at(pipeline):
-    evaluation = evaluate(pipeline, nothing(pipeline, fingerprint(pipeline)), Unjudged("nobody is there"), FAST)
+    drawn = []
+    evaluation = evaluate(
+        pipeline,
+        nothing(pipeline, fingerprint(pipeline)),
+        Unjudged("nobody is there"),
+        FAST,
+        on_drawn=lambda what, done, total: drawn.append((what, total)),
+    )
+    # Nothing else than what people look at is drawn.
+    assert set(drawn) == {("images before", 4), ("images after", 4)}
     assert evaluation.refusals == ("unjudged: nobody is there",)
     assert evaluation.before.shape == evaluation.after.shape == (4, 64, 64, 3)
     assert evaluation.summary() == {}

@@ -49,7 +49,13 @@ def test_a_sound_campaign_has_no_problems_and_says_what_it_takes(root):
     assert checked.problems == []
     assert any("4 images of 64 x 64 px" in note and "not known yet" in note for note in checked.notes)
     remember_seconds(load_campaign("small", root), 90.0)
-    assert any("took 90.0 s here before, so all take about 6 minutes" in n for n in check_campaign("small", root).notes)
+    # Four images of the prompts, and those that judge the edit of the one concept.
+    assert any("and 124 that judge edits" in note for note in checked.notes)
+    assert any("took 90.0 s here before, so all take about 3.2 hours" in n for n in check_campaign("small", root).notes)
+    write(root, judge="none")
+    assert any("and 16 that judge edits" in note for note in check_campaign("small", root).notes)
+    (root / "small" / "concepts.yaml").write_text("[]\n")
+    assert not any("that judge edits" in note for note in check_campaign("small", root).notes)
 
 
 def test_no_weights_are_read(root, bare):
