@@ -8,7 +8,7 @@ import torch
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
-from twig_assets.campaign.check.speeds import known_seconds
+from twig_assets.campaign.speeds import known_seconds
 from twig_assets.generation.checkpoints import EMBEDDED
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.skeleton import Skeleton
