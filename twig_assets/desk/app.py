@@ -18,6 +18,7 @@ from twig_assets.desk.snapshot import Snapshot
 from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
 from twig_assets.provenance.readers import readers
 from twig_assets.provenance.whence import Whence
+from twig_assets.status import DagsterStatus
 
 _HERE = Path(__file__).parent
 
@@ -33,6 +34,8 @@ class Desk:
         door: Lets people in.
         snapshot: The items of all campaigns.
         sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
+        dagster: Says what Dagster knows, for the metrics; None where there is nothing to ask.
+        metrics: When they were made last, by a clock that only goes forward, and as they were sent.
     """
 
     catalog: Catalog
@@ -40,7 +43,9 @@ class Desk:
     root: Path
     door: Door
     sensors_run: Callable[[], bool | None] = lambda: None
+    dagster: Callable[[], DagsterStatus | None] = lambda: None
     snapshot: Snapshot = field(init=False)
+    metrics: tuple[float, bytes] = (0.0, b"")
 
     def __post_init__(self) -> None:
         self.snapshot = Snapshot(self.catalog, self.root)
@@ -58,6 +63,7 @@ def desk_app(
     root: Path,
     settings: DeskSettings,
     sensors_run: Callable[[], bool | None] = lambda: None,
+    dagster: Callable[[], DagsterStatus | None] = lambda: None,
 ) -> FastAPI:
     """Put the desk together.
 
@@ -67,14 +73,16 @@ def desk_app(
         root: The folder that holds the campaigns.
         settings: Who may use it.
         sensors_run: See `Desk`.
+        dagster: See `Desk`.
     """
-    from twig_assets.desk import api, pages, uploads
+    from twig_assets.desk import api, pages, uploads, watching
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.comparing = uploads.Comparing()
-    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run)
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run, dagster)
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)
     app.include_router(api.router)
+    app.include_router(watching.router)
     return app
