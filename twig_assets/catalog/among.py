@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal
+from sqlalchemy import ColumnElement, String, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -24,9 +24,7 @@ def among(
         column: A column of whole numbers or of text.
         values: Whole numbers or texts, any number of them; none makes the condition false.
     """
-    members = list(values)
-    texts = bool(members) and isinstance(members[0], str)
-    listed = (_Texts if texts else _Numbers)(literal(json.dumps(members)))
+    listed = (_Texts if isinstance(column.type, String) else _Numbers)(literal(json.dumps(list(values))))
     return column.op("IN", is_comparison=True)(listed)
 
 

@@ -56,7 +56,7 @@ def _status(instance: dg.DagsterInstance) -> DagsterStatus:
         for kind in (InstigatorType.SENSOR, InstigatorType.SCHEDULE)
         for state in instance.all_instigator_state(instigator_type=kind)
     ]
-    ticks = {}
+    ticks: dict[str, Ticks] = {}
     for state in states:  # a sensor that an older version served may be there as well; the newest tick counts
         tick = _last_tick(instance, state)
         known = ticks.get(tick.name)

@@ -21,8 +21,8 @@ MANY = 70_001
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'catalog.db'}"
-    make: Callable[[str], str] = request.getfixturevalue("postgres")
-    return make("among")
+    make: Callable[[], str] = request.getfixturevalue("postgres")
+    return make()
 
 
 def test_more_members_than_a_statement_has_variables_for(url: str) -> None:
