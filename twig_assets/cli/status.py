@@ -14,7 +14,7 @@ from twig_assets.settings.home import catalog_url
 if TYPE_CHECKING:
     from twig_assets.status import DagsterStatus, InstallationStatus
 
-_COLUMNS = ("asked", "released", "waiting", "withheld", "withdrawn", "to_draw", "unread", "inbox")
+_COLUMNS = ("asked", "released", "waiting", "withheld", "withdrawn", "to_draw", "lacks", "unread", "inbox")
 
 
 def status(
@@ -59,7 +59,8 @@ def _campaigns(said: "InstallationStatus") -> Table:
     table = Table("campaign", *(name.replace("_", " ") for name in _COLUMNS), "s/image")
     for campaign in said.campaigns:
         seconds = "" if campaign.seconds_per_image is None else f"{campaign.seconds_per_image:.1f}"
-        counts = (str(getattr(campaign, name)) for name in _COLUMNS)
+        values = (getattr(campaign, name) for name in _COLUMNS)
+        counts = (str(len(value) if isinstance(value, dict) else value) for value in values)
         table.add_row(escape(campaign.name), *counts, seconds)
     return table
 

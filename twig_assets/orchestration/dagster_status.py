@@ -9,10 +9,14 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 
+from twig_assets.sensors.runs import PARTITION, last_run
 from twig_assets.settings.home import home
 from twig_assets.status import DagsterStatus, Ticks
 
 WITHIN = timedelta(days=1)
+CANCELLED_WITHIN = timedelta(days=7)
+CANCELED = dg.DagsterRunStatus.CANCELED
+_LOOKED_AT = 200
 _WORKING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _QUEUED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
 
@@ -67,8 +71,17 @@ def _status(instance: dg.DagsterInstance) -> DagsterStatus:
         queued=instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED)),
         going_on=instance.get_runs_count(dg.RunsFilter(statuses=_WORKING)),
         failed=instance.get_runs_count(failed),
+        cancelled=_cancelled(instance),
         ticks=tuple(ticks[name] for name in sorted(ticks)),
     )
+
+
+def _cancelled(instance: dg.DagsterInstance) -> tuple[str, ...]:
+    """The partitions of which the newest run was cancelled."""
+    since = datetime.now(UTC) - CANCELLED_WITHIN
+    cancelled = dg.RunsFilter(statuses=[CANCELED], updated_after=since)
+    keys = {run.tags[PARTITION] for run in instance.get_runs(cancelled, limit=_LOOKED_AT) if PARTITION in run.tags}
+    return tuple(sorted(key for key in keys if (run := last_run(instance, key)) and run.status == CANCELED))
 
 
 def _last_tick(instance: dg.DagsterInstance, state: InstigatorState) -> Ticks:

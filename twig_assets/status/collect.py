@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import campaign_names, load_campaign
+from twig_assets.campaign.missing import Missing, missing
 from twig_assets.campaign.rules_in_force import rules_of
 from twig_assets.campaign.speeds import known_seconds
 from twig_assets.campaign.unread_works import unread_works
@@ -17,6 +18,7 @@ from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Audit, Image, Notification, Prompt, PromptBatch, Release, utc_now
 from twig_assets.compliance.survey import prompts_withdrawn, survey
 from twig_assets.prompts.inbox import waiting_files
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.settings.home import artifact_root, home, spool_folder
 from twig_assets.status.model import CampaignStatus, DagsterStatus, Disk, InstallationStatus, LedgerStatus
 from twig_assets.tracking.spool import Spool
@@ -97,6 +99,7 @@ def _campaign(session: Session, root: Path, name: str) -> CampaignStatus:
         campaign = load_campaign(name, root)
         found = survey(session, name, rules_of(session, campaign))
         unread = [work for work in unread_works(session, campaign) if work.accepted is None]
+        lacking = missing(session, campaign)
     except Exception as error:
         # A broken file of one campaign must not hide the others.
         if not type(error).__module__.startswith("twig_assets."):
@@ -108,10 +111,21 @@ def _campaign(session: Session, root: Path, name: str) -> CampaignStatus:
             "waiting": _length(found.waiting),
             "withheld": _length(found.quarantined) + _length(found.rejected),
             "to_draw": _length(found.failing),
+            "lacks": _lacks(name, lacking),
+            "edited": len(lacking.edited),
             "unread": len(unread),
             "seconds_per_image": known_seconds(campaign),
         }
     )
+
+
+def _lacks(campaign: str, lacking: Missing) -> dict[str, str]:
+    """Partition -> what is to be made there."""
+    lacks = {concept_key(campaign, concept): "its edit" for concept in lacking.concepts}
+    lacks |= {batch: f"images of {count}" for batch, count in lacking.batches.items()}
+    if lacking.inputs or lacking.model:
+        lacks[campaign] = lacking.inputs or lacking.model
+    return lacks
 
 
 def _prompts(campaign: str):  # type: ignore[no-untyped-def]

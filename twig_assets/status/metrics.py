@@ -65,6 +65,8 @@ def _of_campaigns(campaigns: Iterable[CampaignStatus]) -> Iterator[Metric]:
     yield _gauge("twig_seconds_per_image", "How long a first image took here last.", seconds)
     unread = [({"campaign": campaign.name}, campaign.unread) for campaign in campaigns]
     yield _gauge("twig_unread_works", "Works that could not be compared and hold releases back.", unread)
+    lacks = [({"campaign": campaign.name}, len(campaign.lacks)) for campaign in campaigns]
+    yield _gauge("twig_partitions_lacking", "Batches, edits and models that are to be made.", lacks)
     broken = [({"campaign": campaign.name}, campaign.problem is not None) for campaign in campaigns]
     yield _gauge("twig_campaign_broken", "Whether a campaign's files cannot be used.", broken)
 

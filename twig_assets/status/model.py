@@ -25,6 +25,8 @@ class CampaignStatus(_Said):
         withheld: Prompts that are quarantined, or whose images a person rejected.
         withdrawn: Prompts of which something was published, and nothing is any more.
         to_draw: Prompts whose next image is due.
+        lacks: Partition -> what is to be made there: inputs, an edit, the model, or images of a batch.
+        edited: Prompts that were changed after they had been drawn, so that they are not drawn again.
         unread: Works that could not be compared and hold releases back.
         inbox: Files that wait in its inbox.
         verdicts: Audits on record, by verdict.
@@ -39,6 +41,8 @@ class CampaignStatus(_Said):
     withheld: int = 0
     withdrawn: int = 0
     to_draw: int = 0
+    lacks: dict[str, str] = {}
+    edited: int = 0
     unread: int = 0
     inbox: int = 0
     verdicts: dict[str, int] = {}
@@ -71,6 +75,7 @@ class DagsterStatus(_Said):
         queued: Runs that wait.
         going_on: Runs that are being worked on.
         failed: Runs that failed within the last day.
+        cancelled: Partitions whose newest run somebody cancelled within the last week.
         ticks: The last tick of every sensor and schedule.
     """
 
@@ -78,6 +83,7 @@ class DagsterStatus(_Said):
     queued: int
     going_on: int
     failed: int
+    cancelled: tuple[str, ...] = ()
     ticks: tuple[Ticks, ...] = ()
 
 
@@ -139,6 +145,16 @@ class InstallationStatus(_Said):
                 yield f"campaign {campaign.name}: {campaign.problem}"
             if campaign.unread:
                 yield f"campaign {campaign.name}: {campaign.unread} works could not be compared; decide about each"
+            if campaign.edited:
+                yield (
+                    f"campaign {campaign.name}: {campaign.edited} prompts were changed after they had been drawn, and "
+                    f"are not drawn again; put them back as they were, and the new ones at the end"
+                )
+            for partition in sorted(campaign.lacks.keys() & set(self.dagster.cancelled if self.dagster else ())):
+                yield (
+                    f"campaign {campaign.name}: {partition} waits for {campaign.lacks[partition]}: its last run was "
+                    f"cancelled; materialize it to continue"
+                )
         if self.dagster_problem:
             yield f"Dagster's records cannot be read: {self.dagster_problem}"
         if self.dagster:

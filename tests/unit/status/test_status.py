@@ -2,6 +2,7 @@
 
 import json
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 from tests.unit.catalog.filled import Filled
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.cli import app
-from twig_assets.status import DagsterStatus, Disk, InstallationStatus, Ticks, installation_status
+from twig_assets.status import CampaignStatus, DagsterStatus, Disk, InstallationStatus, Ticks, installation_status
 from twig_assets.status.collect import catalog_problem
 from twig_assets.status.metrics import metrics
 
@@ -71,7 +72,7 @@ def test_what_somebody_should_see_to_is_said_in_sentences() -> None:
         Ticks(name="time_stamps", status="none"),
     )
     said = InstallationStatus(
-        at="2026-11-29T12:00:00Z",
+        at=datetime(2026, 11, 29, tzinfo=UTC),
         disks=(Disk(what="the state folder", free=1, size=100),),
         dagster=DagsterStatus(daemon=False, queued=0, going_on=0, failed=2, ticks=ticks),
     )
@@ -80,6 +81,16 @@ def test_what_somebody_should_see_to_is_said_in_sentences() -> None:
         "2 runs failed within the last day",
         "the last tick of missing_work failed: no such table",
         "the disk of the state folder is nearly full: 0.0 GB of 0.0 left",
+    ]
+
+
+def test_a_partition_whose_run_was_cancelled_is_said_to_wait() -> None:
+    campaign = CampaignStatus(name="demo", lacks={"demo-003": "images of 2 of 64 prompts"}, edited=1)
+    dagster = DagsterStatus(daemon=True, queued=0, going_on=0, failed=0, cancelled=("demo-003", "demo-004"))
+    said = InstallationStatus(at=datetime(2026, 11, 29, tzinfo=UTC), campaigns=(campaign,), dagster=dagster)
+    assert [trouble.split(";")[0] for trouble in said.troubles] == [
+        "campaign demo: 1 prompts were changed after they had been drawn, and are not drawn again",
+        "campaign demo: demo-003 waits for images of 2 of 64 prompts: its last run was cancelled",
     ]
 
 

@@ -29,7 +29,6 @@ BAD: dict[str, tuple[str, bytes]] = {
     "has no column of texts": ("bad.csv", b"words\na blue boat\n"),
     "has a text of a million letters": ("bad.yaml", b"- " + b"a" * 1_000_000 + b"\n"),
     "is a picture under a table's name": ("bad.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256))),
-    "has a name that is too long for its new place": ("b" * 245 + ".yaml", b"- a blue boat, fluent style\n"),
     "is of a kind that nobody reads": ("bad.docx", b"PK\x03\x04"),
 }
 """What is wrong with a file -> its name and its bytes."""

@@ -1,4 +1,7 @@
-"""Faults of the state folder and of a campaign's files: gone, in the way, read-only, half-written, of other versions."""
+"""Faults of the state folder and of a campaign's files: gone, in the way, read-only, half-written, of other versions.
+
+Each is mended, and the same command run again.
+"""
 
 import shutil
 import socket
