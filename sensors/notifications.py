@@ -66,15 +66,19 @@ def _record(instance: dg.DagsterInstance, settings: Campaign, catalog: Catalog, 
 
 
 def _send(context: dg.SensorEvaluationContext, campaign: str, catalog: Catalog, notifier: NotifierResource) -> str:
-    """Send what has not been sent, and return what became of it."""
+    """Send what has not been sent, and return what became of it; a channel that fails rests until the next tick."""
     with catalog.session() as session:
         waiting = notices.unsent(session, campaign, SENT_PER_TICK)
-    troubles = []
+    troubles: list[str] = []
+    failed: set[str] = set()
     for row in waiting:
-        outcomes = notifier.send(row.event, notices.title(row), notices.body(row), context.log.warning, row.channels)
+        done = {*row.channels, *failed}
+        outcomes = notifier.send(row.event, notices.title(row), notices.body(row), context.log.warning, done)
+        troubles += [f"{channel}: {error}" for channel, error in outcomes.items() if error]
+        outcomes |= {channel: "failed before in this tick" for channel in failed - set(row.channels)}
+        failed |= {channel for channel, error in outcomes.items() if error}
         with catalog.session() as session:
             notices.record(session, row.id, outcomes)
-        troubles += [f"{channel}: {error}" for channel, error in outcomes.items() if error]
     return "; ".join([f"{len(waiting)} messages by {', '.join(notifier.channels)}", *troubles])
 
 

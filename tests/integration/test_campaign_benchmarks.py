@@ -27,8 +27,8 @@ def many(tmp_path: Path, empty_mlflow: Path) -> Workspace:
 
 
 def test_inserted_rows_are_complete_for_the_sensor_and_the_assets(many: Workspace) -> None:
-    tick, again = many_batches(many, 2, 1)
-    assert (tick["audited_images"], len(tick["seconds"])) == (200, TICKS)
+    tick, again = many_batches(many, 2, 1, campaigns=2)
+    assert (tick["campaigns"], tick["audited_images"], len(tick["seconds"])) == (2, 400, TICKS)
     assert (again["batches"], again["models_opened"], again["made"]) == (1, 0, 0)
     (many.campaign / "campaign.yaml").write_text("title: Many\nbatch_size: 50\ngeneration: {steps: 2}\n")
     with many.entered() as location, pytest.raises(AssertionError, match="a model was asked for"):

@@ -70,7 +70,7 @@ def test_the_campaign_that_faults_are_injected_into_can_be_read(tmp_path: Path) 
     assert load_campaign(NAME, Workspace(tmp_path).root).max_attempts == 2
 
 
-def test_at_least_thirty_five_faults_are_injected_each_under_a_name_of_its_own() -> None:
+def test_at_least_seventy_faults_are_injected_each_under_a_name_of_its_own() -> None:
     names = [name for name, _ in all_faults(quick=False)]
-    assert len(set(names)) == len(names) >= 35
+    assert len(set(names)) == len(names) >= 70
     assert sum(name.startswith("kill -9") for name in names) == 25

@@ -5,14 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from twig_assets.ablation import ConceptEdit as Edit
-from twig_assets.ablation import ConceptTarget, Evaluation
-from twig_assets.ablation.evaluation.evaluate import OnDrawn
-from twig_assets.ablation.judged import ablate_and_evaluate
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
@@ -30,8 +26,14 @@ from twig_assets.resources import (
     StoreResource,
     TrackerResource,
 )
+from twig_assets.settings.ablation import ConceptTarget
 from twig_assets.settings.home import trainings_folder
 from twig_assets.tracking.record import RecordedEdit
+
+if TYPE_CHECKING:  # it loads torch
+    from twig_assets.ablation import ConceptEdit as Edit
+    from twig_assets.ablation import Evaluation
+    from twig_assets.ablation.evaluation.evaluate import OnDrawn
 
 _SHOWN = 8
 
@@ -48,8 +50,8 @@ class _Ablation:
         weights_sha256: Hash of its file in the artifact store.
     """
 
-    edit: Edit
-    evaluation: Evaluation
+    edit: "Edit"
+    evaluation: "Evaluation"
     losses: list[float]
     seconds: float
     weights_sha256: str
@@ -139,9 +141,11 @@ def _ablate(
     models: ModelResource,
     store: ArtifactStore,
     on_step: Callable[[int, float], None],
-    on_drawn: OnDrawn,
+    on_drawn: "OnDrawn",
 ) -> _Ablation:
     """Compute and judge the edit, and put its file into the store."""
+    from twig_assets.ablation.judged import ablate_and_evaluate
+
     started, losses = time.monotonic(), list[float]()
 
     def step(done: int, loss: float) -> None:
@@ -215,7 +219,7 @@ def _result(
     )
 
 
-def summary_table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
+def summary_table(evaluation: "Evaluation") -> dg.MarkdownMetadataValue:
     """The summaries of an evaluation with their intervals, as Dagster's page shows them."""
     lines = [
         f"| {name.replace('_', ' ')} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | {figure.n} |"
@@ -224,7 +228,7 @@ def summary_table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(["| figure | value | 95 % interval | images |", "|---|---|---|---|", *lines]))
 
 
-def _table(evaluation: Evaluation) -> dg.MarkdownMetadataValue:
+def _table(evaluation: "Evaluation") -> dg.MarkdownMetadataValue:
     lines = [
         f"| {f.role} | {f.prompt} | {f.n} | {f.accuracy_before:.0%} "
         f"| {f.accuracy_after:.0%} ({f.accuracy_interval[0]:.0%} to {f.accuracy_interval[1]:.0%}) "

@@ -1,11 +1,9 @@
 """The asset `composed_model`: the checkpoint with all accepted edits, which is the model that serves."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from twig_assets.ablation import ConceptEdit as Edit
-from twig_assets.ablation import compose, evaluate
 from twig_assets.assets.ablated_models import ablated_models, summary_table
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.partitions import all_campaigns
@@ -23,6 +21,9 @@ from twig_assets.resources import (
 )
 from twig_assets.settings.refused_edits import EditSettings
 from twig_assets.similarity import read_part
+
+if TYPE_CHECKING:  # it loads torch
+    from twig_assets.ablation import ConceptEdit as Edit
 
 
 @dg.asset(
@@ -51,6 +52,8 @@ def composed_model(
     Raises:
         dg.Failure: If an edit was refused, unless the policy or a person lets the campaign go on.
     """
+    from twig_assets.ablation import ConceptEdit as Edit
+
     settings, rows, artifacts = campaigns.load(context.partition_key), catalog.open(), store.open()
     pipeline, base_sha256 = models.base(settings)
     with rows.session() as session:
@@ -109,9 +112,9 @@ def _compose(
     pipeline: Any,
     models: ModelResource,
     tracker: TrackerResource,
-    edits: list[Edit],
+    edits: "list[Edit]",
     progress: ProgressResource,
-) -> tuple[Edit | None, dict[str, dg.MetadataValue]]:
+) -> "tuple[Edit | None, dict[str, dg.MetadataValue]]":
     """Train several edits together where their method needs it, and judge what was trained by the gate.
 
     Returns:
@@ -120,6 +123,8 @@ def _compose(
     Raises:
         dg.Failure: If the gate refuses them together, although it accepted each.
     """
+    from twig_assets.ablation import compose, evaluate
+
     if len(edits) < 2 or not any(part.deltas for edit in edits for part in edit.parts):
         return None, {}
     losses: list[float] = []

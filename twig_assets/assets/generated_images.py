@@ -9,8 +9,7 @@ from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, sheet
-from twig_assets.campaign.check.speeds import remember_seconds
-from twig_assets.compliance.attempts import draw_first_images
+from twig_assets.campaign.speeds import remember_seconds
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
@@ -41,6 +40,8 @@ def generated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the first images that are missing."""
+    from twig_assets.compliance.attempts.first_images import draw_first_images
+
     batch, drawn = work_on_batch(draw_first_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first"])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -12,8 +13,7 @@ from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
-from twig_assets.compliance.attempts import FirstMask, mask_first_images
-from twig_assets.compliance.attempts.first_masks import first_masks
+from twig_assets.compliance.attempts.mask_rows import first_masks
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
@@ -23,6 +23,8 @@ from twig_assets.resources import (
     TrackerResource,
 )
 
+if TYPE_CHECKING:  # it loads torch
+    from twig_assets.compliance.attempts.first_masks import FirstMask
 _EACH = "the first image, and the same with everything outside its mask faded"
 
 
@@ -47,6 +49,8 @@ def masks(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Segment the first images that have no mask by this segmenter with these settings yet."""
+    from twig_assets.compliance.attempts.first_masks import mask_first_images
+
     batch, made = work_on_batch(mask_first_images, "masks", context, campaigns, catalog, store, models, progress)
     if not made.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask"])
@@ -89,7 +93,7 @@ def masks_usable(
     )
 
 
-def _counts(made: Sequence[FirstMask]) -> dict[str, float]:
+def _counts(made: Sequence["FirstMask"]) -> dict[str, float]:
     """How many masks have which outcome, and how many come from which source other than the usual one."""
     outcomes = Counter(mask.mask.segmentation.outcome for mask in made)
     sources = Counter(mask.mask.source for mask in made if mask.mask.source != "automatic")
@@ -97,6 +101,6 @@ def _counts(made: Sequence[FirstMask]) -> dict[str, float]:
     return counts | {source: float(count) for source, count in sources.items()}
 
 
-def _caption(made: FirstMask) -> str:
+def _caption(made: "FirstMask") -> str:
     source = "" if made.mask.source == "automatic" else f", {made.mask.source.replace('_', ' ')}"
     return f"{made.text}: {made.mask.segmentation.outcome}{source}"

@@ -1,6 +1,7 @@
 """The asset `regenerated_images`: every prompt again, away from the first image's shape."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -11,7 +12,6 @@ from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.kept import kept_pictures
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
-from twig_assets.compliance.attempts import SecondImage, draw_second_images
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
@@ -20,6 +20,9 @@ from twig_assets.resources import (
     StoreResource,
     TrackerResource,
 )
+
+if TYPE_CHECKING:  # it loads torch
+    from twig_assets.compliance.attempts.second_images import SecondImage
 
 _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_first": "SSIM to the first"}
 
@@ -46,6 +49,8 @@ def regenerated_images(
     progress: ProgressResource,
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing."""
+    from twig_assets.compliance.attempts.second_images import draw_second_images
+
     batch, drawn = work_on_batch(draw_second_images, "images", context, campaigns, catalog, store, models, progress)
     if not drawn.items:
         pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask", "second"])
@@ -67,14 +72,14 @@ def regenerated_images(
     return dg.MaterializeResult(metadata={**figures, "images": len(drawn.items), "mlflow": link, "pictures": pictures})
 
 
-def _caption(image: SecondImage) -> str:
+def _caption(image: "SecondImage") -> str:
     figures = ", ".join(
         f"{name} {image.figures[key]:.2f}" for key, name in _IN_CAPTIONS.items() if key in image.figures
     )
     return f"{image.prompt.prompt.text} (attempt {image.attempt}; {figures})"
 
 
-def _means(drawn: Sequence[SecondImage]) -> dict[str, float]:
+def _means(drawn: Sequence["SecondImage"]) -> dict[str, float]:
     """The mean of each figure over the images that have it; `shapes` is how many have both shapes."""
     figures = [image.figures for image in drawn]
     names = dict.fromkeys(name for values in figures for name in values if name != "shapes")

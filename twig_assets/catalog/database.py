@@ -25,6 +25,7 @@ SchemaState = Literal["current", "empty", "older", "newer"]
 # Dagster's and MLflow's storages both keep an `alembic_version`; the catalog may share a database with them.
 VERSION_TABLE = "twig_catalog_version"
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRES_LOCK = 0x74776967
 _READS_ONLY = "twig_reads_only"
@@ -216,6 +217,9 @@ def _create_engine(url: str) -> Engine:
     else:
         # Whatever the server's default: who waited for another writer has to see what that one wrote.
         options["isolation_level"] = "READ COMMITTED"
+        if "connect_timeout" not in parsed.query:
+            # A server that accepts connections and never answers would hold a run up for ever.
+            options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
     try:
         engine = create_engine(parsed, **options)
     except ModuleNotFoundError as error:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, MetaData, Select, event, func, insert, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Base
 
@@ -142,7 +143,7 @@ def read_contents(
     for table in CHAINED:
         ids = [row_id for name, row_id in rows if name == table]
         if ids:
-            statement = _statement(metadata, table).where(metadata.tables[table].c.id.in_(ids))
+            statement = _statement(metadata, table).where(among(metadata.tables[table].c.id, ids))
             for row in connection.execute(statement).mappings():
                 content = {str(key): plain(value) for key, value in row.items() if value is not None}
                 contents[table, row["id"]] = content

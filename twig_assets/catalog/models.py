@@ -579,7 +579,10 @@ class RowState(Base):
 
 
 class ReportFile(Base):
-    """A file of a report, relative to the folder of reports, and the SHA-256 that it had; append-only."""
+    """A file of a report, relative to the folder of reports, and the SHA-256 that it had; append-only.
+
+    `removed` says why the file is not there any more; the newest row of a file counts.
+    """
 
     __tablename__ = "report_file"
 
@@ -588,6 +591,7 @@ class ReportFile(Base):
     file: Mapped[str]
     sha256: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime] = mapped_column(default=utc_now)
+    removed: Mapped[str | None]
 
 
 class ReleaseEvent(Base):

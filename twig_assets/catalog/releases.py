@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Release, ReleaseEvent, UnsignedImage, utc_now
 
 
@@ -65,7 +66,7 @@ def published_files(session: Session, release_ids: list[int]) -> dict[int, Publi
     """Release id -> the file that is published of it, for those that have one with a credential: the newest one."""
     events = (
         select(ReleaseEvent)
-        .where(ReleaseEvent.release_id.in_(release_ids), ReleaseEvent.published_sha256.is_not(None))
+        .where(among(ReleaseEvent.release_id, release_ids), ReleaseEvent.published_sha256.is_not(None))
         .order_by(ReleaseEvent.id)
     )
     return {
@@ -85,7 +86,7 @@ def note_unsigned(session: Session, image_id: int, reason: str) -> None:
 
 def unsigned_reasons(session: Session, image_ids: list[int]) -> dict[int, str]:
     """Image id -> why it cannot be signed, for those of which that was noted."""
-    rows = session.scalars(select(UnsignedImage).where(UnsignedImage.image_id.in_(image_ids)))
+    rows = session.scalars(select(UnsignedImage).where(among(UnsignedImage.image_id, image_ids)))
     return {row.image_id: row.reason for row in rows}
 
 

@@ -22,6 +22,7 @@ from twig_assets.cli import (
     marking,
     models,
     operations,
+    status,
 )
 from twig_assets.cli.app import app, main
 
@@ -34,6 +35,7 @@ COMMANDS: list[Callable[..., Any]] = [
     machine.doctor,
     campaign.report,
     operations.ui,
+    status.status,
     desk.desk,
     models.generate,
     models.ablate,

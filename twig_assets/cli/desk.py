@@ -1,12 +1,15 @@
 """The command that opens the desk: desk."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twig_assets.cli.app import CampaignRoot, console
 from twig_assets.settings.home import artifact_root, catalog_url, desk_port
+
+if TYPE_CHECKING:
+    from twig_assets.status import DagsterStatus
 
 
 def desk(
@@ -27,7 +30,8 @@ def desk(
     from twig_assets.desk import desk_app, read_settings
 
     settings = read_settings()
-    app = desk_app(open_catalog(catalog_url()), ArtifactStore(artifact_root()), root, settings, _sensors_run, _others)
+    catalog, store = open_catalog(catalog_url()), ArtifactStore(artifact_root())
+    app = desk_app(catalog, store, root, settings, _sensors_run, _others, _dagster)
     console.print(f"Desk on http://127.0.0.1:{desk_port()}; Ctrl-C ends it.", highlight=False)
     if not settings.has_accounts:
         console.print("No accounts (TWIG_DESK_USERS): names are taken on trust.", highlight=False)
@@ -39,7 +43,7 @@ def desk(
 
 def _sensors_run() -> bool:
     """Whether Dagster's daemon looks for work; asked for when it matters, since Dagster takes seconds to load."""
-    from twig_assets.orchestration.daemons import sensors_run
+    from twig_assets.orchestration.dagster_status import sensors_run
 
     return sensors_run()
 
@@ -61,6 +65,13 @@ def _others() -> list[tuple[str, str]]:
             continue
         answering.append((name, url))
     return answering
+
+
+def _dagster() -> "DagsterStatus | None":
+    """Dagster's runs and ticks, for the metrics; asked for when it matters, as above."""
+    from twig_assets.orchestration.dagster_status import dagster_status
+
+    return dagster_status()
 
 
 def _line(name: str, role: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force
+from twig_assets.catalog.among import among
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Adherence, Image, JudgeCalibration, Model, Prompt, PromptBatch
 from twig_assets.catalog.store import ArtifactStore
@@ -81,7 +82,7 @@ def rejudge_adherence(session: Session, image_ids: Iterable[int], rules: Rules, 
     """
     earlier = session.scalars(
         select(Adherence)
-        .where(Adherence.image_id.in_(list(image_ids)), Adherence.judge_sha256 == rules.judge_sha256)
+        .where(among(Adherence.image_id, image_ids), Adherence.judge_sha256 == rules.judge_sha256)
         .order_by(Adherence.id)
     )
     newest = {verdict.image_id: verdict for verdict in earlier}

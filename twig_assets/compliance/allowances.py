@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from twig_assets.campaign.allowed_elements import as_key
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import AllowedElement, Audit, AuditMatch, Image, Model, PolicyRow, Prompt, PromptBatch
 from twig_assets.compliance.candidates import counting
 from twig_assets.similarity.allowed import concerned
@@ -69,7 +70,9 @@ def lacking_by_batch(
     )
     ids = list(lacking(session, [Image.id.in_(counted)], rules, elements))
     batches: dict[str, list[int]] = {}
-    rows = session.execute(select(Prompt.batch_key, Image.id).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id))
+    rows = session.execute(
+        select(Prompt.batch_key, Image.id).join(Prompt).where(among(Image.id, ids)).order_by(Image.id)
+    )
     for batch, image_id in rows:
         batches.setdefault(batch, []).append(image_id)
     return batches

@@ -15,6 +15,7 @@ from twig_assets.campaign.allowed_elements import as_key, described, elements_in
 from twig_assets.campaign.rules_in_force import rules_under, segmenter_name
 from twig_assets.campaign.unread_works import unread_works
 from twig_assets.campaign.works_index import is_indexed, works_index
+from twig_assets.catalog.among import among
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.models import AllowedElement, Audit, AuditMatch, CorpusVersion, Image, Mask, Prompt, Reference
@@ -208,7 +209,7 @@ def _of_now(policy_id: int, corpus_id: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def _with_texts(session: Session, image_ids: Iterable[int]) -> list[tuple[Image, str]]:
-    rows = select(Image, Prompt.text).join(Prompt).where(Image.id.in_(list(image_ids))).order_by(Image.id)
+    rows = select(Image, Prompt.text).join(Prompt).where(among(Image.id, image_ids)).order_by(Image.id)
     return [(image, text) for image, text in session.execute(rows)]
 
 

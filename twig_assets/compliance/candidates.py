@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Adherence, Audit, Image, Mask, Model, PolicyRow, Prompt, RedrawRequest, Release
 from twig_assets.compliance.decisions import UNDECIDED, Decided, decided, reviews_of
 from twig_assets.compliance.state import CandidateState, Standing, candidate_state
@@ -109,7 +110,7 @@ def verdicts_in_force(session: Session, image_ids: Iterable[int], rules: Rules) 
     audits = audits_in_force(session, ids, rules)
     decisions = {
         image_id: decided(reviews, audits.get(image_id), rules.approvals)
-        for image_id, reviews in reviews_of(session, Image.id.in_(ids)).items()
+        for image_id, reviews in reviews_of(session, among(Image.id, ids)).items()
     }
     return Verdicts(audits, adherence_in_force(session, ids, rules), decisions)
 
@@ -118,14 +119,14 @@ def prompt_states(session: Session, batch_key: str, rules: Rules) -> list[Prompt
     """The state of every prompt of a batch, in order of position."""
     prompts = session.scalars(select(Prompt).where(Prompt.batch_key == batch_key).order_by(Prompt.position)).all()
     prompt_ids = [prompt.id for prompt in prompts]
-    drawn = select(Image).join(Model).where(Image.prompt_id.in_(prompt_ids), counting(rules)).order_by(Image.id)
+    drawn = select(Image).join(Model).where(among(Image.prompt_id, prompt_ids), counting(rules)).order_by(Image.id)
     images: dict[int, list[Image]] = defaultdict(list)
     for image in session.scalars(drawn):
         images[image.prompt_id].append(image)
     verdicts = verdicts_in_force(session, [image.id for drawn_for in images.values() for image in drawn_for], rules)
-    standing = select(Release).where(Release.prompt_id.in_(prompt_ids), Release.withdrawn_at.is_(None))
+    standing = select(Release).where(among(Release.prompt_id, prompt_ids), Release.withdrawn_at.is_(None))
     releases = {release.prompt_id: release for release in session.scalars(standing)}
-    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(prompt_ids))
+    asked = redraws_asked_for(session, among(RedrawRequest.prompt_id, prompt_ids))
     return [prompt_state(p, images[p.id], verdicts, releases.get(p.id), rules, asked.get(p.id)) for p in prompts]
 
 
@@ -222,7 +223,7 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
         select(Audit)
         .join(PolicyRow)
         .where(
-            Audit.image_id.in_(list(image_ids)),
+            among(Audit.image_id, image_ids),
             PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
             leaving_out_what_is_allowed(rules),
@@ -234,13 +235,13 @@ def audits_in_force(session: Session, image_ids: Iterable[int], rules: Rules) ->
 
 def leaving_out_what_is_allowed(rules: Rules) -> ColumnElement[bool]:
     """A condition on `Audit`: those beside all works as they are, and those without what is allowed today."""
-    return or_(Audit.allowed.is_(None), Audit.allowed.in_(rules.allowed))
+    return or_(Audit.allowed.is_(None), among(Audit.allowed, rules.allowed))
 
 
 def adherence_in_force(session: Session, image_ids: Iterable[int], rules: Rules) -> dict[int, Adherence]:
     """Image id -> its newest verdict by the judge and threshold in force, for those that have one."""
     verdicts = session.scalars(
-        select(Adherence).where(Adherence.image_id.in_(list(image_ids)), judged_in_force(rules)).order_by(Adherence.id)
+        select(Adherence).where(among(Adherence.image_id, image_ids), judged_in_force(rules)).order_by(Adherence.id)
     )
     return {verdict.image_id: verdict for verdict in verdicts}
 

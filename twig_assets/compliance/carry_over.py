@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, CorpusVersion
 from twig_assets.compliance.audit_rows import stored_result
 from twig_assets.similarity import AuditResult, ReferenceImage
@@ -34,7 +35,7 @@ def carried_over(
     versions, members = library_versions(), set(corpus.members)
     audits = session.scalars(
         select(Audit)
-        .where(Audit.image_id.in_(list(image_ids)), Audit.policy_id == policy_id, Audit.allowed.is_(None))
+        .where(among(Audit.image_id, image_ids), Audit.policy_id == policy_id, Audit.allowed.is_(None))
         .order_by(Audit.id.desc())
     )
     carried: dict[int, tuple[AuditResult, frozenset[str]]] = {}

@@ -14,13 +14,11 @@ from typing import Literal
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, contains_eager
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
 from twig_assets.similarity import is_behind
 
 Decision = Literal["waive", "reject", "lift"]
-
-# Databases take some ten thousand parameters.
-_NAMED_AT_MOST = 5000
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,7 @@ def reviews_of(session: Session, *which: ColumnElement[bool]) -> dict[int, list[
     about = select(PromptBatch.campaign, Image.sha256, Review).select_from(Review).join(Audit).join(Image)
     about = about.join(Prompt).join(PromptBatch).order_by(Review.id)
     pictures = {sha256 for _, _, sha256 in rows}
-    if len(pictures) <= _NAMED_AT_MOST:
-        about = about.where(Image.sha256.in_(pictures))
+    about = about.where(among(Image.sha256, pictures))
     whole = contains_eager(Review.audit).contains_eager(Audit.image).contains_eager(Image.prompt)
     made: dict[tuple[str, str], list[Review]] = defaultdict(list)
     for campaign, sha256, review in session.execute(about.options(whole)) if rows else ():

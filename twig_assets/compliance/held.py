@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Adherence, Audit, Image, Model
 from twig_assets.catalog.releases import unsigned_reasons
 from twig_assets.compliance.candidates import PromptState, audits_in_force, counting
@@ -64,7 +65,7 @@ def copied_works(session: Session, prompt_ids: Iterable[int], rules: Rules) -> d
         select(Image)
         .join(Model)
         .where(
-            Image.prompt_id.in_(list(prompt_ids)),
+            among(Image.prompt_id, prompt_ids),
             Model.sha256 == rules.model_sha256,
             or_(Image.stage == "generated", counting(rules)),
         )

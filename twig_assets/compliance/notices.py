@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.allowed_elements import described, element_states
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import Image, Notification, Prompt, PromptBatch, Release, utc_now
 from twig_assets.compliance.decision_history import history
@@ -71,7 +72,7 @@ def held_prompts(session: Session, campaign: str, rules: Rules) -> list[Notice]:
 def _of_images(session: Session, event: Event, batches: Mapping[str, list[int]]) -> list[Notice]:
     ids = [image_id for images in batches.values() for image_id in images]
     rows = session.execute(
-        select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(Image.id.in_(ids)).order_by(Image.id)
+        select(Image.id, Prompt.batch_key, Prompt.text).join(Prompt).where(among(Image.id, ids)).order_by(Image.id)
     )
     return _by_batch(event, [(batch, f"image {key}", text) for key, batch, text in rows])
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force
+from twig_assets.catalog.among import among
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import (
     Audit,
@@ -191,12 +192,12 @@ def preview(session: Session, campaign: str, rules: Rules, policy: Policy) -> Pr
     _load_matches(session, now)
     audits = {image_id: judged for image_id, audit in now.audits.items() if (judged := _judged(audit, policy))}
     # A waiver is given under one policy; a rejection holds under every one.
-    reviews = reviews_of(session, Image.id.in_(ids))
+    reviews = reviews_of(session, among(Image.id, ids))
     decisions = {i: decided(made, audits.get(i), rules.approvals) for i, made in reviews.items()}
     lapsing = sum(now.decided(i).decision == "waive" and decisions[i].decision != "waive" for i in decisions)
     then = Verdicts(audits, now.adherence, decisions)
     releases = {r.prompt_id: r for r in session.scalars(select(Release).where(Release.withdrawn_at.is_(None)))}
-    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_([prompt.id for prompt in prompts]))
+    asked = redraws_asked_for(session, among(RedrawRequest.prompt_id, [prompt.id for prompt in prompts]))
     states: Counter[str] = Counter()
     after_states: Counter[str] = Counter()
     changed = []
@@ -318,7 +319,7 @@ def _images(session: Session, campaign: str, rules: Rules) -> dict[int, list[Ima
 
 def _load_matches(session: Session, verdicts: Verdicts) -> None:
     """Read the works beside all audits at once."""
-    wanted = select(Audit).where(Audit.id.in_([audit.id for audit in verdicts.audits.values()]))
+    wanted = select(Audit).where(among(Audit.id, [audit.id for audit in verdicts.audits.values()]))
     session.scalars(wanted.options(selectinload(Audit.matches)).execution_options(populate_existing=True)).all()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, AuditMatch
 from twig_assets.compliance.audit_rows import policy_row
 from twig_assets.similarity import Policy, StoredVerdict, verdict_of_scores
@@ -37,7 +38,7 @@ def rejudge(
     Returns:
         The new rows that count; images that have to be scored again have none.
     """
-    wanted = select(Audit).where(Audit.image_id.in_(list(image_ids)), Audit.corpus_version_id == corpus_id)
+    wanted = select(Audit).where(among(Audit.image_id, image_ids), Audit.corpus_version_id == corpus_id)
     earlier = session.scalars(wanted.order_by(Audit.id.desc())).all()
     policy_id = policy_row(session, policy).id
     beside_all = [audit for audit in earlier if audit.allowed is None]

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Image, Model
 from twig_assets.compliance.candidates import PromptState, Verdicts, counting, verdicts_in_force
 from twig_assets.compliance.held import copied_works
@@ -30,7 +31,7 @@ class Rerun:
 def reruns(session: Session, states: Sequence[PromptState], rules: Rules) -> dict[int, Rerun]:
     """Prompt id -> what its next attempt has to answer, for the prompts that have been drawn before."""
     due = [state.prompt.id for state in states if state.attempts and state.failing]
-    drawn = select(Image).join(Model).where(Image.prompt_id.in_(due), counting(rules)).order_by(Image.attempt)
+    drawn = select(Image).join(Model).where(among(Image.prompt_id, due), counting(rules)).order_by(Image.attempt)
     images: dict[int, list[Image]] = defaultdict(list)
     for image in session.scalars(drawn):
         images[image.prompt_id].append(image)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, Image, Prompt, PromptBatch, Review
 from twig_assets.compliance.candidates import PromptState, audits_in_force, prompt_states
 from twig_assets.compliance.decisions import Decided, Decision, reviews_of
@@ -121,7 +122,9 @@ def decide(
     ids = [row.id for row in images]
     audits = list(audits_in_force(session, ids, rules).values())
     if not audits and decision != "waive":
-        audits = list(session.scalars(select(Audit).where(Audit.image_id.in_(ids)).order_by(Audit.id.desc()).limit(1)))
+        audits = list(
+            session.scalars(select(Audit).where(among(Audit.image_id, ids)).order_by(Audit.id.desc()).limit(1))
+        )
     if not audits:
         raise ReviewError(f"image: {image} has no audit under the policy and corpus in force; run the campaign first")
     if decision == "lift" and not _in_effect(session, ids):
@@ -134,5 +137,5 @@ def decide(
 
 def _in_effect(session: Session, image_ids: list[int]) -> bool:
     """Whether the newest decision about images is one that can be lifted."""
-    made = [review for reviews in reviews_of(session, Image.id.in_(image_ids)).values() for review in reviews]
+    made = [review for reviews in reviews_of(session, among(Image.id, image_ids)).values() for review in reviews]
     return bool(made) and max(made, key=lambda review: review.id).decision != "lift"

@@ -44,6 +44,7 @@ class Survey:
         unjudged: Published images and candidates that lack a verdict in force, on their similarity or their adherence.
         failing: Candidates of prompts for which another attempt is due.
         quarantined: Candidates of prompts all of whose images failed, with no attempt left.
+        rejected: Candidates that a person said no to, with no other attempt due.
         waiting: Candidates that a person has to decide about.
         releasable: Candidates that may be published and are not.
         offending: Published images that may not be: release id, batch, and why.
@@ -53,6 +54,7 @@ class Survey:
     unjudged: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     failing: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     quarantined: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    rejected: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     waiting: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     releasable: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     offending: list[tuple[int, str, str]] = field(default_factory=list)
@@ -72,6 +74,18 @@ def survey(session: Session, campaign: str, rules: Rules) -> Survey:
     published = _survey_published(session, campaign, rules, decisions, result)
     _survey_candidates(session, campaign, rules, decisions, published, result)
     return result
+
+
+def prompts_withdrawn(session: Session, campaign: str) -> int:
+    """Prompts of a campaign of which something was published, and nothing is any more."""
+    standing = select(Release.prompt_id).where(Release.withdrawn_at.is_(None))
+    ended = (
+        select(func.count(Release.prompt_id.distinct()))
+        .join(Prompt, Prompt.id == Release.prompt_id)
+        .join(PromptBatch)
+        .where(PromptBatch.campaign == campaign, Release.withdrawn_at.is_not(None), Release.prompt_id.not_in(standing))
+    )
+    return session.scalar(ended) or 0
 
 
 def _survey_published(
@@ -102,6 +116,7 @@ def _survey_candidates(
         CandidateState.UNAUDITED: result.unjudged,
         CandidateState.FAILED: result.failing,
         CandidateState.QUARANTINED: result.quarantined,
+        CandidateState.REJECTED: result.rejected,
         CandidateState.REVIEW: result.waiting,
         CandidateState.RELEASABLE: result.releasable,
     }

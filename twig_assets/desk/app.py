@@ -19,6 +19,7 @@ from twig_assets.desk.snapshot import Snapshot
 from twig_assets.provenance.fingerprints import ReleaseIndex, releases_folder
 from twig_assets.provenance.readers import readers
 from twig_assets.provenance.whence import Whence
+from twig_assets.status import DagsterStatus
 
 _HERE = Path(__file__).parent
 
@@ -34,8 +35,10 @@ class Desk:
         door: Lets people in.
         sensors_run: Says whether a Dagster daemon looks for work; None where nobody can tell.
         other_servers: Names and addresses of the other servers on this machine that answer now.
+        dagster: Says what Dagster knows, for the metrics; None where there is nothing to ask.
         snapshot: The items of all campaigns.
         named: What prompts named that is protected.
+        metrics: When they were made last, by a clock that only goes forward, and as they were sent.
     """
 
     catalog: Catalog
@@ -44,8 +47,10 @@ class Desk:
     door: Door
     sensors_run: Callable[[], bool | None] = lambda: None
     other_servers: Callable[[], list[tuple[str, str]]] = list
+    dagster: Callable[[], DagsterStatus | None] = lambda: None
     snapshot: Snapshot = field(init=False)
     named: NamedByCampaign = field(default_factory=NamedByCampaign)
+    metrics: tuple[float, bytes] = (0.0, b"")
 
     def __post_init__(self) -> None:
         self.snapshot = Snapshot(self.catalog, self.root)
@@ -64,6 +69,7 @@ def desk_app(
     settings: DeskSettings,
     sensors_run: Callable[[], bool | None] = lambda: None,
     other_servers: Callable[[], list[tuple[str, str]]] = list,
+    dagster: Callable[[], DagsterStatus | None] = lambda: None,
 ) -> FastAPI:
     """Put the desk together.
 
@@ -74,16 +80,18 @@ def desk_app(
         settings: Who may use it.
         sensors_run: See `Desk`.
         other_servers: See `Desk`.
+        dagster: See `Desk`.
     """
-    from twig_assets.desk import api, pages, uploads
+    from twig_assets.desk import api, pages, uploads, watching
 
     app = FastAPI(title="twig-assets desk", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.comparing = uploads.Comparing()
-    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run, other_servers)
+    app.state.desk = Desk(catalog, store, root, Door(settings), sensors_run, other_servers, dagster)
     # The last one is asked first.
     app.add_middleware(SmallBodies, most=uploads.MOST_UPLOADED + (1 << 20))
     app.add_middleware(Guard, hosts=settings.hosts)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     pages.install(app)
     app.include_router(api.router)
+    app.include_router(watching.router)
     return app

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, AuditMatch
 from twig_assets.compliance.candidates import PromptState, prompt_states
 from twig_assets.compliance.decisions import people
@@ -110,7 +111,7 @@ def _load_matches(session: Session, states: Sequence[PromptState]) -> None:
     """Read the works beside all audits at once; one by one, that would be most of the time."""
     ids = [state.audit.id for state in states if state.audit]
     works = selectinload(Audit.matches).selectinload(AuditMatch.reference)
-    wanted = select(Audit).options(works, selectinload(Audit.nearest_reference)).where(Audit.id.in_(ids))
+    wanted = select(Audit).options(works, selectinload(Audit.nearest_reference)).where(among(Audit.id, ids))
     session.scalars(wanted.execution_options(populate_existing=True)).all()
 
 

@@ -43,6 +43,7 @@ class DeskSettings(BaseModel):
         proxy_header: A request's header in which a trusted proxy on this machine names the person; None without one.
         hosts: The host names under which the desk answers, without a port.
         secret: Signs sessions.
+        metrics_token: What `/metrics` asks for; None asks for nothing, and refuses where people have accounts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +52,7 @@ class DeskSettings(BaseModel):
     proxy_header: str | None = None
     hosts: tuple[str, ...] = LOOPBACK
     secret: SecretStr
+    metrics_token: SecretStr | None = None
 
     @property
     def has_accounts(self) -> bool:
@@ -59,7 +61,7 @@ class DeskSettings(BaseModel):
 
 
 def read_settings() -> DeskSettings:
-    """Settings from TWIG_DESK_USERS (a file), TWIG_DESK_PROXY_HEADER and TWIG_DESK_HOSTS.
+    """Settings from TWIG_DESK_USERS (a file), TWIG_DESK_PROXY_HEADER, TWIG_DESK_HOSTS and TWIG_METRICS_TOKEN.
 
     Raises:
         DeskError: If one of them cannot be used.
@@ -71,7 +73,14 @@ def read_settings() -> DeskSettings:
     if header and not users:
         raise DeskError("TWIG_DESK_PROXY_HEADER: says who somebody is, but not what they may do; name TWIG_DESK_USERS")
     hosts = tuple(host.strip().lower() for host in os.environ.get("TWIG_DESK_HOSTS", "").split(",") if host.strip())
-    return DeskSettings(users=users, proxy_header=header, hosts=LOOPBACK + hosts, secret=SecretStr(_secret()))
+    token = os.environ.get("TWIG_METRICS_TOKEN", "").strip()
+    return DeskSettings(
+        users=users,
+        proxy_header=header,
+        hosts=LOOPBACK + hosts,
+        secret=SecretStr(_secret()),
+        metrics_token=SecretStr(token) if token else None,
+    )
 
 
 def _read_users(file: str | None) -> dict[str, User]:

@@ -20,6 +20,7 @@ from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Adherence, Audit, Image, Prompt, PromptBatch, RedrawRequest, Release, Review
 from twig_assets.compliance.candidates import PromptState
 from twig_assets.compliance.state import CandidateState, release_terms
+from twig_assets.compliance.survey import prompts_withdrawn
 from twig_assets.desk.items import Item, items_of
 
 TILES = ("asked", "released_as_asked", "waiting", "withheld", "withdrawn")
@@ -136,7 +137,7 @@ class Snapshot:
         fresh = before is None or before.problem is not None or self._rules.get(name) != rules
         self._rules[name] = rules
         unread = tuple(unread_works(session, campaign))
-        view = CampaignView(name, campaign.title, withdrawn=_withdrawn(session, name), unread=unread)
+        view = CampaignView(name, campaign.title, withdrawn=prompts_withdrawn(session, name), unread=unread)
         for key in session.scalars(
             select(PromptBatch.key).where(PromptBatch.campaign == name).order_by(PromptBatch.key)
         ):
@@ -161,18 +162,6 @@ def _outcome(state: PromptState) -> str:
     if state.state == CandidateState.REVIEW:
         return "waiting"
     return "withheld" if state.state in (CandidateState.QUARANTINED, CandidateState.REJECTED) else "unfinished"
-
-
-def _withdrawn(session: Session, campaign: str) -> int:
-    """Prompts of which something was published, and nothing is any more."""
-    standing = select(Release.prompt_id).where(Release.withdrawn_at.is_(None))
-    ended = (
-        select(func.count(Release.prompt_id.distinct()))
-        .join(Prompt, Prompt.id == Release.prompt_id)
-        .join(PromptBatch)
-        .where(PromptBatch.campaign == campaign, Release.withdrawn_at.is_not(None), Release.prompt_id.not_in(standing))
-    )
-    return session.scalar(ended) or 0
 
 
 _SAME = aliased(Image)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.artifacts import Artifact
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.ledger import CHAINED, GENESIS, ROWS_AT_ONCE, Content, Head, entry_sha256, read_contents
@@ -117,7 +118,7 @@ _NAMED: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
 
 def _sound_names(session: Session, cls: type[Any], ids: Sequence[int]) -> dict[int, bool]:
     name, content_sha256 = _NAMED[cls]
-    rows = session.scalars(select(cls).where(cls.id.in_(ids)))
+    rows = session.scalars(select(cls).where(among(cls.id, ids)))
     return {row.id: content_sha256(row) == getattr(row, name) for row in rows}
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.hashing import sha256_file
 from twig_assets.catalog.models import Adherence, Audit, ConceptEdit, Image, LedgerEntry, Mask, Release, ReleaseEvent
 from twig_assets.catalog.releases import PublishedFile, published_files
@@ -308,7 +309,7 @@ def _image(image: Image) -> ImageLine:
 
 def _model(session: Session, image: Image) -> ModelLine:
     model = image.model
-    rows = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)))
+    rows = session.scalars(select(ConceptEdit).where(among(ConceptEdit.weights_sha256, model.edits)))
     known = {edit.weights_sha256: edit for edit in rows}
     edits = [_edit(sha256, known.get(sha256)) for sha256 in model.edits]
     return ModelLine(
@@ -411,6 +412,6 @@ def _adherence(session: Session, verdicts: Sequence[Adherence]) -> list[Adherenc
 
 def _entries(session: Session, table: str, ids: list[int]) -> dict[int, int]:
     wanted = select(LedgerEntry.row_id, LedgerEntry.sequence).where(
-        LedgerEntry.table_name == table, LedgerEntry.row_id.in_(ids)
+        LedgerEntry.table_name == table, among(LedgerEntry.row_id, ids)
     )
     return {row_id: sequence for row_id, sequence in session.execute(wanted)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
+from twig_assets.catalog.among import among
 from twig_assets.catalog.append_only import missing_guards
 from twig_assets.catalog.ledger import CHAINED, ROWS_AT_ONCE
 from twig_assets.catalog.models import Adherence, Base, Image, Release, ReportFile, RowState
@@ -47,16 +48,18 @@ def check_states(connection: Connection) -> Iterator[Finding]:
 def check_reports(connection: Connection, folder: Path) -> Iterator[Finding]:
     """Compare the files of reports with the hashes that they had when they were written.
 
-    A file that was written again, such as the newest report, counts as it was written last.
+    A file that was written again, such as the newest report, counts as it was written last; one that retention
+    removed may be gone.
     """
     newest = select(func.max(ReportFile.id)).group_by(ReportFile.file)
-    wanted = select(ReportFile.file, ReportFile.sha256).where(ReportFile.id.in_(newest))
-    for file, sha256 in connection.execute(wanted.order_by(ReportFile.file)):
+    wanted = select(ReportFile.file, ReportFile.sha256, ReportFile.removed).where(ReportFile.id.in_(newest))
+    for file, sha256, removed in connection.execute(wanted.order_by(ReportFile.file)):
         path = folder / file
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
         except FileNotFoundError:
-            yield Finding(str(path), "is missing, though the ledger says that it was written")
+            if removed is None:
+                yield Finding(str(path), "is missing, though the ledger says that it was written")
         except OSError as error:
             yield Finding(str(path), f"cannot be read: {error}")
         else:
@@ -74,9 +77,9 @@ def check_releases_comply(session: Session) -> Iterator[Finding]:
     standing = select(Release).where(Release.withdrawn_at.is_(None)).order_by(Release.id)
     for releases in session.scalars(standing.execution_options(yield_per=ROWS_AT_ONCE)).partitions():
         images = [release.image_id for release in releases]
-        reviews = reviews_of(session, Image.id.in_(images))
+        reviews = reviews_of(session, among(Image.id, images))
         judged = defaultdict(set)
-        rows = select(Adherence.image_id, Adherence.verdict).where(Adherence.image_id.in_(images))
+        rows = select(Adherence.image_id, Adherence.verdict).where(among(Adherence.image_id, images))
         for image_id, verdict in session.execute(rows):
             judged[image_id].add(verdict)
         for release in releases:

@@ -53,9 +53,11 @@ def take_in(file: Path, folder: Path, check: Callable[[Sequence[PromptRow]], obj
             for path in present:
                 shutil.copyfile(path, copy / path.name)
             shutil.copyfile(file, copy / target.name)
-            rows = read_prompts(copy)
+            rows = [row for row in read_prompts(copy) if row.file == copy / target.name]
+            if not rows:
+                raise PromptError([f"{file}: file: holds no prompt; write one into it, or delete it"])
             if check:
-                check([row for row in rows if row.file == copy / target.name])
+                check(rows)
         except PromptError as error:
             message = str(error).replace(str(copy / target.name), str(file)).replace(str(copy), str(folder))
             raise PromptError(message.splitlines()) from error

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign
+from twig_assets.catalog.among import among
 from twig_assets.catalog.ledger import Head, head
 from twig_assets.catalog.models import Audit, ConceptEdit, LedgerEntry, Model, ReleaseEvent, Review, Watermark
 from twig_assets.catalog.releases import PublishedFile, published_files
@@ -233,7 +234,7 @@ def _due_file(
 
 def _model(session: Session, model: Model) -> ModelPart:
     edits = session.scalars(
-        select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)).order_by(ConceptEdit.id)
+        select(ConceptEdit).where(among(ConceptEdit.weights_sha256, model.edits)).order_by(ConceptEdit.id)
     )
     named = {
         edit.weights_sha256: EditPart(concept=edit.concept.name, method=edit.method, weights_sha256=edit.weights_sha256)

@@ -9,6 +9,7 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.allowed_elements import ElementState, described, element_states
 from twig_assets.campaign.rules_in_force import Rules, calibration_source
 from twig_assets.campaign.unread_works import unread_works
+from twig_assets.catalog.among import among
 from twig_assets.catalog.ledger import head
 from twig_assets.catalog.models import Concept, ConceptEdit, Model, PromptBatch, Reference, utc_now
 from twig_assets.compliance.decision_history import Made, history
@@ -180,7 +181,7 @@ def _model_line(session: Session, model_id: int | None) -> ModelLine | None:
     model = session.get(Model, model_id) if model_id is not None else None
     if model is None:
         return None
-    edits = session.scalars(select(ConceptEdit).where(ConceptEdit.weights_sha256.in_(model.edits)))
+    edits = session.scalars(select(ConceptEdit).where(among(ConceptEdit.weights_sha256, model.edits)))
     names = {edit.weights_sha256: edit.concept.name for edit in edits}
     edited = [names.get(sha256, sha256[:12]) for sha256 in model.edits]
     return ModelLine(checkpoint=model.checkpoint, sha256=model.sha256, edits=edited)

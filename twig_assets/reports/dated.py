@@ -15,6 +15,7 @@ from twig_assets.reports.history import with_history
 from twig_assets.reports.lines import ReportData
 from twig_assets.reports.pictures import Thumbnails
 from twig_assets.reports.render import PICTURES, Rendered, render
+from twig_assets.reports.retention import remove_old
 from twig_assets.settings.home import home
 
 
@@ -61,6 +62,8 @@ def write_report(campaign: Campaign, catalog: Catalog, store: ArtifactStore) -> 
 def write_dated_report(campaign: Campaign, catalog: Catalog, store: ArtifactStore, recheck: Recheck) -> WrittenReport:
     """The same, with a copy that bears the date and stays; the ledger chains its hash, and the ledger's head is kept.
 
+    What the campaign's retention does not keep any longer is removed then.
+
     Args:
         campaign: The campaign.
         catalog: Its rows.
@@ -82,6 +85,7 @@ def write_dated_report(campaign: Campaign, catalog: Catalog, store: ArtifactStor
             session.add(ReportFile(campaign=campaign.name, file=name, sha256=sha256_file(file)))
     with catalog.snapshot() as session:
         trouble = keep_head(session.connection())
+    remove_old(campaign, catalog, store, folder)
     return WrittenReport(data, files, sha256, tuple(trouble))
 
 

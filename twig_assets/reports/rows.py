@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.rules_in_force import Rules, rules_in_force, rules_under
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import Audit, AuditMatch, Image, Mask, Model, Prompt, RedrawRequest, Release
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance.candidates import (
@@ -85,7 +86,7 @@ def read_batch(session: Session, campaign: str, key: str, rules: Rules) -> Batch
     ids |= {release.image_id for release in releases.values()}
     verdicts = verdicts_in_force(session, ids, rules)
     states = _states(session, prompts, images, verdicts, releases, rules)
-    masks = select(Mask).where(Mask.image_id.in_(ids)).order_by(Mask.id)
+    masks = select(Mask).where(among(Mask.image_id, ids)).order_by(Mask.id)
     return BatchRows(
         rules=rules,
         prompts=list(prompts),
@@ -112,7 +113,7 @@ def _nearest(session: Session, audit_ids: Sequence[int]) -> dict[int, AuditMatch
     matches = (
         select(AuditMatch)
         .join(Audit)
-        .where(AuditMatch.audit_id.in_(audit_ids), AuditMatch.reference_id == Audit.nearest_reference_id)
+        .where(among(AuditMatch.audit_id, audit_ids), AuditMatch.reference_id == Audit.nearest_reference_id)
         .order_by(AuditMatch.rank.desc())
     )
     return {match.audit_id: match for match in session.scalars(matches)}
@@ -127,8 +128,8 @@ def _states(
     rules: Rules,
 ) -> dict[int, PromptState]:
     ids = [image.id for drawn_for in images.values() for image in drawn_for]
-    candidates = set(session.scalars(select(Image.id).join(Model).where(Image.id.in_(ids), counting(rules))))
-    asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_([p.id for p in prompts]))
+    candidates = set(session.scalars(select(Image.id).join(Model).where(among(Image.id, ids), counting(rules))))
+    asked = redraws_asked_for(session, among(RedrawRequest.prompt_id, [p.id for p in prompts]))
     states = {}
     for p in prompts:
         of_prompt = [image for image in images.get(p.id, ()) if image.id in candidates]

@@ -1,20 +1,13 @@
 """Sending records to MLflow without ever making the work wait for it for long."""
 
-import io
 import os
-import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from typing import Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-from mlflow.exceptions import MlflowException
-from PIL import Image
-from sqlalchemy.exc import SQLAlchemyError
-
-from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
+from twig_assets.tracking.record import Record
 from twig_assets.tracking.spool import Spool, SpoolError
 
 # MLflow's defaults are two minutes and seven retries, during which a run would stand still. What fails is sent later.
@@ -26,20 +19,18 @@ REST_SECONDS = 60
 
 SLOW_SECONDS = 10
 
-# MLflow shows this tag at the top of a run's page, as Markdown.
-_DESCRIPTION = "mlflow.note.content"
-EDIT_FILE = "edit.safetensors"
-ACCEPTED = "accepted"
-# MLflow takes a thousand metrics at once.
-_BATCH = 1000
-
-_FAILURES = (MlflowException, SQLAlchemyError, OSError)
-# Tracking URI -> when to try again. Dagster makes new resources for every run, so they cannot hold it.
+# Tracking URI -> when to try again, and what is being sent. Dagster makes new resources for every run, so they cannot
+# hold it.
 _resting: dict[str, float] = {}
+_sending: dict[str, threading.Thread] = {}
 
 
 class TrackingError(RuntimeError):
     """MLflow's records can be neither read nor written; the message names the server or database."""
+
+
+class RefusedError(TrackingError):
+    """MLflow answers, and does not take a record."""
 
 
 @dataclass
@@ -57,10 +48,14 @@ class Sender:
     artifacts: str
     ui_url: str
     spool: Spool
-    _client: MlflowClient | None = None
+    _client: Any = None
 
     def send_or_keep(self, record: Record) -> str:
         """Send a record, and before it those that wait; keep it if that does not work.
+
+        A server or a database elsewhere is waited for at most MLFLOW_HTTP_REQUEST_TIMEOUT seconds, however it fails:
+        a connection that is never accepted, an answer that never ends. What it has by then begun to take goes on beside
+        the work; the record is kept all the same, and finds its run by its tag when it is sent again.
 
         Returns:
             The URL of the MLflow run; empty when the record was kept.
@@ -68,16 +63,40 @@ class Sender:
         Raises:
             SpoolError: When it can be neither sent nor kept.
         """
-        if time.monotonic() < _resting.get(self.uri, 0):
+        if time.monotonic() < _resting.get(self.uri, 0) or self._is_sending():
             self.spool.keep(record)
             return ""
+        url = self._attempt(record) if self.uri.startswith("sqlite:") else self._attempt_beside(record)
+        if not url:
+            self.spool.keep(record)
+        return url
+
+    def _attempt(self, record: Record) -> str:
         try:
             if self.spool.waiting():
                 self.send_waiting()
             return self.send(record)
         except TrackingError:
-            self.spool.keep(record)
             return ""
+
+    def _attempt_beside(self, record: Record) -> str:
+        """Like `_attempt`, in a thread that is waited for as long as MLflow may take, and no longer."""
+        import twig_assets.tracking.mlflow_runs  # noqa: F401 - loading it takes seconds that are not MLflow's
+
+        urls: list[str] = []
+        thread = threading.Thread(target=lambda: urls.append(self._attempt(record)), name="mlflow", daemon=True)
+        _sending[self.uri] = thread
+        thread.start()
+        thread.join(_patience())
+        if thread.is_alive():
+            _resting[self.uri] = time.monotonic() + REST_SECONDS
+            return ""
+        return next(iter(urls), "")
+
+    def _is_sending(self) -> bool:
+        """Whether a record that was given up is still on its way."""
+        thread = _sending.get(self.uri)
+        return thread is not None and thread.is_alive()
 
     def send_waiting(self) -> tuple[int, list[str]]:
         """Send what waits, the oldest first; another process that does so already is left to it.
@@ -114,71 +133,28 @@ class Sender:
             RefusedError: When MLflow answers that it does not take this record.
             TrackingError: When it does not answer.
         """
+        from mlflow import MlflowClient
+
+        from twig_assets.tracking.mlflow_runs import FAILURES, is_refusal, write_run
+
+        artifacts = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
         started = time.monotonic()
         try:
-            url = self._send(record, again)
-        except _FAILURES as error:
-            if isinstance(error, MlflowException) and 400 <= error.get_http_status_code() < 500:
+            self._client = self._client or MlflowClient(self.uri)
+            experiment, run_id = write_run(self._client, record, artifacts, again)
+        except FAILURES as error:
+            if is_refusal(error):
                 raise RefusedError(f"MLflow at {self.uri} refuses it: {error}") from error
             _resting[self.uri] = time.monotonic() + REST_SECONDS
             raise TrackingError(f"MLflow at {self.uri} does not answer: {error}") from error
         if time.monotonic() - started > SLOW_SECONDS:
             _resting[self.uri] = time.monotonic() + REST_SECONDS
-        return url
-
-    def _send(self, record: Record, again: bool) -> str:
-        self._client = client = self._client or MlflowClient(self.uri)
-        experiment = self._experiment(client, record.experiment)
-        earlier = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{record.key}'") if again else []
-        tags = {**record.tags, KEY_TAG: record.key}
-        run = earlier[0] if earlier else client.create_run(experiment, record.made_at, tags, record.name)
-        run_id = run.info.run_id
-        metrics = [Metric(key, value, record.made_at, 0) for key, value in record.metrics.items()]
-        client.log_batch(run_id, metrics, [Param(*pair) for pair in record.params.items()])
-        for file, content in record.pictures.items():
-            client.log_image(run_id, Image.open(io.BytesIO(content)), artifact_file=file)
-        if description := _described(record, run_id):
-            client.set_tag(run_id, _DESCRIPTION, description)
-        for curve, values in record.curves.items():
-            steps = [Metric(curve, value, record.made_at, step) for step, value in enumerate(values, 1)]
-            for at in range(0, len(steps), _BATCH):
-                client.log_batch(run_id, steps[at : at + _BATCH])
-        if record.edit:
-            _register(client, run_id, record.edit)
-        client.set_terminated(run_id)
         return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}"
 
-    def _experiment(self, client: MlflowClient, name: str) -> str:
-        if experiment := client.get_experiment_by_name(name):
-            return str(experiment.experiment_id)
-        location = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
-        return str(client.create_experiment(name, artifact_location=location))
 
-
-def _described(record: Record, run_id: str) -> str:
-    """The description of a run with its pictures in it, which MLflow's page serves under an address of its own."""
-    addresses = [f"get-artifact?{urlencode({'path': file, 'run_uuid': run_id})}" for file in record.pictures]
-    return "\n\n".join([*(f"![]({address})" for address in addresses), *filter(None, [record.description])])
-
-
-def _register(client: MlflowClient, run_id: str, edit: RecordedEdit) -> None:
-    """Log the edit's file and make it a version of its model, unless a sending that was cut off has done so."""
-    if not client.search_registered_models(f"name = '{edit.model}'"):
-        client.create_registered_model(edit.model)
-    versions = client.search_model_versions(f"name = '{edit.model}' and run_id = '{run_id}'")
-    if versions:
-        version = versions[0].version
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / EDIT_FILE
-            path.write_bytes(edit.content)
-            client.log_artifact(run_id, str(path))
-        source = f"{client.get_run(run_id).info.artifact_uri}/{EDIT_FILE}"
-        tags = {ACCEPTED: str(edit.accepted).lower()}
-        version = client.create_model_version(edit.model, source, run_id, tags=tags).version
-    if edit.accepted:
-        client.set_registered_model_alias(edit.model, ACCEPTED, version)
-
-
-class RefusedError(TrackingError):
-    """MLflow answers, and does not take a record."""
+def _patience() -> float:
+    """Seconds that the work waits for MLflow."""
+    try:
+        return max(0.0, float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]))
+    except (KeyError, ValueError):
+        return 5.0

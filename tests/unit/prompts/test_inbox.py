@@ -102,3 +102,8 @@ def test_hidden_files_and_folders_are_passed_over(folder: Path) -> None:
     drop(folder, ".partial.yaml", "- a zebra\n")
     assert waiting_files(folder) == []
     assert waiting_files(folder / "elsewhere") == []
+
+
+def test_a_file_without_a_prompt_is_refused(folder: Path) -> None:
+    with pytest.raises(PromptError, match="holds no prompt; write one into it, or delete it"):
+        take_in(drop(folder, "empty.yaml", ""), folder)

@@ -15,8 +15,10 @@ from twig_assets.campaign.rules_in_force import generated_settings, segmenter_na
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.catalog.models import Image, Mask, Model, Watermark
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.attempts import Batch, Marked, draw_first_images, draw_second_images, first_images
+from twig_assets.compliance.attempts import Batch, Marked, first_images
 from twig_assets.compliance.attempts import second_images as second
+from twig_assets.compliance.attempts.first_images import draw_first_images
+from twig_assets.compliance.attempts.second_images import draw_second_images
 from twig_assets.provenance.marking import marker
 from twig_assets.provenance.watermark import LatticeWatermark, WatermarkError, create_key
 from twig_assets.segmentation import Segmentation

@@ -18,8 +18,10 @@ from twig_assets.tracking.record import KEY_TAG, RecordedEdit, png
 @pytest.fixture(autouse=True)
 def _not_resting() -> Iterator[None]:
     send._resting.clear()
+    send._sending.clear()
     yield
     send._resting.clear()
+    send._sending.clear()
 
 
 def record(name: str = "masks demo-000", **metrics: float) -> Record:
@@ -38,9 +40,9 @@ def sender(uri: str, folder: Path) -> Sender:
 
 
 @contextmanager
-def hanging() -> Iterator[str]:
-    """The URL of a server that accepts connections and never answers."""
-    held = []
+def hanging(scheme: str = "http", drip: bytes = b"") -> Iterator[str]:
+    """The URL of a server that accepts connections and never answers, or whose answer drips and never ends."""
+    held, over = [], threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def accept() -> None:
@@ -50,8 +52,17 @@ def hanging() -> Iterator[str]:
             except OSError:
                 return
 
+        def answer() -> None:
+            while not over.wait(0.1):
+                for connection in held if drip else ():
+                    connection.sendall(drip)
+
         threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        yield f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+        over.set()
+        answering.join()
         server.shutdown(socket.SHUT_RDWR)
     for one in held:
         one.close()
@@ -69,6 +80,25 @@ def test_a_server_that_never_answers_is_waited_for_once_and_the_figures_are_kept
         assert time.monotonic() - started < 15
     assert [here.spool.read(path).name for path in here.spool.waiting()].count("run 7") == 1
     assert len(here.spool.waiting()) == 20
+
+
+@pytest.mark.parametrize(
+    ("scheme", "drip"),
+    [("http", b"HTTP/1.1 200 OK\r\n"), ("postgresql", b"")],
+    ids=["an answer that never ends", "a database that never answers"],
+)
+def test_the_work_waits_no_longer_than_mlflow_may_take_whatever_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, drip: bytes
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with hanging(scheme, drip) as uri:
+        here = sender(uri, tmp_path)
+        assert [here.send_or_keep(record(f"run {n}")) for n in range(3)] == [""] * 3
+        monkeypatch.setattr(send, "_resting", {})
+        assert here.send_or_keep(record("run 3")) == ""
+        [sending] = send._sending.values()
+        assert sending.is_alive()
+    assert [here.spool.read(path).name for path in here.spool.waiting()] == [f"run {n}" for n in range(4)]
 
 
 def test_what_waited_is_sent_with_the_next_record_and_bears_the_time_it_was_made(

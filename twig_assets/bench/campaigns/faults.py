@@ -44,7 +44,7 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     survived = sum(row["survived"] for row in injected)
     return Measured(
         bars=[
-            Bar(name="faults_injected", value=len(injected), goal=35, direction=">="),
+            Bar(name="faults_injected", value=len(injected), goal=70, direction=">="),
             Bar.of_share("faults_survived_share", survived, len(injected), goal=1.0, direction=">="),
         ],
         rows=rows,

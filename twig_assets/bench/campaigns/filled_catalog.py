@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from twig_assets.bench.campaigns.workspace import NAME, Location, Workspace, materialize
+from twig_assets.bench.campaigns.workspace import Location, Workspace, materialize
 from twig_assets.campaign import Campaign, load_campaign
 from twig_assets.campaign.rules_in_force import generated_settings, regenerated_settings, rules_in_force, segmenter_name
 from twig_assets.catalog.database import open_catalog
@@ -65,7 +65,7 @@ def fill(workspace: Workspace, location: Location, count: int, quarantined: floa
     Every prompt has a generated and a regenerated image with a mask each, an audit of either with five matches, a
     verdict that either is as asked, and a release; the share `quarantined` is quarantined instead. A five-hundredth of
     all is waived by a person. Model, corpus and policy are real. All images but those that failed are one file. The
-    rows are not in the ledger.
+    rows are not in the ledger. A catalog may be filled for several campaigns, one after another, and for nothing else.
     """
     workspace.write("campaign.yaml", {"title": "Many", "batch_size": PER_BATCH, "max_attempts": 1})
     workspace.write("concepts.yaml", [])
@@ -73,12 +73,12 @@ def fill(workspace: Workspace, location: Location, count: int, quarantined: floa
     workspace.protect(8)
     lines = "\n".join(f"thing number {n}" for n in range(count * PER_BATCH))
     (workspace.campaign / "prompts.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
-    materialize(location, ["protected_concepts", "reference_corpus"], NAME)
-    materialize(location, ["composed_model"], NAME)
-    campaign = load_campaign(NAME, workspace.root)
+    materialize(location, ["protected_concepts", "reference_corpus"], workspace.name)
+    materialize(location, ["composed_model"], workspace.name)
+    campaign = load_campaign(workspace.name, workspace.root)
     with open_catalog(catalog_url()).session() as session:
         keys = _insert_prompts(session, workspace)
-        plan = _plan(session, quarantined)
+        plan = _plan(session, workspace.name, quarantined)
         _insert_images(session, campaign, plan)
         _insert_audits(session, campaign, plan)
         _insert_adherence(session, campaign, plan)
@@ -106,8 +106,9 @@ class _Plan:
         return [2 * row.id - back for row in self.prompts for back in (1, 0)]
 
 
-def _plan(session: Session, share: float) -> _Plan:
-    prompts = session.execute(select(Prompt.id, Prompt.seed).order_by(Prompt.id)).all()
+def _plan(session: Session, campaign: str, share: float) -> _Plan:
+    of_campaign = select(Prompt.id, Prompt.seed).join(PromptBatch).where(PromptBatch.campaign == campaign)
+    prompts = session.execute(of_campaign.order_by(Prompt.id)).all()
     quarantined = [row.id for row in prompts[:: round(1 / share)]]
     waived = {2 * key for key in quarantined[:: round(share / WAIVED)]}
     return _Plan(prompts, {2 * key for key in quarantined}, waived)
@@ -120,8 +121,8 @@ def _insert(session: Session, table: type[Any], rows: Iterable[dict[str, Any]]) 
 
 
 def _insert_prompts(session: Session, workspace: Workspace) -> list[str]:
-    keyed = batches(read_prompts(workspace.campaign), NAME, PER_BATCH)
-    _insert(session, PromptBatch, ({"key": key, "campaign": NAME} for key, _ in keyed))
+    keyed = batches(read_prompts(workspace.campaign), workspace.name, PER_BATCH)
+    _insert(session, PromptBatch, ({"key": key, "campaign": workspace.name} for key, _ in keyed))
     _insert(
         session,
         Prompt,
@@ -182,7 +183,8 @@ def _random_image(store: ArtifactStore, rng: np.random.Generator) -> str:
 def _insert_audits(session: Session, campaign: Campaign, plan: _Plan) -> None:
     _, rules = rules_in_force(session, campaign)
     policy = read_policy(campaign.policy_file)
-    works = session.scalars(select(Reference.id).order_by(Reference.id)).all()
+    of_campaign = select(Reference.id).where(Reference.campaign == campaign.name)
+    works = session.scalars(of_campaign.order_by(Reference.id)).all()
     common = {
         "policy_id": policy_row(session, policy).id,
         "corpus_version_id": rules.corpus_id,

@@ -20,7 +20,14 @@ from twig_assets.orchestration.runner import CampaignRunner, RunFailedError
 _LOG = "process.log"
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(
-    ["twig_assets.orchestration.runner", "twig_assets.model_zoo", "twig_assets.bench.campaigns.kill_points"]
+    [
+        "twig_assets.orchestration.runner",
+        "twig_assets.ablation.judged",
+        "twig_assets.compliance.attempts.second_images",
+        "twig_assets.model_zoo",
+        "twig_assets.tracking.mlflow_runs",
+        "twig_assets.bench.campaigns.kill_points",
+    ]
 )
 
 

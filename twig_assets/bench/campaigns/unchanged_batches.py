@@ -7,7 +7,14 @@ from typing import Any, NoReturn
 import dagster as dg
 
 from twig_assets.bench.campaigns.filled_catalog import PER_BATCH, fill
-from twig_assets.bench.campaigns.workspace import NAME, Location, Workspace, materialize, sensor_context
+from twig_assets.bench.campaigns.workspace import (
+    NAME,
+    Location,
+    Workspace,
+    materialize,
+    sensor_context,
+    with_environment,
+)
 from twig_assets.campaign import Campaign
 from twig_assets.resources import ModelResource
 from twig_assets.sensors import ssim_violations
@@ -43,13 +50,14 @@ def _refuse(model: str) -> NoReturn:
     raise AssertionError(f"nothing has changed, and a model was asked for: {model}")
 
 
-def many_batches(workspace: Workspace, count: int, repeated: int) -> list[dict[str, Any]]:
+def many_batches(workspace: Workspace, count: int, repeated: int, campaigns: int = 1) -> list[dict[str, Any]]:
     """Fill a catalog, tick the sensor that compares it with the rules, and materialize batches that lack nothing.
 
     Args:
         workspace: An empty one.
-        count: Batches to fill the catalog with, at least 1.
-        repeated: How many of them to materialize again, spread evenly; the tick looks at all of them.
+        count: Batches to fill the catalog with for every campaign, at least 1.
+        repeated: How many of the first campaign's to materialize again, spread evenly; the tick looks at all of them.
+        campaigns: How many campaigns there are.
 
     Returns:
         A row for the ticks and one for the repeated batches.
@@ -58,8 +66,10 @@ def many_batches(workspace: Workspace, count: int, repeated: int) -> list[dict[s
         AssertionError: If the sensor asks for a run or an asset asks for a model.
     """
     opened.clear()
-    with workspace.entered() as location:
-        fill(workspace, location, count)
+    served = [Workspace(workspace.folder, f"{NAME}{number or ''}") for number in range(campaigns)]
+    with with_environment(TWIG_CAMPAIGN=""), workspace.entered() as location:
+        for campaign in served:
+            fill(campaign, location, count)
         ticks = [_tick(location) for _ in range(TICKS)]
         started = time.monotonic()
         made = 0
@@ -67,9 +77,15 @@ def many_batches(workspace: Workspace, count: int, repeated: int) -> list[dict[s
             result = materialize(location, BATCH_ASSETS, f"{NAME}-{number:03d}", models=GuardedModels())
             made += sum(_made(event) for event in result.get_asset_materialization_events())
         seconds = time.monotonic() - started
-    images = count * PER_BATCH * 2
     return [
-        {"row": "tick", "audited_images": images, "seconds_median": statistics.median(ticks), "seconds": ticks},
+        {
+            "row": "tick",
+            "campaigns": campaigns,
+            "prompts": campaigns * count * PER_BATCH,
+            "audited_images": campaigns * count * PER_BATCH * 2,
+            "seconds_median": statistics.median(ticks),
+            "seconds": ticks,
+        },
         {
             "row": "no change",
             "batches": repeated,

@@ -143,8 +143,10 @@ def materialize(
 
 
 @contextmanager
-def sensor_context(location: Location, sensor: dg.SensorDefinition) -> Iterator[dg.SensorEvaluationContext]:
-    """A context for `sensor.evaluate_tick`, with the location's resources."""
+def sensor_context(
+    location: Location, sensor: dg.SensorDefinition, cursor: str | None = None
+) -> Iterator[dg.SensorEvaluationContext]:
+    """A context for `sensor.evaluate_tick`, with the location's resources; `cursor`: what the last tick left."""
     instance, defs = location
     repository = defs.get_repository_def()
     with dg.build_sensor_context(
@@ -152,5 +154,6 @@ def sensor_context(location: Location, sensor: dg.SensorDefinition) -> Iterator[
         sensor_name=sensor.name,
         resources=repository.get_top_level_resources(),
         instance_ref=instance.get_ref(),
+        cursor=cursor,
     ) as context:
         yield context

@@ -9,7 +9,7 @@ import torch
 from twig_assets.ablation.evaluation.prompts import images_to_draw
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
-from twig_assets.campaign.check.speeds import known_seconds
+from twig_assets.campaign.speeds import known_seconds
 from twig_assets.generation.batching import at_once
 from twig_assets.generation.checkpoints import EMBEDDED
 from twig_assets.generation.sampling import image_size

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from twig_assets.campaign import Campaign, CampaignError
 from twig_assets.campaign.protected_terms import terms_of
-from twig_assets.campaign.rules_in_force import Rules, rules_in_force, segmenter_name
-from twig_assets.catalog.models import Image, Mask, Model, Prompt
+from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
+from twig_assets.catalog.models import Image, Model, Prompt
 from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
-from twig_assets.compliance.attempts.mask_rows import write_mask
-from twig_assets.compliance.candidates import image_of, mask_of, prompt_states
+from twig_assets.compliance.attempts.mask_rows import first_masks, write_mask
 from twig_assets.prompts import check_prompts, read_prompts
 from twig_assets.segmentation import Segmentation, SourcedMask, bright_ending, masks_from
 
@@ -67,24 +65,6 @@ def mask_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
                 made.append(FirstMask(prompt.text, picture, mask))
         report(len(made), len(due))
     return Made(made, time.monotonic() - started)
-
-
-def first_masks(
-    session: Session, batch_key: str, rules: Rules, segmenter: str
-) -> list[tuple[Prompt, Image | None, Mask | None]]:
-    """The prompts of a batch, each with its first image and that image's mask, as far as these exist.
-
-    Args:
-        session: An open session.
-        batch_key: The batch.
-        rules: The rules in force.
-        segmenter: Its name with its settings, see `segmenter_name`.
-    """
-    rows: list[tuple[Prompt, Image | None, Mask | None]] = []
-    for state in prompt_states(session, batch_key, rules):
-        image = image_of(session, state.prompt.id, "generated", 0, rules)
-        rows.append((state.prompt, image, mask_of(session, image.id, segmenter) if image else None))
-    return rows
 
 
 def check_places(campaign: Campaign) -> None:

@@ -14,6 +14,7 @@ from twig_assets.settings.corpus import CorpusSettings
 from twig_assets.settings.credentials import CredentialSettings
 from twig_assets.settings.decisions import DecisionSettings
 from twig_assets.settings.refused_edits import EditSettings
+from twig_assets.settings.retention import RetentionSettings
 from twig_assets.settings.watermark import WatermarkSettings
 from twig_assets.settings.yaml_models import YamlModelError, read_model
 from twig_assets.similarity.detectors.alignment_strength import Strength
@@ -46,6 +47,7 @@ _PARTS: dict[str, Any] = {
     "edits": (EditSettings, EditSettings()),
     "watermark": (WatermarkSettings, WatermarkSettings()),
     "credentials": (CredentialSettings, CredentialSettings()),
+    "retention": (RetentionSettings, RetentionSettings()),
 }
 """What stands in a policy's file beside its fields: name -> type and default."""
 

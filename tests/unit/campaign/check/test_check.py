@@ -10,7 +10,7 @@ from twig_assets.campaign import CampaignError, load_campaign
 from twig_assets.campaign.check import CheckFailedError, check_campaign, require_sound
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.campaign.check.machine import check_machine
-from twig_assets.campaign.check.speeds import remember_seconds
+from twig_assets.campaign.speeds import remember_seconds
 from twig_assets.generation.family import family_of
 from twig_assets.generation.skeleton import Skeleton, skeleton
 from twig_assets.model_zoo import planted

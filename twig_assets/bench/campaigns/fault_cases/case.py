@@ -1,7 +1,7 @@
 """What a fault case is, and how it is decided whether the campaign survived it."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from twig_assets.bench.campaigns.end_state import (
 )
 from twig_assets.bench.campaigns.processes import run_in_this_process
 from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns
-from twig_assets.bench.campaigns.workspace import Workspace
+from twig_assets.bench.campaigns.workspace import Location, Workspace, sensor_context
 from twig_assets.sensors import runs
 
 Fault: TypeAlias = Callable[[UndisturbedRuns, Workspace], list[str]]
@@ -43,3 +43,9 @@ def run_again(workspace: Workspace, expected: State) -> list[str]:
     """Run the campaign once more and return what is wrong then."""
     error = run_in_this_process(workspace)
     return [*([f"the same command failed: {error}"] if error else []), *problems_left(workspace, expected)]
+
+
+def tick(location: Location, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
+    """What a tick of a sensor in this process gives."""
+    with sensor_context(location, sensor, cursor) as context:
+        return sensor.evaluate_tick(context)
