@@ -1,7 +1,6 @@
 """Dagster's and MLflow's servers and the desk for `twig ui`, all on loopback."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,14 +17,15 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from twig_assets.campaign import campaign_names
+from twig_assets.guard import read_settings
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
+from twig_assets.orchestration.guarded import HOST
 from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
 from twig_assets.reports import counts_of, report_path
 from twig_assets.reports.data import Counts
 from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
 
-HOST = "127.0.0.1"
 _LARGEST_LOG = 10 << 20
 STOP_SECONDS = 30
 
@@ -52,7 +52,10 @@ def serve(root: Path, served: str, console: Console) -> int:
         PortInUseError: If a port is taken.
     """
     console.print("Starting the desk, MLflow and Dagster; their addresses follow.", highlight=False)
+    read_settings()
     prepare_dagster_home()
+    # What the servers write into the state folder is for its owner alone.
+    os.umask(0o077)
     folder = home() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     servers = _servers(folder)
@@ -164,36 +167,15 @@ def _end_of(path: Path) -> str:
 
 
 def commands(root: Path) -> dict[str, list[str]]:
-    """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
+    """The command lines of the desk, of Dagster and, unless a server is named already, of MLflow's.
+
+    They hold no secret: every user of the machine can read them.
+    """
     desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(root.absolute())]
-    mlflow = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        HOST,
-        "--port",
-        str(mlflow_port()),
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        tracking_uri(),
-        "--artifacts-destination",
-        str(home() / "mlflow-artifacts"),
-    ]
-    dagster = [
-        shutil.which("dagster", path=os.path.dirname(sys.executable)) or "dagster",
-        "dev",
-        "--host",
-        HOST,
-        "--port",
-        str(ui_port()),
-        "--module-name",
-        "twig_assets.definitions",
-    ]
-    own = {} if has_own_mlflow() else {"MLflow": mlflow}
-    return {"Desk": desk, **own, "Dagster": dagster}
+    mlflow, dagster = (
+        [sys.executable, "-m", f"twig_assets.orchestration.{name}"] for name in ("mlflow_server", "dagster_server")
+    )
+    return {"Desk": desk, **({} if has_own_mlflow() else {"MLflow": mlflow}), "Dagster": dagster}
 
 
 def has_own_mlflow() -> bool:
@@ -234,5 +216,8 @@ def _answers(name: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=2):
             return True
+    except urllib.error.HTTPError as error:
+        # It is up, and asks for its token.
+        return error.code == 401
     except (urllib.error.URLError, OSError):
         return False
