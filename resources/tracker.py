@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 from pydantic import PrivateAttr
 
+from twig_assets.escaping import plain_markdown
 from twig_assets.tracking import Record, Sender, Spool
 from twig_assets.tracking.record import RecordedEdit, png
 
@@ -95,17 +96,14 @@ class TrackerResource(dg.ConfigurableResource):
 
 def _description(key: str, partition: str, pictures: Iterable[str], captions: Sequence[str]) -> str:
     """What a run is and what its figures count, for whoever opens it in MLflow, as Markdown."""
-    text = f"{_plain(f'{key} {partition}'.strip())}: figures are means or counts over the images of this run.\n\n"
+    text = (
+        f"{plain_markdown(f'{key} {partition}'.strip())}: figures are means or counts over the images of this run.\n\n"
+    )
     if files := ", ".join(f"`{file}`" for file in pictures):
         text += f"Pictures, under Artifacts: {files}.\n\n"
     for number, caption in enumerate(captions, start=1):
-        line = f"{number}. {_plain(caption)}\n"
+        line = f"{number}. {plain_markdown(caption)}\n"
         if len(text) + len(line) > _LONGEST:
             return f"{text}\nand {len(captions) - number + 1} more"
         text += line
     return text.strip()
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!|<>~" else char for char in " ".join(text.split()))

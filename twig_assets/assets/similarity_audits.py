@@ -7,6 +7,7 @@ from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.kept import kept_audits
+from twig_assets.assets.shared.lines import described, listed
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign import Campaign
@@ -92,7 +93,7 @@ def ssim_below_threshold(
     lines += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
     return dg.AssetCheckResult(
         passed=not failing and not unaudited,
-        description="\n".join(lines),
+        description=described(lines),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
     )
 
@@ -118,7 +119,7 @@ def every_work_compared(
     lines += [f"accepted ({work.accepted}): {work.sentence}" for work in accepted]
     return dg.AssetCheckResult(
         passed=not holding,
-        description="\n".join(lines) or "every work was compared",
+        description=described(lines) or "every work was compared",
         metadata={"holding": len(holding), "accepted": len(accepted)},
     )
 
@@ -140,7 +141,6 @@ def _result(
     link = tracker.record(
         context, f"twig-assets/{campaign.name}/audits", {**figures, "audits": float(len(audited.results))}
     )
-    missed = "\n".join(f"- {copy}" for copy in (audited.recall.missed if audited.recall else []))
     worst = sorted(audited.results, key=lambda row: -(row[1].scores["ssim"] or 0.0))
     rows = [
         (
@@ -155,7 +155,7 @@ def _result(
             "audits": len(audited.results),
             "rejudged": audited.rejudged,
             "audited_without_allowed": audited.allowed,
-            "planted_missed": dg.MetadataValue.md(missed or "none"),
+            "planted_missed": listed(audited.recall.missed if audited.recall else []),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,
             "nearest": gallery(rows, of=len(worst)),

@@ -75,7 +75,9 @@ def test_a_link_from_elsewhere_may_be_followed_but_not_framed() -> None:
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert guarded().get("/runs", headers=link).status_code == 200
     assert guarded().get("/runs", headers={**link, "sec-fetch-dest": "iframe"}).status_code == 403
-    assert guarded().get("/runs", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}).status_code == 403
+    assert (
+        guarded().get("/runs", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}).status_code == 403
+    )
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
@@ -85,7 +87,8 @@ def test_graphql_in_an_address_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [None, "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "application/graphql"]
+    "kind",
+    [None, "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "application/graphql"],
 )
 def test_only_json_changes_something(kind: str | None) -> None:
     headers = {"content-type": kind} if kind else {}
