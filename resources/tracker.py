@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from twig_assets.escaping import plain_markdown
 from twig_assets.tracking import Record, Sender, Spool
@@ -21,13 +21,13 @@ class TrackerResource(dg.ConfigurableResource):
     """Sends figures and pictures to MLflow; what it does not take is kept and sent later.
 
     Attributes:
-        uri: Tracking server or database.
+        uri: Tracking server or database; it may hold a password.
         artifacts: Folder for the pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Folder of what waits to be sent.
     """
 
-    uri: str
+    uri: str = Field(repr=False)
     artifacts: str
     ui_url: str
     spool: str

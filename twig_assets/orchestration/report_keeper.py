@@ -34,7 +34,7 @@ class ReportKeeper:
 
     root: Path
     names: Sequence[str]
-    url: str
+    url: str = field(repr=False)
     log: BinaryIO
     environment: dict[str, str]
 

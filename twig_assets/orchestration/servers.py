@@ -24,7 +24,16 @@ from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
 from twig_assets.reports import counts_of, report_path
 from twig_assets.reports.data import Counts
-from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
+from twig_assets.settings.home import (
+    catalog_url,
+    desk_port,
+    home,
+    keep_state_private,
+    mlflow_port,
+    mlflow_url,
+    tracking_uri,
+    ui_port,
+)
 
 _LARGEST_LOG = 10 << 20
 STOP_SECONDS = 30
@@ -53,9 +62,8 @@ def serve(root: Path, served: str, console: Console) -> int:
     """
     console.print("Starting the desk, MLflow and Dagster; their addresses follow.", highlight=False)
     read_settings()
+    keep_state_private()
     prepare_dagster_home()
-    # What the servers write into the state folder is for its owner alone.
-    os.umask(0o077)
     folder = home() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     servers = _servers(folder)
@@ -149,7 +157,7 @@ def _servers(folder: Path) -> dict[str, Server]:
         for name, (port, _) in _pages().items()
     }
     if has_own_mlflow():
-        servers["MLflow"] = Server("MLflow", tracking_uri(), state="not started here")
+        servers["MLflow"] = Server("MLflow", mlflow_url(), state="not started here")
     return servers
 
 
@@ -180,7 +188,7 @@ def commands(root: Path) -> dict[str, list[str]]:
 
 def has_own_mlflow() -> bool:
     """Whether MLFLOW_TRACKING_URI names a running server rather than a database."""
-    return mlflow_url() == tracking_uri()
+    return tracking_uri().startswith(("http://", "https://"))
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

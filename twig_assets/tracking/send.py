@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from sqlalchemy.exc import SQLAlchemyError
 
+from twig_assets.settings.secrets import hidden
 from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
 from twig_assets.tracking.spool import Spool, SpoolError
 
@@ -50,7 +51,7 @@ class Sender:
         spool: Where records wait that could not be sent.
     """
 
-    uri: str
+    uri: str = field(repr=False)
     artifacts: str
     ui_url: str
     spool: Spool
@@ -116,9 +117,9 @@ class Sender:
             url = self._send(record, again)
         except _FAILURES as error:
             if isinstance(error, MlflowException) and 400 <= error.get_http_status_code() < 500:
-                raise RefusedError(f"MLflow at {self.uri} refuses it: {error}") from error
+                raise RefusedError(hidden(f"MLflow at {self.uri} refuses it: {error}")) from error
             _resting[self.uri] = time.monotonic() + REST_SECONDS
-            raise TrackingError(f"MLflow at {self.uri} does not answer: {error}") from error
+            raise TrackingError(hidden(f"MLflow at {self.uri} does not answer: {error}")) from error
         if time.monotonic() - started > SLOW_SECONDS:
             _resting[self.uri] = time.monotonic() + REST_SECONDS
         return url
