@@ -30,10 +30,10 @@ class NotifierResource(dg.ConfigurableResource):
     # What is wrong with a setting is said without the setting: the webhook's address lets its holder write there.
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    webhook: str = Field("", repr=False)
+    webhook: str = Field(default="", repr=False)
     mail_to: str = ""
     mail_from: str = "twig-assets@localhost"
-    smtp: str = Field("localhost:25", pattern=r"^[^:\s]+:\d{1,5}$")
+    smtp: str = Field(default="localhost:25", pattern=r"^[^:\s]+:\d{1,5}$")
 
     @model_validator(mode="after")
     def _webhook_is_http(self) -> Self:

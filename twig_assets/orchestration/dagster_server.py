@@ -26,7 +26,7 @@ from dagster_webserver.version import __version__
 
 from twig_assets.guard import DAGSTER
 from twig_assets.orchestration.guarded import serve_guarded
-from twig_assets.settings.home import ui_port
+from twig_assets.settings.home import keep_state_private, ui_port
 
 # Instigators and runs that are stored name the location so, as `dagster dev` does.
 LOCATION = "twig_assets.definitions"
@@ -42,6 +42,7 @@ class CodeServerError(RuntimeError):
 
 def main() -> None:
     """Serve Dagster until this process is asked to end."""
+    keep_state_private()
     # Paths of sockets must be short, and that of the state folder may be long.
     with tempfile.TemporaryDirectory(prefix="twig-") as folder, dg.DagsterInstance.get() as instance:
         socket = Path(folder) / "code.sock"

@@ -8,13 +8,14 @@ import os
 
 from twig_assets.guard import LOOPBACK, MLFLOW, read_settings
 from twig_assets.orchestration.guarded import serve_guarded
-from twig_assets.settings.home import home, mlflow_port, quiet_libraries, tracking_uri
+from twig_assets.settings.home import home, keep_state_private, mlflow_port, quiet_libraries, tracking_uri
 
 _ARTIFACTS = "mlflow-artifacts:/"
 
 
 def main() -> None:
     """Serve the database and the artifacts of the state folder."""
+    keep_state_private()
     quiet_libraries()
     _tell_mlflow()
     from mlflow.server.fastapi_app import app
