@@ -64,14 +64,12 @@ def _reading() -> Iterator[Attack]:
     yield Attack("Dagster is driven under a name that was bound to this machine", "Dagster, DNS rebinding", _rebound)
     yield Attack("runs are read over a websocket of another site", "Dagster, another site", _websocket)
     yield Attack("Dagster is shown in a frame, for clicks to be stolen", "Dagster, another site", _framed)
-    yield Attack("MLflow is shown in a frame of another port", "MLflow, another port", _mlflow_framed)
 
 
 def _mlflow() -> Iterator[Attack]:
     create = "TARGET/api/2.0/mlflow/experiments/create"
-    for name, kind in (("JSON that calls itself plain text", "text/plain"), ("JSON", "application/json")):
-        script = _fetch(create, _sent("JSON.stringify({name: 'NAME'})", kind), "cors")
-        yield Attack(f"an experiment is made by {name}, from another port", "MLflow, another port", _experiment(script))
+    script = _fetch(create, _sent("JSON.stringify({name: 'NAME'})", "application/json"), "cors")
+    yield Attack("an experiment is made from another port", "MLflow, another port", _experiment(script))
     search = "TARGET/api/2.0/mlflow/experiments/search?max_results=5"
     yield Attack("experiments are read from another port", "MLflow, another port", _got(_read(search), "experiments"))
     config = "TARGET/ajax-api/3.0/mlflow/assistant/config"
@@ -160,18 +158,11 @@ def _websocket(target: Target) -> bool:
 
 
 def _framed(target: Target) -> bool:
-    return _shows_in_frame(target, _ELSEWHERE, f"{target.dagster}/runs")
-
-
-def _mlflow_framed(target: Target) -> bool:
-    return _shows_in_frame(target, _NEXT_DOOR, f"{target.mlflow}/")
-
-
-def _shows_in_frame(target: Target, host: str, address: str) -> bool:
+    address = f"{target.dagster}/runs"
     context = target.browser.new_context()
     try:
         page = context.new_page()
-        page.goto(f"http://{host}:{target.evil.port}" + target.evil.page(f"<iframe src='{address}'></iframe>"))
+        page.goto(f"http://{_ELSEWHERE}:{target.evil.port}" + target.evil.page(f"<iframe src='{address}'></iframe>"))
         page.wait_for_timeout(1500)
         frames = [frame for frame in page.frames if frame.url.startswith(address)]
         return any(frame.evaluate("document.scripts.length") > 0 for frame in frames)

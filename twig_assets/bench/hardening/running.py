@@ -66,9 +66,10 @@ def _started(home: Path, evil: EvilServer, browser: Any, *, guarded: bool) -> It
     # Its tables are made before two processes do so at once.
     with dg.DagsterInstance.from_config(str(home)) as instance, (home / "servers.log").open("wb") as log:
         commands = _ours() if guarded else _originals(home, dagster, mlflow)
+        # As most shells have it: what is private is so by what the servers do.
+        options: dict[str, Any] = {"start_new_session": True, "umask": 0o022}
         processes = [
-            subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-            for command in commands
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log, **options) for command in commands
         ]
         try:
             yield Target(
