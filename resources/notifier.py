@@ -11,6 +11,7 @@ from typing import Self
 import dagster as dg
 from pydantic import ConfigDict, Field, model_validator
 
+from twig_assets.escaping import for_chat
 from twig_assets.settings.secrets import hidden
 
 TIMEOUT = 10
@@ -80,7 +81,7 @@ class NotifierResource(dg.ConfigurableResource):
         return outcomes
 
     def _post(self, event: str, title: str, body: str) -> None:
-        content = json.dumps({"text": body, "title": title, "event": event}).encode()
+        content = json.dumps({"text": for_chat(body), "title": for_chat(title), "event": event}).encode()
         request = urllib.request.Request(self.webhook, content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             answer.read()

@@ -1,4 +1,4 @@
-"""Text from strangers, in a place that would take it for more than text: spreadsheets and Markdown.
+"""Text from strangers, in a place that would take it for more than text: spreadsheets, Markdown, chat programs.
 
 Prompts, titles, names of files, holders and reasons come from other people. What prints HTML escapes by its templates.
 """
@@ -33,6 +33,19 @@ def plain_markdown(text: str) -> str:
     '!\\[x\\](http://a.example/b) &lt;img src=c>'
     """
     return _MARKDOWN.sub(_escaped, " ".join(_CONTROL.sub("", text).split()))
+
+
+def for_chat(text: str) -> str:
+    r"""A text for a chat program, which shows it as it is, calls nobody and fetches no picture.
+
+    Slack takes `<!channel>` and `<address|words>` for more than text and wants three characters as entities; programs
+    that render Markdown show those too.
+
+    >>> for_chat("<!channel> ![x](http://a.example)")
+    '&lt;!channel&gt; !\\[x](http://a.example)'
+    """
+    entities = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return entities.replace("![", "!\\[")
 
 
 def text_of(markdown: str) -> str:

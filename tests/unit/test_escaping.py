@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from twig_assets.escaping import plain_markdown, text_of
+from twig_assets.escaping import for_chat, plain_markdown, text_of
 
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 HOSTILE = [
@@ -37,3 +37,11 @@ def test_a_cell_stays_one_cell(text: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])))
 def test_the_text_comes_back(text: str) -> None:
     assert text_of(plain_markdown(text)) == text
+
+
+def test_a_message_for_a_chat_calls_nobody_and_fetches_nothing() -> None:
+    text = for_chat("<!channel> <http://a.example|harmless> ![x](http://a.example) a & b")
+    html = MARKDOWN.render(text)
+    assert "<" not in text
+    assert "<img" not in html
+    assert "a &amp; b" in html

@@ -4,6 +4,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,19 @@ def _fetches(shown: Callable[[str], _Shown]) -> Callable[[Target], bool]:
     def harms(target: Target) -> bool:
         canary = target.evil.canary()
         text = _picture(canary)
-        made = shown(text) if target.guarded else _Shown({"shown": dg.MetadataValue.md(text)}, description=text)
+        made = _made(shown, text) if target.guarded else _Shown({"shown": dg.MetadataValue.md(text)}, text)
         key = dg.AssetKey(f"shown-{canary.rpartition('-')[2][:12]}")
         event = dg.AssetObservation(key, description=made.description, metadata=made.metadata)
         target.instance.report_runless_asset_event(event)
         return _opened(target, f"{target.dagster}/assets/{key.path[0]}?view=events", canary, "[Show Markdown]")
 
     return harms
+
+
+def _made(shown: Callable[[str], _Shown], text: str) -> _Shown:
+    # In a thread of its own: the one that drives the browser has an event loop, and Dagster runs another.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(shown, text).result()
 
 
 def _noted(written: Callable[[str], str]) -> Callable[[Target], bool]:
@@ -115,7 +122,7 @@ def _opened(target: Target, address: str, canary: str, button: str | None = None
         hint = page.get_by_text(button or _MARK)
         text.or_(hint).first.wait_for()
         if not text.count():
-            hint.first.click()
+            hint.first.dispatch_event("click")
         text.first.wait_for()
         page.wait_for_timeout(1500)
         return target.evil.was_asked(canary)
