@@ -1,7 +1,7 @@
 """The catalog and the artifact store."""
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.catalog.store import ArtifactStore
@@ -11,10 +11,10 @@ class CatalogResource(dg.ConfigurableResource):
     """Opens the catalog once per process.
 
     Attributes:
-        url: SQLAlchemy URL.
+        url: SQLAlchemy URL; it may hold a password.
     """
 
-    url: str
+    url: str = Field(repr=False)
     _catalog: Catalog | None = PrivateAttr(default=None)
 
     def open(self) -> Catalog:
@@ -31,7 +31,7 @@ class StoreResource(dg.ConfigurableResource):
         root: A folder or an fsspec URL.
     """
 
-    root: str
+    root: str = Field(repr=False)
 
     def open(self) -> ArtifactStore:
         """The store; it needs no connection of its own."""

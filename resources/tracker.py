@@ -5,8 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from twig_assets.escaping import plain_markdown
 from twig_assets.tracking import Record, Sender, Spool
 from twig_assets.tracking.record import RecordedEdit, png
 
@@ -19,13 +20,13 @@ class TrackerResource(dg.ConfigurableResource):
     """Sends figures and pictures to MLflow; what it does not take is kept and sent later.
 
     Attributes:
-        uri: Tracking server or database.
+        uri: Tracking server or database; it may hold a password.
         artifacts: Folder for the pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Folder of what waits to be sent.
     """
 
-    uri: str
+    uri: str = Field(repr=False)
     artifacts: str
     ui_url: str
     spool: str
@@ -101,17 +102,12 @@ class TrackerResource(dg.ConfigurableResource):
 def _description(key: str, partition: str, pictures: bool, captions: Sequence[str], each: str) -> str:
     """What a run is and what its figures count, for whoever opens it in MLflow, as Markdown."""
     counted = "Every figure is a count of images, or a mean, a percentile or the highest value over images"
-    text = f"{_plain(f'{key} {partition}'.strip())}. {counted}, not over rows of the catalog, and of this run only.\n\n"
+    text = f"{plain_markdown(f'{key} {partition}'.strip())}. {counted}, not over rows of the catalog, and of this run only.\n\n"
     if pictures and each:
-        text += f"Under each number: {_plain(each)}.\n\n"
+        text += f"Under each number: {plain_markdown(each)}.\n\n"
     for number, caption in enumerate(captions, start=1):
-        line = f"{number}. {_plain(caption)}\n"
+        line = f"{number}. {plain_markdown(caption)}\n"
         if len(text) + len(line) > _LONGEST:
             return f"{text}\nand {len(captions) - number + 1} more"
         text += line
     return text.strip()
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()#+-.!|<>~" else char for char in " ".join(text.split()))

@@ -7,6 +7,7 @@ import dagster as dg
 from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
 from twig_assets.compliance import Due, Enforced, enforce
+from twig_assets.escaping import plain_markdown
 from twig_assets.resources import CampaignsResource, CatalogResource
 from twig_assets.sensors.each_campaign import Part, for_each_campaign
 from twig_assets.sensors.jobs import BATCHES, RELEASED, draw_batch
@@ -111,13 +112,15 @@ def _observations(enforced: Enforced) -> list[dg.AssetObservation]:
     """One observation of `released_images` for every batch that lost something."""
     lost: dict[str, list[str]] = {}
     for image in enforced.withdrawn:
-        lost.setdefault(image.batch, []).append(f"- {image.prompt}: {image.why} (image {image.image_sha256[:12]})")
+        lost.setdefault(image.batch, []).append(
+            plain_markdown(f"{image.prompt}: {image.why} (image {image.image_sha256[:12]})")
+        )
     return [
         dg.AssetObservation(
             asset_key=RELEASED,
             partition=batch,
             description=f"{len(lines)} published images no longer comply and were withdrawn",
-            metadata={"withdrawn": len(lines), "images": dg.MetadataValue.md("\n".join(lines))},
+            metadata={"withdrawn": len(lines), "images": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))},
         )
         for batch, lines in lost.items()
     ]

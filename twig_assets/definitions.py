@@ -41,6 +41,7 @@ from twig_assets.settings.home import (  # noqa: E402
     campaigns_folder,
     catalog_url,
     home,
+    keep_state_private,
     mlflow_url,
     notifier_settings,
     quiet_libraries,
@@ -134,4 +135,6 @@ def _keys(asset: Any) -> set[dg.AssetKey]:
 
 
 quiet_libraries()
+# Whatever serves this location writes databases, logs and pictures into the state folder.
+keep_state_private()
 defs = build_defs()

@@ -15,20 +15,6 @@ from PIL import Image
 _PACKAGE = Path(__file__).parent
 
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def defused(text: str) -> str:
-    """A text for a cell of a CSV file that spreadsheets do not take for a formula: it gets an apostrophe in front.
-
-    Every CSV file that others open goes through this: names of files and titles come from strangers.
-
-    >>> defused("=HYPERLINK(1)")
-    "'=HYPERLINK(1)"
-    """
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
 @contextmanager
 def written_whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a path to write to, and put that file in the place of `path` when the `with` block ends without an error.

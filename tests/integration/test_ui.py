@@ -7,9 +7,11 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import numpy as np
+import psutil
 import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Page
@@ -18,6 +20,7 @@ from tests.integration.browsing import browser_page, keep_screenshot, pictures
 from tests.integration.conftest import ALL_FAIL, PROMPTS, CampaignWorkspace, Ended, Workspaces
 from tests.integration.serving import Servers, marked, post, served
 from tests.integration.test_definitions import GRAPH
+from twig_assets.bench.hardening.evil import evil_server
 from twig_assets.definitions import build_defs
 from twig_assets.tracking import Record, Sender, Spool, TrackingError
 from twig_assets.tracking.record import png
@@ -181,6 +184,32 @@ def test_browser_shows_the_report_by_itself(page: Page, shown: CampaignWorkspace
     assert all(widths)
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, "nothing sticks out at the side"
+
+
+def test_a_page_of_another_port_cannot_wipe_a_history_or_forge_a_check(page: Page, servers: Servers) -> None:
+    wipe = 'mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["released_images"]}}]) { __typename } }'
+    forge = "report_asset_check/released_images?check_name=forged&passed=true"
+    with evil_server() as evil:
+        addresses = [f"{servers.dagster}/graphql?query={quote(wipe)}", f"{servers.dagster}/{forge}"]
+        script = "".join(f"fetch(`{address}`, {{method: 'POST', mode: 'no-cors'}});" for address in addresses)
+        with page.expect_response(lambda answer: forge in answer.url) as forged:
+            picture = f"<img src='{addresses[0]}'>"
+            page.goto(f"http://localhost:{evil.port}" + evil.page(f"{picture}<script>{script}</script>"))
+        assert forged.value.status == 403
+        page.wait_for_load_state("networkidle")
+    nodes = {node["assetKey"]["path"][0]: node for node in servers.ask(ASSETS)["assetNodes"]}
+    assert nodes["released_images"]["assetMaterializations"]
+    forged_checks = """{ assetCheckExecutions(assetKey: {path: ["released_images"]}, checkName: "forged", limit: 1)
+      { status } }"""
+    assert servers.ask(forged_checks)["assetCheckExecutions"] == []
+
+
+def test_only_the_guarded_servers_have_a_port(servers: Servers, shown: CampaignWorkspace) -> None:
+    processes = [psutil.Process(number) for number in marked(f"TWIG_TEST={shown.home}")]
+    listening = {c.laddr for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    assert len(listening) == 3
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert {int(url.rpartition(":")[2]) for url in (servers.dagster, servers.mlflow)} < {a.port for a in listening}
 
 
 def test_ctrl_c_ends_both_and_leaves_no_process_behind(servers: Servers, shown: CampaignWorkspace) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.lines import described, listed, table
 from twig_assets.assets.shared.partitions import concepts
 from twig_assets.assets.shared.thumbnails import gallery, sheet
 from twig_assets.campaign import Campaign
@@ -119,7 +120,7 @@ def edit_accepted(
     return dg.AssetCheckResult(
         passed=accepted,
         severity=dg.AssetCheckSeverity.WARN,
-        description="every figure is within its limit" if accepted else f"refused: {refusals}",
+        description="every figure is within its limit" if accepted else described([f"refused: {refusals}"]),
     )
 
 
@@ -203,7 +204,7 @@ def _result(
         each=f"what the model draws for {concept.target!r} before and after",
         edit=RecordedEdit(model=f"{campaign}.{concept.name}", content=edit.to_bytes(), accepted=evaluation.accepted),
     )
-    refused = {"refused": dg.MetadataValue.md("\n".join(f"- {why}" for why in evaluation.refusals))}
+    refused = {"refused": listed(evaluation.refusals)}
     return dg.MaterializeResult(
         metadata={
             "accepted": evaluation.accepted,
@@ -221,22 +222,26 @@ def _result(
 
 def summary_table(evaluation: "Evaluation") -> dg.MarkdownMetadataValue:
     """The summaries of an evaluation with their intervals, as Dagster's page shows them."""
-    lines = [
-        f"| {name.replace('_', ' ')} | {figure.value:.3f} | {figure.low:.3f} to {figure.high:.3f} | {figure.n} |"
+    rows = (
+        (name.replace("_", " "), f"{figure.value:.3f}", f"{figure.low:.3f} to {figure.high:.3f}", figure.n)
         for name, figure in evaluation.summary().items()
-    ]
-    return dg.MetadataValue.md("\n".join(["| figure | value | 95 % interval | images |", "|---|---|---|---|", *lines]))
+    )
+    return table(("figure", "value", "95 % interval", "images"), rows)
 
 
 def _table(evaluation: "Evaluation") -> dg.MarkdownMetadataValue:
-    lines = [
-        f"| {f.role} | {f.prompt} | {f.n} | {f.accuracy_before:.0%} "
-        f"| {f.accuracy_after:.0%} ({f.accuracy_interval[0]:.0%} to {f.accuracy_interval[1]:.0%}) "
-        f"| {f.score_before:.2f} | {f.score_after:.2f} | {'' if f.kid is None else format(f.kid.value, '.3f')} |"
+    head = ("role", "prompt", "images", "CLIP accuracy before", "after", "CLIP score before", "after", "KID")
+    rows = (
+        (
+            f.role,
+            f.prompt,
+            f.n,
+            f"{f.accuracy_before:.0%}",
+            f"{f.accuracy_after:.0%} ({f.accuracy_interval[0]:.0%} to {f.accuracy_interval[1]:.0%})",
+            f"{f.score_before:.2f}",
+            f"{f.score_after:.2f}",
+            "" if f.kid is None else f"{f.kid.value:.3f}",
+        )
         for f in evaluation.figures
-    ]
-    head = [
-        "| role | prompt | images | CLIP accuracy before | after | CLIP score before | after | KID |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return dg.MetadataValue.md("\n".join([*head, *lines]))
+    )
+    return table(head, rows)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from twig_assets.assets.shared.lines import described
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.similarity_audits import similarity_audits
 from twig_assets.campaign.rules_in_force import rules_in_force
@@ -48,7 +49,7 @@ def audit_warnings(
             check_name=name,
             passed=not lines,
             severity=dg.AssetCheckSeverity.WARN,
-            description="\n".join([f"{len(lines)} {what}, of {len(states)} prompts", *lines]),
+            description=described([f"{len(lines)} {what}, of {len(states)} prompts", *lines]),
             metadata={"count": len(lines)},
         )
 
@@ -79,7 +80,7 @@ def prompts_are_drawn(
     return dg.AssetCheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join([f"{counts['as_asked']} of {len(judged)} candidates are as asked", *lines]),
+        description=described([f"{counts['as_asked']} of {len(judged)} candidates are as asked", *lines]),
         metadata=counts,
     )
 

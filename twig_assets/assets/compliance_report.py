@@ -8,6 +8,7 @@ from twig_assets.assets.reference_corpus import reference_corpus
 from twig_assets.assets.released_images import released_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.kept import pixels_of
+from twig_assets.assets.shared.lines import described
 from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.catalog.models import Image
@@ -90,7 +91,7 @@ def nothing_quarantined_or_stuck(
     return dg.AssetCheckResult(
         passed=not lines,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(lines) or "no prompt is quarantined, and no batch waits for a run",
+        description=described(lines) or "no prompt is quarantined, and no batch waits for a run",
         metadata={"quarantined": sum(enforced.quarantined.values()), "batches_waiting": len(enforced.due)},
     )
 
@@ -122,7 +123,7 @@ def nothing_waits_for_a_person(
     return dg.AssetCheckResult(
         passed=not count,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(lines) or "nothing waits for a person",
+        description=described(lines) or "nothing waits for a person",
         metadata={
             "waiting": count,
             "batches": len(waiting),

@@ -170,8 +170,8 @@ def _result(
         metadata={
             **({"warning": warning} if names[False] else {}),
             "checkpoint": model.checkpoint,
-            "edits": dg.MetadataValue.md(", ".join(names[True]) or "none"),
-            "refused": dg.MetadataValue.md(", ".join(names[False]) or "none"),
+            "edits": ", ".join(names[True]) or "none",
+            "refused": ", ".join(names[False]) or "none",
             "sha256": model.sha256,
             **figures,
         },

@@ -10,6 +10,7 @@ from twig_assets.assets.generated_images import generated_images
 from twig_assets.assets.shared.batch import work_on_batch
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.kept import kept_pictures
+from twig_assets.assets.shared.lines import described
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
@@ -88,7 +89,7 @@ def masks_usable(
     return dg.AssetCheckResult(
         passed=not unusable,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join([f"{len(unusable)} of {sum(map(len, outcomes.values()))} masks not usable", *unusable]),
+        description=described([f"{len(unusable)} of {sum(map(len, outcomes.values()))} masks not usable", *unusable]),
         metadata={outcome: len(texts) for outcome, texts in outcomes.items()},
     )
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.lines import table
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.campaign.input_rows import keep_prompts, prompts_of_batch
 from twig_assets.campaign.protected_terms import terms_of
@@ -39,7 +40,7 @@ def prompts(
 
 
 def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:
-    lines = ["| # | prompt | seed | names what is protected |", "|---|---|---|---|"]
+    rows = []
     for i, prompt in enumerate(checked):
         named = ", ".join(
             match.written
@@ -47,5 +48,5 @@ def _table(checked: list[CheckedPrompt]) -> dg.MarkdownMetadataValue:
             else f"{match.written} ({match.term.words})"
             for match in prompt.findings
         )
-        lines.append(f"| {i} | {prompt.row.text} | {prompt.row.seed} | {named} |")
-    return dg.MetadataValue.md("\n".join(lines))
+        rows.append((i, prompt.row.text, prompt.row.seed, named))
+    return table(("#", "prompt", "seed", "names what is protected"), rows)

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.lines import described, listed, table
 from twig_assets.assets.shared.partitions import all_campaigns, concepts
 from twig_assets.campaign.input_rows import keep_concepts
 from twig_assets.catalog.hashing import sha256_of
@@ -31,10 +32,11 @@ def protected_concepts(
     with catalog.open().session() as session:
         keep_concepts(session, settings.name, rows)
     _replace_partitions(context.instance, settings.name, [row.name for row in rows])
-    lines = [f"| {r.name} | {r.kind} | {r.target} | {r.anchor or '(plain)'} |" for r in rows]
-    table = "\n".join(["| name | kind | target | anchor |", "|---|---|---|---|", *lines])
+    shown = table(
+        ("name", "kind", "target", "anchor"), ((r.name, r.kind, r.target, r.anchor or "(plain)") for r in rows)
+    )
     return dg.MaterializeResult(
-        metadata={"concepts": len(rows), "table": dg.MetadataValue.md(table)},
+        metadata={"concepts": len(rows), "table": shown},
         data_version=dg.DataVersion(
             sha256_of([[r.name, r.target, r.anchor, r.kind, r.aliases, r.preserve] for r in rows])
         ),
@@ -54,8 +56,8 @@ def campaign_can_run(context: dg.AssetCheckExecutionContext, campaigns: Campaign
     return dg.AssetCheckResult(
         passed=not checked.problems,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(checked.problems) or "nothing is in the way of a run",
-        metadata={"problems": len(checked.problems), "notes": dg.MetadataValue.md("\n".join(checked.notes) or "none")},
+        description=described(checked.problems) or "nothing is in the way of a run",
+        metadata={"problems": len(checked.problems), "notes": listed(checked.notes)},
     )
 
 

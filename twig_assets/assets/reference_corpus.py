@@ -1,11 +1,12 @@
 """The asset `reference_corpus`: the protected works that images are compared with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.lines import described, listed
 from twig_assets.assets.shared.partitions import all_campaigns
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery
 from twig_assets.campaign.input_rows import keep_references
@@ -101,13 +102,9 @@ def _not_wholly_compared(unread: Sequence[Unread], references: Sequence[Referenc
     noted = (f"{shown(r.path.name)}: {'; '.join(r.notes)}" for r in references if r.notes)
     return {
         "complete": not unread,
-        "unread": dg.MetadataValue.md(_lines(f"{work.sentence} ({_standing(work)})" for work in unread)),
-        "notes": dg.MetadataValue.md(_lines(noted)),
+        "unread": listed(f"{work.sentence} ({_standing(work)})" for work in unread),
+        "notes": listed(noted),
     }
-
-
-def _lines(texts: Iterable[str]) -> str:
-    return "\n".join(f"- {text}" for text in texts) or "none"
 
 
 def _standing(work: Unread) -> str:
@@ -131,6 +128,6 @@ def _warning(name: str, problems: list[str]) -> dg.AssetCheckResult:
         check_name=name,
         passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(problems) or "none",
+        description=described(problems) or "none",
         metadata={"count": len(problems)},
     )

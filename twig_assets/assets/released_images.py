@@ -3,6 +3,7 @@
 import dagster as dg
 
 from twig_assets.assets.shared.claims import one_run_at_a_time
+from twig_assets.assets.shared.lines import listed
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import gallery
 from twig_assets.assets.similarity_audits import similarity_audits
@@ -44,13 +45,13 @@ def released_images(
     with catalog.open().snapshot() as session:
         ReleaseIndex(releases_folder()).add_missing(session, artifacts)
     pictures = [(s.prompt.text, [artifacts.read_image(s.candidate.sha256)]) for s in published.released if s.candidate]
-    lines = "\n".join(f"- {state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
+    held_back = listed(f"{state.prompt.text}: {reasons[state.prompt.id].why}" for state in published.held)
     return dg.MaterializeResult(
         metadata={
             **published.headline(),
             "withdrawn": len(published.withdrawn),
             "held_back": len(published.held),
-            "held_back_prompts": dg.MetadataValue.md(lines or "none"),
+            "held_back_prompts": held_back,
             "signed": len(signed.files),
             **_warning(published, signed),
             "pictures": gallery(pictures),

@@ -10,6 +10,7 @@ from twig_assets.assets.regenerated_images import regenerated_images
 from twig_assets.assets.shared.claims import one_run_at_a_time
 from twig_assets.assets.shared.failures import gate
 from twig_assets.assets.shared.kept import kept_audits
+from twig_assets.assets.shared.lines import described, listed
 from twig_assets.assets.shared.partitions import prompt_batches
 from twig_assets.assets.shared.thumbnails import SHOWN, gallery, sheet
 from twig_assets.campaign import Campaign
@@ -100,7 +101,7 @@ def ssim_below_threshold(
     lines += [f"failing: {_line(s)}" for s in failing] + [f"quarantined: {_line(s)}" for s in quarantined]
     result = dg.AssetCheckResult(
         passed=not failing and not unaudited,
-        description="\n".join(lines),
+        description=described(lines),
         metadata={"failing": len(failing), "quarantined": len(quarantined), "worst_ssim": max(scores, default=0.0)},
     )
     yield from gate(result, f"The gate is closed, so nothing more of this batch is released: {lines[0]}. {_NEXT}")
@@ -127,7 +128,7 @@ def every_work_compared(
     lines += [f"accepted ({work.accepted}): {work.sentence}" for work in accepted]
     result = dg.AssetCheckResult(
         passed=not holding,
-        description="\n".join(lines) or "every work was compared",
+        description=described(lines) or "every work was compared",
         metadata={"holding": len(holding), "accepted": len(accepted)},
     )
     yield from gate(result, f"Nothing more is released: {lines[0] if lines else ''}.")
@@ -147,7 +148,6 @@ def _result(
 ) -> dg.MaterializeResult:
     """Keep the figures in MLflow; what the Dagster page shows, the worst images first."""
     figures = _figures(audited)
-    missed = "\n".join(f"- {copy}" for copy in (audited.recall.missed if audited.recall else []))
     worst = sorted(audited.results, key=lambda row: -(row[1].scores["ssim"] or 0.0))
     rows = [
         (
@@ -170,7 +170,7 @@ def _result(
             "audits": len(audited.results),
             "rejudged": audited.rejudged,
             "audited_without_allowed": audited.allowed,
-            "planted_missed": dg.MetadataValue.md(missed or "none"),
+            "planted_missed": listed(audited.recall.missed if audited.recall else []),
             "exact_search": audited.recall is None or audited.recall.exact,
             "mlflow": link,
             "nearest": gallery(rows, of=len(worst)),

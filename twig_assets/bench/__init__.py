@@ -23,6 +23,7 @@ MODULES = {
     "engines": "twig_assets.bench.audit.engines",
     "families": "twig_assets.bench.models.families",
     "faults": "twig_assets.bench.campaigns.faults",
+    "hardening": "twig_assets.bench.hardening.hardening",
     "index": "twig_assets.bench.audit.index",
     "marks": "twig_assets.bench.marks.marks",
     "model-zoo": "twig_assets.bench.models.model_zoo",

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
 from twig_assets.catalog.hashing import canonical_json
@@ -208,7 +208,14 @@ def schema_problem(url: str) -> str | None:
 
 
 def _create_engine(url: str) -> Engine:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Its message can hold a part of the password: where an address ends in the middle of one.
+        raise SchemaError(
+            "the catalog's address (TWIG_CATALOG_URL) cannot be read; write it as "
+            "dialect://user:password@host/database, with every special character of the password as %XX"
+        ) from None
     is_sqlite = parsed.get_backend_name() == "sqlite"
     # isolation_level=None keeps Python's sqlite3 from opening transactions of its own, so that ours hold DDL too.
     options: dict[str, Any] = {"json_serializer": canonical_json, "pool_pre_ping": True}

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from twig_assets.settings.engines import EngineName, EngineSettings
-from twig_assets.settings.home import quiet_libraries
+from twig_assets.settings.home import keep_state_private, quiet_libraries
+from twig_assets.settings.secrets import hidden
 
 if TYPE_CHECKING:
     from twig_assets.engines import Copy
@@ -44,6 +45,8 @@ console = Heard()
 errors = Heard(stderr=True)
 # Libraries of models take many seconds to load on a busy machine.
 _SILENT_SECONDS = 1.5
+# What these write is for others to read.
+_HANDS_OUT = ("ablate", "audit", "calibrate", "edit", "export", "generate", "index", "mark")
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
 CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
@@ -63,7 +66,10 @@ def main() -> None:
 
     Whatever ends it, the exit status is not 1, by which `twig audit` says that an image fails.
     """
-    _speak_soon(next((word for word in sys.argv[1:] if not word.startswith("-")), ""))
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    _speak_soon(command)
+    if command not in _HANDS_OUT:
+        keep_state_private()
     try:
         app()
     except MemoryError:
@@ -77,9 +83,9 @@ def main() -> None:
     except Exception as error:
         message = _message(error)
         if message is None:
-            traceback.print_exc()
+            sys.stderr.write(hidden(traceback.format_exc()))
         else:
-            errors.print(f"[red]{type(error).__name__}[/]: {escape(message)}", highlight=False, soft_wrap=True)
+            errors.print(f"[red]{type(error).__name__}[/]: {escape(hidden(message))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
 
 

@@ -1,12 +1,12 @@
 """What every request has to pass: the right host, no foreign page behind it, a bounded size; and safe headers."""
 
-from urllib.parse import urlsplit
-
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twig_assets.guard import foreign_page, unknown_host
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
@@ -23,7 +23,6 @@ _REPORT_CSP = (
     "sandbox allow-same-origin"
 )
 _TOO_MUCH = "This is more than the desk takes; send a smaller file."
-_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Guard(BaseHTTPMiddleware):
@@ -41,12 +40,10 @@ class Guard(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Let a request through, or say why not."""
-        host = request.headers.get("host", "")
-        if _without_port(host) not in self._hosts:
-            return PlainTextResponse("The desk does not answer for this host; TWIG_DESK_HOSTS names others.\n", 421)
-        origin = request.headers.get("origin")
-        if request.method not in _SAFE and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return PlainTextResponse("This came from another page, and was not done.\n", 403)
+        refused = unknown_host(request.headers, self._hosts, "TWIG_DESK_HOSTS")
+        refused = refused or foreign_page(request.method, request.headers)
+        if refused is not None:
+            return PlainTextResponse(f"{refused.reason}\n", refused.status)
         response = await call_next(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
@@ -87,8 +84,3 @@ class SmallBodies:
             return message
 
         return await self._app(scope, counted, send)
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.lower().rpartition(":")
-    return name if colon and port.isdecimal() else host.lower()

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from twig_assets.guard import LOOPBACK, read_hosts
 from twig_assets.settings.home import home
 
 Role = Literal["reader", "reviewer", "approver"]
 ROLES: tuple[Role, ...] = ("reader", "reviewer", "approver")
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class DeskError(ValueError):
@@ -72,12 +72,11 @@ def read_settings() -> DeskSettings:
         raise DeskError(f"TWIG_DESK_PROXY_HEADER: {header!r} is not the name of a header, such as X-Forwarded-User")
     if header and not users:
         raise DeskError("TWIG_DESK_PROXY_HEADER: says who somebody is, but not what they may do; name TWIG_DESK_USERS")
-    hosts = tuple(host.strip().lower() for host in os.environ.get("TWIG_DESK_HOSTS", "").split(",") if host.strip())
     token = os.environ.get("TWIG_METRICS_TOKEN", "").strip()
     return DeskSettings(
         users=users,
         proxy_header=header,
-        hosts=LOOPBACK + hosts,
+        hosts=read_hosts("TWIG_DESK_HOSTS"),
         secret=SecretStr(_secret()),
         metrics_token=SecretStr(token) if token else None,
     )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import fsspec
 
 from twig_assets.files import write_whole, written_whole
+from twig_assets.settings.secrets import hidden
 
 _LISTING = ".listing.json"
 _PROPERTIES = ("size", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
@@ -56,9 +57,9 @@ class Copy(NamedTuple):
                 else:
                     _bring_file(fs, root, self.path)
         except FileNotFoundError as error:
-            raise CopyError(f"{self.url}: there is nothing; check the address") from error
+            raise CopyError(hidden(f"{self.url}: there is nothing; check the address")) from error
         except (OSError, ValueError, ImportError) as error:
-            raise CopyError(f"{self.url}: cannot be copied to {self.path}: {error}") from error
+            raise CopyError(hidden(f"{self.url}: cannot be copied to {self.path}: {error}")) from error
         return self.path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from twig_assets.catalog.models import Model
-from twig_assets.files import defused
+from twig_assets.escaping import defused
 from twig_assets.reports.data import DecisionLine, Ended, LedgerHead, PromptLine, Released
 
 FORMAT = 1

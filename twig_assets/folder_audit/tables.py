@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from twig_assets.files import defused, written_whole
+from twig_assets.escaping import defused
+from twig_assets.files import written_whole
 from twig_assets.folder_audit.columns import column
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.verdicts import Judged

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twig_assets.settings.home import catalog_url, home, sensor_seconds, ui_port
+from twig_assets.settings.secrets import hidden
 
 _GIB = 2**30
 _SECRET = re.compile(r"(PASSWORD|SECRET|TOKEN|KEY|WEBHOOK)")
-_CREDENTIALS = re.compile(r"(?<=://)([^/@\s]*)(?=@)")
 _LEAST_DISK = 1 * _GIB
 
 
@@ -53,7 +53,7 @@ def examine() -> list[Finding]:
         try:
             findings.append(look())
         except Exception as error:  # whatever is wrong with the machine, the rest is still of use
-            findings.append(Finding(name, f"{type(error).__name__}: {str(error).splitlines()[0]}", fine=False))
+            findings.append(Finding(name, hidden(f"{type(error).__name__}: {str(error).splitlines()[0]}"), fine=False))
     return [*findings, *_settings()]
 
 
@@ -132,7 +132,7 @@ def _database() -> Finding:
     from sqlalchemy import create_engine, make_url
 
     url = make_url(catalog_url())
-    shown = _hidden(url.render_as_string(hide_password=True))
+    shown = hidden(url.render_as_string(hide_password=True))
     if url.drivername.startswith("sqlite") and url.database and not Path(url.database).exists():
         return Finding("database", f"{shown}: not there yet; the first run makes it")
     engine = create_engine(url)
@@ -150,9 +150,4 @@ def _ports() -> Finding:
 
 def _settings() -> list[Finding]:
     names = sorted(name for name in os.environ if name.startswith(("TWIG_", "MLFLOW_TRACKING", "DAGSTER_HOME")))
-    return [Finding(name, "hidden" if _SECRET.search(name) else _hidden(os.environ[name])) for name in names]
-
-
-def _hidden(text: str) -> str:
-    """A setting without the credentials that a URL may hold."""
-    return _CREDENTIALS.sub("***", text)
+    return [Finding(name, "hidden" if _SECRET.search(name) else hidden(os.environ[name])) for name in names]

@@ -59,7 +59,7 @@ class ReportKeeper:
 
     root: Path
     names: Sequence[str]
-    url: str
+    url: str = field(repr=False)
     log: BinaryIO
     environment: dict[str, str]
 

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from twig_assets.assets.shared.partitions import all_campaigns, concepts, prompt_batches
 from twig_assets.campaign import Campaign
 from twig_assets.definitions import build_defs
+from twig_assets.escaping import text_of
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.prompts import batches, read_concepts, read_prompts
 from twig_assets.prompts.partition_keys import concept_key
@@ -138,7 +139,7 @@ class _Location:
     def _report(self, result: dg.ExecuteInProcessResult) -> None:
         for check in result.get_asset_check_evaluations():
             if not check.passed and check.check_name != COMPLETENESS:
-                self.print(f"  {check.check_name}: {check.description}", "yellow")
+                self.print(f"  {check.check_name}: {text_of(check.description or '')}", "yellow")
         for event in result.get_asset_materialization_events():
             made = event.materialization
             name = made.asset_key.to_user_string()
@@ -150,7 +151,7 @@ class _Location:
 
 
 def _first_line(check: dg.AssetCheckEvaluation) -> str:
-    return (check.description or "").partition("\n")[0]
+    return text_of(check.description or "").partition("\n")[0]
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -1,7 +1,6 @@
 """Dagster's and MLflow's servers and the desk for `twig ui`, all on loopback."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,14 +17,24 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from twig_assets.campaign import campaign_names
+from twig_assets.guard import read_settings
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
+from twig_assets.orchestration.guarded import HOST
 from twig_assets.orchestration.report_keeper import ReportKeeper
 from twig_assets.orchestration.ui_screen import Server, screen
 from twig_assets.reports import counts_of, report_path
 from twig_assets.reports.data import Counts
-from twig_assets.settings.home import catalog_url, desk_port, home, mlflow_port, mlflow_url, tracking_uri, ui_port
+from twig_assets.settings.home import (
+    catalog_url,
+    desk_port,
+    home,
+    keep_state_private,
+    mlflow_port,
+    mlflow_url,
+    tracking_uri,
+    ui_port,
+)
 
-HOST = "127.0.0.1"
 _LARGEST_LOG = 10 << 20
 STOP_SECONDS = 30
 
@@ -52,6 +61,8 @@ def serve(root: Path, served: str, console: Console) -> int:
         PortInUseError: If a port is taken.
     """
     console.print("Starting the desk, MLflow and Dagster; their addresses follow.", highlight=False)
+    read_settings()
+    keep_state_private()
     prepare_dagster_home()
     folder = home() / "logs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +157,7 @@ def _servers(folder: Path) -> dict[str, Server]:
         for name, (port, _) in _pages().items()
     }
     if has_own_mlflow():
-        servers["MLflow"] = Server("MLflow", tracking_uri(), state="not started here")
+        servers["MLflow"] = Server("MLflow", mlflow_url(), state="not started here")
     return servers
 
 
@@ -164,41 +175,20 @@ def _end_of(path: Path) -> str:
 
 
 def commands(root: Path) -> dict[str, list[str]]:
-    """The command lines of the desk, of Dagster's server and, unless a server is named already, of MLflow's."""
+    """The command lines of the desk, of Dagster and, unless a server is named already, of MLflow's.
+
+    They hold no secret: every user of the machine can read them.
+    """
     desk = [sys.executable, "-m", "twig_assets.cli", "desk", "--root", str(root.absolute())]
-    mlflow = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        HOST,
-        "--port",
-        str(mlflow_port()),
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        tracking_uri(),
-        "--artifacts-destination",
-        str(home() / "mlflow-artifacts"),
-    ]
-    dagster = [
-        shutil.which("dagster", path=os.path.dirname(sys.executable)) or "dagster",
-        "dev",
-        "--host",
-        HOST,
-        "--port",
-        str(ui_port()),
-        "--module-name",
-        "twig_assets.definitions",
-    ]
-    own = {} if has_own_mlflow() else {"MLflow": mlflow}
-    return {"Desk": desk, **own, "Dagster": dagster}
+    mlflow, dagster = (
+        [sys.executable, "-m", f"twig_assets.orchestration.{name}"] for name in ("mlflow_server", "dagster_server")
+    )
+    return {"Desk": desk, **({} if has_own_mlflow() else {"MLflow": mlflow}), "Dagster": dagster}
 
 
 def has_own_mlflow() -> bool:
     """Whether MLFLOW_TRACKING_URI names a running server rather than a database."""
-    return mlflow_url() == tracking_uri()
+    return tracking_uri().startswith(("http://", "https://"))
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
@@ -234,5 +224,8 @@ def _answers(name: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=2):
             return True
+    except urllib.error.HTTPError as error:
+        # It is up, and asks for its token.
+        return error.code == 401
     except (urllib.error.URLError, OSError):
         return False

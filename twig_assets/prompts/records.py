@@ -7,6 +7,11 @@ from pathlib import Path
 
 import yaml
 
+from twig_assets.settings.bounded import BoundsError, bounded_text, bounded_tree, problems_of
+
+LARGEST = 128 << 20
+"""Bytes of a file of prompts or concepts; a million prompts have less."""
+
 Value = str | int | list[str] | None
 _READS_AS = {"bool": "a yes/no value", "float": "a number", "timestamp": "a date", "merge": "a merge key"}
 
@@ -76,16 +81,26 @@ def read_records(path: Path, fields: tuple[str, ...], problems: Problems) -> lis
         The entries without such problems, in file order.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = bounded_text(path, LARGEST)
     except OSError as error:
         problems.add(str(path), None, "file", f"cannot be read ({error.strerror}); check that it exists")
+        return []
+    except BoundsError as error:
+        problems.add(str(path), None, "file", str(error))
         return []
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         problems.add(str(path), line, "file", "is not UTF-8 text; save it again with that encoding")
         return []
     parse = _csv_records if path.suffix == ".csv" else _yaml_records
-    return parse(str(path), text, fields, problems)
+    return [record for record in parse(str(path), text, fields, problems) if _within_bounds(record, problems)]
+
+
+def _within_bounds(record: Record, problems: Problems) -> bool:
+    found = list(problems_of(record.values))
+    for where, what in found:
+        problems.add(record.file, record.line_of(where[0]), where[0], what)
+    return not found
 
 
 def _csv_records(file: str, text: str, fields: tuple[str, ...], problems: Problems) -> list[Record]:
@@ -129,7 +144,10 @@ def _header_is_right(file: str, line: int, header: list[str], fields: tuple[str,
 
 def _yaml_records(file: str, text: str, fields: tuple[str, ...], problems: Problems) -> list[Record]:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = bounded_tree(text)
+    except BoundsError as error:
+        problems.add(file, None, "file", str(error))
+        return []
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from twig_assets.settings.secrets import without_credentials
+
 
 class SettingError(ValueError):
     """An environment variable that cannot be used."""
@@ -14,6 +16,11 @@ class SettingError(ValueError):
 def home() -> Path:
     """The state folder, as an absolute path."""
     return Path(os.environ.get("TWIG_HOME") or ".twig").absolute()
+
+
+def keep_state_private() -> None:
+    """Let only their owner read the files and folders that this process and its children make from now on."""
+    os.umask(0o077)
 
 
 def catalog_url() -> str:
@@ -131,7 +138,7 @@ def _port(variable: str, default: int) -> int:
 def mlflow_url() -> str:
     """Where people open MLflow: the server that MLFLOW_TRACKING_URI names, or the one that `twig ui` starts."""
     uri = tracking_uri()
-    return uri if uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{mlflow_port()}"
+    return without_credentials(uri) if uri.startswith(("http://", "https://")) else f"http://127.0.0.1:{mlflow_port()}"
 
 
 def quiet_libraries() -> None:

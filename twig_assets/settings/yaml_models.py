@@ -6,6 +6,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from twig_assets.settings.bounded import BoundsError, bounded_text, bounded_tree, problems_of
+
+LARGEST = 4 << 20
+"""Bytes of a file of settings."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -26,13 +31,15 @@ def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = No
     """
     given = given or {}
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        text = bounded_text(path, LARGEST)
+        root = bounded_tree(text)
         data = yaml.safe_load(text) if root else {}
     except OSError as error:
         raise YamlModelError(f"{path}: file: cannot be read ({error.strerror}); check that it exists") from error
     except UnicodeDecodeError as error:
         raise YamlModelError(f"{path}: file: is not UTF-8 text; save it again with that encoding") from error
+    except BoundsError as error:
+        raise YamlModelError(f"{path}: file: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -45,6 +52,8 @@ def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = No
         valid = model.model_validate({**data, **given})
     except ValidationError as error:
         problems += [_complaint(path, root, detail) for detail in error.errors()]
+    else:
+        problems += [_beyond(path, root, where, what) for where, what in problems_of(valid.model_dump())]
     if problems:
         raise YamlModelError("\n".join(problems))
     return valid
@@ -66,10 +75,19 @@ def _complaint(path: Path, root: yaml.Node | None, detail: Any) -> str:
     return f"{place}: {'.'.join(loc) or 'file'}: {detail['msg']}{value}; change it"
 
 
+def _beyond(path: Path, root: yaml.Node | None, where: tuple[str, ...], what: str) -> str:
+    line = _line(root, where)
+    return f"{path if line is None else f'{path}:{line}'}: {'.'.join(where)}: {what}"
+
+
 def _line(node: yaml.Node | None, loc: tuple[str, ...]) -> int | None:
     """The line of the deepest part of `loc` that the file has."""
     line = None
     for part in loc:
+        if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         node = next((value for key, value in node.value if getattr(key, "value", None) == part), None)

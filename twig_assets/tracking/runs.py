@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from twig_assets.settings.secrets import hidden
 from twig_assets.tracking.send import TrackingError
 
 
@@ -26,7 +27,7 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
             for run_id in dagster_run_ids
         }
     except FAILURES as error:
-        raise TrackingError(f"MLflow at {uri} cannot be read: {error}") from error
+        raise TrackingError(hidden(f"MLflow at {uri} cannot be read: {error}")) from error
     return {
         run_id: [
             (run.info.run_name or "", f"{ui_url}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")

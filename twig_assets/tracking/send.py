@@ -3,10 +3,11 @@
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twig_assets.settings.secrets import hidden
 from twig_assets.tracking.record import Record
 from twig_assets.tracking.spool import Spool, SpoolError
 
@@ -44,7 +45,7 @@ class Sender:
         spool: Where records wait that could not be sent.
     """
 
-    uri: str
+    uri: str = field(repr=False)
     artifacts: str
     ui_url: str
     spool: Spool
@@ -144,9 +145,9 @@ class Sender:
             experiment, run_id = write_run(self._client, record, artifacts, again)
         except FAILURES as error:
             if is_refusal(error):
-                raise RefusedError(f"MLflow at {self.uri} refuses it: {error}") from error
+                raise RefusedError(hidden(f"MLflow at {self.uri} refuses it: {error}")) from error
             _resting[self.uri] = time.monotonic() + REST_SECONDS
-            raise TrackingError(f"MLflow at {self.uri} does not answer: {error}") from error
+            raise TrackingError(hidden(f"MLflow at {self.uri} does not answer: {error}")) from error
         if time.monotonic() - started > SLOW_SECONDS:
             _resting[self.uri] = time.monotonic() + REST_SECONDS
         return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}"

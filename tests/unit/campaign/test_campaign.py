@@ -89,7 +89,7 @@ def test_a_name_that_is_not_a_plain_folder_is_refused(tmp_path: Path, name: str)
         ("title: A\ntitle: B\n", ":2: title: is there twice; keep one"),
         ("title: [\n", ":2: file: is not valid YAML"),
         ("- title\n", ":1: file: must hold fields"),
-        ("a: &a [*a]\n", ":1: a: unknown field"),
+        ("a: &a [*a]\n", ": file: holds an alias inside of what it stands for"),
         ("when: 2026-99-99\ntitle: A\n", ": file: is not valid YAML"),
     ],
 )

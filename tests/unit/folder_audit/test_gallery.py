@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.unit.similarity.corpus.picture_files import scene
 from tests.unit.similarity.pictures import encoded
-from twig_assets.files import defused
+from twig_assets.escaping import defused
 from twig_assets.folder_audit import audit_folder
 from twig_assets.folder_audit.gallery import in_words
 from twig_assets.folder_audit.images import ImageFile

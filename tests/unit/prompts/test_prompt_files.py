@@ -119,7 +119,7 @@ def test_a_malformed_yaml_file_is_reported_with_its_line(tmp_path: Path, content
         (b"text,text\na,b\n", "prompts.csv:1: text: this column is there more than once"),
         (b'text\nan owl\n"a fox\n', "prompts.csv:3: row: is not valid CSV"),
         (b"text,seed\na," + b"9" * 5000 + b"\n", "prompts.csv:2: seed:"),
-        (b"text\na\x00b\n", "prompts.csv:2: text: holds an unprintable character"),
+        (b"text\na\x00b\n", "prompts.csv:2: text: holds the character U+0000, which cannot be kept"),
     ],
 )
 def test_a_malformed_csv_file_is_reported_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from twig_assets.escaping import plain_markdown
 from twig_assets.files import picture_uri
 from twig_assets.similarity.corpus.sizes import reduced
 
@@ -25,7 +26,7 @@ def gallery(rows: Sequence[tuple[str, Sequence[np.ndarray]]], of: int | None = N
     lines = []
     for caption, pictures in rows[:SHOWN]:
         images = " ".join(f"![]({_data_uri(picture)})" for picture in pictures)
-        lines.append(f"{images}<br>{caption.replace('|', '/')}")
+        lines.append(f"{images}<br>{plain_markdown(caption)}")
     if total > SHOWN:
         lines.append(f"… and {total - SHOWN} more")
     return dg.MetadataValue.md("\n\n".join(lines) or "nothing to show")

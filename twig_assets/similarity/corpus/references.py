@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twig_assets.settings.bounded import problems_of
 from twig_assets.similarity.corpus.decode import DecodeError, decode_views, read_file, suffix_note
 from twig_assets.similarity.corpus.files import LEADS_OUT, READ_ALREADY, files_below, leads_out, shown
 from twig_assets.similarity.corpus.sizes import WORK_SIDE, reduced
@@ -284,6 +285,7 @@ def _checked_rows(path: Path, reader: csv.DictReader) -> dict[str, tuple[str, st
             problems.append(f"{place}: file: {row['file']!r} is not a file below this folder; move it here")
         elif str(file) in rows:
             problems.append(f"{place}: file: {str(file)!r} is there twice; keep one row")
+        problems += [f"{place}: {where[0]}: {what}" for where, what in problems_of(row)]
         rows[str(file)] = (row["title"].strip(), row["rights_holder"].strip(), row["licence"].strip())
     if problems:
         raise CorpusError("\n".join(problems))
