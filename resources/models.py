@@ -39,15 +39,10 @@ class ModelResource(dg.ConfigurableResource):
             campaign: Whose checkpoint to open.
             weights: SHA-256 -> content of the safetensors file of every edit.
         """
-        from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
+        from twig_assets.ablation.serving import serve_edits
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
-        if applied_sources(pipeline) == weights.keys():
-            return pipeline
-        self.base(campaign)
-        if weights:
-            edit = compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)])
-            apply(pipeline, edit, base_sha256, sources=weights)
+        serve_edits(pipeline, base_sha256, weights)
         return pipeline
 
     def serving(self, campaign: Campaign, model: Model, store: ArtifactStore) -> Any:

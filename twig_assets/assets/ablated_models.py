@@ -62,6 +62,7 @@ class _Ablation:
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
+    pool="gpu",
     description="An edit of the cross-attention weights that makes a concept's prompts draw its anchor instead, with "
     "figures from before and after. An edit that its gate refuses, or that nobody judged, is kept but not accepted.",
 )

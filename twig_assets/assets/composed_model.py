@@ -31,6 +31,7 @@ from twig_assets.similarity import read_part
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch"},
+    pool="gpu",
     description="The checkpoint with the accepted edits of all protected concepts; one that was refused stops it, "
     "unless the policy or a person lets it go on. Closed forms are solved together, "
     "text encoders distilled together, fine-tunings added up; all but closed forms are then judged together. Images "

@@ -31,6 +31,7 @@ from twig_assets.resources import (
     group_name="images",
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
+    pool="gpu",
     description="Segment Anything on every first image: the union of its foreground masks, and the ranked list "
     "they come from; or what the campaign's `masks` names instead: a box, a point, the generator's own attention. "
     "Where no object is found, or the mask covers nearly everything, the row says so.",

@@ -15,6 +15,7 @@ from twig_assets.compliance.attempts import SecondImage, draw_second_images
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -30,6 +31,7 @@ _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_fi
     group_name="images",
     owners=["team:ml"],
     kinds={"diffusers", "mlflow"},
+    pool="gpu",
     description="TWIG's second step: the prompt again with another seed, away from the first image's shape and from "
     "the nearest protected works. Reports how far the two shapes overlap, in place and in form. Where the first "
     "image has no usable mask there is no shape to avoid; then only what the model has memorised is kept from coming "
@@ -44,9 +46,12 @@ def regenerated_images(
     models: ModelResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing."""
-    batch, drawn = work_on_batch(draw_second_images, "images", context, campaigns, catalog, store, models, progress)
+    batch, drawn = work_on_batch(
+        draw_second_images, "images", context, campaigns, catalog, store, models, progress, engine
+    )
     if not drawn.items:
         pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask", "second"])
         work = "none: every image is there already"

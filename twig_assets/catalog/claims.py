@@ -87,6 +87,7 @@ class Claims:
 
     def is_claimed(self, name: str) -> bool:
         """Whether a process has a claim, on this machine or another."""
+        lock: _Lock | None
         if self._engine.dialect.name == "postgresql":
             lock = _ServersLock.of(self._engine, name, None)
         elif (folder := _folder(self._engine)) is not None and _file(folder, name).exists():
