@@ -21,7 +21,7 @@ class TrackerResource(dg.ConfigurableResource):
 
     Attributes:
         uri: Tracking server or database.
-        artifacts: Folder for the pictures when `uri` is a database; a server keeps its own.
+        artifacts: Folder or URL for the pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Folder of what waits to be sent.
     """

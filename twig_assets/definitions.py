@@ -42,7 +42,7 @@ from twig_assets.settings.home import (  # noqa: E402
     artifact_root,
     campaigns_folder,
     catalog_url,
-    home,
+    mlflow_artifacts,
     mlflow_url,
     notifier_settings,
     quiet_libraries,
@@ -114,7 +114,7 @@ def default_resources() -> dict[str, Any]:
         "models": ModelResource(),
         "tracker": TrackerResource(
             uri=tracking_uri(),
-            artifacts=str(home() / "mlflow-artifacts"),
+            artifacts=mlflow_artifacts(),
             ui_url=mlflow_url(),
             spool=str(spool_folder()),
         ),

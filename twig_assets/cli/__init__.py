@@ -48,6 +48,7 @@ COMMANDS: list[Callable[..., Any]] = [
     evidence.lineage,
     evidence.whence,
     operations.track,
+    operations.instance,
     operations.gc,
     backups.backup,
     backups.restore,

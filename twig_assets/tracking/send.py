@@ -45,7 +45,7 @@ class Sender:
 
     Attributes:
         uri: Of the server or database.
-        artifacts: Folder for pictures when `uri` is a database; a server keeps its own.
+        artifacts: Folder or URL for pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Where records wait that could not be sent.
     """
@@ -146,7 +146,8 @@ class Sender:
     def _experiment(self, client: MlflowClient, name: str) -> str:
         if experiment := client.get_experiment_by_name(name):
             return str(experiment.experiment_id)
-        location = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
+        place = self.artifacts if "://" in self.artifacts else Path(self.artifacts).absolute().as_uri()
+        location = None if self.uri.startswith("http") else place
         return str(client.create_experiment(name, artifact_location=location))
 
 
