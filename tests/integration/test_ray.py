@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from tests.integration.conftest import CAMPAIGN, CampaignWorkspace, Ended, Workspaces
+from tests.integration.conftest import CAMPAIGN, CONCEPTS, CampaignWorkspace, Ended, Workspaces
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
@@ -25,9 +25,10 @@ from twig_assets.bench.audit.engines import picture
 from twig_assets.bench.audit.ray_nodes import ray_nodes
 from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.catalog.hashing import canonical_json
-from twig_assets.catalog.models import Mask
+from twig_assets.catalog.models import ConceptEdit, Mask
 from twig_assets.engines import Engine, Shard, WorkerDiedError, opened_engine
 from twig_assets.folder_audit import audit_folder
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource
 from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings
@@ -75,7 +76,7 @@ def test_actors_give_the_same_bytes_with_one_two_and_four_and_open_a_model_once(
             assert 1 <= len(processes) <= workers
 
 
-def test_images_are_drawn_the_same_although_an_actor_is_killed(
+def test_edits_and_images_are_made_the_same_although_an_actor_is_killed(
     cluster: Any, first_run: tuple[CampaignWorkspace, Ended], workspaces: Workspaces, tmp_path: Path
 ) -> None:
     made = {}
@@ -83,13 +84,17 @@ def test_images_are_drawn_the_same_although_an_actor_is_killed(
     for name, engine in engines.items():
         workspace = workspaces.copy(first_run[0], tmp_path / name)
         workspace.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3, "batch_size": 1}})
+        concept = concept_key("tiny", CONCEPTS[0]["name"])
         with workspace.entered() as location, killed_once("in process" if name == "here" else "drawing") as killed:
             campaigns = CampaignsResource(root=str(workspace.root))
-            assert materialize(location, DRAWN, "tiny-000", engine=engine, campaigns=campaigns).success
+            # By other settings the edit is another one, and so is every image.
+            for assets, partition in ((["ablated_models"], concept), (DRAWN, "tiny-000")):
+                assert materialize(location, assets, partition, engine=engine, campaigns=campaigns).success
         assert killed == ([] if name == "here" else [True])
         with workspace.catalog() as session:
             masks = session.execute(select(Mask.image_id, Mask.sha256, Mask.ranked).order_by(Mask.id)).all()
-        made[name] = (workspace.images(), masks)
+            edits = session.execute(select(ConceptEdit.weights_sha256, ConceptEdit.evaluation)).all()
+        made[name] = (workspace.images(), masks, edits)
     end_engines()
     assert made["here"] == made["ray"]
 
@@ -214,6 +219,7 @@ from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from twig_assets.engines import opened_engine
 from twig_assets.folder_audit import audit_folder
+from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource
 from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings

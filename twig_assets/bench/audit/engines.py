@@ -1,9 +1,9 @@
 """Benchmark: what engines add to the work, and how much faster two workers and two nodes of Ray are than one.
 
-The work is that of an audit: images of 320 px, all detectors, ten works; and that of drawing: first images by the
-embedded model, two to a shard. Every engine gets the same shards. Before an engine is measured, its workers have started
-and opened the works or the model. Rounds take turns, so that what else the machine does
-strikes all engines alike; a ratio is that of the rounds' medians, its interval a bootstrap over rounds.
+The work is that of an audit (images of 320 px, all detectors, ten works) and that of drawing (first images by the
+embedded model, two to a shard). Every engine gets the same shards. Before an engine is measured, its workers have
+started and opened the works or the model. Rounds take turns, so that what else the machine does strikes all engines
+alike; a ratio is that of the rounds' medians, its interval a bootstrap over rounds.
 """
 
 import hashlib
@@ -156,7 +156,7 @@ def _drawing(count: int) -> Work:
 
 
 def _one_and_two_nodes(cluster: Any, ray: Engine, work: Work, rounds: int, outputs: dict[str, list[bytes]]) -> Timed:
-    """Half of the rounds of one node before those of two, half after: else a machine that slows down changes a ratio."""
+    """Seconds by one node, half before and half after those by two: a machine that slows down changes no ratio then."""
     before = _timed({"ray_1_node": ray}, work, -(-rounds // 2), outputs)
     second = cluster.add_node(**node(1))
     both = _timed({"ray_2_nodes": ray}, work, rounds, outputs)

@@ -128,24 +128,35 @@ def drawing_context(campaign: Campaign, model: Model, store: ArtifactStore) -> C
     return Context(opened, settings, draws=True)
 
 
-def opened(settings: DrawingSettings) -> Drawing:
-    """Open the model.
+def opened_pipeline(checkpoint: str, folder: Path, opening: OpeningSettings, base_sha256: str) -> Any:
+    """A campaign's unedited pipeline on a worker.
 
     Raises:
-        NotMaterializedError: If the checkpoint has become another model than the one that serves.
-        ArtifactError: If an edit's file is missing.
-        CheckpointError: If the checkpoint cannot be opened.
+        NotMaterializedError: If the checkpoint has become another model than the one with this fingerprint.
+        CheckpointError: If it cannot be opened.
     """
     quiet_model_libraries()
-    pipeline = load_checkpoint(settings.checkpoint, settings.folder, settings.opening)
+    pipeline = load_checkpoint(checkpoint, folder, opening)
     found = fingerprint(pipeline)
-    if found != settings.base_sha256:
+    if found != base_sha256:
         raise NotMaterializedError(
-            f"{settings.folder}: checkpoint {settings.checkpoint!r} is another model ({found[:12]}) than when "
-            f"composed_model was made ({settings.base_sha256[:12]}); materialize ablated_models and composed_model"
+            f"{folder}: checkpoint {checkpoint!r} is another model here ({found[:12]}) than where the work was handed "
+            f"out ({base_sha256[:12]}); have the same files on every machine, or materialize ablated_models and "
+            "composed_model"
         )
+    return pipeline
+
+
+def opened(settings: DrawingSettings) -> Drawing:
+    """Open the model, with its edits.
+
+    Raises:
+        ArtifactError: If an edit's file is missing.
+        NotMaterializedError, CheckpointError: See `opened_pipeline`.
+    """
+    pipeline = opened_pipeline(settings.checkpoint, settings.folder, settings.opening, settings.base_sha256)
     store = ArtifactStore(settings.store)
-    serve_edits(pipeline, found, {key: store.read(key, "safetensors") for key in settings.edits})
+    serve_edits(pipeline, settings.base_sha256, {key: store.read(key, "safetensors") for key in settings.edits})
     kind, checkpoint, device = settings.segmenter
     kept: list[Any] = []
 
