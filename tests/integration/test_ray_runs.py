@@ -14,10 +14,12 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.base import WorkerStatus
 from sqlalchemy import select
 
-from tests.integration.conftest import ROOT, CampaignWorkspace, Ended, Workspaces
+from tests.integration.conftest import ROOT, CampaignWorkspace, Workspaces
 from twig_assets.bench.audit.ray_nodes import ray_nodes
+from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.catalog.models import Concept, CorpusVersion
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
+from twig_assets.resources import CampaignsResource
 from twig_assets.run_launcher.liveness import CLAIMED_IN
 
 pytestmark = pytest.mark.skipif(find_spec("dagster_ray") is None, reason="pip install -e '.[ray]'")
@@ -61,10 +63,14 @@ def inputs(workspace: CampaignWorkspace) -> list[list[str]]:
 
 
 def test_a_run_is_a_job_of_the_cluster_and_one_whose_cluster_is_gone_is_known_to_be_dead(
-    tmp_path: Path, empty_mlflow: Path, postgres: Callable[[], str], first_run: tuple[CampaignWorkspace, Ended]
+    tmp_path: Path, empty_mlflow: Path, postgres: Callable[[], str]
 ) -> None:
+    here = Workspaces(empty_mlflow).new(tmp_path / "here")
+    with here.entered() as location:
+        campaigns = CampaignsResource(root=str(here.root))
+        assert materialize(location, ["protected_concepts", "reference_corpus"], "tiny", campaigns=campaigns).success
     port = free_port()
-    workspace = Workspaces(empty_mlflow, postgres).new(tmp_path)
+    workspace = Workspaces(empty_mlflow, postgres).new(tmp_path / "on ray")
     variables = {
         "TWIG_EXECUTION": "ray",
         "TWIG_RAY_JOBS": f"http://127.0.0.1:{port}",
@@ -82,14 +88,14 @@ def test_a_run_is_a_job_of_the_cluster_and_one_whose_cluster_is_gone_is_known_to
                 run = run_when(instance, done, lambda run: run.is_finished)
                 assert run.status == dg.DagsterRunStatus.SUCCESS, instance.all_logs(done)
                 assert CLAIMED_IN in run.tags
-                assert inputs(workspace) == inputs(first_run[0])
+                assert inputs(workspace) == inputs(here)
                 lost = launched(instance, "read_inputs", "tiny")
                 run = run_when(instance, lost, lambda run: CLAIMED_IN in run.tags)
                 assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
             # A run that ended in the moment before the cluster did needs no judgement.
             run = run_when(instance, lost, lambda run: run.is_finished or is_dead(instance, run))
             assert run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS)
-    assert inputs(workspace) == inputs(first_run[0])
+    assert inputs(workspace) == inputs(here)
 
 
 def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
