@@ -43,7 +43,7 @@ def launched(instance: dg.DagsterInstance, job: str, partition: str) -> str:
 
 
 def run_when(
-    instance: dg.DagsterInstance, run_id: str, condition: Callable[[dg.DagsterRun], bool], seconds: int = 240
+    instance: dg.DagsterInstance, run_id: str, condition: Callable[[dg.DagsterRun], bool], seconds: int = 600
 ) -> dg.DagsterRun:
     """The run as it is when something is true of it."""
     deadline = time.monotonic() + seconds

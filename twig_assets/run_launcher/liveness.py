@@ -6,9 +6,10 @@ Dagster's own launcher cannot: a run whose process died together with its code s
 A run claims its own id in the catalog for as long as it lives (`catalog.claims`). Whoever sees that database sees from
 any machine and any container whether the claim is still there. A run without one, because it died before it had made it
 or was started by something else, is judged by its process only where that can be seen: on this machine since it was
-started, among the processes of the same PID namespace. Any other run is left alone.
+started, among the processes of the same PID namespace, behind a socket. Any other run is left alone.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import psutil
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from sqlalchemy.exc import SQLAlchemyError
 
-from twig_assets.catalog.claims import ClaimLostError, opened_claims, run_claim
+from twig_assets.catalog.claims import opened_claims, run_claim
 from twig_assets.settings.home import catalog_url
 
 CLAIMED_IN = "twig/claimed-in"
@@ -67,7 +68,9 @@ def why_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why a run that is said to be going on cannot be; empty when it goes on, or when nobody here can tell."""
     if CLAIMED_IN in run.tags:
         return _why_unclaimed(run)
-    if GRPC_INFO_TAG not in run.tags or run.tags.get(LAUNCHED_FROM) != this_place():
+    # A code server that is reached by a port may be anywhere, though its name be localhost: in a pod, in a container.
+    server = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+    if "socket" not in server or run.tags.get(LAUNCHED_FROM) != this_place():
         return ""
     events = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
     for entry in (record.event_log_entry for record in events):
@@ -107,15 +110,3 @@ def _why_gone(pid: int, since: float) -> str:
     except psutil.NoSuchProcess:
         same = False
     return "" if same else f"its process {pid} is gone; what it had finished is kept, so run it again"
-
-
-__all__ = [
-    "CLAIMED_IN",
-    "LAUNCHED_FROM",
-    "ClaimLostError",
-    "fail_dead_runs",
-    "is_seen",
-    "living",
-    "this_place",
-    "why_dead",
-]

@@ -113,6 +113,9 @@ def test_runs_that_cannot_be_seen_are_left_alone(instance: dg.DagsterInstance, e
         started(instance, ended_process, **{**LAUNCHED, LAUNCHED_FROM: f"another-boot:{processes}"}),
         started(instance, ended_process, **{**LAUNCHED, LAUNCHED_FROM: f"{boot}:pid:[1]"}),
         started(instance, ended_process, **{GRPC_INFO_TAG: LAUNCHED[GRPC_INFO_TAG]}),
+        started(
+            instance, ended_process, **{**LAUNCHED, GRPC_INFO_TAG: json.dumps({"host": "localhost", "port": 4000})}
+        ),
         started(instance, **LAUNCHED),
         started(instance, ended_process),
     ]
