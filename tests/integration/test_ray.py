@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from tests.integration.conftest import CAMPAIGN, CONCEPTS, CampaignWorkspace, Ended, Workspaces
+from tests.integration.conftest import CAMPAIGN, CONCEPTS, POLICY, CampaignWorkspace, Ended, Workspaces
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
@@ -84,11 +84,12 @@ def test_edits_and_images_are_made_the_same_although_an_actor_is_killed(
     for name, engine in engines.items():
         workspace = workspaces.copy(first_run[0], tmp_path / name)
         workspace.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3, "batch_size": 1}})
+        workspace.write("policy.yaml", {**POLICY, "edits": {"refused": "leave_out"}})
         concept = concept_key("tiny", CONCEPTS[0]["name"])
         with workspace.entered() as location, killed_once("in process" if name == "here" else "drawing") as killed:
             campaigns = CampaignsResource(root=str(workspace.root))
             # By other settings the edit is another one, and so is every image.
-            for assets, partition in ((["ablated_models"], concept), (DRAWN, "tiny-000")):
+            for assets, partition in ((["ablated_models"], concept), (["composed_model"], "tiny"), (DRAWN, "tiny-000")):
                 assert materialize(location, assets, partition, engine=engine, campaigns=campaigns).success
         assert killed == ([] if name == "here" else [True])
         with workspace.catalog() as session:
