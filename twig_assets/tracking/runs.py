@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
+from twig_assets.tracking.failures import failures
 from twig_assets.tracking.send import TrackingError
 
 
@@ -25,7 +24,7 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
             run_id: client.search_runs(experiments, f"tags.`dagster/run_id` = '{run_id}'", order_by=["start_time"])
             for run_id in dagster_run_ids
         }
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except failures() as error:
         raise TrackingError(f"MLflow at {uri} cannot be read: {error}") from error
     return {
         run_id: [

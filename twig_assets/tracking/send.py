@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from PIL import Image
-from sqlalchemy.exc import SQLAlchemyError
 
+from twig_assets.tracking.failures import failures
 from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
 from twig_assets.tracking.spool import Spool, SpoolError
 
@@ -30,7 +30,6 @@ ACCEPTED = "accepted"
 # MLflow takes a thousand metrics at once.
 _BATCH = 1000
 
-_FAILURES = (MlflowException, SQLAlchemyError, OSError)
 # Tracking URI -> when to try again. Dagster makes new resources for every run, so they cannot hold it.
 _resting: dict[str, float] = {}
 
@@ -114,7 +113,7 @@ class Sender:
         started = time.monotonic()
         try:
             url = self._send(record, again)
-        except _FAILURES as error:
+        except failures() as error:
             if isinstance(error, MlflowException) and 400 <= error.get_http_status_code() < 500:
                 raise RefusedError(f"MLflow at {self.uri} refuses it: {error}") from error
             _resting[self.uri] = time.monotonic() + REST_SECONDS
