@@ -25,6 +25,7 @@ from twig_assets.engines import Context, Engine, Shard, opened_engine
 from twig_assets.generation import fingerprint, load_checkpoint
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.settings.generation import GenerationSettings
+from twig_assets.settings.home import quiet_model_libraries
 from twig_assets.settings.opening import OpeningSettings
 from twig_assets.settings.segmentation import SegmentationSettings
 from twig_assets.similarity import Policy, ReferenceImage, audit, opened_sources
@@ -131,6 +132,7 @@ def _auditing(count: int) -> Work:
 
 
 def _drawing(count: int) -> Work:
+    quiet_model_libraries()
     folder, opening = Path.cwd(), OpeningSettings()
     base_sha256 = fingerprint(load_checkpoint("embedded", folder, opening))
     settings = DrawingSettings(
