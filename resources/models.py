@@ -15,7 +15,6 @@ from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.settings.home import models_bytes, quiet_model_libraries
-from twig_assets.settings.judge import EMBEDDED
 
 # The pipelines that are open, the one that was used last at the end.
 _OPEN: OrderedDict[tuple[str, Path, str], tuple[Any, str]] = OrderedDict()
@@ -39,15 +38,10 @@ class ModelResource(dg.ConfigurableResource):
             campaign: Whose checkpoint to open.
             weights: SHA-256 -> content of the safetensors file of every edit.
         """
-        from twig_assets.ablation import ConceptEdit, applied_sources, apply, compose
+        from twig_assets.ablation.serving import serve_edits
 
         pipeline, base_sha256 = _checkpoint(campaign.checkpoint, campaign.folder, campaign.opening.model_dump_json())
-        if applied_sources(pipeline) == weights.keys():
-            return pipeline
-        self.base(campaign)
-        if weights:
-            edit = compose([ConceptEdit.from_bytes(weights[key]) for key in sorted(weights)])
-            apply(pipeline, edit, base_sha256, sources=weights)
+        serve_edits(pipeline, base_sha256, weights)
         return pipeline
 
     def serving(self, campaign: Campaign, model: Model, store: ArtifactStore) -> Any:
@@ -85,19 +79,17 @@ class ModelResource(dg.ConfigurableResource):
 
     def clip(self, campaign: Campaign) -> Any:
         """The model and processor of the campaign's judge; where nobody judges, what says so. Raises JudgeError."""
-        from twig_assets.judge.unjudged import Unjudged
+        from twig_assets.judge.for_edits import clip_of
 
-        return Unjudged() if campaign.chosen_judge.nobody else self.judge(campaign).clip
+        quiet_model_libraries()
+        return clip_of(campaign.chosen_judge, campaign.folder)
 
     def text_vectors(self, campaign: Campaign) -> Any:
         """What finds surrounding concepts: a judge of the user's; None leaves it to the model's own text encoder."""
-        from functools import partial
+        from twig_assets.judge.for_edits import text_vectors_of
 
-        from twig_assets.judge.clip import text_features
-
-        chosen = campaign.chosen_judge
-        own = chosen.nobody or chosen.checkpoint == EMBEDDED
-        return None if own else partial(text_features, self.judge(campaign).clip)
+        quiet_model_libraries()
+        return text_vectors_of(campaign.chosen_judge, campaign.folder)
 
 
 def _checkpoint(checkpoint: str, folder: Path, opening: str) -> tuple[Any, str]:

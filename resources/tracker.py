@@ -21,7 +21,7 @@ class TrackerResource(dg.ConfigurableResource):
 
     Attributes:
         uri: Tracking server or database; it may hold a password.
-        artifacts: Folder for the pictures when `uri` is a database; a server keeps its own.
+        artifacts: Folder or URL for the pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Folder of what waits to be sent.
     """
@@ -102,7 +102,8 @@ class TrackerResource(dg.ConfigurableResource):
 def _description(key: str, partition: str, pictures: bool, captions: Sequence[str], each: str) -> str:
     """What a run is and what its figures count, for whoever opens it in MLflow, as Markdown."""
     counted = "Every figure is a count of images, or a mean, a percentile or the highest value over images"
-    text = f"{plain_markdown(f'{key} {partition}'.strip())}. {counted}, not over rows of the catalog, and of this run only.\n\n"
+    of_what = plain_markdown(f"{key} {partition}".strip())
+    text = f"{of_what}. {counted}, not over rows of the catalog, and of this run only.\n\n"
     if pictures and each:
         text += f"Under each number: {plain_markdown(each)}.\n\n"
     for number, caption in enumerate(captions, start=1):

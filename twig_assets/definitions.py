@@ -16,6 +16,7 @@ from twig_assets.resources import (
     StoreResource,
     TrackerResource,
 )
+from twig_assets.run_launcher.executors import executor_of, seen_alive
 from twig_assets.sensors import JOBS, SCHEDULES, SENSORS
 
 # Checks per partition are announced as a preview; without them one failing batch would hold up all others.
@@ -36,12 +37,13 @@ from twig_assets.assets import (  # noqa: E402
     similarity_audits,
 )
 from twig_assets.settings.engines import engine_settings  # noqa: E402
+from twig_assets.settings.execution import execution_settings  # noqa: E402
 from twig_assets.settings.home import (  # noqa: E402
     artifact_root,
     campaigns_folder,
     catalog_url,
-    home,
     keep_state_private,
+    mlflow_artifacts,
     mlflow_url,
     notifier_settings,
     quiet_libraries,
@@ -81,7 +83,7 @@ def build_defs(
         checks: Instead of the checks with the same names on the same assets.
         sensors: Instead of the sensors with the same names.
         resources: Instead of the resources with the same names.
-        executor: Instead of the one that runs all steps in one process, which keeps the models open between them.
+        executor: Instead of the one that TWIG_EXECUTION names; see `settings.execution`.
     """
     own_assets = dg.load_assets_from_modules(ASSET_MODULES)
     own_checks = dg.load_asset_checks_from_modules(ASSET_MODULES)
@@ -95,7 +97,7 @@ def build_defs(
         schedules=SCHEDULES,
         sensors=[*sensors, *(sensor for sensor in SENSORS if sensor.name not in names)],
         resources={name: _fixed(resource) for name, resource in {**default_resources(), **(resources or {})}.items()},
-        executor=executor or dg.in_process_executor,
+        executor=seen_alive(executor) if executor else executor_of(execution_settings()),
     )
 
 
@@ -113,7 +115,7 @@ def default_resources() -> dict[str, Any]:
         "models": ModelResource(),
         "tracker": TrackerResource(
             uri=tracking_uri(),
-            artifacts=str(home() / "mlflow-artifacts"),
+            artifacts=mlflow_artifacts(),
             ui_url=mlflow_url(),
             spool=str(spool_folder()),
         ),

@@ -7,15 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-import yaml
 from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.orm import Session
 
@@ -50,10 +49,12 @@ class CampaignWorkspace(Workspace):
     Attributes:
         server_url: Of the PostgreSQL database that holds the catalog and Dagster's instance; empty when both are SQLite
             files in the state folder.
+        variables: Further environment variables.
     """
 
     name: str = NAME
     server_url: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def catalog_url(self) -> str:
@@ -61,13 +62,15 @@ class CampaignWorkspace(Workspace):
 
     def environment(self) -> dict[str, str]:
         """What a process needs to work in this workspace."""
-        dagster_home = str(self.home) if self.server_url else ""
+        dagster = make_url(self.server_url).set(drivername="postgresql+psycopg2") if self.server_url else None
         return {
             "TWIG_HOME": str(self.home),
             "TWIG_CATALOG_URL": self.server_url,
-            "DAGSTER_HOME": dagster_home,
+            "TWIG_DAGSTER_URL": dagster.render_as_string(hide_password=False) if dagster else "",
+            "DAGSTER_HOME": "",
             "PYTHONPATH": str(ROOT),
             "COLUMNS": "120",
+            **self.variables,
         }
 
     @contextmanager
@@ -206,12 +209,6 @@ class Workspaces:
     def _workspace(self, folder: Path, like: str = "") -> CampaignWorkspace:
         workspace = CampaignWorkspace(folder, server_url=self.new_database(like) if self.new_database else "")
         workspace.home.mkdir(parents=True, exist_ok=True)
-        if workspace.server_url:
-            # Dagster is told of the server as the README says: the project's settings, with another storage.
-            settings = yaml.safe_load((ROOT / "dagster.yaml").read_text().replace(".twig/", f"{workspace.home}/"))
-            url = make_url(workspace.server_url).set(drivername="postgresql+psycopg2")
-            settings["storage"] = {"postgres": {"postgres_url": url.render_as_string(hide_password=False)}}
-            (workspace.home / "dagster.yaml").write_text(yaml.safe_dump(settings))
         return workspace
 
 

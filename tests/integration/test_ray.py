@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,30 @@ from typing import Any
 import psutil
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
+from tests.integration.conftest import CAMPAIGN, CONCEPTS, POLICY, CampaignWorkspace, Ended, Workspaces
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
 from twig_assets.bench.audit.engines import picture
 from twig_assets.bench.audit.ray_nodes import ray_nodes
+from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.catalog.hashing import canonical_json
+from twig_assets.catalog.models import ConceptEdit, Mask
 from twig_assets.engines import Engine, Shard, WorkerDiedError, opened_engine
 from twig_assets.folder_audit import audit_folder
+from twig_assets.prompts.partition_keys import concept_key
+from twig_assets.resources import CampaignsResource
+from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
 
 # Not importorskip, since Ray reads its environment when it is imported.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
+
+
+DRAWN = ["generated_images", "masks", "regenerated_images"]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +62,42 @@ def test_same_bytes_with_one_two_and_four_workers_as_in_this_process(cluster: An
         with on(cluster, workers) as engine:
             assert engine.workers == workers
             assert list(engine.map(computing.product, numbered(8), CONTEXT)) == expected
+
+
+def test_actors_give_the_same_bytes_with_one_two_and_four_and_open_a_model_once(cluster: Any) -> None:
+    with opened_engine(EngineSettings(workers=1)) as here:
+        expected = list(here.map(computing.product, numbered(8), CONTEXT))
+    drawing = replace(CONTEXT, draws=True)
+    for workers in (1, 2, 4):
+        with on(cluster, workers) as engine:
+            processes = set(engine.map(computing.by_whom, numbered(8), drawing))
+            assert list(engine.map(computing.product, numbered(8), drawing)) == expected
+            processes |= set(engine.map(computing.by_whom, numbered(8), drawing))
+            assert 1 <= len(processes) <= workers
+
+
+def test_edits_and_images_are_made_the_same_although_an_actor_is_killed(
+    cluster: Any, first_run: tuple[CampaignWorkspace, Ended], workspaces: Workspaces, tmp_path: Path
+) -> None:
+    made = {}
+    engines = {"here": EngineResource(), "ray": EngineResource(engine="ray", address=cluster.address, workers=2)}
+    for name, engine in engines.items():
+        workspace = workspaces.copy(first_run[0], tmp_path / name)
+        workspace.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3, "batch_size": 1}})
+        workspace.write("policy.yaml", {**POLICY, "edits": {"refused": "leave_out"}})
+        concept = concept_key("tiny", CONCEPTS[0]["name"])
+        with workspace.entered() as location, killed_once("in process" if name == "here" else "drawing") as killed:
+            campaigns = CampaignsResource(root=str(workspace.root))
+            # By other settings the edit is another one, and so is every image.
+            for assets, partition in ((["ablated_models"], concept), (["composed_model"], "tiny"), (DRAWN, "tiny-000")):
+                assert materialize(location, assets, partition, engine=engine, campaigns=campaigns).success
+        assert killed == ([] if name == "here" else [True])
+        with workspace.catalog() as session:
+            masks = session.execute(select(Mask.image_id, Mask.sha256, Mask.ranked).order_by(Mask.id)).all()
+            edits = session.execute(select(ConceptEdit.weights_sha256, ConceptEdit.evaluation)).all()
+        made[name] = (workspace.images(), masks, edits)
+    end_engines()
+    assert made["here"] == made["ray"]
 
 
 def test_audits_of_a_campaign_leave_the_same_rows(cluster: Any, tmp_path: Path) -> None:
@@ -102,6 +149,8 @@ def killed_once(engine: str) -> Iterator[list[bool]]:
         if engine == "ray":
             # Ray gives a worker's process the name of its task.
             return process.cmdline()[:1] == ["ray::02.png"]
+        if engine == "drawing":
+            return process.cmdline()[:1] == ["ray::images 1 of tiny-000"] and process.cpu_times().user > 1
         return "spawn_main" in " ".join(process.cmdline()) and process.cpu_times().user > 1
 
     def kill() -> None:
@@ -171,6 +220,9 @@ from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from twig_assets.engines import opened_engine
 from twig_assets.folder_audit import audit_folder
+from twig_assets.prompts.partition_keys import concept_key
+from twig_assets.resources import CampaignsResource
+from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
 with opened_engine(EngineSettings(engine="ray", workers=1)) as engine:

@@ -19,9 +19,11 @@ from twig_assets.catalog.edits import concept_target, finished_edit, make_newest
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.catalog.models import ConceptEdit
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.engines import Engine, Shard
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -64,6 +66,7 @@ class _Ablation:
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
+    pool="gpu",
     description="An edit of the cross-attention weights that makes a concept's prompts draw its anchor instead, with "
     "figures from before and after. An edit that its gate refuses, or that nobody judged, is kept but not accepted.",
 )
@@ -76,6 +79,7 @@ def ablated_models(
     models: ModelResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Compute and evaluate the partition's edit, unless the catalog has it for this model and these settings."""
     settings, rows = campaigns.of_concept(context.partition_key), catalog.open()
@@ -95,7 +99,8 @@ def ablated_models(
         progress.steps(context, settings.ablation.training_steps),
         lambda what, done, total: progress.report(context, done, total, what),
     )
-    ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open(), *bars)
+    with engine.elsewhere() as elsewhere:
+        ablation = _ablate(pipeline, target, settings, base_sha256, models, store.open(), elsewhere, *bars)
     with rows.session() as session:
         session.add(_row(ablation, settings, target, concept_id, base_sha256))
     shutil.rmtree(_trainings(settings, target), ignore_errors=True)
@@ -141,32 +146,24 @@ def _ablate(
     base_sha256: str,
     models: ModelResource,
     store: ArtifactStore,
+    engine: Engine | None,
     on_step: Callable[[int, float], None],
     on_drawn: "OnDrawn",
 ) -> _Ablation:
-    """Compute and judge the edit, and put its file into the store."""
-    from twig_assets.ablation.judged import ablate_and_evaluate
+    """Compute and judge the edit, here or by an engine's worker, and put its file into the store."""
+    from twig_assets.ablation import ConceptEdit as Edit
+    from twig_assets.compliance.ablating import AblationOrder, Unedited, ablated, ablation_context
 
-    started, losses = time.monotonic(), list[float]()
-
-    def step(done: int, loss: float) -> None:
-        losses[done - 1 :] = [loss]  # `fast` may start again from its first step
-        on_step(done, loss)
-
-    edit, evaluation = ablate_and_evaluate(
-        pipeline,
-        target,
-        campaign.ablation,
-        campaign.generation,
-        base_sha256,
-        _trainings(campaign, target),
-        lambda: models.clip(campaign),
-        on_step=step,
-        text_vectors=models.text_vectors(campaign),
-        on_drawn=on_drawn,
-    )
-    seconds = time.monotonic() - started
-    return _Ablation(edit, evaluation, losses, seconds, store.put_bytes(edit.to_bytes(), "safetensors"))
+    started = time.monotonic()
+    order = AblationOrder(target, campaign.ablation, campaign.generation, _trainings(campaign, target))
+    if engine is None:
+        unedited = Unedited(pipeline, base_sha256, lambda: models.clip(campaign), models.text_vectors(campaign))
+        made = ablated(unedited, order, on_step, on_drawn)
+    else:
+        context = ablation_context(campaign, base_sha256)
+        [made] = engine.map(ablated, [Shard(f"concept {target.name}", order)], context)
+    edit, seconds = Edit.from_bytes(made.weights), time.monotonic() - started
+    return _Ablation(edit, made.evaluation, made.losses, seconds, store.put_bytes(made.weights, "safetensors"))
 
 
 def _row(

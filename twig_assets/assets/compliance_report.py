@@ -35,6 +35,7 @@ from twig_assets.resources import (
     group_name="release",
     owners=["team:legal"],
     kinds={"html"},
+    pool="cpu",
     description="One self-contained HTML page, pages of pictures beside it where it cannot show everything, the same "
     "as JSON and as a zip to mail, with a copy that bears the date: what was checked "
     "against which works under which policy, what was caught, what was released, and what has changed since the last. "

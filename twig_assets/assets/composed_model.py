@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # it loads torch
     group_name="model",
     owners=["team:ml"],
     kinds={"pytorch"},
+    pool="gpu",
     description="The checkpoint with the accepted edits of all protected concepts; one that was refused stops it, "
     "unless the policy or a person lets it go on. Closed forms are solved together, "
     "text encoders distilled together, fine-tunings added up; all but closed forms are then judged together. Images "

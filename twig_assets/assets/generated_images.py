@@ -13,6 +13,7 @@ from twig_assets.campaign.speeds import remember_seconds
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -26,6 +27,7 @@ from twig_assets.resources import (
     group_name="images",
     owners=["team:ml"],
     kinds={"diffusers", "mlflow"},
+    pool="gpu",
     description="TWIG's first step: an image per prompt, from the composed model. On a rerun only prompts whose last "
     "attempt failed its audit are drawn again, with a new seed.",
 )
@@ -38,11 +40,14 @@ def generated_images(
     models: ModelResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Draw the first images that are missing."""
     from twig_assets.compliance.attempts.first_images import draw_first_images
 
-    batch, drawn = work_on_batch(draw_first_images, "images", context, campaigns, catalog, store, models, progress)
+    batch, drawn = work_on_batch(
+        draw_first_images, "images", context, campaigns, catalog, store, models, progress, engine
+    )
     if not drawn.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first"])
         work = "none: every image is there already"

@@ -35,6 +35,7 @@ _EACH = "the first image, and the same with everything outside its mask faded"
     group_name="images",
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
+    pool="gpu",
     description="Segment Anything on every first image: the union of its foreground masks, and the ranked list "
     "they come from; or what the campaign's `masks` names instead: a box, a point, the generator's own attention. "
     "Where no object is found, or the mask covers nearly everything, the row says so.",

@@ -45,6 +45,7 @@ CHECKS = [
     group_name="inputs",
     owners=["team:legal"],
     kinds={"image"},
+    pool="cpu",
     check_specs=CHECKS,
     description="The protected works in the campaign's folder references/, with titles and rights holders from "
     "references.csv. Its version is a hash of the active works; files that cannot be read are listed, never dropped.",

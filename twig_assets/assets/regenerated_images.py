@@ -15,6 +15,7 @@ from twig_assets.assets.shared.thumbnails import gallery, outlined, sheet
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -33,6 +34,7 @@ _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_fi
     group_name="images",
     owners=["team:ml"],
     kinds={"diffusers", "mlflow"},
+    pool="gpu",
     description="TWIG's second step: the prompt again with another seed, away from the first image's shape and from "
     "the nearest protected works. Reports how far the two shapes overlap, in place and in form. Where the first "
     "image has no usable mask there is no shape to avoid; then only what the model has memorised is kept from coming "
@@ -47,11 +49,14 @@ def regenerated_images(
     models: ModelResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Draw the second images that are missing."""
     from twig_assets.compliance.attempts.second_images import draw_second_images
 
-    batch, drawn = work_on_batch(draw_second_images, "images", context, campaigns, catalog, store, models, progress)
+    batch, drawn = work_on_batch(
+        draw_second_images, "images", context, campaigns, catalog, store, models, progress, engine
+    )
     if not drawn.items:
         pictures = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask", "second"])
         work = "none: every image is there already"

@@ -44,6 +44,7 @@ _NEXT = (
     group_name="audit",
     owners=["team:legal"],
     kinds={"scikitimage", "mlflow"},
+    pool="cpu",
     description="Every image of the batch, first and second, against every protected work: SSIM in eight orientations, "
     "whole and inside the mask, and detectors that find crops, turns, recoloured and pasted copies. Copies planted in "
     "every run measure what is found. A verdict is an opinion about similarity, not about infringement.",

@@ -1,7 +1,5 @@
 """Opening the catalog: SQLite by default, PostgreSQL by URL; its schema is made and changed by Alembic only."""
 
-import fcntl
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +10,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
+from twig_assets.catalog.claims import Claims, connect_arguments
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.catalog.ledger import keep_ledger
 from twig_assets.catalog.row_states import keep_row_states
@@ -25,7 +24,6 @@ SchemaState = Literal["current", "empty", "older", "newer"]
 # Dagster's and MLflow's storages both keep an `alembic_version`; the catalog may share a database with them.
 VERSION_TABLE = "twig_catalog_version"
 BUSY_SECONDS = 30
-CONNECT_SECONDS = 5
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRES_LOCK = 0x74776967
 _READS_ONLY = "twig_reads_only"
@@ -43,6 +41,7 @@ class Catalog:
     Attributes:
         url: Where it is, as given; it may hold a password.
         engine: SQLAlchemy engine, for what needs no session.
+        claims: Who works on what.
     """
 
     def __init__(self, url: str, engine: Engine) -> None:
@@ -50,6 +49,7 @@ class Catalog:
         self.url = url
         self.engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        self.claims = Claims(engine)
         keep_row_states(self._sessions)
         keep_ledger(self._sessions)
 
@@ -63,7 +63,9 @@ class Catalog:
         Raises:
             sqlalchemy.exc.IntegrityError: For a duplicate, a dangling key, or a change of an append-only table.
             sqlalchemy.exc.OperationalError: When another writer keeps the lock for longer than 30 s.
+            ClaimLostError: When this thread has lost what it claimed.
         """
+        self.claims.check()
         with self._sessions.begin() as session:
             yield session
 
@@ -82,36 +84,18 @@ class Catalog:
     def claimed(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold a claim that one process at a time can have, on any machine that works on this catalog.
 
-        It ends with the `with` block, or with the process however that ends. Claim one thing at a time: two processes
-        that each claim what the other has would wait for ever.
+        It ends with the `with` block, or with the process however that ends. If it is lost before, as when the
+        database's server restarts, this catalog's sessions refuse to begin, and a block of the main thread is
+        interrupted. Claim one thing at a time: two processes that each claim what the other has would wait for ever.
 
         Args:
             name: What is claimed; a batch, say. Seldom, two names are one claim.
             waiting: Called once if somebody else has it.
+
+        Raises:
+            ClaimLostError: If it was lost, instead of what that led to.
         """
-        file = _sqlite_file(self.engine.url)
-        if self.engine.dialect.name == "postgresql":
-            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                if not connection.scalar(select(func.pg_try_advisory_lock(key))):
-                    waiting()
-                    connection.execute(select(func.pg_advisory_lock(key)))
-                try:
-                    yield
-                finally:
-                    # The lock is the server's session's, which a connection that goes back to the pool would keep.
-                    connection.invalidate()
-        elif file is not None:
-            folder = file.with_name(f"{file.name}-claims")
-            folder.mkdir(exist_ok=True)
-            with (folder / hashlib.sha256(name.encode()).hexdigest()[:2]).open("w") as held:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    waiting()
-                    fcntl.flock(held, fcntl.LOCK_EX)
-                yield
-        else:
+        with self.claims.claimed(name, waiting):
             yield
 
     def close(self) -> None:
@@ -224,9 +208,7 @@ def _create_engine(url: str) -> Engine:
     else:
         # Whatever the server's default: who waited for another writer has to see what that one wrote.
         options["isolation_level"] = "READ COMMITTED"
-        if "connect_timeout" not in parsed.query:
-            # A server that accepts connections and never answers would hold a run up for ever.
-            options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        options["connect_args"] = connect_arguments(url)
     try:
         engine = create_engine(parsed, **options)
     except ModuleNotFoundError as error:

@@ -50,6 +50,7 @@ COMMANDS: list[Callable[..., Any]] = [
     evidence.lineage,
     evidence.whence,
     operations.track,
+    operations.instance,
     operations.gc,
     backups.backup,
     backups.restore,

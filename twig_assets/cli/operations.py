@@ -1,4 +1,4 @@
-"""Commands that keep an installation going: ui, track, gc, db upgrade, db check."""
+"""Commands that keep an installation going: ui, track, instance, gc, db upgrade, db check."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from twig_assets.cli.app import CampaignRoot, console, errors
-from twig_assets.settings.home import catalog_url, home, mlflow_url, spool_folder, tracking_uri
+from twig_assets.settings.home import catalog_url, mlflow_artifacts, mlflow_url, spool_folder, tracking_uri
 
 db_app = typer.Typer(no_args_is_help=True, help="The catalog's schema.")
 
@@ -41,7 +41,7 @@ def send_figures() -> bool:
     if not spool.waiting():
         return True
     try:
-        sent, troubles = Sender(tracking_uri(), str(home() / "mlflow-artifacts"), mlflow_url(), spool).send_waiting()
+        sent, troubles = Sender(tracking_uri(), mlflow_artifacts(), mlflow_url(), spool).send_waiting()
     except TrackingError as error:
         sent, troubles = 0, [str(error)]
     for trouble in troubles:
@@ -52,6 +52,16 @@ def send_figures() -> bool:
     )
     console.print(f"MLflow: figures of materializations: {outcome}.", highlight=False, soft_wrap=True, markup=False)
     return not left
+
+
+def instance() -> None:
+    """Write Dagster's settings for what TWIG_EXECUTION and TWIG_DAGSTER_URL say, and print the folder.
+
+    For services that start programs of Dagster: `DAGSTER_HOME=$(twig instance) dagster-daemon run ...`.
+    """
+    from twig_assets.orchestration.dagster_home import prepare_dagster_home
+
+    typer.echo(prepare_dagster_home())
 
 
 def gc(

@@ -28,11 +28,13 @@ class Context(Generic[C]):
         opens: A function of a module that opens it. It reads files and never writes any.
         settings: What it is given. Equal pickles mean the same context, so name a file with its version or hash.
         copies: What has to be copied to the worker's machine before; see `copy_of`.
+        draws: Whether it is a model that draws or is trained: then a worker is given its share of a GPU.
     """
 
     opens: Callable[[Any], C]
     settings: Any
     copies: tuple[Copy, ...] = ()
+    draws: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,15 @@ def opened_engine(settings: EngineSettings) -> Iterator[Engine]:
     """
     if settings.engine == "ray":
         with connected(settings.address, settings.workers or usable_cores()) as ray:
-            yield RayTasks(ray, settings.workers)
+            engine = RayTasks(ray, settings.workers, settings.gpus)
+            try:
+                yield engine
+            finally:
+                engine.end()
         return
     workers = settings.workers or usable_cores()
     if workers == 1:
         yield InProcess()
         return
-    with Processes(workers) as engine:
-        yield engine
+    with Processes(workers) as processes:
+        yield processes

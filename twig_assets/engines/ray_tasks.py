@@ -1,5 +1,6 @@
 """The engine of several machines: every shard is a task of Ray, which places it and repeats it when its worker dies.
 
+What is drawn goes to actors instead, which keep a model open; see `ray_actors`.
 There is no scheduler here: as many tasks are handed in as may run at the same time, and Ray decides where.
 """
 
@@ -8,6 +9,7 @@ from types import ModuleType
 
 from twig_assets.engines.calls import Answer, Call, loaded
 from twig_assets.engines.engine import C, Context, R, Shard, T, WorkerDiedError, ignored
+from twig_assets.engines.ray_actors import RayActors
 from twig_assets.engines.ray_cluster import RayError
 from twig_assets.engines.ray_worker import Order, computed
 from twig_assets.engines.sameness import code
@@ -20,15 +22,17 @@ RETRIES = 3
 class RayTasks:
     """Computes shards as tasks of Ray; see `Engine`."""
 
-    def __init__(self, ray: ModuleType, workers: int | None) -> None:
+    def __init__(self, ray: ModuleType, workers: int | None, gpus: float = 0) -> None:
         """Take a connected Ray.
 
         Args:
             ray: The module; see `connected`.
             workers: How many tasks at the same time; None means one for each core of the cluster.
+            gpus: Share of a GPU for each worker that draws.
         """
         self._ray = ray
         self._workers = workers
+        self._actors = RayActors(ray, gpus)
 
     @property
     def workers(self) -> int:
@@ -43,6 +47,9 @@ class RayTasks:
         finished: Callable[[str], None] = ignored,
     ) -> Generator[R, None, None]:
         """See `Engine.map`."""
+        if context.draws:
+            yield from self._actors.map(self.workers, compute, shards, context, finished)
+            return
         ray, workers, turns = self._ray, self.workers, Turns(Call.of(compute, context), iter(shards))
         task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(computed)
         order = ray.put(Order(turns.call, code()))
@@ -63,6 +70,10 @@ class RayTasks:
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
+
+    def end(self) -> None:
+        """End the actors; tasks end with their call."""
+        self._actors.end()
 
     def _answer(self, done: object, shard: Shard[T]) -> Answer:
         try:

@@ -17,10 +17,12 @@ AHEAD = 4
 class Turns:
     """The shards of one call: those to come, those to compute again, and the answers that are not taken yet."""
 
-    def __init__(self, call: Call, shards: Iterator[Shard[Any]]) -> None:
+    def __init__(self, call: Call, shards: Iterator[Shard[Any]], tries: int = TRIES) -> None:
         self.call = call
+        self._may_try = tries
         self.answers: dict[int, Answer] = {}
         self._shards = enumerate(shards)
+        self._next: tuple[int, Shard[Any]] | None = None
         self._again: deque[tuple[int, Shard[Any]]] = deque()
         self._tries: Counter[int] = Counter()
         self._handed_out, self._taken = 0, 0
@@ -44,9 +46,16 @@ class Turns:
         """The next shard to compute, with its number; None if there is none."""
         if self._again:
             return self._again.popleft()
-        numbered = next(self._shards, None)
+        numbered, self._next = self._next or next(self._shards, None), None
         self._handed_out += numbered is not None
         return numbered
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is a shard that nobody has; a new one is taken from the work for that, and kept."""
+        if not self._again and self._next is None:
+            self._next = next(self._shards, None)
+        return bool(self._again) or self._next is not None
 
     def redo(self, lost: Iterable[tuple[int, Shard[Any]]], how: str) -> None:
         """Compute shards again that a dead worker had; the first is the one that it was at.
@@ -58,9 +67,9 @@ class Turns:
         if lost:
             number, shard = lost[0]
             self._tries[number] += 1
-            if self._tries[number] >= TRIES:
+            if self._tries[number] >= self._may_try:
                 raise WorkerDiedError(
-                    f"{shard.name}: the worker that computed it {how}, {TRIES} times; mostly that is for lack of "
-                    "memory, so use fewer workers, or give the machine more of it"
+                    f"{shard.name}: the worker that computed it {how}, {self._may_try} times; mostly that is for lack "
+                    "of memory, so use fewer workers, or give the machine more of it"
                 )
         self._again.extendleft(reversed(lost))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from twig_assets.settings.execution import execution_settings
 from twig_assets.settings.home import catalog_url, home, sensor_seconds, ui_port
 from twig_assets.settings.secrets import hidden
 
@@ -47,6 +48,7 @@ def examine() -> list[Finding]:
         "extras": _extras,
         "database": _database,
         "ports": _ports,
+        "execution": _execution,
     }
     findings = []
     for name, look in looks.items():
@@ -146,6 +148,14 @@ def _database() -> Finding:
 def _ports() -> Finding:
     sensor_seconds(60)
     return Finding("ports", f"Dagster on {ui_port()}")
+
+
+def _execution() -> Finding:
+    settings = execution_settings()
+    where = "files" if settings.dagster_url is None else "PostgreSQL"
+    slots = ", ".join(f"{pool} {'unlimited' if count is None else count}" for pool, count in settings.pools.items())
+    text = f"runs {settings.execution}, at most {settings.runs_at_once} at a time; steps {settings.of_steps}"
+    return Finding("execution", f"{text}; slots: {slots}; Dagster's runs in {where}")
 
 
 def _settings() -> list[Finding]:

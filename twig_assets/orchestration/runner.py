@@ -1,5 +1,6 @@
 """Running a whole campaign in this process, the way the Dagster UI and its sensors would run it piece by piece."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from twig_assets.prompts import batches, read_concepts, read_prompts
 from twig_assets.prompts.partition_keys import concept_key
 from twig_assets.resources import CampaignsResource
 from twig_assets.resources.progress import listening
-from twig_assets.run_launcher import fail_dead_runs, this_process
+from twig_assets.run_launcher.liveness import fail_dead_runs, living
 from twig_assets.sensors.jobs import BATCH_ASSETS, COMPLETENESS, GATE
 
 
@@ -110,14 +111,17 @@ class _Location:
         )
         # Not every part of a step can say how far it is, and none may be silent: opening a model takes long, too.
         working = self.progress.add_task("  at work", total=None)
+        run_id = str(uuid.uuid4())
         try:
-            result = job.execute_in_process(
-                instance=self.instance,
-                partition_key=partition,
-                raise_on_error=False,
-                tags=this_process(),
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
+            with living(run_id) as tags:
+                result = job.execute_in_process(
+                    instance=self.instance,
+                    partition_key=partition,
+                    raise_on_error=False,
+                    run_id=run_id,
+                    tags=tags,
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                )
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         finally:

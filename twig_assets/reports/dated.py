@@ -12,11 +12,12 @@ from twig_assets.evidence.heads import keep_head
 from twig_assets.reports.collect import collect
 from twig_assets.reports.data import Recheck
 from twig_assets.reports.history import with_history
+from twig_assets.reports.kept_elsewhere import keep_elsewhere
 from twig_assets.reports.lines import ReportData
 from twig_assets.reports.pictures import Thumbnails
 from twig_assets.reports.render import PICTURES, Rendered, render
 from twig_assets.reports.retention import remove_old
-from twig_assets.settings.home import home
+from twig_assets.settings.home import home, reports_place
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class WrittenReport:
         data: What it says.
         files: Where it is.
         sha256: Hash of the dated copy of its main page, under which the artifact store keeps it; empty without one.
-        trouble: Why a place has not taken the ledger's head, a line each.
+        trouble: Why a place has not taken the ledger's head, or the report, a line each.
     """
 
     data: ReportData
@@ -86,6 +87,7 @@ def write_dated_report(campaign: Campaign, catalog: Catalog, store: ArtifactStor
     with catalog.snapshot() as session:
         trouble = keep_head(session.connection())
     remove_old(campaign, catalog, store, folder)
+    trouble += keep_elsewhere(folder, reports_place())
     return WrittenReport(data, files, sha256, tuple(trouble))
 
 

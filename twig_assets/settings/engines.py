@@ -20,6 +20,7 @@ class EngineSettings(BaseModel):
             what it opens. None means the cores that this process may use, or those of the Ray cluster.
         address: Where the Ray cluster is: `HOST:PORT` of its head, or `auto` on a machine of the cluster. None starts
             a Ray of its own on this machine, which nothing outside it can reach.
+        gpus: Share of a GPU that Ray gives each worker that draws or trains; 1 where each has one to itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,7 @@ class EngineSettings(BaseModel):
     engine: EngineName = "processes"
     workers: int | None = Field(default=None, ge=1)
     address: str | None = None
+    gpus: float = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _used(self) -> Self:
@@ -38,25 +40,30 @@ class EngineSettings(BaseModel):
 
 
 def engine_settings() -> EngineSettings:
-    """The engine of the campaigns on this machine: TWIG_ENGINE, TWIG_WORKERS and TWIG_RAY_ADDRESS.
+    """The engine of the campaigns on this machine: TWIG_ENGINE, TWIG_WORKERS, TWIG_RAY_ADDRESS, TWIG_RAY_WORKER_GPUS.
 
-    One worker of `processes` where TWIG_ENGINE and TWIG_WORKERS are not set: a location computes in its own process,
-    beside the models that it keeps.
+    Without TWIG_ENGINE it is the cluster on which runs are executed, if TWIG_EXECUTION is `ray`; else one worker of
+    `processes`, or TWIG_WORKERS: a location computes in its own process, beside the models that it keeps.
 
     Raises:
         SettingError: If one of them cannot be used.
     """
     engine, workers = os.environ.get("TWIG_ENGINE"), os.environ.get("TWIG_WORKERS")
+    address = os.environ.get("TWIG_RAY_ADDRESS")
+    if not engine and os.environ.get("TWIG_EXECUTION") == "ray":
+        engine, address = "ray", address or "auto"
     given = {
         "engine": engine or "processes",
         "workers": workers or (None if engine else 1),
-        "address": os.environ.get("TWIG_RAY_ADDRESS") or None,
+        "address": address or None,
+        "gpus": os.environ.get("TWIG_RAY_WORKER_GPUS") or 0,
     }
     try:
         return EngineSettings.model_validate(given)
     except ValidationError as error:
         reasons = "; ".join(details["msg"] for details in error.errors())
-        raise SettingError(f"TWIG_ENGINE, TWIG_WORKERS, TWIG_RAY_ADDRESS: {given} cannot be used: {reasons}") from error
+        names = "TWIG_ENGINE, TWIG_WORKERS, TWIG_RAY_ADDRESS, TWIG_RAY_WORKER_GPUS"
+        raise SettingError(f"{names}: {given} cannot be used: {reasons}") from error
 
 
 def usable_cores() -> int:

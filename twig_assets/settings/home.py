@@ -38,6 +38,16 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def mlflow_artifacts() -> str:
+    """Where pictures and edits of MLflow's runs lie: TWIG_MLFLOW_ARTIFACTS, or a folder in the state folder."""
+    return os.environ.get("TWIG_MLFLOW_ARTIFACTS") or str(home() / "mlflow-artifacts")
+
+
+def reports_place() -> str | None:
+    """Where reports are kept besides the state folder: TWIG_REPORTS, a folder or an fsspec URL."""
+    return os.environ.get("TWIG_REPORTS") or None
+
+
 def spool_folder() -> Path:
     """Where figures wait that MLflow has not taken yet."""
     return home() / "mlflow-waiting"

@@ -9,12 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from PIL import Image
-from sqlalchemy.exc import SQLAlchemyError
 
 from twig_assets.tracking.record import KEY_TAG, Record, RecordedEdit
-
-FAILURES = (MlflowException, SQLAlchemyError, OSError)
-"""What is raised when a server or a database does not do what it should."""
 
 # MLflow shows this tag at the top of a run's page, as Markdown.
 _DESCRIPTION = "mlflow.note.content"
@@ -42,7 +38,7 @@ def write_run(client: MlflowClient, record: Record, artifacts: str | None, again
         The ids of the experiment and of the run.
 
     Raises:
-        MlflowException, SQLAlchemyError, OSError: As `FAILURES`.
+        Exception: One of `failures()`.
     """
     experiment = _experiment(client, record.experiment, artifacts)
     earlier = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{record.key}'") if again else []

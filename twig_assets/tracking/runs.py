@@ -15,7 +15,7 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
     """
     from mlflow import MlflowClient
 
-    from twig_assets.tracking.mlflow_runs import FAILURES
+    from twig_assets.tracking.failures import failures
 
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         return {}
@@ -26,7 +26,7 @@ def runs_of(uri: str, ui_url: str, dagster_run_ids: Iterable[str]) -> dict[str, 
             run_id: client.search_runs(experiments, f"tags.`dagster/run_id` = '{run_id}'", order_by=["start_time"])
             for run_id in dagster_run_ids
         }
-    except FAILURES as error:
+    except failures() as error:
         raise TrackingError(hidden(f"MLflow at {uri} cannot be read: {error}")) from error
     return {
         run_id: [

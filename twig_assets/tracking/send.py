@@ -40,7 +40,7 @@ class Sender:
 
     Attributes:
         uri: Of the server or database.
-        artifacts: Folder for pictures when `uri` is a database; a server keeps its own.
+        artifacts: Folder or URL for pictures when `uri` is a database; a server keeps its own.
         ui_url: Where people open MLflow, for links.
         spool: Where records wait that could not be sent.
     """
@@ -136,14 +136,16 @@ class Sender:
         """
         from mlflow import MlflowClient
 
-        from twig_assets.tracking.mlflow_runs import FAILURES, is_refusal, write_run
+        from twig_assets.tracking.failures import failures
+        from twig_assets.tracking.mlflow_runs import is_refusal, write_run
 
-        artifacts = None if self.uri.startswith("http") else Path(self.artifacts).absolute().as_uri()
+        place = self.artifacts if "://" in self.artifacts else Path(self.artifacts).absolute().as_uri()
+        artifacts = None if self.uri.startswith("http") else place
         started = time.monotonic()
         try:
             self._client = self._client or MlflowClient(self.uri)
             experiment, run_id = write_run(self._client, record, artifacts, again)
-        except FAILURES as error:
+        except failures() as error:
             if is_refusal(error):
                 raise RefusedError(hidden(f"MLflow at {self.uri} refuses it: {error}")) from error
             _resting[self.uri] = time.monotonic() + REST_SECONDS

@@ -23,6 +23,16 @@ def test_a_database_that_does_not_answer_is_said_and_the_rest_all_the_same(monke
     assert findings["disk"].fine
 
 
+def test_it_says_where_runs_are_executed_or_what_keeps_them_from_it(monkeypatch, tmp_path):
+    assert (
+        "runs multiprocess, at most 3"
+        in found(monkeypatch, tmp_path, TWIG_EXECUTION="multiprocess", TWIG_RUNS="3")["execution"].text
+    )
+    finding = found(monkeypatch, tmp_path, TWIG_EXECUTION="ray")["execution"]
+    assert not finding.fine
+    assert "TWIG_RAY_JOBS" in finding.text
+
+
 def test_secrets_are_hidden(monkeypatch, tmp_path):
     findings = found(
         monkeypatch,

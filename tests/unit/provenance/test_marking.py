@@ -15,7 +15,7 @@ from twig_assets.campaign.rules_in_force import generated_settings, segmenter_na
 from twig_assets.catalog.database import Catalog, open_catalog
 from twig_assets.catalog.models import Image, Mask, Model, Watermark
 from twig_assets.catalog.store import ArtifactStore
-from twig_assets.compliance.attempts import Batch, Marked, first_images
+from twig_assets.compliance.attempts import Batch, Marked, drawing, first_images
 from twig_assets.compliance.attempts import second_images as second
 from twig_assets.compliance.attempts.first_images import draw_first_images
 from twig_assets.compliance.attempts.second_images import draw_second_images
@@ -85,9 +85,9 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
         session.add(model)
     for module in (first_images, second):
         monkeypatch.setattr(module, "rules_in_force", lambda *_: (model, filled.rules))
-    monkeypatch.setattr(first_images, "generate", lambda *_: DRAWN[None])
-    monkeypatch.setattr(second, "regenerate", _regenerate)
-    monkeypatch.setattr(second, "RememberingSegmenter", _Objects)
+    monkeypatch.setattr(drawing, "generate", lambda *_: DRAWN[None])
+    monkeypatch.setattr(drawing, "regenerate", _regenerate)
+    monkeypatch.setattr(drawing, "RememberingSegmenter", _Objects)
     monkeypatch.setattr(second, "near_works", lambda *_: _NoWorks())
     yield Setting(campaign, catalog, store, filled, keys)
     catalog.close()

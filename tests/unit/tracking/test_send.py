@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic.util import CommandError
 from mlflow import MlflowClient
 
 from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, send
@@ -66,6 +67,25 @@ def hanging(scheme: str = "http", drip: bytes = b"") -> Iterator[str]:
         server.shutdown(socket.SHUT_RDWR)
     for one in held:
         one.close()
+
+
+def test_figures_are_kept_where_the_bucket_is_gone_or_another_process_makes_mlflows_tables(
+    empty_mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "k")
+    away = Sender(empty_mlflow_url, "s3://nowhere/mlflow", "", Spool(tmp_path / "waiting"))
+    assert away.send_or_keep(record()) == ""
+    send._resting.clear()
+
+    def made_by_another(*_arguments: object) -> None:
+        raise CommandError("Online migration expected to match one row when updating; 0 found")
+
+    monkeypatch.setattr(Sender, "_send", made_by_another)
+    assert away.send_or_keep(record("masks demo-001")) == ""
+    assert len(away.spool.waiting()) == 2
 
 
 def test_a_server_that_never_answers_is_waited_for_once_and_the_figures_are_kept(

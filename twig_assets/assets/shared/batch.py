@@ -1,13 +1,21 @@
 """The batch that a run works on: what the assets of a batch begin with."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 import dagster as dg
 
 from twig_assets.compliance.attempts import Batch, Made, Models, Report
 from twig_assets.provenance.marking import marker
-from twig_assets.resources import CampaignsResource, CatalogResource, ModelResource, ProgressResource, StoreResource
+from twig_assets.resources import (
+    CampaignsResource,
+    CatalogResource,
+    EngineResource,
+    ModelResource,
+    ProgressResource,
+    StoreResource,
+)
 
 Item = TypeVar("Item")
 
@@ -21,6 +29,7 @@ def work_on_batch(
     store: StoreResource,
     models: ModelResource,
     progress: ProgressResource,
+    engine: EngineResource | None = None,
 ) -> tuple[Batch, Made[Item]]:
     """Make what the partition's batch lacks.
 
@@ -33,11 +42,15 @@ def work_on_batch(
         store: Opens the artifact store.
         models: Opens the models, as far as they are needed.
         progress: Takes the reports.
+        engine: Draws images; None for what is always made in this process.
 
     Returns:
         The batch, and what was made.
     """
     settings = campaigns.of_batch(context.partition_key)
     mark = marker(settings.policy_file)
-    batch = Batch(context.partition_key, settings, catalog.open(), store.open(), context.run.run_id, mark)
-    return batch, work(batch, models, progress.reporter(context, what))
+    with engine.elsewhere() if engine else nullcontext() as elsewhere:
+        batch = Batch(
+            context.partition_key, settings, catalog.open(), store.open(), context.run.run_id, mark, elsewhere
+        )
+        return batch, work(batch, models, progress.reporter(context, what))

@@ -14,13 +14,14 @@ OBJECT_STORE = 100 * 2**20
 
 
 @contextmanager
-def ray_nodes(*cores: int) -> Iterator[Any]:
+def ray_nodes(*cores: int, jobs_port: int | None = None) -> Iterator[Any]:
     """A running cluster, with `address`, `add_node` and `remove_node`; see `ray.cluster_utils`.
 
     Ray reads its environment when it is imported, so nothing may have imported it before.
 
     Args:
         cores: How many each node has; the first is the head.
+        jobs_port: Where the head takes jobs, on loopback; None for nowhere.
     """
     variables = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,7 +34,9 @@ def ray_nodes(*cores: int) -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         with single_threaded_children():
-            cluster = Cluster(initialize_head=True, head_node_args=node(cores[0]))
+            jobs = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": jobs_port}
+            head = {**node(cores[0]), **(jobs if jobs_port else {})}
+            cluster = Cluster(initialize_head=True, head_node_args=head)
             for count in cores[1:]:
                 cluster.add_node(**node(count))
         try:

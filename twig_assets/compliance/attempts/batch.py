@@ -10,6 +10,7 @@ from twig_assets.campaign import Campaign
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.models import Image, Model, Watermark
 from twig_assets.catalog.store import ArtifactStore
+from twig_assets.engines import Engine
 
 Item = TypeVar("Item")
 
@@ -59,6 +60,8 @@ class Batch:
         store: Holds the files of its images and masks.
         run_id: The Dagster run that works on it, written beside every image.
         marker: Marks the images that may be published; by default they are kept as they were drawn.
+        engine: Draws the images, in the same order and with the same bytes; None to draw here, with the models that
+            this process keeps open.
     """
 
     key: str
@@ -67,6 +70,7 @@ class Batch:
     store: ArtifactStore
     run_id: str
     marker: Marker = Marked
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)

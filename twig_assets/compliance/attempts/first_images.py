@@ -11,8 +11,9 @@ import numpy as np
 from twig_assets.campaign.rules_in_force import generated_settings, rules_in_force
 from twig_assets.catalog.models import Image
 from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
+from twig_assets.compliance.attempts.drawing import FirstChunk, drawn_firsts
+from twig_assets.compliance.attempts.spreading import draws
 from twig_assets.compliance.candidates import PromptState, attempt_seed, missing_images, prompt_states
-from twig_assets.generation import generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +46,18 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
         due = missing_images(session, prompt_states(session, batch.key, rules), "generated", rules)
     if not due:
         return Made([], 0.0)
-    pipeline = models.serving(campaign, model, batch.store)
     # A first image that is never published stays as it was drawn, and so does what is made of it.
     mark = batch.marker if rules.first_images else Marked
+    size = campaign.generation.batch_size
+    chunks = [due[start : start + size] for start in range(0, len(due), size)]
+    orders = [
+        FirstChunk([s.prompt.text for s in chunk], [attempt_seed(s.prompt.seed, "generated", 0) for s in chunk])
+        for chunk in chunks
+    ]
     drawn: list[FirstImage] = []
+    drawing = draws(batch, models, model, drawn_firsts)
     started = time.monotonic()
-    for start in range(0, len(due), campaign.generation.batch_size):
-        chunk = due[start : start + campaign.generation.batch_size]
-        seeds = [attempt_seed(s.prompt.seed, "generated", 0) for s in chunk]
-        pictures = generate(pipeline, [s.prompt.text for s in chunk], seeds, campaign.generation)
+    for chunk, order, pictures in zip(chunks, orders, drawing(orders), strict=True):
         marked = [mark(picture) for picture in pictures]
         hashes = [batch.store.put_image(picture.pixels) for picture in marked]
         with batch.catalog.session() as session:
@@ -69,7 +73,7 @@ def draw_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
                     settings_sha256=rules.generated,
                     run_id=batch.run_id,
                 )
-                for s, seed, sha256 in zip(chunk, seeds, hashes, strict=True)
+                for s, seed, sha256 in zip(chunk, order.seeds, hashes, strict=True)
             ]
             session.add_all(images)
             session.add_all(row for image, of in zip(images, marked, strict=True) for row in of.row(image))

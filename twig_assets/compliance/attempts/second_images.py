@@ -1,7 +1,8 @@
 """TWIG's second step for a batch: every prompt again, away from its first image's shape and from protected works."""
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,8 +14,10 @@ from twig_assets.catalog.models import Image, Mask, Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance.attempts.batch import Batch, Made, Marked, Models, Report
+from twig_assets.compliance.attempts.drawing import DrawnSeconds, SecondChunk, drawn_seconds
 from twig_assets.compliance.attempts.mask_rows import write_mask
 from twig_assets.compliance.attempts.near_works import NearWorks, near_works
+from twig_assets.compliance.attempts.spreading import draws
 from twig_assets.compliance.candidates import (
     PromptState,
     attempt_seed,
@@ -24,8 +27,8 @@ from twig_assets.compliance.candidates import (
     prompt_states,
 )
 from twig_assets.compliance.reruns import Rerun, reruns
-from twig_assets.regeneration import compare, regenerate
-from twig_assets.segmentation import RememberingSegmenter, Segmentation, SourcedMask
+from twig_assets.regeneration import compare
+from twig_assets.segmentation import Segmentation, SourcedMask
 from twig_assets.settings.regeneration import RegenerationSettings
 
 # Attempt, reason of the rerun, and whether there is a shape to avoid.
@@ -75,28 +78,43 @@ class _Due:
         return self.mask.outcome == "ok"
 
 
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """A chunk that is being drawn.
+
+    Attributes:
+        attempt: Its attempt, from 0.
+        due: Its members.
+        shapes: The shapes of their first images, bool (n, H, W); all False where there is none.
+        near: Hashes of the works that are kept away from.
+        what: What a worker is given.
+    """
+
+    attempt: int
+    due: list[_Due]
+    shapes: np.ndarray
+    near: list[str]
+    what: SecondChunk
+
+
 @dataclass(frozen=True)
-class _Drawing:
-    """What second images are drawn with.
+class _Seconds:
+    """Orders second images and keeps them.
 
     Attributes:
         batch: The batch.
-        pipeline: The generator with its edits.
-        models: Opens the segmenter.
         model: The row of the model that serves.
         rules: The rules in force.
         works: The campaign's protected works.
     """
 
     batch: Batch
-    pipeline: Any
-    models: Models
     model: Model
     rules: Rules
     works: NearWorks
 
-    def draw(self, attempt: int, chunk: list[_Due]) -> list[SecondImage]:
-        """Draw and keep the second images of a chunk of one attempt, all of which have a shape to avoid, or none."""
+    def order(self, attempt: int, chunk: list[_Due]) -> "_Order":
+        """What is drawn for a chunk of one attempt, all of which have a shape to avoid, or none."""
         campaign = self.batch.campaign
         firsts, shapes = _first_images(self.batch.store, chunk)
         near = self.works.near(firsts, campaign.regeneration.works)
@@ -105,33 +123,26 @@ class _Drawing:
         settings, avoided = _settings(campaign.regeneration, attempt, chunk[0].rerun), shapes
         if not shapes.any():
             settings, avoided = settings.unmasked(), np.ones_like(shapes)
-        pixels = [work.pixels for work in near]
-        segmenter = RememberingSegmenter(lambda: self.models.segmenter(campaign), campaign.segmentation)
-        done: list[dict[str, Any]] = []
-        seconds = regenerate(
-            self.pipeline,
-            texts,
-            firsts,
-            avoided,
-            seeds,
-            settings,
-            campaign.generation,
-            pixels,
-            evidence=[due.rerun is not None and due.rerun.evidence for due in chunk],
-            segment=segmenter.objects,
-            on_figures=done.extend,
-        )
-        segmentations = segmenter.segmentations(seconds)
-        marked = [self.batch.marker(second) for second in seconds]
-        alike = {"works": [work.sha256 for work in near], "avoided": chunk[0].masked}
+        evidence = [due.rerun is not None and due.rerun.evidence for due in chunk]
+        what = SecondChunk(texts, seeds, firsts, avoided, settings, [work.pixels for work in near], evidence)
+        return _Order(attempt, chunk, shapes, [work.sha256 for work in near], what)
+
+    def keep(self, order: "_Order", drawn: DrawnSeconds) -> list[SecondImage]:
+        """Mark and keep the second images of a chunk."""
+        chunk = order.due
+        marked = [self.batch.marker(second) for second in drawn.pixels]
+        alike = {"works": order.near, "avoided": chunk[0].masked}
         made_with = [
-            {**alike, "applied": _applied(due.rerun, settings), **figures}
-            for due, figures in zip(chunk, done, strict=True)
+            {**alike, "applied": _applied(due.rerun, order.what.settings), **figures}
+            for due, figures in zip(chunk, drawn.figures, strict=True)
         ]
-        self._keep(attempt, chunk, marked, segmentations, made_with)
+        self._keep(order.attempt, chunk, marked, drawn.segmentations, made_with)
+        each = zip(chunk, order.what.firsts, order.shapes, marked, drawn.segmentations, strict=True)
         return [
-            SecondImage(due.prompt, attempt, first, shape, of.pixels, _figures(first, shape, of.pixels, segmentation))
-            for due, first, shape, of, segmentation in zip(chunk, firsts, shapes, marked, segmentations, strict=True)
+            SecondImage(
+                due.prompt, order.attempt, first, shape, of.pixels, _figures(first, shape, of.pixels, segmentation)
+            )
+            for due, first, shape, of, segmentation in each
         ]
 
     def _keep(
@@ -139,7 +150,7 @@ class _Drawing:
         attempt: int,
         chunk: list[_Due],
         seconds: list[Marked],
-        segmentations: list[Segmentation],
+        segmentations: Sequence[Segmentation],
         made_with: list[dict[str, Any]],
     ) -> None:
         """Write the images and their masks: files into the store, rows in one transaction."""
@@ -182,12 +193,20 @@ def draw_second_images(batch: Batch, models: Models, report: Report) -> Made[Sec
     total = sum(len(group) for group in groups.values())
     if not total:
         return Made([], 0.0)
-    pipeline = models.serving(campaign, model, batch.store)
-    drawing = _Drawing(batch, pipeline, models, model, rules, near_works(campaign))
+    drawing = draws(batch, models, model, drawn_seconds)
+    seconds = _Seconds(batch, model, rules, near_works(campaign))
     drawn: list[SecondImage] = []
+    handed_out: deque[_Order] = deque()
+
+    def orders() -> Iterator[SecondChunk]:
+        # Taken one after the other, as workers get free: not all first images are read at once.
+        for attempt, chunk in _chunks(groups, campaign.generation.batch_size):
+            handed_out.append(seconds.order(attempt, chunk))
+            yield handed_out[-1].what
+
     started = time.monotonic()
-    for attempt, chunk in _chunks(groups, campaign.generation.batch_size):
-        drawn += drawing.draw(attempt, chunk)
+    for pictures in drawing(orders()):
+        drawn += seconds.keep(handed_out.popleft(), pictures)
         report(len(drawn), total)
     return Made(drawn, time.monotonic() - started)
 
