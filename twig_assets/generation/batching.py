@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 _LOG = logging.getLogger(__name__)
 
 
-# Of the images that a CPU draws at once: 4 of 512 px, one of 1024 px. More are no faster there, and where memory runs
-# out on a CPU, the system ends the process.
+# Of the images that a CPU draws at once: 4 of 512 px, one of 1024 px. Where memory runs out on a CPU, there is no error
+# after which fewer could be tried: the system ends the process.
 _PIXELS_AT_ONCE = 2**20
 
 
