@@ -10,8 +10,8 @@ from twig_assets.catalog.append_only import GUARDED
 from twig_assets.catalog.guarding import guard_ledger, keep_append_only, let_rows_change
 from twig_assets.catalog.ledger import record
 
-revision = "0018"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
