@@ -4,7 +4,6 @@ Such an element is a rule, not a decision about an image. Images that were audit
 element that was left out is allowed; when one ends, the verdict beside all works as they are decides again.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,16 +12,12 @@ from typing import Any, Literal
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
+from twig_assets.campaign.element_parts import AllowedElementError, checked_day, checked_parts, in_words
 from twig_assets.catalog.models import AllowedElement, Audit, Reference, utc_now
 from twig_assets.similarity.allowed import Allowed, Part
 
 Kind = Literal["licensed", "generic"]
 KINDS: tuple[Kind, ...] = ("licensed", "generic")
-MOST_PARTS = 16
-
-
-class AllowedElementError(ValueError):
-    """An element that cannot be written down; the message says what to give instead."""
 
 
 @dataclass(frozen=True)
@@ -178,34 +173,6 @@ def the_work(session: Session, campaign: str, work: str) -> Reference:
     return found[0]
 
 
-def checked_parts(parts: Iterable[Sequence[float]]) -> tuple[Part, ...]:
-    """Parts that lie on a picture.
-
-    Raises:
-        AllowedElementError: If one does not, or there are too many.
-    """
-    checked: list[Part] = []
-    for part in parts:
-        numbers = [float(number) for number in part]
-        if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-            raise AllowedElementError(f"part: {list(part)} is not x, y, width and height")
-        x, y, width, height = (round(number, 6) for number in numbers)
-        if min(x, y) < 0 or width <= 0 or height <= 0 or max(x + width, y + height) > 1.000001:
-            raise AllowedElementError(f"part: {list(part)} does not lie on the work; give shares from 0 to 1")
-        checked.append((x, y, width, height))
-    if len(checked) > MOST_PARTS:
-        raise AllowedElementError(f"part: {len(checked)} are too many; give {MOST_PARTS} at most, or the whole work")
-    return tuple(checked)
-
-
-def all_but(part: Part) -> tuple[Part, ...]:
-    """What of a picture lies outside a rectangle: up to four parts, such as a frame."""
-    x, y, width, height = part
-    right, bottom = x + width, y + height
-    around = ((0.0, 0.0, 1.0, y), (0.0, bottom, 1.0, 1 - bottom), (0.0, y, x, height), (right, y, 1 - right, height))
-    return tuple(piece for piece in around if piece[2] > 1e-6 and piece[3] > 1e-6)
-
-
 def as_row(state: ElementState) -> dict[str, Any]:
     """An element as JSON, with what it comes to today."""
     names = ("id", "campaign", "work_sha256", "title", "parts", "kind", "until", "who", "why")
@@ -221,24 +188,6 @@ def described(element: AllowedElement) -> str:
     return in_words(element.title, element.parts, element.kind, element.until, scope, element.who, element.why)
 
 
-def in_words(
-    title: str, parts: Sequence[Sequence[float]], kind: str, until: str | None, scope: str, who: str, why: str
-) -> str:
-    """See `described`; `scope` is empty or begins with a comma."""
-    where = "the whole of" if not parts else f"{parts_in_words(parts)} of"
-    end = f" until {until}" if until else ""
-    return f"{where} {title!r} ({kind}{end}{scope}, by {who}: {why})"
-
-
-def parts_in_words(parts: Sequence[Sequence[float]]) -> str:
-    """Where parts lie, in percent from the left and from the top."""
-    words = [
-        f"{x:.0%} to {x + width:.0%} from the left and {y:.0%} to {y + height:.0%} from the top"
-        for x, y, width, height in parts
-    ]
-    return f"the part {words[0]}" if len(words) == 1 else f"{len(words)} parts ({'; '.join(words)})"
-
-
 def _parts(stored: Iterable[Sequence[float]]) -> tuple[Part, ...]:
     return tuple((part[0], part[1], part[2], part[3]) for part in stored)
 
@@ -246,20 +195,3 @@ def _parts(stored: Iterable[Sequence[float]]) -> tuple[Part, ...]:
 def _of_campaign(campaign: str) -> Select[AllowedElement]:
     concerned = or_(AllowedElement.campaign == campaign, AllowedElement.campaign.is_(None))
     return select(AllowedElement).where(concerned).order_by(AllowedElement.id)
-
-
-def checked_day(until: str | None) -> str | None:
-    """A last day that is still to come, as YYYY-MM-DD; None for none.
-
-    Raises:
-        AllowedElementError: If it is no day, or over.
-    """
-    if not until:
-        return None
-    try:
-        day = date.fromisoformat(until)
-    except ValueError as error:
-        raise AllowedElementError(f"until: {until!r} is no day; write it like 2027-12-31") from error
-    if day < utc_now().date():
-        raise AllowedElementError(f"until: {day} is over already; give a day to come, or none")
-    return day.isoformat()

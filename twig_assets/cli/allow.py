@@ -42,9 +42,9 @@ def allow(
 ) -> None:
     """Say that a protected work, or a part of it, may be shown; without WORK, list what may. Nothing else is let by."""
     from twig_assets.campaign import load_campaign
-    from twig_assets.campaign.allowed_elements import all_but as outside
     from twig_assets.campaign.allowed_elements import allow as write_down
     from twig_assets.campaign.allowed_elements import described, lift_element
+    from twig_assets.campaign.element_parts import all_but as outside
     from twig_assets.catalog.database import open_catalog
 
     if work is not None and lift is not None:
@@ -124,7 +124,7 @@ def _say_json(rows: list[dict[str, Any]]) -> None:
 
 def _say_table(rows: "Sequence[tuple[int, AllowedElement | Element, str]]") -> None:
     """A row for each element: its number, the element, and what it comes to today."""
-    from twig_assets.campaign.allowed_elements import parts_in_words
+    from twig_assets.campaign.element_parts import parts_in_words
 
     table = Table("number", "work", "what", "kind", "until", "who", "why", "today")
     for number, element, today in rows:

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from twig_assets.campaign.allowed_elements import ElementState, element_states, parts_in_words
+from twig_assets.campaign.allowed_elements import ElementState, element_states
+from twig_assets.campaign.element_parts import parts_in_words
 from twig_assets.catalog.models import (
     AllowedElement,
     Audit,

@@ -7,14 +7,8 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import func, select
 
-from twig_assets.campaign.allowed_elements import (
-    all_but,
-    allow,
-    checked_parts,
-    described,
-    element_states,
-    lift_element,
-)
+from twig_assets.campaign.allowed_elements import allow, described, element_states, lift_element
+from twig_assets.campaign.element_parts import all_but, checked_parts
 from twig_assets.catalog.models import Audit, Reference
 from twig_assets.desk.requests import FormedPerson, TheCampaign, TheDesk, ThePerson, must_be_allowed
 from twig_assets.desk.shown import shown

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from twig_assets.campaign import Campaign, campaign_names, load_campaign
-from twig_assets.campaign.allowed_elements import AllowedElementError
+from twig_assets.campaign.element_parts import AllowedElementError
 from twig_assets.campaign.rules_in_force import rules_of
 from twig_assets.campaign.unread_works import UnreadError, decide_unread
 from twig_assets.catalog.models import AuditMatch, Image, Reference

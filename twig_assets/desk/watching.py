@@ -21,7 +21,8 @@ KEPT_SECONDS = 15.0
 _lock = threading.Lock()
 
 
-@router.get("/healthz")
+# Not part of the API that /api/openapi.json describes.
+@router.get("/healthz", include_in_schema=False)
 def healthz(desk: TheDesk) -> Response:
     """Whether the desk can work: 200 if its catalog answers within five seconds and fits, else 503. It says no more."""
     well = catalog_problem(lambda: desk.catalog) is None
@@ -29,7 +30,7 @@ def healthz(desk: TheDesk) -> Response:
     return JSONResponse(answer, 200 if well else 503)
 
 
-@router.get("/metrics")
+@router.get("/metrics", include_in_schema=False)
 def prometheus(desk: TheDesk, authorization: Annotated[str, Header(max_length=500)] = "") -> Response:
     """Queues, ticks, verdicts and times, as Prometheus reads them.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from twig_assets.campaign.allowed_elements import AllowedElementError, checked_day, checked_parts, in_words
+from twig_assets.campaign.element_parts import AllowedElementError, checked_day, checked_parts, in_words
 from twig_assets.catalog.hashing import sha256_of
 from twig_assets.folder_audit.compare import Comparing, Result, known_of
 from twig_assets.folder_audit.comparing import CANDIDATES, candidates

@@ -32,6 +32,8 @@ def enough_threads(model: Pipeline | torch.nn.Module) -> Iterator[None]:
 
 
 def _parameters(model: Pipeline | torch.nn.Module) -> int:
-    modules: Iterable[object] = [model] if isinstance(model, torch.nn.Module) else model.components.values()
+    modules: Iterable[object] = (
+        [model] if isinstance(model, torch.nn.Module) else getattr(model, "components", {}).values()
+    )
     networks = (module for module in modules if isinstance(module, torch.nn.Module))
     return sum(parameter.numel() for network in networks for parameter in network.parameters())

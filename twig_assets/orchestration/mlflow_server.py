@@ -8,7 +8,7 @@ import os
 
 from twig_assets.guard import LOOPBACK, MLFLOW, read_settings
 from twig_assets.orchestration.guarded import serve_guarded
-from twig_assets.settings.home import home, keep_state_private, mlflow_port, quiet_libraries, tracking_uri
+from twig_assets.settings.home import keep_state_private, mlflow_artifacts, mlflow_port, quiet_libraries, tracking_uri
 
 _ARTIFACTS = "mlflow-artifacts:/"
 
@@ -39,7 +39,7 @@ def _tell_mlflow() -> None:
     os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = tracking_uri()
     os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] = tracking_uri()
     os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = _ARTIFACTS
-    os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = str(home() / "mlflow-artifacts")
+    os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = mlflow_artifacts()
     os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
 
 

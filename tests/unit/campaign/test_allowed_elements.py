@@ -8,8 +8,6 @@ import pytest
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.allowed_elements import (
-    AllowedElementError,
-    all_but,
     allow,
     as_row,
     described,
@@ -19,6 +17,7 @@ from twig_assets.campaign.allowed_elements import (
     lift_element,
     what_is_left_out,
 )
+from twig_assets.campaign.element_parts import AllowedElementError, all_but
 from twig_assets.catalog.database import open_catalog
 from twig_assets.catalog.models import LedgerEntry, Reference
 from twig_assets.evidence.checks import check_ledger

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from twig_assets.campaign.allowed_elements import AllowedElementError
+from twig_assets.campaign.element_parts import AllowedElementError
 from twig_assets.cli import app
 from twig_assets.folder_audit import Outcome, audit_folder
 from twig_assets.folder_audit.allowed import FILE, allow, in_force, lift, read_elements

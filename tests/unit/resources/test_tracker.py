@@ -55,6 +55,6 @@ def test_a_run_says_what_its_figures_count_and_what_its_pictures_show(sent: list
     assert text.startswith("audits. Every figure is a count of images, or a mean, a percentile or the highest value")
     assert "not over rows of the catalog" in text
     assert "Under each number: an image." in text
-    assert "1. owl \\*0\\* \\<b\\>" in text
+    assert "1. owl \\*0\\* &lt;b" in text
     assert text.endswith("more")
     assert len(text) < 4500

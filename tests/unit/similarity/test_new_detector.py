@@ -185,7 +185,7 @@ def test_it_is_calibrated(colour: Detector, folders: tuple[Path, Path], tmp_path
     assert proposal.limit.direction == "<="
     assert 1 < (proposal.limit.value or 0) < min(proposal.clean)
     assert f"{FIELD}: {proposal.limit.value}" in (out / "policy.yaml").read_text()
-    assert "colour distance" in (out / "calibration.html").read_text()
+    assert colour.title in (out / "calibration.html").read_text()
     assert read_policy(out / "policy.yaml") == found.policy
 
 

@@ -10,7 +10,9 @@ from unittest.mock import patch
 import numpy as np
 
 from twig_assets.bench.campaigns.overhead import MODEL_WORK
-from twig_assets.compliance.attempts import first_images
+
+PLAIN = "generate"
+"""The function that draws first images, by the plain sampler."""
 
 DRAWS = 2
 """A campaign without reruns draws every prompt twice."""
@@ -40,7 +42,7 @@ def counted(calls: list[Call]) -> Iterator[None]:
     running: list[str] = []
     with ExitStack() as stack:
         for owner, name in MODEL_WORK:
-            wrapped = _counted(getattr(owner, name), name, owner is first_images, calls, running)
+            wrapped = _counted(getattr(owner, name), name, name == PLAIN, calls, running)
             stack.enter_context(patch.object(owner, name, wrapped))
         yield
 
