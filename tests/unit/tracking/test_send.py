@@ -12,7 +12,7 @@ import pytest
 from alembic.util import CommandError
 from mlflow import MlflowClient
 
-from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, send
+from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, mlflow_runs, send
 from twig_assets.tracking.record import KEY_TAG, RecordedEdit, png
 
 
@@ -83,7 +83,7 @@ def test_figures_are_kept_where_the_bucket_is_gone_or_another_process_makes_mlfl
     def made_by_another(*_arguments: object) -> None:
         raise CommandError("Online migration expected to match one row when updating; 0 found")
 
-    monkeypatch.setattr(Sender, "_send", made_by_another)
+    monkeypatch.setattr(mlflow_runs, "write_run", made_by_another)
     assert away.send_or_keep(record("masks demo-001")) == ""
     assert len(away.spool.waiting()) == 2
 
