@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from sqlalchemy import select
 
 from tests.integration.conftest import CAMPAIGN, CONCEPTS, CampaignWorkspace
+from twig_assets import ablation
 from twig_assets.ablation import ConceptEdit as Edit
 from twig_assets.ablation import ConceptTarget, Gate, ablate
 from twig_assets.ablation.methods.fine_tuning import Tuner
-from twig_assets.assets import composed_model
 from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.campaign import load_campaign
 from twig_assets.catalog.artifacts import needed_artifacts
@@ -92,7 +92,7 @@ def test_an_interrupted_fine_tuning_goes_on_to_the_same_edit_and_its_record_is_w
         assert kept.weights_sha256 == hashlib.sha256(through.to_bytes()).hexdigest()
 
     client = MlflowClient(f"sqlite:///{workspace.home / 'mlflow.db'}")
-    run = client.get_run(str(shown["mlflow"]).rpartition("/")[2])
+    run = client.get_run(str(shown["mlflow"]).split()[1])
     curve = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in curve] == list(enumerate(losses, 1))
     assert run.data.metrics["target_share"] == shown["target_share"]
@@ -125,7 +125,7 @@ def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
 ) -> None:
     write(workspace, LENIENT, **{**TUNED, "tuning": {**SMALL, "steps": 1}})
     workspace.write("concepts.yaml", [*CONCEPTS, {"target": "unicorn", "anchor": "horse face", "kind": "object"}])
-    judge = composed_model.evaluate
+    judge = ablation.evaluate
     judged: list[int] = []
 
     def counted(pipeline: Any, edit: Any, *more: Any, **options: Any) -> Any:
@@ -136,12 +136,12 @@ def test_fine_tuned_edits_serve_only_if_the_gate_accepts_them_together(
         for name in ("pouting-cat", "unicorn"):
             make("ablated_models", f"tiny.{name}")
         strict = Gate(max_surrounding_drop=-1)
-        monkeypatch.setattr(composed_model, "evaluate", lambda *these, **named: judge(*these, **named, gate=strict))
+        monkeypatch.setattr(ablation, "evaluate", lambda *these, **named: judge(*these, **named, gate=strict))
         with pytest.raises(dg.Failure, match="each edit was accepted, all together are refused: .*surrounding_drop is"):
             make("composed_model", "tiny")
         with workspace.catalog() as session:
             assert session.scalars(select(Model)).all() == [], "what is refused serves nothing"
-        monkeypatch.setattr(composed_model, "evaluate", counted)
+        monkeypatch.setattr(ablation, "evaluate", counted)
         shown = metadata_of(make("composed_model", "tiny"), "composed_model")
         make("composed_model", "tiny")
     assert judged == [2], "what was judged once is not judged again"
