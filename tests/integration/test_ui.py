@@ -82,7 +82,7 @@ def test_an_mlflow_server_that_hangs_holds_nothing_up_and_gets_its_figures_when_
     record = Record(
         experiment="twig-assets/tiny/hung", name="masks", metrics={"ok": 3.0}, pictures={"s.png": png(sheet)}
     )
-    group = os.getpgid(next(pid for pid, line in marked(str(shown.home)).items() if "mlflow server" in line))
+    group = os.getpgid(next(pid for pid, line in marked(str(shown.home)).items() if "mlflow_server" in line))
     os.killpg(group, signal.SIGSTOP)
     try:
         assert sender.send_or_keep(record) == ""

@@ -12,6 +12,9 @@ from twig_assets.engines.threads import single_threaded_children
 OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory for each node."""
 
+# One for all clusters of a process, since Ray keeps the first that it reads.
+_TOKEN = secrets.token_hex(32)
+
 
 @contextmanager
 def ray_nodes(*cores: int, jobs_port: int | None = None) -> Iterator[Any]:
@@ -28,7 +31,7 @@ def ray_nodes(*cores: int, jobs_port: int | None = None) -> Iterator[Any]:
         # See `engines.ray_cluster`.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_AUTH_TOKEN": _TOKEN,
     }
     with mock.patch.dict(os.environ, variables):
         from ray.cluster_utils import Cluster
