@@ -129,9 +129,9 @@ class ReleaseIndex:
         index = self._opened()
         if index is None or not len(index):
             return []
-        [near] = candidates(index, [described_image(pixels, self._sources)], _PROPOSED)
-        # SSIM proposes the nearest of the others' pools, whatever they are like, since an audit names some work.
-        rows = [index.text(candidate.row).sha256 for candidate in near if candidate.proposed_by != ("ssim",)]
+        # SSIM would propose the nearest, whatever they are like, since an audit names some work.
+        [near] = candidates(index, [described_image(pixels, self._sources)], _PROPOSED, ssim=False)
+        rows = [index.text(candidate.row).sha256 for candidate in near]
         image = {name: source.describe_image(pixels) for name, source in self._by_name.items()} if rows else {}
         found = []
         for sha256 in dict.fromkeys(rows):

@@ -122,6 +122,7 @@ def candidates(
     excluded: Sequence[str | None] = (),
     threads: int = 1,
     near: Mapping[str, float] = NEAR,
+    ssim: bool = True,
 ) -> list[list[Candidate]]:
     """The works nearest to each image by each source.
 
@@ -132,6 +133,7 @@ def candidates(
         excluded: For each image a work, by its hash, that is passed over; None for none.
         threads: For PDQ.
         near: See `near_under`.
+        ssim: Whether SSIM proposes works, too, which costs the most where there are few.
 
     Returns:
         For each image its candidates, in order of row.
@@ -153,7 +155,7 @@ def candidates(
             rows, count = nearest[number]
             enough = set(rows[:count])
             pools[name] = [row for row in pools[name] if row in enough]
-        for name, ranked in _by_ssim(index, image, pool).items():
+        for name, ranked in (_by_ssim(index, image, pool) if ssim else {}).items():
             pools[name] = _works(index, ranked, min(k, BY_SSIM), passed)
         proposed: dict[int, list[str]] = {}
         for name, rows in pools.items():
