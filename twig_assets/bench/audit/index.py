@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +27,7 @@ from twig_assets.similarity.detectors.copies import TRANSFORMS, transformed
 from twig_assets.similarity.detectors.detector import Source
 from twig_assets.similarity.index.audited import BATCH, IndexedWorks, audit_indexed
 from twig_assets.similarity.index.build import add_works, build_index, works_in
+from twig_assets.similarity.index.candidates import HASHES
 from twig_assets.similarity.index.check import index_recall
 from twig_assets.similarity.index.describe import by_cosine, described_view, rows_of
 from twig_assets.similarity.index.pdq_tables import HashTable, look_up_all, tables_of
@@ -34,6 +35,7 @@ from twig_assets.similarity.index.reader import CorpusIndex
 from twig_assets.similarity.index.rows import WorkText
 from twig_assets.similarity.index.segment import MAX_ROWS
 from twig_assets.similarity.index.writer import IndexWriter
+from twig_assets.similarity.orientations import ORIENTATIONS
 from twig_assets.similarity.versions import SCORING
 
 _SEED = 20251101
@@ -41,6 +43,9 @@ _SIDE = 320
 _ADDED = 5
 _FLIPPED = 31
 _CORES = 2
+_TURNS = len(ORIENTATIONS)
+_AT_ONCE = BATCH * _TURNS
+_ALONE = 16
 
 Result = TypeVar("Result")
 
@@ -222,7 +227,10 @@ def _add_one(folder: Path, pictures: _Pictures) -> float:
 
 
 def _lookups(pool: Pool, folder: Path, sample: _Sample) -> tuple[list[dict[str, Any]], float]:
-    """Exact look-ups of hashes, as many of them planted at the very distance that a policy allows."""
+    """Exact look-ups of hashes, half of them planted at the very distance that a policy allows.
+
+    They are looked up as an audit does it: those of a batch of images together, on each core another batch.
+    """
     import faiss
 
     rng = np.random.default_rng(_SEED)
@@ -234,23 +242,28 @@ def _lookups(pool: Pool, folder: Path, sample: _Sample) -> tuple[list[dict[str, 
         for bit in rng.choice(256, _FLIPPED, replace=False):
             query[bit // 8] ^= np.uint8(1 << (bit % 8))
     queries[sample.lookups // 2 :] = pool.hashes(sample.lookups - sample.lookups // 2, rng)
-    look_up_all(tables[:1], queries[:8])
-    with PeakMemory() as memory:
+    batches = [queries[start : start + _AT_ONCE] for start in range(0, len(queries), _AT_ONCE)]
+    look_up_all(tables[:1], batches[0])
+    look_up_all(tables[:1], queries[:1])
+    with PeakMemory() as memory, ThreadPoolExecutor(_CORES) as cores:
         cpu, wall = time.process_time(), time.perf_counter()
-        found = look_up_all(tables, queries, threads=_CORES)
+        parts = list(cores.map(lambda batch: look_up_all(tables, batch, most=HASHES), batches))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        one = time.process_time()
-        look_up_all(tables, queries[:8])
-        one = time.process_time() - one
+        distances = np.concatenate([part.distances for part in parts])
+        spread = queries[:: len(queries) // (_ALONE * _TURNS)][: _ALONE * _TURNS]
+        image_alone = _cpu_ms(lambda turns: look_up_all(tables, turns, most=HASHES), np.split(spread, _ALONE))
+        alone = _cpu_ms(lambda one: look_up_all(tables, one, most=HASHES), np.split(spread, len(spread)))
     row = {
         "hashes": sample.hashes,
         "lookups": sample.lookups,
+        "lookups_at_once": _AT_ONCE,
         "lookups_per_cpu_s": sample.lookups / cpu,
         "lookups_per_s": sample.lookups / wall,
-        "cpu_ms_of_one_image_alone": 1000 * one,
-        "planted_found": float((found.distances[: sample.lookups // 2, 0] <= _FLIPPED).mean()),
-        "rows_looked_at": found.looked_at / sample.lookups,
-        "compared_with_all_of_a_segment": found.exhaustive / (sample.lookups * len(tables)),
+        "cpu_ms_of_one_image_alone": image_alone,
+        "cpu_ms_of_one_lookup_alone": alone,
+        "planted_found": float((distances[: sample.lookups // 2, 0] <= _FLIPPED).mean()),
+        "rows_looked_at": sum(part.looked_at for part in parts) / sample.lookups,
+        "compared_with_all_of_a_segment": sum(part.exhaustive for part in parts) / (sample.lookups * len(tables)),
         "index_bytes_per_hash": sum(sum(part.nbytes for part in table) for table in tables) / sample.hashes,
         "peak_mib": memory.mib,
     }
@@ -259,11 +272,19 @@ def _lookups(pool: Pool, folder: Path, sample: _Sample) -> tuple[list[dict[str, 
     for table in tables:
         flat.add(np.ascontiguousarray(table.hashes))
     cpu = time.process_time()
-    distances, _ = flat.search(queries[:few], 1)
+    by_faiss, _ = flat.search(queries[:few], 1)
     peer = {"peer": "faiss IndexBinaryFlat", "lookups_per_cpu_s": few / (time.process_time() - cpu)}
-    same = found.distances[:few, 0] == np.where(distances[:, 0] <= _FLIPPED, distances[:, 0], 257)
+    same = distances[:few, 0] == np.where(by_faiss[:, 0] <= _FLIPPED, by_faiss[:, 0], 257)
     shutil.rmtree(folder)
     return [{**row, "same_as_faiss": float(same.mean())}, peer], memory.mib
+
+
+def _cpu_ms(look_up: Callable[[np.ndarray], object], batches: Sequence[np.ndarray]) -> float:
+    """Milliseconds of processor time that looking up a batch takes, on average."""
+    cpu = time.process_time()
+    for batch in batches:
+        look_up(batch)
+    return 1000 * (time.process_time() - cpu) / len(batches)
 
 
 def _stored(hashes: np.ndarray, folder: Path) -> HashTable:

@@ -40,7 +40,8 @@ POOL = 32
 ALL_BY_SSIM = 1024
 """In an index of at most so many rows all are ranked so."""
 
-_HASHES = 32
+HASHES = 32
+"""How many rows are kept of those near each of an image's hashes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,10 +169,10 @@ def candidates(
 
 def _by_hash(index: CorpusIndex, images: Sequence[DescribedImage], threads: int) -> list[list[int]]:
     queries = np.concatenate([image.hashes for image in images])
-    found = look_up_all([segment.hashes for segment in index.segments], queries, MAX_DISTANCE, _HASHES, threads)
+    found = look_up_all([segment.hashes for segment in index.segments], queries, MAX_DISTANCE, HASHES, threads)
     turns = len(ORIENTATIONS)
-    rows = found.rows.reshape(len(images), turns * _HASHES)
-    distances = found.distances.reshape(len(images), turns * _HASHES)
+    rows = found.rows.reshape(len(images), turns * HASHES)
+    distances = found.distances.reshape(len(images), turns * HASHES)
     order = np.lexsort((rows, distances), axis=1)
     return [
         list(dict.fromkeys(row for row in ranked if row >= 0)) for ranked in np.take_along_axis(rows, order, 1).tolist()

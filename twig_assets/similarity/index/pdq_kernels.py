@@ -58,7 +58,7 @@ def bucketed(parts, order, starts):
 
 
 @kernel
-def _put(rows, distances, row, distance):
+def put(rows, distances, row, distance):
     """Insert a row into lists in order of distance and row, unless it is there or farther than all."""
     last = len(rows) - 1
     if distance > distances[last] or (distance == distances[last] and row >= rows[last] >= 0):
@@ -85,56 +85,45 @@ def _distance(hashes, row, a, b, c, d, limit):
 
 
 @kernel
-def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, rows, distances):
-    """The nearest hashes of each query within a limit; exact.
-
-    A query whose buckets hold more rows than a share of all is compared with every row instead: of real hashes some
-    parts are common, such as those of plain grounds.
+def count_inside(starts, query_parts, inside):
+    """How many rows the buckets hold that each query would look into.
 
     Args:
-        hashes: uint64 (N, 4).
-        order: See `bucketed`.
-        starts: See `bucketed`; (PARTS, 0) if there are no buckets, and every query is compared with every row.
-        queries: uint64 (Q, 4).
-        query_parts: uint16 (Q, PARTS), the same.
-        limit: Bits that may differ, at most MAX_DISTANCE.
-        dense: Rows in buckets from which on every row is compared with.
-        first: Added to rows.
-        rows: int64 (Q, K), -1 where there are fewer; is brought up to date.
-        distances: int64 (Q, K), 257 where there are fewer; likewise.
-
-    Returns:
-        How many rows were looked at, and how many queries were compared with every row.
+        starts: See `bucketed`.
+        query_parts: uint16 (Q, PARTS).
+        inside: int64 (Q,), zeros; is filled.
     """
-    looked, exhaustive = 0, 0
-    bound = np.uint64(limit)
-    inside = np.zeros(len(queries), np.int64)
-    has_buckets = starts.shape[1] > 0
-    if not has_buckets:
-        inside[:] = dense + 1
-    for part in range(PARTS if has_buckets else 0):
-        for q in range(len(queries)):
+    for part in range(PARTS):
+        for q in range(len(query_parts)):
             for bit in range(17):
                 # The bit 16 is none of the part's: the bucket of the part itself.
                 near = np.int64(query_parts[q, part]) ^ ((1 << bit) & 0xFFFF)
                 inside[q] += np.int64(starts[part, near + 1]) - np.int64(starts[part, near])
-    for q in range(len(queries)):
-        if inside[q] <= dense:
-            looked += inside[q]
-            continue
-        looked, exhaustive = looked + len(hashes), exhaustive + (1 if has_buckets else 0)
-        a, b, c, d = queries[q, 0], queries[q, 1], queries[q, 2], queries[q, 3]
-        for row in range(len(hashes)):
-            distance = _distance(hashes, row, a, b, c, d, bound)
-            if distance <= bound:
-                _put(rows[q], distances[q], first + row, np.int64(distance))
+
+
+@kernel
+def look_up(hashes, order, starts, queries, query_parts, chosen, most, limit, first, rows, distances):
+    """The nearest hashes of some queries within a limit, by buckets; exact.
+
+    Args:
+        hashes: uint64 (N, 4).
+        order: See `bucketed`.
+        starts: See `bucketed`.
+        queries: uint64 (Q, 4).
+        query_parts: uint16 (Q, PARTS), the same.
+        chosen: int64 (n,): which of the queries.
+        most: Rows that the buckets hold of one of them, see `count_inside`.
+        limit: Bits that may differ, at most MAX_DISTANCE.
+        first: Added to rows.
+        rows: int64 (Q, K), -1 where there are fewer; is brought up to date.
+        distances: int64 (Q, K), 257 where there are fewer; likewise.
+    """
+    bound = np.uint64(limit)
     # First which rows, then their distances: so the processor fetches many rows at once. Part after part, so that one
     # part's buckets stay in its cache for all queries.
-    at_once = np.empty(dense + 1, np.uint32)
-    for part in range(PARTS if has_buckets else 0):
-        for q in range(len(queries)):
-            if inside[q] > dense:
-                continue
+    at_once = np.empty(most, np.uint32)
+    for part in range(PARTS):
+        for q in chosen:
             count = 0
             for bit in range(17):
                 near = np.int64(query_parts[q, part]) ^ ((1 << bit) & 0xFFFF)
@@ -146,5 +135,4 @@ def look_up(hashes, order, starts, queries, query_parts, limit, dense, first, ro
                 row = np.int64(at_once[i])
                 distance = _distance(hashes, row, a, b, c, d, bound)
                 if distance <= bound:
-                    _put(rows[q], distances[q], first + row, np.int64(distance))
-    return looked, exhaustive
+                    put(rows[q], distances[q], first + row, np.int64(distance))

@@ -5,16 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 
-from twig_assets.similarity.index.pdq_kernels import BUCKETS, MAX_DISTANCE, PARTS, bucketed, look_up
+from twig_assets.similarity.index.pdq_kernels import BUCKETS, MAX_DISTANCE, PARTS, bucketed, count_inside, look_up
+from twig_assets.similarity.index.pdq_scan import scan
 
 __all__ = ["MAX_DISTANCE", "Found", "HashTable", "look_up_all", "tables_of"]
 
-BUCKETED_FROM = 4096
-"""Fewer hashes are compared with one after the other: their buckets would take more room than they do."""
+BUCKETED_FROM = 16384
+"""Fewer hashes are all compared with, which takes less time than a look into the buckets."""
 
-_DENSE_SHARE = 0.25
 _ABSENT = 257
+
+# What decides between buckets and all rows: nanoseconds on the machine of the benchmark, of which the ratios count.
+_ALL_BUCKETS = 17_000.0
+_ROW_IN_BUCKET = 19.0
+_ROW_READ = 1.0
+_ROW_COMPARED = 0.1 if get_host_cpu_features().get("avx512vpopcntdq") else 0.35
 
 
 class HashTable(NamedTuple):
@@ -38,7 +45,7 @@ class Found(NamedTuple):
         rows: int64 (Q, K), counted through all segments; -1 where there are fewer.
         distances: int64 (Q, K), bits that differ; 257 where there are fewer.
         looked_at: Rows that the queries were compared with, all together.
-        exhaustive: How many queries were compared with all of a segment, since their buckets were too full.
+        exhaustive: How many times a query was compared with all of a segment that has buckets.
     """
 
     rows: np.ndarray
@@ -88,12 +95,7 @@ def look_up_all(
         counts = (0, 0)
         # Segment after segment, so that one segment's hashes stay in the processor's cache for all queries.
         for table, first in zip(tables, firsts, strict=False):
-            dense = int(_DENSE_SHARE * len(table.hashes))
-            numbers, parts = queries[some].view(np.uint64), queries[some].view(np.uint16)
-            hashes = table.hashes.view(np.uint64)
-            looked = look_up(
-                hashes, table.order, table.starts, numbers, parts, limit, dense, first, rows[some], distances[some]
-            )
+            looked = _look_up(table, queries[some], limit, first, rows[some], distances[some])
             counts = (counts[0] + looked[0], counts[1] + looked[1])
         return counts
 
@@ -104,3 +106,35 @@ def look_up_all(
         with ThreadPoolExecutor(threads) as pool:
             looked = list(pool.map(part, [slice(*pair) for pair in zip(edges, edges[1:], strict=False)]))
     return Found(rows, distances, sum(pair[0] for pair in looked), sum(pair[1] for pair in looked))
+
+
+def _look_up(
+    table: HashTable, queries: np.ndarray, limit: int, first: int, rows: np.ndarray, distances: np.ndarray
+) -> tuple[int, int]:
+    """Bring what is known of each query up to date by one segment; rows looked at, and queries compared with all."""
+    hashes, numbers = table.hashes.view(np.uint64), queries.view(np.uint64)
+    if table.starts.shape[1] == 0:
+        scan(hashes, numbers, np.arange(len(queries)), limit, first, rows, distances)
+        return len(queries) * len(hashes), 0
+    parts, inside = queries.view(np.uint16), np.zeros(len(queries), np.int64)
+    count_inside(table.starts, parts, inside)
+    crowded = _with_all(inside, len(hashes))
+    if len(crowded):
+        scan(hashes, numbers, crowded, limit, first, rows, distances)
+        inside[crowded] = 0
+    if len(crowded) < len(queries):
+        others = np.flatnonzero(inside)
+        most = int(inside.max(initial=0))
+        look_up(hashes, table.order, table.starts, numbers, parts, others, most, limit, first, rows, distances)
+    return len(crowded) * len(hashes) + int(inside.sum()), len(crowded)
+
+
+def _with_all(inside: np.ndarray, count: int) -> np.ndarray:
+    """The queries that are better compared with all of `count` rows than with those inside their buckets.
+
+    Of real hashes some parts are common, such as those of plain grounds. And a row that is read is compared with many
+    queries in the time that one takes to find a row through its bucket.
+    """
+    saved = _ALL_BUCKETS + _ROW_IN_BUCKET * inside - _ROW_COMPARED * count
+    chosen = np.flatnonzero(saved > 0)
+    return chosen if saved[chosen].sum() > _ROW_READ * count else chosen[:0]
