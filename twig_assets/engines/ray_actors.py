@@ -11,7 +11,7 @@ from typing import Any
 
 from twig_assets.engines.calls import Call, loaded
 from twig_assets.engines.engine import C, Context, R, Shard, T, ignored
-from twig_assets.engines.ray_cluster import RayError
+from twig_assets.engines.ray_cluster import RayError, not_begun
 from twig_assets.engines.ray_worker import Order, computed
 from twig_assets.engines.sameness import code
 from twig_assets.engines.turns import Turns
@@ -109,10 +109,7 @@ class RayActors:
         try:
             turns.answers[number] = loaded(self._ray.get(done))
         except self._ray.exceptions.RayTaskError as error:
-            raise RayError(
-                f"{shard.name}: a worker of Ray could not begin with it; is this version of twig-assets installed on "
-                f"every machine? {error.cause}"
-            ) from error
+            raise not_begun(shard.name, error.cause) from error
         except self._ray.exceptions.RayError as error:
             turns.redo([(number, shard)], f"died ({str(error).splitlines()[0]})")
         else:

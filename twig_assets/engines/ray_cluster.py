@@ -20,6 +20,14 @@ class RayError(RuntimeError):
     """Ray is missing, or its cluster cannot be reached; the message says what to do."""
 
 
+def not_begun(shard: str, cause: object) -> RayError:
+    """The error of a shard that a worker could not even begin with."""
+    return RayError(
+        f"{shard}: a worker of Ray could not begin with it; is this version of twig-assets installed on every machine? "
+        f"{cause}"
+    )
+
+
 @contextmanager
 def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
     """The module `ray`, connected; a connection that was there before is used, and stays.

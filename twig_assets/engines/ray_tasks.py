@@ -10,7 +10,7 @@ from types import ModuleType
 from twig_assets.engines.calls import Answer, Call, loaded
 from twig_assets.engines.engine import C, Context, R, Shard, T, WorkerDiedError, ignored
 from twig_assets.engines.ray_actors import RayActors
-from twig_assets.engines.ray_cluster import RayError
+from twig_assets.engines.ray_cluster import not_begun
 from twig_assets.engines.ray_worker import Order, computed
 from twig_assets.engines.sameness import code
 from twig_assets.engines.turns import Turns
@@ -79,10 +79,7 @@ class RayTasks:
         try:
             return loaded(self._ray.get(done))
         except self._ray.exceptions.RayTaskError as error:
-            raise RayError(
-                f"{shard.name}: a worker of Ray could not begin with it; is this version of twig-assets installed on "
-                f"every machine? {error.cause}"
-            ) from error
+            raise not_begun(shard.name, error.cause) from error
         except self._ray.exceptions.RayError as error:
             raise WorkerDiedError(
                 f"{shard.name}: the workers that computed it died, {RETRIES + 1} times; mostly that is for lack of "

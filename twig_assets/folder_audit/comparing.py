@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from twig_assets.catalog.hashing import sha256_of
+from twig_assets.engines.memory import keep_freed_memory
 from twig_assets.folder_audit.corpus import Corpus
 from twig_assets.folder_audit.descriptions import KeptDescriptions
 from twig_assets.folder_audit.images import MAX_SIDE
@@ -148,6 +149,7 @@ class Comparer:
 
     def __init__(self, settings: Settings) -> None:
         """Open the work folder for reading, and the detectors that the policy names."""
+        keep_freed_memory()
         self.settings = settings
         self._reader = WorkReader(settings.folder)
         self._descriptions = KeptDescriptions(self._reader, opened_sources(settings.policy.model_dump()))

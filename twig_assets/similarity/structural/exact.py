@@ -18,7 +18,7 @@ class Statistics:
     """A picture with its local statistics, channel by channel.
 
     Attributes:
-        planes: float64 (channels, H, W), the pixels.
+        planes: uint8 (channels, H, W), the pixels.
         means: float64 (channels, H - 10, W - 10), in SSIM's window round each pixel.
         variances: Likewise; rounding may bring them a hair below 0.
         information: Likewise: what each window holds, 0 on plain ground; see `information`.
@@ -60,7 +60,7 @@ def statistics(picture: np.ndarray) -> Statistics:
     """
     from twig_assets.similarity.structural import exact_kernels
 
-    planes = np.moveaxis(with_channels(picture[None])[0], -1, 0).astype(np.float64, order="C")
+    planes = np.ascontiguousarray(np.moveaxis(with_channels(picture[None])[0], -1, 0))
     channels, height, width = planes.shape
     means, variances, held = np.empty((3, channels, height - 2 * BORDER, width - 2 * BORDER))
     exact_kernels.local_moments(planes, means, variances)

@@ -60,14 +60,14 @@ def _across(row, columns, filtered):
 
 @kernel
 def local_moments(planes, means, variances):
-    """Local means and variances of planes of pixels, float64 (channels, H, W)."""
+    """Local means and variances of planes of pixels, uint8 (channels, H, W)."""
     channels, height, width = planes.shape
-    squares = np.empty((height, width))
+    plane, squares = np.empty((height, width)), np.empty((height, width))
     row, mean, square = np.empty(width), np.empty(width), np.empty(width)
     for channel in range(channels):
-        plane = planes[channel]
         for y in range(height):
             for x in range(width):
+                plane[y, x] = planes[channel, y, x]
                 squares[y, x] = plane[y, x] * plane[y, x]
         for y in range(height - REACH):
             _down(plane, y, width, row)
@@ -120,7 +120,7 @@ def ssim_of_planes(a, b, result):
     for channel in range(channels):
         for y in range(height):
             for x in range(width):
-                products[y, x] = a_planes[channel, y, x] * b_planes[channel, y, x]
+                products[y, x] = np.int64(a_planes[channel, y, x]) * np.int64(b_planes[channel, y, x])
         for y in range(height - REACH):
             _down(products, y, width, row)
             _across(row, width - REACH, product)
@@ -146,7 +146,7 @@ def sums_of_pair(a, b, upside_down, inside, sums):
         for y in range(height):
             ours = a_planes[channel, height - 1 - y if upside_down else y]
             for x in range(width):
-                products[y, x] = ours[x] * b_planes[channel, y, x]
+                products[y, x] = np.int64(ours[x]) * np.int64(b_planes[channel, y, x])
         for y in range(height - REACH):
             at = height - REACH - 1 - y if upside_down else y
             _down(products, y, width, row)
