@@ -23,6 +23,8 @@ from twig_assets.settings.ablation import AblationSettings, ConceptTarget, Kind
 _PROMPTS: dict[Kind, int] = {"object": 6, "memorized": 6, "style": 16}
 # How many of them have to be followed; a few are not at any distance.
 _FOLLOWED = 0.8
+# What a step may change beyond what is proportional.
+_SLACK = 1.5
 # What is tried of the way, the farthest first.
 _SHARES = (1.0, 0.5, 0.25)
 # The drawing whose first step is taken.
@@ -34,8 +36,8 @@ def pooled_overshoot(pipeline: Pipeline, concept: ConceptTarget, settings: Ablat
     """The farthest of the way that `overshoot` says, of half and of a quarter of it, that the denoiser follows; else 0.
 
     It follows a prompt as long as going k times the difference of anchor and target beyond the anchor changes its
-    first prediction, from noise, by at most k times of what separates their own; and the way as long as it follows four
-    in five prompts. A few dozen steps of the denoiser are taken, on one image each.
+    first prediction, from noise, by about k times of what separates their own, or less; and the way as long as it
+    follows four in five prompts. A few dozen steps of the denoiser are taken, on one image each.
 
     Returns:
         A multiple of the difference, 0 to `settings.overshoot`; that itself for a model that reads no pooled embedding.
@@ -72,9 +74,9 @@ class _Asked:
         self._apart = (self._step - self._taken(target)).norm()
 
     def follows(self, beyond: float) -> bool:
-        """Whether an anchor whose pooled embedding lies so many differences further changes the step by as many."""
+        """Whether a pooled embedding so many differences further on changes the step by about as many, or less."""
         further = replace(self._anchor, pooled=self._anchor.pooled + beyond * self._difference)
-        return bool((self._taken(further) - self._step).norm() <= beyond * self._apart)
+        return bool((self._taken(further) - self._step).norm() <= _SLACK * beyond * self._apart)
 
     def _taken(self, conditioning: Conditioning) -> torch.Tensor:
         noise = self._family.starting_noise([self._generator()], self._family.native_size)
