@@ -104,8 +104,7 @@ class _Departure:
             distillation_targets(pipeline, concept, settings, chosen)
             for concept, chosen in zip(concepts, pairs, strict=True)
         ]
-        apart = [self._distance.between(target.unedited, target.wanted).mean(0) for target in targets]
-        self._unit = torch.stack(apart).mean(0) / (1 + settings.overshoot) ** 2
+        self._unit = torch.stack([target.apart(self._distance) for target in targets]).mean(0)
         others = RetentionPrompts(pipeline, concepts, settings).draw(_OF_OTHERS, np.random.default_rng(settings.seed))
         self._prompts = [prompt for target in targets for prompt in target.prompts]
         self._count = len(self._prompts)

@@ -6,17 +6,14 @@ All of it comes from the unedited text encoders.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from twig_assets.ablation.prompts.retention_prompts import vocabulary
+from twig_assets.ablation.methods.conditioning_distance import ConditioningDistance
+from twig_assets.ablation.prompts.pooled_overshoot import pooled_overshoot
+from twig_assets.ablation.prompts.styled_pairs import styled_pairs
 from twig_assets.ablation.prompts.training_pairs import TrainingPair, training_pairs
-from twig_assets.ablation.prompts.variants import frame, framings
 from twig_assets.generation import Conditioning, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
-
-# Prompts in a style. It has to go whatever is drawn in it, and a handful of subjects teaches only those.
-_STYLED = 384
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,20 @@ class DistillationTargets:
         prompts: n prompts that ask for the target.
         unedited: Their conditioning by the unedited text encoders.
         wanted: Their conditioning by the edited ones.
+        overshoots: How far beyond the anchor it lies, as a multiple of the difference from the target: of the tokens
+            and, where there is one, of the pooled embedding.
     """
 
     prompts: tuple[str, ...]
     unedited: Conditioning
     wanted: Conditioning
+    overshoots: tuple[float, ...]
+
+    def apart(self, distance: ConditioningDistance) -> torch.Tensor:
+        """What separates target and anchor, in the squared units and the columns of `distance`."""
+        overshoots = torch.tensor(self.overshoots)
+        separation = distance.between(self.unedited, self.wanted).mean(0)
+        return separation / (1 + overshoots.to(separation)) ** 2
 
 
 @torch.no_grad()
@@ -49,9 +55,12 @@ def distillation_targets(
     the concept. What comes before the target stays as it is. An object's anchor is a broader kind, some of whose own
     images show the target; so its tokens are sent further, by `emphasis` times their difference from the empty
     prompt's.
+
+    A pooled embedding is sent no further than the denoiser follows (`pooled_overshoot`), and not away from the empty
+    prompt's: that brings the target back where it should lead away from it.
     """
     if pairs is None:
-        pairs = [*training_pairs(concept, settings), *_styled(pipeline, concept, settings)]
+        pairs = [*training_pairs(concept, settings), *styled_pairs(pipeline, concept, settings)]
     family = family_of(pipeline)
     own = family.encode([pair.prompt for pair in pairs])
     counterparts = family.encode([pair.counterpart for pair in pairs])
@@ -68,17 +77,13 @@ def distillation_targets(
         )
     )
 
-    def beyond(target: torch.Tensor, anchor: torch.Tensor, empty: torch.Tensor) -> torch.Tensor:
-        return anchor + settings.overshoot * (anchor - target) + emphasis * (anchor - empty)
-
-    wanted = Conditioning(
-        beyond(own.tokens, aligned, blank),
-        None
-        if own.pooled is None or counterparts.pooled is None or empty_prompt.pooled is None
-        else beyond(own.pooled, counterparts.pooled, empty_prompt.pooled),
-        own.extra,
-    )
-    return DistillationTargets(tuple(pair.prompt for pair in pairs), own, wanted)
+    tokens = aligned + settings.overshoot * (aligned - own.tokens) + emphasis * (aligned - blank)
+    overshoots, pooled = (settings.overshoot,), None
+    if own.pooled is not None and counterparts.pooled is not None:
+        overshoots = (settings.overshoot, pooled_overshoot(pipeline, concept, settings))
+        pooled = counterparts.pooled + overshoots[1] * (counterparts.pooled - own.pooled)
+    wanted = Conditioning(tokens, pooled, own.extra)
+    return DistillationTargets(tuple(pair.prompt for pair in pairs), own, wanted, overshoots)
 
 
 def _aligned(
@@ -93,21 +98,3 @@ def _aligned(
         aligned[rows] = counterpart[(rows + anchor.last - target.last).clamp(anchor.first, anchor.stop - 1)]
         blank[rows] = empty[rows]
     return aligned, blank
-
-
-def _styled(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSettings) -> list[TrainingPair]:
-    """For a style, prompts that draw words of the tokenizer in it, without those that the edit is judged on."""
-    if concept.kind != "style":
-        return []
-    judged = {word for subject in concept.subjects for word in subject.lower().split()}
-    words = [word for word in vocabulary(pipeline, [concept]) if word not in judged]
-    styled_framings = [framing for framing in framings("style") if "{s}" in framing]
-    targets = (concept.target, *concept.aliases)
-    rng = np.random.default_rng(settings.seed)
-    pairs = []
-    for i in range(_STYLED if words else 0):
-        subject = " ".join(words[at] for at in rng.integers(len(words), size=1 + i % 2))
-        word, framing = targets[i % len(targets)], styled_framings[i % len(styled_framings)]
-        prompt, counterpart = frame(framing, word, subject), frame(framing, concept.anchor, subject)
-        pairs.append(TrainingPair(prompt, counterpart, word, concept.anchor))
-    return pairs

@@ -125,10 +125,7 @@ class _Distillation:
         self.steps = self.chosen.steps * len(concepts)
         self.targets = [distillation_targets(pipeline, concept, settings) for concept in concepts]
         self.distance = ConditioningDistance(pipeline)
-        self.scales = [
-            self.distance.between(target.unedited, target.wanted).mean(0) / (1 + settings.overshoot) ** 2
-            for target in self.targets
-        ]
+        self.scales = [target.apart(self.distance) for target in self.targets]
         self.mean_scale = torch.stack(self.scales).mean(0)
         self.retention = RetentionPrompts(pipeline, concepts, settings)
         self._unedited: dict[str, Conditioning] = {}

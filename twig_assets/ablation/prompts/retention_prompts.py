@@ -4,15 +4,15 @@ Lists of words protect little beyond themselves. The tokenizer has thousands mor
 nearly half of the retention prompts are sentences around its words.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rapidfuzz.distance import OSA
 
 from twig_assets.ablation.prompts.token_pairs import COLOURS, preserved_prompts, surrounding_prompts
 from twig_assets.ablation.prompts.training_pairs import training_pairs
-from twig_assets.generation import Pipeline, family_of
+from twig_assets.ablation.prompts.vocabulary import vocabulary
+from twig_assets.generation import Pipeline
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget, names
 
 # How often a prompt comes from each source.
@@ -32,8 +32,6 @@ _FRAMINGS = (
     "a {} {}",
     "a {} and a {}",
 )
-_SHORTEST = 4
-_NEAR = 2
 
 
 @dataclass(frozen=True)
@@ -100,21 +98,3 @@ class RetentionPrompts:
         framing = _FRAMINGS[rng.integers(len(_FRAMINGS))]
         words = [self.words[rng.integers(len(self.words))] for _ in range(framing.count("{}"))]
         return framing.format(*words, colour=COLOURS[rng.integers(len(COLOURS))])
-
-
-def vocabulary(pipeline: Pipeline, concepts: Collection[ConceptTarget]) -> list[str]:
-    """The tokenizer's whole words of four letters and more, without those of the targets and those spelt like them.
-
-    A memorised caption is made of ordinary words, so these stay.
-    """
-    removed = {
-        word
-        for concept in concepts
-        if concept.kind != "memorized"
-        for text in (concept.target, *concept.aliases)
-        for word in text.lower().split()
-    }
-    whole_words = family_of(pipeline).whole_words()
-    words = sorted(word for word in whole_words if len(word) >= _SHORTEST and word.isalpha() and word not in removed)
-    near = [word for word in removed if len(word) >= _SHORTEST]
-    return [word for word in words if all(OSA.distance(word, other, score_cutoff=_NEAR) > _NEAR for other in near)]

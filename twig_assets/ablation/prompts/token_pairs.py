@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from twig_assets.ablation.prompts.pooled_overshoot import pooled_overshoot
 from twig_assets.ablation.prompts.training_pairs import training_pairs
 from twig_assets.generation import ModelFamily, Pipeline, family_of
 from twig_assets.settings.ablation import AblationSettings, ConceptTarget
@@ -104,7 +105,8 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
     From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
     paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
     a causal text encoder spreads the concept over all tokens that follow it. Where the denoiser reads a pooled
-    embedding besides, the target prompt's is paired with the anchor prompt's.
+    embedding besides, the target prompt's is paired with the anchor prompt's, no further beyond it than the denoiser
+    follows.
 
     Raises:
         IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
@@ -122,11 +124,12 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
         wholes.append((pooled, other_pooled))
     prompts = preserved_prompts(concept)
     kept, kept_pooled = zip(*(_embedded(family, prompt) for prompt in prompts), strict=True)
-    pairs = _beyond(targets, anchors, kept, prompts, settings)
+    pairs = _beyond(targets, anchors, kept, prompts, settings.overshoot)
     if not family.pooled_entries():
         return pairs
     whole_targets, whole_anchors = zip(*wholes, strict=True)
-    return replace(pairs, pooled=_beyond(whole_targets, whole_anchors, kept_pooled, prompts, settings))
+    overshoot = pooled_overshoot(pipeline, concept, settings)
+    return replace(pairs, pooled=_beyond(whole_targets, whole_anchors, kept_pooled, prompts, overshoot))
 
 
 def _beyond(
@@ -134,12 +137,12 @@ def _beyond(
     anchors: Sequence[torch.Tensor],
     kept: Sequence[torch.Tensor],
     prompts: Sequence[str],
-    settings: AblationSettings,
+    overshoot: float,
 ) -> TokenPairs:
-    """The statistics of these rows, each (k, d), the anchor as far beyond itself as the settings have it."""
+    """The statistics of these rows, each (k, d), the anchor as far beyond itself as this says."""
     target, anchor = torch.cat(list(targets)), torch.cat(list(anchors))
     preserved = tuple((prompt, len(rows)) for prompt, rows in zip(prompts, kept, strict=True))
-    return TokenPairs(target, anchor + settings.overshoot * (anchor - target), torch.cat(list(kept)), preserved)
+    return TokenPairs(target, anchor + overshoot * (anchor - target), torch.cat(list(kept)), preserved)
 
 
 def check_distinct(pipeline: Pipeline, concept: ConceptTarget) -> None:

@@ -12,8 +12,9 @@ from twig_assets.ablation.edits.parameters import editable_parameters
 from twig_assets.ablation.errors import TrainingError
 from twig_assets.ablation.methods.conditioning_distance import ConditioningDistance
 from twig_assets.ablation.methods.distillation_targets import distillation_targets
-from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts, vocabulary
+from twig_assets.ablation.prompts.retention_prompts import RetentionPrompts
 from twig_assets.ablation.prompts.training_pairs import training_pairs
+from twig_assets.ablation.prompts.vocabulary import vocabulary
 from twig_assets.generation import family_of, fingerprint
 from twig_assets.settings.ablation import DistillationSettings, StorageSettings, TuningSettings
 
