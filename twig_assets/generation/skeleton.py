@@ -31,11 +31,13 @@ class Skeleton:
     Attributes:
         pipeline: The pipeline, with networks that have no content; it cannot draw.
         family: Its family; schedulers and noise are made on the CPU.
-        weights_bytes: What the weights take in memory, in the number format in which they would be opened.
+        dtype: The number format in which the weights would be opened.
+        weights_bytes: What the weights take in memory in that format.
     """
 
     pipeline: Pipeline
     family: ModelFamily
+    dtype: torch.dtype
     weights_bytes: int
 
 
@@ -61,8 +63,7 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
         pipeline = _without_weights(checkpoint, folder, opening)
     exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder)
     dtype = getattr(torch, opening.dtype) if opening.dtype else _usual_dtype(checkpoint, opening)
-    weights_bytes = _parameters(pipeline) * torch.empty((), dtype=dtype).element_size()
-    return Skeleton(pipeline, _on_the_cpu(pipeline), weights_bytes)
+    return Skeleton(pipeline, _on_the_cpu(pipeline), dtype, _parameters(pipeline) * dtype.itemsize)
 
 
 def _without_weights(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> Pipeline:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.generation.families import pipelines
+from twig_assets.bench.models.real_size import work
 from twig_assets.bench.models.real_size.architectures import ARCHITECTURES
 from twig_assets.bench.models.real_size.process import ended
 from twig_assets.bench.models.real_size.random_weights import random_tensor, write_pipeline
@@ -31,6 +32,18 @@ def test_a_written_checkpoint_opens_as_it_is_and_draws_the_same_picture(tmp_path
     opened = load_checkpoint(str(tmp_path / "model"), opening=OpeningSettings(device="cpu"))
     image = generate(opened, ["a red fox"], [1], GenerationSettings(steps=1, height=32, width=32))
     assert image.std() > 1
+
+
+def test_a_written_checkpoint_can_be_worked_with(tmp_path):
+    with torch.device("meta"):
+        pipeline = pipelines.BUILDERS["stable_diffusion"]()
+    write_pipeline(pipeline, tmp_path, torch.float16)
+    drawn = work.draw(tmp_path, "bfloat16")
+    assert (drawn["size"], drawn["blank"]) == ([16, 16], False)
+    edited = work.closed_form(tmp_path, "bfloat16")
+    assert edited["unedited_again"]
+    assert edited["fingerprint"] == drawn["fingerprint"]
+    assert drawn["draw"]["peak_gib"] >= drawn["open"]["peak_gib"]
 
 
 def test_half_precision_takes_half_and_tied_weights_are_written_once(tmp_path):

@@ -1,18 +1,20 @@
 """The check before work: all problems of all files at once, and no weight is read."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from twig_assets.campaign import CampaignError, load_campaign
-from twig_assets.campaign.check import CheckFailedError, check_campaign, require_sound
+from twig_assets.campaign.check import CheckFailedError, check_campaign, machine, require_sound
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.campaign.check.machine import check_machine
 from twig_assets.campaign.speeds import remember_seconds
 from twig_assets.generation.family import family_of
-from twig_assets.generation.skeleton import Skeleton, skeleton
+from twig_assets.generation.skeleton import skeleton
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.loading import WEIGHTS
 
@@ -131,8 +133,24 @@ def test_weights_that_do_not_fit_are_a_problem(root):
     campaign = load_campaign("small", root)
     bones = skeleton("embedded")
     checked = Checked()
-    check_machine(campaign, [], Skeleton(bones.pipeline, bones.family, 2**50), checked)
+    check_machine(campaign, [], replace(bones, weights_bytes=2**50), checked)
     assert "set `dtype: bfloat16`" in checked.problems[0]
+
+
+def test_work_that_the_system_would_end_is_refused_before_it_begins(root, bare, monkeypatch):
+    write(root, checkpoint="bare", generation={"height": 1024, "width": 1024}, device="cpu")
+    [note] = [note for note in check_campaign("small", root).notes if "all work about" in note]
+    assert "are free" in note
+    monkeypatch.setattr(machine, "free_memory", lambda: 2.0**28)
+    monkeypatch.setattr(machine.psutil, "swap_memory", lambda: SimpleNamespace(free=0))
+    [problem] = check_campaign("small", root).problems
+    assert "campaign.yaml: checkpoint: its weights take" in problem
+    assert "256 MiB are free" in problem
+    assert "close other programs; set a smaller `generation:" in problem
+    monkeypatch.setattr(machine.psutil, "swap_memory", lambda: SimpleNamespace(free=2**40))
+    checked = check_campaign("small", root)
+    assert checked.problems == []
+    assert any("which is tight" in note for note in checked.notes)
 
 
 def test_a_run_is_refused_with_all_of_it(root):
