@@ -31,6 +31,8 @@ def check_models(campaign: Campaign, prompts: Sequence[PromptRow], checked: Chec
     with checked.collecting():
         bones = skeleton(campaign.checkpoint, campaign.folder, campaign.opening)
     if bones is not None:
+        for problem in bones.problems:
+            checked.add(f"{place}: {problem}")
         _check_settings(campaign, bones, checked)
         _check_prompts(prompts, bones, checked)
     return bones

@@ -38,9 +38,9 @@ def test_a_written_checkpoint_can_be_worked_with(tmp_path):
     with torch.device("meta"):
         pipeline = pipelines.BUILDERS["stable_diffusion"]()
     write_pipeline(pipeline, tmp_path / "model", torch.float16)
-    drawn = work.draw(tmp_path / "model", "bfloat16")
+    drawn = work.draw(tmp_path / "model", "bfloat16", 32)
     assert (drawn["size"], drawn["blank"]) == ([32, 32], False)
-    edited = work.closed_form(tmp_path / "model", "bfloat16")
+    edited = work.closed_form(tmp_path / "model", "bfloat16", 32)
     assert edited["unedited_again"]
     assert edited["fingerprint"] == drawn["fingerprint"]
     assert drawn["draw"]["peak_gib"] >= drawn["open"]["peak_gib"]

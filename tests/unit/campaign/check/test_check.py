@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 from twig_assets.campaign import CampaignError, load_campaign
 from twig_assets.campaign.check import CheckFailedError, check_campaign, machine, require_sound
@@ -38,11 +39,11 @@ def write(root, **settings):
 
 @pytest.fixture
 def bare(root):
-    """A checkpoint in a folder without any weights: whoever reads them fails."""
+    """A checkpoint whose files of weights hold none: whoever opens it fails."""
     folder = root / "small" / "bare"
     shutil.copytree(WEIGHTS / "pipeline", folder)
     for weights in folder.rglob("*.safetensors"):
-        weights.unlink()
+        save_file({}, weights)
     return folder
 
 
@@ -95,6 +96,24 @@ def test_what_is_wrong_with_the_settings_does_not_hide_what_is_wrong_elsewhere(r
     assert "checkpiont: unknown field" in said
     assert "concepts.yaml" in said
     assert "references" in said
+
+
+def test_weights_that_are_missing_or_cut_off_are_told_beside_all_else(root, bare):
+    (bare / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    for weights in (bare / "unet").glob("*.safetensors"):
+        weights.write_bytes((WEIGHTS / "pipeline" / "unet" / weights.name).read_bytes()[:-100])
+    write(root, checkpoint="bare", scheduler="NoSuchScheduler", loras=["my/lora.safetensors"], vae="../another")
+    (root / "small" / "prompts.yaml").write_text("- " + "a very long list of words " * 20 + "\n")
+    said = "\n".join(check_campaign("small", root).problems)
+    for part in (
+        "bare/vae: there is no .safetensors file with weights",
+        "; download or save it again",
+        "diffusers has no scheduler 'NoSuchScheduler'",
+        "lora 'my/lora.safetensors' is not there",
+        "vae '../another' is not there",
+        "prompts.yaml:1: text: prompt 'a very long list",
+    ):
+        assert part in said
 
 
 @pytest.mark.parametrize(

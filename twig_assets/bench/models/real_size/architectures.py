@@ -51,12 +51,14 @@ class Architecture:
         parts: Makes its pipeline, on whatever device is torch's default.
         dtype: Number format of its files.
         opened_as: Number format in which they are opened.
+        side: Height and width of what is drawn, in pixels.
         cut: What is left out of it; empty where it is whole.
     """
 
     parts: Callable[[], Pipeline]
     dtype: torch.dtype
     opened_as: NumberFormat
+    side: int
     cut: str = ""
 
     def pipeline(self) -> Pipeline:
@@ -142,17 +144,18 @@ def z_image() -> Pipeline:
 
 
 ARCHITECTURES = {
-    "sd15": Architecture(stable_diffusion_1_5, torch.float32, "float32"),
+    "sd15": Architecture(stable_diffusion_1_5, torch.float32, "float32", 512),
     # In half precision on disk, as it is handed out; float32 would take 13 GiB, and as much while it is read.
-    "sdxl": Architecture(stable_diffusion_xl, torch.float16, "bfloat16"),
+    "sdxl": Architecture(stable_diffusion_xl, torch.float16, "bfloat16", 1024),
     "klein": Architecture(
         flux_2_klein,
         torch.bfloat16,
         "bfloat16",
+        512,
         "3 of the transformer's 25 layers, 27 of the text encoder's 36 (all that are read)",
     ),
     "z-image": Architecture(
-        z_image, torch.bfloat16, "bfloat16", "4 of the transformer's 34 layers, 3 of the text encoder's 36"
+        z_image, torch.bfloat16, "bfloat16", 512, "4 of the transformer's 34 layers, 3 of the text encoder's 36"
     ),
 }
 """What a benchmark calls it -> what it is."""

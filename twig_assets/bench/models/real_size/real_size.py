@@ -95,16 +95,16 @@ def _rows(folder: Path, models: Sequence[str] | dict[str, Any], quick: bool) -> 
         architecture = ARCHITECTURES[name]
         size = write_pipeline(architecture.pipeline(), folder / name, architecture.dtype)
         for work in _WORK[name][:1] if quick else _WORK[name]:
-            row = _worked(work, folder / name, architecture.opened_as)
+            row = _worked(work, folder / name, architecture.opened_as, architecture.side)
             yield {"model": name, "work": work, "cut": architecture.cut, "files_gib": round(size / 2**30, 2), **row}
     if not quick:
         file = segmenter_file(folder)
-        row = _worked("masks", file, "float32")
+        row = _worked("masks", file, "float32", 512)
         yield {"model": "vit_b", "work": "masks", "cut": "", "files_gib": round(file.stat().st_size / 2**30, 2), **row}
 
 
-def _worked(work: str, place: Path, dtype: NumberFormat) -> Row:
-    line = [sys.executable, "-m", "twig_assets.bench.models.real_size.work", work, str(place), dtype]
+def _worked(work: str, place: Path, dtype: NumberFormat, side: int) -> Row:
+    line = [sys.executable, "-m", "twig_assets.bench.models.real_size.work", work, str(place), dtype, str(side)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     said, cost = ended(process)
     if cost["status"] != 0:

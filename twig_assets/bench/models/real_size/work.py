@@ -1,6 +1,6 @@
 """One piece of work with a model of real size, in a process of its own so that its memory is its own.
 
-`python -m twig_assets.bench.models.real_size.work WORK PLACE DTYPE` prints its figures as one JSON object.
+`python -m twig_assets.bench.models.real_size.work WORK PLACE DTYPE SIDE` prints its figures as one JSON object.
 """
 
 import hashlib
@@ -47,10 +47,11 @@ class Clock:
         }
 
 
-def draw(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
-    """Open a checkpoint, take its fingerprint, and draw one image of its own size in one step."""
+def draw(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
+    """Open a checkpoint, take its fingerprint, and draw one square image in one step."""
     pipeline, figures = _opened(folder, dtype)
-    settings = GenerationSettings(**usual_settings(pipeline).model_dump() | {"steps": 1})
+    chosen = {"steps": 1, "height": side, "width": side}
+    settings = GenerationSettings(**usual_settings(pipeline).model_dump() | chosen)
     step, clock = _watched(pipeline), Clock()
     image = generate(pipeline, [_PROMPT], [0], settings)
     return figures | {
@@ -62,7 +63,7 @@ def draw(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
     }
 
 
-def closed_form(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
+def closed_form(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
     """Open a checkpoint, remove a concept in closed form, apply the edit and take it out again."""
     pipeline, figures = _opened(folder, dtype)
     base = str(figures["fingerprint"])
@@ -76,7 +77,7 @@ def closed_form(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
     return figures | {"unedited_again": fingerprint(pipeline) == base}
 
 
-def fast(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
+def fast(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
     """Open a checkpoint and distil its text encoder for two steps."""
     pipeline, figures = _opened(folder, dtype)
     steps = 2
@@ -94,12 +95,12 @@ def fast(folder: Path, dtype: NumberFormat) -> dict[str, Any]:
     }
 
 
-def masks(file: Path, dtype: NumberFormat) -> dict[str, Any]:
-    """Ask a Segment Anything of the size vit_b at few points and at many of an image of 512 px; always in float32."""
+def masks(file: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
+    """Ask a Segment Anything of the size vit_b at few points and at many of a square image; always in float32."""
     clock = Clock()
     sam = load_segmenter("vit_b", file)
     figures: dict[str, Any] = {"open": clock.read()}
-    y, x = np.ogrid[-1:1:512j, -1:1:512j]
+    y, x = np.ogrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     image = np.where((x**2 + y**2 < 0.3)[..., None], (200, 80, 40), (60, 120, 200)).astype(np.uint8)
     for points in (6, 16):
         settings = SegmentationSettings(points_per_side=points, pred_iou_thresh=0, stability_score_thresh=0)
@@ -136,7 +137,7 @@ def _watched(pipeline: Pipeline) -> Callable[[], dict[str, float]]:
     return lambda: total
 
 
-WORK: dict[str, Callable[[Path, NumberFormat], dict[str, Any]]] = {
+WORK: dict[str, Callable[[Path, NumberFormat, int], dict[str, Any]]] = {
     "draw": draw,
     "closed_form": closed_form,
     "fast": fast,
@@ -146,10 +147,10 @@ WORK: dict[str, Callable[[Path, NumberFormat], dict[str, Any]]] = {
 
 def main() -> None:
     """The process."""
-    name, place, dtype = sys.argv[1:]
+    name, place, dtype, side = sys.argv[1:]
     torch.set_num_threads(1)
     quiet_model_libraries()
-    figures = WORK[name](Path(place), TypeAdapter(NumberFormat).validate_python(dtype))
+    figures = WORK[name](Path(place), TypeAdapter(NumberFormat).validate_python(dtype), int(side))
     sys.stdout.write(json.dumps(figures | {"peak_gib": peak_gib("self")}) + "\n")
 
 
