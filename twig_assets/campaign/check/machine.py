@@ -39,7 +39,7 @@ def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skele
     concepts = _concepts(campaign)
     images, judging = 2 * len(prompts), _images_that_judge(campaign, concepts)
     together = min(at_once(bones.family, campaign.generation), max(1, len(prompts), judging // 2))
-    _check_memory(campaign, memory_need(campaign, bones, together * height * width, bool(concepts)), checked)
+    _check_memory(campaign, memory_need(campaign, bones, (height, width), together, bool(concepts)), checked)
     disk, free = images * height * width * _BYTES_PER_PIXEL, shutil.disk_usage(_existing(home())).free
     if disk > free:
         checked.add(

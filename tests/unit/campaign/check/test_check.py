@@ -9,6 +9,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
+from tests.unit.generation.families.pipelines import small
 from twig_assets.campaign import CampaignError, load_campaign
 from twig_assets.campaign.check import CheckFailedError, check_campaign, machine, require_sound
 from twig_assets.campaign.check.findings import Checked
@@ -127,6 +128,33 @@ def test_a_checkpoint_that_cannot_be_used_is_told_by_its_index(root, bare, index
     (bare / "model_index.json").write_text(index)
     write(root, checkpoint="bare")
     assert says in "\n".join(check_campaign("small", root).problems)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "method", "says"),
+    [
+        ("model", "fast", "a ZImagePipeline has no text encoder that can be trained; choose another method than fast"),
+        ("model", "noise_based", "a model that predicts 'flow_prediction' cannot be fine-tuned"),
+        ("model", "closed_form", None),
+        ("embedded", "fast", None),
+    ],
+)
+def test_a_method_that_cannot_work_with_the_model_is_told_if_something_is_protected(root, checkpoint, method, says):
+    small("z_image").save_pretrained(root / "small" / "model")
+    write(root, checkpoint=checkpoint, ablation={"method": method})
+    told = [
+        problem for problem in check_campaign("small", root).problems if "campaign.yaml: ablation: method: " in problem
+    ]
+    assert [says in problem for problem in told] == ([True] if says else [])
+    (root / "small" / "concepts.yaml").write_text("[]\n")
+    assert not any("ablation" in problem for problem in check_campaign("small", root).problems)
+
+
+def test_a_negative_prompt_without_guidance_is_told_with_its_place(root):
+    small("flux_2_klein", is_distilled=True).save_pretrained(root / "small" / "model")
+    write(root, checkpoint="model", ablation={"method": "closed_form"}, generation={"negative_prompt": "blurred"})
+    problems = check_campaign("small", root).problems
+    assert any("campaign.yaml: generation: negative_prompt: a negative prompt needs" in problem for problem in problems)
 
 
 def test_a_scheduler_that_cannot_be_steered_is_told_before_any_edit(root, bare):

@@ -9,7 +9,7 @@ from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.memory import LIBRARIES, memory_need
 from twig_assets.generation.skeleton import skeleton
 
-PIXELS = 512 * 512
+SIZE = (512, 512)
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +17,14 @@ def bones():
     return skeleton("embedded")
 
 
-def need(tmp_path, bones, pixels=PIXELS, edited=True, **settings):
+def need(tmp_path, bones, together=1, edited=True, **settings):
     campaign = Campaign(name="small", folder=tmp_path, title="Small", **settings)
-    return memory_need(campaign, bones, pixels, edited)
+    return memory_need(campaign, bones, SIZE, together, edited)
 
 
 def test_drawing_grows_with_the_pixels_and_shrinks_with_the_number_format(tmp_path, bones):
     once = need(tmp_path, bones).drawing
-    assert need(tmp_path, bones, 3 * PIXELS).drawing == 3 * once
+    assert need(tmp_path, bones, 3).drawing == 3 * once
     assert need(tmp_path, replace(bones, dtype=torch.bfloat16)).drawing == once / 2
 
 
@@ -40,6 +40,10 @@ def test_training_counts_for_the_method_that_trains_and_only_where_something_is_
     fast, solved = (need(tmp_path, bones, ablation={"method": method}) for method in ("fast", "closed_form"))
     assert fast.training > 0 == solved.training
     assert fast.kept > 0 < solved.kept
+    tuned, twice = (
+        need(tmp_path, bones, ablation={"method": "noise_based", "tuning": {"batch_size": size}}) for size in (4, 8)
+    )
+    assert 0 < tuned.training < twice.training < 2 * tuned.training
     nothing = need(tmp_path, bones, edited=False)
     assert (nothing.training, nothing.kept) == (0, 0)
 
@@ -53,7 +57,7 @@ def test_a_segment_anything_of_the_first_generation_counts_with_its_attention(tm
 
 
 def test_one_thing_is_done_after_the_other_so_the_largest_counts(tmp_path, bones):
-    parts = need(tmp_path, bones, 2**24)
+    parts = need(tmp_path, bones, 64)
     assert parts.drawing > parts.training
     assert parts.total == LIBRARIES + parts.weights + parts.kept + parts.drawing
     assert "height" in parts.advice()

@@ -198,8 +198,8 @@ def _clip(
 
 
 def _clip_tokenizer() -> CLIPTokenizer:
-    """The embedded models' own: nearly all words are one token in it, as in CLIP's, which cannot be had here."""
-    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(WEIGHTS / "pipeline" / "tokenizer")
+    """The embedded models' own, as long as CLIP's, which cannot be had here: nearly all words are one token in both."""
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(WEIGHTS / "pipeline" / "tokenizer", model_max_length=77)
     return tokenizer
 
 
