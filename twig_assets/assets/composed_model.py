@@ -99,7 +99,8 @@ def _stopping(edits: list[ConceptEdit], policy: EditSettings) -> dict[str, str]:
 def _why_it_stops(stopping: dict[str, str], campaign: Campaign) -> str:
     reasons = "\n".join(f"- {name}, {why}" for name, why in stopping.items())
     return (
-        f"{len(stopping)} of the campaign's edits were refused, so what they should remove can still be drawn:\n"
+        f"{len(stopping)} of the campaign's edits {'was' if len(stopping) == 1 else 'were'} refused, so what should be "
+        f"removed can still be drawn:\n"
         f"{reasons}\nLook at the images before and after on the page of ablated_models. Then change `ablation:` or the "
         f"concept; or decide in {campaign.policy_file}, under `edits:`. There, `refused: leave_out` goes on without "
         f"every such edit, and `decisions: [{{edit: HASH, use: true, by: YOUR NAME, reason: WHY}}]` uses one all the "

@@ -35,7 +35,7 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
         MissingCapabilityError: If a LoRA is named and the family takes none.
     """
     opening = opening or OpeningSettings()
-    check_parts(opening)
+    check_parts(opening, folder)
     device = _device(opening)
     if checkpoint in EMBEDDED:
         device = opening.device or "cpu"
@@ -47,7 +47,7 @@ def load_checkpoint(checkpoint: str, folder: Path | None = None, opening: Openin
         if opening.dtype:
             pipeline.to(getattr(torch, opening.dtype))
     else:
-        name, revision = _with_revision(checkpoint, folder, opening)
+        name, revision = with_revision(checkpoint, folder, opening)
         source = find_source(name, folder, revision, opening.config)
         dtype = getattr(torch, opening.dtype) if opening.dtype else default_dtype(device)
         pipeline = _opened(checkpoint, source, revision, dtype)
@@ -68,7 +68,7 @@ def default_dtype(device: str) -> torch.dtype:
     return torch.bfloat16
 
 
-def _with_revision(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> tuple[str, str | None]:
+def with_revision(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> tuple[str, str | None]:
     """The name of a checkpoint without its revision, and that; a file or folder has none, whatever it is called."""
     name, _, revision = checkpoint.partition("@")
     if not revision or located(checkpoint, folder) is not None:

@@ -11,18 +11,35 @@ from diffusers import AutoencoderKL, AutoModel, SchedulerMixin
 from twig_assets.generation.errors import CheckpointError, first_line
 from twig_assets.generation.family import Capability, Pipeline, family_of
 from twig_assets.generation.schedulers import is_flow
-from twig_assets.generation.sources import located
+from twig_assets.generation.sources import is_hub_id, located
 from twig_assets.settings.opening import LoraSettings, OpeningSettings, SchedulerSettings
 
 
-def check_parts(opening: OpeningSettings) -> None:
-    """Refuse parts that no checkpoint can have, before its weights are read.
+def check_parts(opening: OpeningSettings, folder: Path | None) -> None:
+    """Refuse parts that no checkpoint can have, and those that are not there, before its weights are read.
+
+    Args:
+        opening: The settings.
+        folder: What relative names are relative to.
 
     Raises:
-        CheckpointError: With what to write instead.
+        CheckpointError: With what to write instead, a line for each part.
     """
+    named = [("vae", opening.vae)] if opening.vae else []
+    named += [("lora", lora.path) for lora in opening.loras]
+    problems = [
+        f"{kind} {name!r} is not there; give the path of a file or folder, relative to {folder or Path.cwd()}, or a "
+        f"hub id"
+        for kind, name in named
+        if located(name, folder) is None and not is_hub_id(name)
+    ]
     if opening.scheduler:
-        _scheduler_class(opening.scheduler)
+        try:
+            _scheduler_class(opening.scheduler)
+        except CheckpointError as error:
+            problems.append(str(error))
+    if problems:
+        raise CheckpointError("\n".join(problems))
 
 
 def exchange_parts(pipeline: Pipeline, opening: OpeningSettings, folder: Path | None) -> None:

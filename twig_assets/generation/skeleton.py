@@ -13,12 +13,13 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline
 
-from twig_assets.generation.checkpoints import EMBEDDED, default_dtype
+from twig_assets.generation.checkpoints import EMBEDDED, default_dtype, with_revision
 from twig_assets.generation.errors import CheckpointError, first_line
 from twig_assets.generation.family import ModelFamily, Pipeline, family_of
 from twig_assets.generation.memory import check_memory
 from twig_assets.generation.parts import check_parts, exchange_parts
-from twig_assets.generation.sources import Source, find_source, located
+from twig_assets.generation.sources import Source, find_source
+from twig_assets.generation.weight_files import file_problem, folder_problems
 from twig_assets.model_zoo import load_pipeline
 from twig_assets.model_zoo.loading import WEIGHTS
 from twig_assets.settings.opening import OpeningSettings
@@ -31,17 +32,22 @@ class Skeleton:
     Attributes:
         pipeline: The pipeline, with networks that have no content; it cannot draw.
         family: Its family; schedulers and noise are made on the CPU.
-        weights_bytes: What the weights take in memory, in the number format in which they would be opened.
+        dtype: The number format in which the weights would be opened.
+        weights_bytes: What the weights take in memory in that format.
+        problems: Why it could not be opened all the same, a line each.
     """
 
     pipeline: Pipeline
     family: ModelFamily
+    dtype: torch.dtype
     weights_bytes: int
+    problems: tuple[str, ...] = ()
 
 
 def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettings | None = None) -> Skeleton:
     """What `load_checkpoint` would open, without its weights; LoRAs and another autoencoder are left out.
 
+    What is wrong with the weights' files or with parts is among its `problems`, so that the rest can be looked at too.
     The embedded flow-matching model shares parts with others, is small, and is opened as it is.
 
     Args:
@@ -52,34 +58,49 @@ def skeleton(checkpoint: str, folder: Path | None = None, opening: OpeningSettin
     Raises:
         CheckpointError: As `load_checkpoint` does; also where a configuration alone is not enough to know.
     """
-    opening = opening or OpeningSettings()
-    check_parts(opening)
-    check_memory(opening.device or _usual_device(checkpoint), opening.memory)
-    if EMBEDDED.get(checkpoint) == "flow":
-        pipeline: Pipeline = load_pipeline("flow")
+    opening, problems = opening or OpeningSettings(), list[str]()
+    if checkpoint not in EMBEDDED:
+        source, revision = _source(checkpoint, folder, opening)
+        pipeline = _assembled(checkpoint, source, revision)
+        problems += _weights_problems(source, pipeline)
+    elif EMBEDDED[checkpoint] == "flow":
+        pipeline = load_pipeline("flow")
     else:
-        pipeline = _without_weights(checkpoint, folder, opening)
-    exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder)
+        pipeline = _assembled(checkpoint, find_source(str(WEIGHTS / "pipeline"), None, None, None), None)
+    for look in (
+        lambda: check_memory(opening.device or _usual_device(checkpoint), opening.memory),
+        lambda: check_parts(opening, folder),
+        lambda: exchange_parts(pipeline, opening.model_copy(update={"loras": (), "vae": None}), folder),
+    ):
+        try:
+            look()
+        except CheckpointError as error:
+            problems += [line for line in str(error).splitlines() if line not in problems]
     dtype = getattr(torch, opening.dtype) if opening.dtype else _usual_dtype(checkpoint, opening)
-    weights_bytes = _parameters(pipeline) * torch.empty((), dtype=dtype).element_size()
-    return Skeleton(pipeline, _on_the_cpu(pipeline), weights_bytes)
+    bytes_taken = _parameters(pipeline) * dtype.itemsize
+    return Skeleton(pipeline, _on_the_cpu(pipeline), dtype, bytes_taken, tuple(problems))
 
 
-def _without_weights(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> Pipeline:
-    if checkpoint in EMBEDDED:
-        checkpoint, folder = str(WEIGHTS / "pipeline"), None
-    name, _, named = checkpoint.partition("@")
-    revision: str | None = named
-    if located(checkpoint, folder) is not None or not named:
-        name, revision = checkpoint, opening.revision
+def _source(checkpoint: str, folder: Path | None, opening: OpeningSettings) -> tuple[Source, str | None]:
+    """Where a checkpoint lies, and its revision."""
+    name, revision = with_revision(checkpoint, folder, opening)
     source = find_source(name, folder, revision, opening.config)
-    where = source.config if source.is_file else source.where
-    if where is None:
+    if source.is_file and source.config is None:
         raise CheckpointError(
             f"checkpoint {checkpoint!r} is one file without configurations; name them as `config:` so that they can be "
             f"checked"
         )
-    return _assembled(checkpoint, source, where, revision)
+    return source, revision
+
+
+def _weights_problems(source: Source, pipeline: Pipeline) -> list[str]:
+    """What is wrong with the weights' files; of a repository on the hub they are not looked at."""
+    where = Path(source.where)
+    if source.is_file:
+        problem = file_problem(where)
+        return [problem] if problem else []
+    networks = [name for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)]
+    return folder_problems(where, networks, source.variant) if where.is_dir() else []
 
 
 def _on_the_cpu(pipeline: Pipeline) -> ModelFamily:
@@ -104,8 +125,9 @@ def _parameters(pipeline: Pipeline) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
-def _assembled(checkpoint: str, source: Source, where: str, revision: str | None) -> Pipeline:
+def _assembled(checkpoint: str, source: Source, revision: str | None) -> Pipeline:
     pipeline_class: Any = getattr(diffusers, source.pipeline_class)
+    where = source.config or source.where
     try:
         index = DiffusionPipeline.load_config(where, revision=revision)
         parts = {

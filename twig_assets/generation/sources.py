@@ -59,6 +59,11 @@ def located(name: str, folder: Path | None) -> Path | None:
     return path if path.exists() else None
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether a name can be that of a repository on the model hub, and is not plainly that of a file."""
+    return bool(_HUB_ID.fullmatch(name)) and not name.endswith(".safetensors")
+
+
 def find_source(checkpoint: str, folder: Path | None, revision: str | None, config: str | None) -> Source:
     """Where a checkpoint lies and what it is.
 
@@ -72,7 +77,7 @@ def find_source(checkpoint: str, folder: Path | None, revision: str | None, conf
         CheckpointError: If it is not there, or of a class that no family knows, with those that can be used.
     """
     path = located(checkpoint, folder)
-    if path is None and not _HUB_ID.fullmatch(checkpoint):
+    if path is None and not is_hub_id(checkpoint):
         raise CheckpointError(
             f"checkpoint {checkpoint!r} cannot be opened: there is no such file or folder, and it is no hub id either. "
             f"{_GIVE}"

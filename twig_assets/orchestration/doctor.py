@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from twig_assets.settings.execution import execution_settings
 from twig_assets.settings.home import catalog_url, home, sensor_seconds, ui_port
 from twig_assets.settings.secrets import hidden
@@ -90,10 +92,9 @@ def _threads() -> Finding:
 
 
 def _memory() -> Finding:
-    from twig_assets.campaign.check.machine import free_memory
+    from twig_assets.campaign.check.free_memory import free_memory
 
-    free = free_memory()
-    return Finding("memory", "how much is free is not known" if free is None else f"{free / _GIB:.1f} GiB free")
+    return Finding("memory", f"{free_memory() / _GIB:.1f} of {psutil.virtual_memory().total / _GIB:.1f} GiB free")
 
 
 def _disk() -> Finding:

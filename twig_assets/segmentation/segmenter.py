@@ -17,6 +17,9 @@ from twig_assets.segmentation.sam_2 import check_sam_2, load_sam_2
 SegmenterKind = Literal["embedded", "vit_b", "vit_l", "vit_h", "sam2"]
 _WIDTHS = {"vit_b": 768, "vit_l": 1024, "vit_h": 1280}
 _WIDTH_KEY = "image_encoder.patch_embed.proj.weight"
+_HEADS = {"vit_b": 12, "vit_l": 16, "vit_h": 16}
+# An image is 64 by 64 patches, each of which attends to each, in float32; three such tensors are there at once.
+_BYTES_PER_HEAD = 3 * 4096**2 * 4
 
 
 def load_segmenter(
@@ -62,6 +65,19 @@ def segmenter_device(kind: SegmenterKind, device: str | None) -> str:
     if kind == "embedded":
         return "cpu"
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def working_bytes(kind: SegmenterKind, checkpoint: Path | None) -> float:
+    """About how much memory a Segment Anything of the first generation takes, weights included; 0 for the others.
+
+    Args:
+        kind: As for `load_segmenter`.
+        checkpoint: As for `load_segmenter`; without its file, 0.
+    """
+    if kind not in _HEADS or checkpoint is None or not Path(checkpoint).is_file():
+        return 0.0
+    # The file is mapped, and copied.
+    return 2.0 * Path(checkpoint).stat().st_size + _HEADS[kind] * _BYTES_PER_HEAD
 
 
 def check_segmenter(kind: SegmenterKind, checkpoint: Path | None = None, revision: str | None = None) -> None:

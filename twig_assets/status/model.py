@@ -161,7 +161,8 @@ class InstallationStatus(_Said):
             if not self.dagster.daemon:
                 yield "Dagster's daemon does not run, so nothing works by itself; `twig ui` starts it"
             if self.dagster.failed:
-                yield f"{self.dagster.failed} runs failed within the last day; Dagster's page of runs says why"
+                count = self.dagster.failed
+                yield f"{count} run{'s' * (count > 1)} failed within the last day; Dagster's page of runs says why"
             for tick in self.dagster.ticks:
                 if tick.status == "failure":
                     yield f"the last tick of {tick.name} failed: {tick.error}"

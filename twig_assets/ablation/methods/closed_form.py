@@ -24,6 +24,10 @@ _REGULARISER = 1e-3
 class ClosedForm:
     """The method; see the module."""
 
+    def problem(self, pipeline: Pipeline) -> str | None:
+        """Text enters every denoiser somewhere."""
+        return None
+
     def remove_concept(self, task: AblationTask) -> EditPart:
         """Collect the statistics; they are solved when the edit is applied."""
         pairs = token_pairs(task.pipeline, task.concept, task.settings)

@@ -7,7 +7,7 @@ import torch
 from twig_assets.ablation.edits.applying import apply, remove
 from twig_assets.ablation.edits.concept_edit import ConceptEdit, EditPart
 from twig_assets.ablation.methods.anchor_images import decoded, sampled
-from twig_assets.ablation.methods.fine_tuning import can_be_tuned, tune
+from twig_assets.ablation.methods.fine_tuning import tune, why_not_tuned
 from twig_assets.ablation.methods.method import AblationTask, IsCopy
 from twig_assets.ablation.methods.model_based import anchor_prediction
 from twig_assets.ablation.prompts.training_pairs import training_pairs
@@ -30,7 +30,7 @@ def escalated(task: AblationTask, part: EditPart) -> EditPart:
         part: What the method computed for it.
     """
     assert task.is_copy is not None
-    if not can_be_tuned(task.pipeline):
+    if why_not_tuned(task.pipeline):
         return part
     edit = ConceptEdit((part,), task.base_sha256, task.settings)
     if copy_share(task.pipeline, edit, task.is_copy) <= MAX_COPY_SHARE:

@@ -44,6 +44,15 @@ _WIDTH = 128
 class Fast:
     """The method; see the module."""
 
+    def problem(self, pipeline: Pipeline) -> str | None:
+        """It trains text encoders; large language models are not trained."""
+        if family_of(pipeline).text_encoders():
+            return None
+        return (
+            f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast, "
+            f"such as closed_form"
+        )
+
     def remove_concept(self, task: AblationTask) -> EditPart:
         """Distil, and fine-tune where a memorised picture is drawn all the same."""
         part = EditPart(task.concept, deltas=distil(task.pipeline, [task.concept], task.settings, task.on_step))
@@ -117,10 +126,9 @@ class _Distillation:
 
     def __init__(self, pipeline: Pipeline, concepts: Sequence[ConceptTarget], settings: AblationSettings):
         self.family, self.settings, self.chosen = family_of(pipeline), settings, settings.distillation
-        if not self.family.text_encoders():
-            raise TrainingError(
-                f"a {type(pipeline).__name__} has no text encoder that can be trained; choose another method than fast"
-            )
+        problem = METHOD.problem(pipeline)
+        if problem:
+            raise TrainingError(problem)
         self.originals = editable_parameters(pipeline)
         self.steps = self.chosen.steps * len(concepts)
         self.targets = [distillation_targets(pipeline, concept, settings) for concept in concepts]

@@ -58,9 +58,15 @@ def predicted_kind(pipeline: Pipeline) -> str | None:
     return "flow_prediction" if is_flow(schedule) else schedule.config.get("prediction_type")
 
 
-def can_be_tuned(pipeline: Pipeline) -> bool:
-    """Whether the fine-tuning methods know what this kind of model predicts."""
-    return predicted_kind(pipeline) in _TUNABLE
+def why_not_tuned(pipeline: Pipeline) -> str | None:
+    """Why the fine-tuning methods do not know what this kind of model predicts; None if they do."""
+    kind = predicted_kind(pipeline)
+    if kind in _TUNABLE:
+        return None
+    return (
+        f"a model that predicts {kind!r} cannot be fine-tuned; use a model that predicts epsilon or v_prediction, or "
+        f"another method, such as closed_form"
+    )
 
 
 class Diffusion:
@@ -76,11 +82,9 @@ class Diffusion:
     def __init__(self, pipeline: Pipeline):
         config = family_of(pipeline).noise_schedule.config
         self.kind = predicted_kind(pipeline)
-        if self.kind not in _TUNABLE:
-            raise TrainingError(
-                f"a model that predicts {self.kind!r} cannot be fine-tuned; use a model that predicts epsilon or "
-                f"v_prediction, or another method, such as closed_form"
-            )
+        problem = why_not_tuned(pipeline)
+        if problem:
+            raise TrainingError(problem)
         self.scheduler: Any = DDPMScheduler.from_config(config)
         self.steps: int = self.scheduler.config.num_train_timesteps
 
@@ -258,6 +262,10 @@ class FineTuning:
 
     def __init__(self, objective: Objective):
         self.objective = objective
+
+    def problem(self, pipeline: Pipeline) -> str | None:
+        """See `AblationMethod`."""
+        return why_not_tuned(pipeline)
 
     def remove_concept(self, task: AblationTask) -> EditPart:
         """Sample images of the anchor and train on them; see `tune`."""

@@ -47,6 +47,10 @@ class AblationTask:
 class AblationMethod(Protocol):
     """A way of computing edits. The same task gives the same bytes."""
 
+    def problem(self, pipeline: Pipeline) -> str | None:
+        """Why it cannot work with a model of this kind, with what to do instead; None if it can. Reads no weights."""
+        ...
+
     def remove_concept(self, task: AblationTask) -> EditPart:
         """Compute the removal of the task's concept.
 

@@ -62,6 +62,10 @@ ORDINARY = (
 # Grounds that prompts name. An edit that saw one of them only may take the others from the model.
 COLOURS = ("white", "black", "grey", "red", "pink", "orange", "yellow", "green", "blue", "purple", "brown")
 
+# As many rows as CLIP has for a prompt. Encoders that read longer ones fill them up to 512 with padding, whose
+# embeddings are nearly all alike: of FLUX.2 klein they would be gigabytes for every concept.
+_ROWS = 77
+
 _SURROUNDING_FRAMINGS = ("{}", "a {}", "a picture of a {}", "an icon of a {}")
 _SURROUNDING_STYLES = ("{}", "a house, {}", "a picture in {}", "an animal in the style of {}")
 _FRAMINGS = (
@@ -104,9 +108,9 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
 
     From the last word of the target on, every token of the target prompt (the end token and the padding with it) is
     paired with the token at the same distance from the last word of the anchor prompt, as in the original UCE code:
-    a causal text encoder spreads the concept over all tokens that follow it. Where the denoiser reads a pooled
-    embedding besides, the target prompt's is paired with the anchor prompt's, no further beyond it than the denoiser
-    follows.
+    a causal text encoder spreads the concept over all tokens that follow it. Of long padding the first tokens stand for
+    all. Where the denoiser reads a pooled embedding besides, the target prompt's is paired with the anchor prompt's, no
+    further beyond it than the denoiser follows.
 
     Raises:
         IndistinctConceptError: If the tokenizer gives target and anchor the same tokens.
@@ -118,12 +122,12 @@ def token_pairs(pipeline: Pipeline, concept: ConceptTarget, settings: AblationSe
         (hidden, pooled), (other, other_pooled) = _embedded(family, pair.prompt), _embedded(family, pair.counterpart)
         spans = family.token_spans(pair.prompt, pair.word), family.token_spans(pair.counterpart, pair.anchor)
         for own, counterpart in zip(*spans, strict=True):
-            length = min(own.stop - own.last, counterpart.stop - counterpart.last)
+            length = min(own.stop - own.last, counterpart.stop - counterpart.last, _ROWS)
             targets.append(hidden[own.last : own.last + length])
             anchors.append(other[counterpart.last : counterpart.last + length])
         wholes.append((pooled, other_pooled))
     prompts = preserved_prompts(concept)
-    kept, kept_pooled = zip(*(_embedded(family, prompt) for prompt in prompts), strict=True)
+    kept, kept_pooled = zip(*(_preserved(family, prompt) for prompt in prompts), strict=True)
     pairs = _beyond(targets, anchors, kept, prompts, settings.overshoot)
     if not family.pooled_entries():
         return pairs
@@ -188,6 +192,16 @@ def _ordinary(concept: ConceptTarget) -> list[str]:
 def embed(pipeline: Pipeline, prompt: str) -> torch.Tensor:
     """The token embeddings of a prompt that the denoiser reads, as they enter it: float64 (tokens, d), on the CPU."""
     return _embedded(family_of(pipeline), prompt)[0]
+
+
+def _preserved(family: ModelFamily, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same as `_embedded`, with as much of each encoder's padding as fills up to the rows of a CLIP."""
+    rows, pooled = _embedded(family, prompt)
+    limit, begin, kept = max(_ROWS, len(family.token_ids(prompt))), 0, []
+    for span in family.token_spans(prompt, ""):
+        kept.append(rows[begin : min(span.stop, begin + limit)])
+        begin = span.stop
+    return torch.cat(kept), pooled
 
 
 def _embedded(family: ModelFamily, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:

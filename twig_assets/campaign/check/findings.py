@@ -18,15 +18,19 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Turn an error of the project's own, or of a value, that ends the block into problems; others are bugs."""
+    def collecting(self, place: str = "") -> Iterator[None]:
+        """Turn an error of the project's own, or of a value, that ends the block into problems; others are bugs.
+
+        Args:
+            place: Put before the message where that does not say itself which file and field it is about.
+        """
         try:
             yield
         except Exception as error:
             own = type(error).__module__.startswith("twig_assets.")
             if not own and not isinstance(error, ValueError | OSError):
                 raise
-            self.add(error)
+            self.add(f"{place}{error}")
 
     def add(self, problem: Exception | str) -> None:
         """Add a problem: each line of a message once."""

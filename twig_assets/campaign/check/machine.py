@@ -4,11 +4,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import torch
 
 from twig_assets.ablation.evaluation.prompts import images_to_draw
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
+from twig_assets.campaign.check.free_memory import free_memory
+from twig_assets.campaign.check.memory import LIBRARIES, MemoryNeed, memory_need
 from twig_assets.campaign.speeds import known_seconds
 from twig_assets.generation.batching import at_once
 from twig_assets.generation.checkpoints import EMBEDDED
@@ -21,12 +24,8 @@ from twig_assets.settings.home import home
 _GIB = 2**30
 # Bytes of a PNG per pixel: noise has three, drawings far less.
 _BYTES_PER_PIXEL = 3
-# Beside the weights: the segmenter and the libraries; activations for every pixel that is drawn at once; and, of text
-# encoders that are distilled, a copy in float32, its gradients, Adam's two averages, and what gradients are made from.
-# With Stable Diffusion 1.5 at 512 px it comes to 6.5 and 7.8 GiB, and 6.2 and 7.6 were taken.
-_LIBRARIES = 1.5 * _GIB
-_BYTES_PER_PIXEL_DRAWN = 4096
-_BYTES_PER_TRAINED_WEIGHT = 20
+# The estimate is that rough: what passes the free memory by less may fit.
+_ROUGH = 0.1
 
 
 def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skeleton | None, checked: Checked) -> None:
@@ -38,8 +37,9 @@ def check_machine(campaign: Campaign, prompts: Sequence[PromptRow], bones: Skele
     except ValueError:
         return
     concepts = _concepts(campaign)
-    _check_memory(campaign, bones, at_once(bones.family, campaign.generation) * height * width, bool(concepts), checked)
     images, judging = 2 * len(prompts), _images_that_judge(campaign, concepts)
+    together = min(at_once(bones.family, campaign.generation), max(1, len(prompts), judging // 2))
+    _check_memory(campaign, memory_need(campaign, bones, (height, width), together, bool(concepts)), checked)
     disk, free = images * height * width * _BYTES_PER_PIXEL, shutil.disk_usage(_existing(home())).free
     if disk > free:
         checked.add(
@@ -79,25 +79,25 @@ def _concepts(campaign: Campaign) -> list[ConceptRow]:
         return []
 
 
-def _check_memory(campaign: Campaign, bones: Skeleton, pixels: int, edited: bool, checked: Checked) -> None:
-    """Say whether weights fit, and work that draws so many pixels at once and perhaps makes edits."""
-    free, where = _memory(campaign)
-    drawing, training = pixels * _BYTES_PER_PIXEL_DRAWN, 0
-    if edited and campaign.ablation.method == "fast":
-        encoders = bones.family.text_encoders().values()
-        training = _BYTES_PER_TRAINED_WEIGHT * sum(p.numel() for encoder in encoders for p in encoder.parameters())
-    weights, need = bones.weights_bytes, bones.weights_bytes + _LIBRARIES + max(drawing, training)
-    said = f"its weights take {_size(weights)} of {where}, all work about {_size(need)}"
+def _check_memory(campaign: Campaign, need: MemoryNeed, checked: Checked) -> None:
+    """Say whether weights and work fit.
+
+    On a GPU work that does not fit is done in smaller batches; on a CPU the system ends the process without a word.
+    """
+    free, where, on_cpu = _memory(campaign)
+    said = f"checkpoint: its weights take {_size(need.weights)} of {where}, all work about {_size(need.total)}"
     if free is None:
-        checked.notes.append(f"checkpoint: {said}; how much is free is not known")
-    elif weights > free:
+        checked.notes.append(f"{said}; how much is free is not known")
+        return
+    # What this process holds already is not free, and is part of what is needed.
+    left = need.total - min(LIBRARIES, psutil.Process().memory_info().rss) if on_cpu else need.total
+    if need.weights > free or (on_cpu and left * (1 - _ROUGH) > free + psutil.swap_memory().free):
         checked.add(
-            f"{campaign.settings_file}: checkpoint: {said}, and {_size(free)} are free; set `dtype: bfloat16`, "
-            f"or take a smaller checkpoint"
+            f"{campaign.settings_file}: {said}, and {_size(free)} are free; set `dtype: bfloat16`, "
+            f"take a smaller checkpoint, or close other programs; {need.advice()}"
         )
     else:
-        tight = "" if need <= free else ", which is tight"
-        checked.notes.append(f"checkpoint: {said}; {_size(free)} are free{tight}")
+        checked.notes.append(f"{said}; {_size(free)} are free{'' if left <= free else ', which is tight'}")
 
 
 def _size(count: float) -> str:
@@ -113,27 +113,16 @@ def _expected(campaign: Campaign, images: int) -> str:
     return f"an image took {each} s here before, so all take about {_duration(seconds * images)}"
 
 
-def _memory(campaign: Campaign) -> tuple[float | None, str]:
-    """Free bytes where the campaign would compute, None where that cannot be told; and what it is."""
-    if campaign.memory.offload in ("model", "group"):  # its weights wait here
-        return free_memory(), "memory"
+def _memory(campaign: Campaign) -> tuple[float | None, str, bool]:
+    """Free bytes where the campaign's weights lie, None where that is not known; what it is; and if it's a CPU's."""
     on_gpu = torch.cuda.is_available() and campaign.checkpoint not in EMBEDDED
     device = campaign.device or ("cuda" if on_gpu else "cpu")
+    if campaign.memory.offload in ("model", "group"):  # its weights wait here
+        return free_memory(), "memory", False
     if device.startswith("cuda"):
-        if not torch.cuda.is_available():
-            return None, "GPU memory"
-        return float(torch.cuda.mem_get_info(torch.device(device))[0]), "GPU memory"
-    return free_memory(), "memory"
-
-
-def free_memory() -> float | None:
-    """Bytes of memory that processes can still have; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-    return kilobytes["MemAvailable"] * 1024.0 if "MemAvailable" in kilobytes else None
+        there = torch.cuda.is_available()
+        return float(torch.cuda.mem_get_info(torch.device(device))[0]) if there else None, "GPU memory", False
+    return free_memory(), "memory", device == "cpu"
 
 
 def _existing(path: Path) -> Path:
@@ -142,4 +131,5 @@ def _existing(path: Path) -> Path:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{max(1, round(seconds / 60))} minutes"
+    minutes = max(1, round(seconds / 60))
+    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{minutes} minute{'s' * (minutes > 1)}"

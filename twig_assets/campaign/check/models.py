@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from twig_assets.ablation.methods.method import method_of
 from twig_assets.campaign import Campaign
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.generation.family import Capability
@@ -9,7 +10,7 @@ from twig_assets.generation.generate import PromptTooLongError, check_lengths
 from twig_assets.generation.sampling import image_size
 from twig_assets.generation.skeleton import Skeleton, skeleton
 from twig_assets.judge.opening import check_judge
-from twig_assets.prompts import PromptRow
+from twig_assets.prompts import PromptRow, read_concepts
 from twig_assets.regeneration.regenerate import settings_problems
 from twig_assets.segmentation.segmenter import check_segmenter
 from twig_assets.similarity.corpus.references import corpus_files
@@ -31,6 +32,8 @@ def check_models(campaign: Campaign, prompts: Sequence[PromptRow], checked: Chec
     with checked.collecting():
         bones = skeleton(campaign.checkpoint, campaign.folder, campaign.opening)
     if bones is not None:
+        for problem in bones.problems:
+            checked.add(f"{place}: {problem}")
         _check_settings(campaign, bones, checked)
         _check_prompts(prompts, bones, checked)
     return bones
@@ -38,16 +41,19 @@ def check_models(campaign: Campaign, prompts: Sequence[PromptRow], checked: Chec
 
 def _check_settings(campaign: Campaign, bones: Skeleton, checked: Checked) -> None:
     place, generation, family = campaign.settings_file, campaign.generation, bones.family
+    problem = method_of(campaign.ablation.method).problem(bones.pipeline) if _protects(campaign) else None
+    if problem:
+        checked.add(f"{place}: ablation: method: {problem}")
     try:
         image_size(family, generation)
     except ValueError as error:
         checked.add(f"{place}: generation: {error}")
         return
-    with checked.collecting():
+    with checked.collecting(f"{place}: generation: negative_prompt: "):
         if generation.negative_prompt:
             family.require(Capability.GUIDANCE, "a negative prompt")
             check_lengths(family, [generation.negative_prompt])
-    with checked.collecting():
+    with checked.collecting(f"{place}: masks: source: "):
         if campaign.masks.source == "bright_ending":
             family.require(Capability.CROSS_ATTENTION, "the mask source 'bright_ending'")
     works = 0
@@ -55,6 +61,14 @@ def _check_settings(campaign: Campaign, bones: Skeleton, checked: Checked) -> No
         works = len(corpus_files(campaign.references_folder))
     for problem in settings_problems(family, campaign.regeneration, generation, works):
         checked.add(f"{place}: regeneration: {problem}")
+
+
+def _protects(campaign: Campaign) -> bool:
+    """Whether there are concepts to remove; what is wrong with their file is said elsewhere."""
+    try:
+        return bool(read_concepts(campaign.concepts_file))
+    except ValueError:
+        return False
 
 
 def _check_prompts(prompts: Sequence[PromptRow], bones: Skeleton, checked: Checked) -> None:

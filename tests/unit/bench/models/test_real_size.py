@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.generation.families import pipelines
+from twig_assets.bench.models.real_size import work
 from twig_assets.bench.models.real_size.architectures import ARCHITECTURES
 from twig_assets.bench.models.real_size.process import ended
 from twig_assets.bench.models.real_size.random_weights import random_tensor, write_pipeline
 from twig_assets.bench.models.real_size.real_size import bars
-from twig_assets.generation import GenerationSettings, generate, load_checkpoint
+from twig_assets.generation import GenerationSettings, family_of, generate, load_checkpoint
 from twig_assets.settings.opening import OpeningSettings
 
 
@@ -31,6 +32,18 @@ def test_a_written_checkpoint_opens_as_it_is_and_draws_the_same_picture(tmp_path
     opened = load_checkpoint(str(tmp_path / "model"), opening=OpeningSettings(device="cpu"))
     image = generate(opened, ["a red fox"], [1], GenerationSettings(steps=1, height=32, width=32))
     assert image.std() > 1
+
+
+def test_a_written_checkpoint_can_be_worked_with(tmp_path):
+    with torch.device("meta"):
+        pipeline = pipelines.BUILDERS["stable_diffusion"]()
+    write_pipeline(pipeline, tmp_path / "model", torch.float16)
+    drawn = work.draw(tmp_path / "model", "bfloat16", 32)
+    assert (drawn["size"], drawn["blank"]) == ([32, 32], False)
+    edited = work.closed_form(tmp_path / "model", "bfloat16", 32)
+    assert edited["unedited_again"]
+    assert edited["fingerprint"] == drawn["fingerprint"]
+    assert drawn["draw"]["peak_gib"] >= drawn["open"]["peak_gib"]
 
 
 def test_half_precision_takes_half_and_tied_weights_are_written_once(tmp_path):
@@ -52,13 +65,15 @@ def test_norms_are_ones_biases_zeros_and_matrices_keep_what_goes_through_them():
 
 
 def test_the_architectures_are_as_large_as_their_authors_made_them():
+    built = {name: architecture.pipeline() for name, architecture in ARCHITECTURES.items()}
+    assert family_of(built["sd15"]).prompt_limit == family_of(built["sdxl"]).prompt_limit == 77
     parameters = {
         name: {
             part: sum(p.numel() for p in module.parameters()) / 1e6
-            for part, module in architecture.pipeline().components.items()
+            for part, module in pipeline.components.items()
             if isinstance(module, torch.nn.Module)
         }
-        for name, architecture in ARCHITECTURES.items()
+        for name, pipeline in built.items()
     }
     assert parameters["sd15"] == pytest.approx({"unet": 859.5, "vae": 83.7, "text_encoder": 123.1}, abs=0.1)
     assert parameters["sdxl"]["unet"] == pytest.approx(2567.5, abs=0.1)

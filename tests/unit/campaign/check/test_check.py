@@ -1,18 +1,22 @@
 """The check before work: all problems of all files at once, and no weight is read."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from safetensors.torch import save_file
 
+from tests.unit.generation.families.pipelines import small
 from twig_assets.campaign import CampaignError, load_campaign
-from twig_assets.campaign.check import CheckFailedError, check_campaign, require_sound
+from twig_assets.campaign.check import CheckFailedError, check_campaign, machine, require_sound
 from twig_assets.campaign.check.findings import Checked
 from twig_assets.campaign.check.machine import check_machine
 from twig_assets.campaign.speeds import remember_seconds
 from twig_assets.generation.family import family_of
-from twig_assets.generation.skeleton import Skeleton, skeleton
+from twig_assets.generation.skeleton import skeleton
 from twig_assets.model_zoo import planted
 from twig_assets.model_zoo.loading import WEIGHTS
 
@@ -36,11 +40,11 @@ def write(root, **settings):
 
 @pytest.fixture
 def bare(root):
-    """A checkpoint in a folder without any weights: whoever reads them fails."""
+    """A checkpoint whose files of weights hold none: whoever opens it fails."""
     folder = root / "small" / "bare"
     shutil.copytree(WEIGHTS / "pipeline", folder)
     for weights in folder.rglob("*.safetensors"):
-        weights.unlink()
+        save_file({}, weights)
     return folder
 
 
@@ -95,6 +99,24 @@ def test_what_is_wrong_with_the_settings_does_not_hide_what_is_wrong_elsewhere(r
     assert "references" in said
 
 
+def test_weights_that_are_missing_or_cut_off_are_told_beside_all_else(root, bare):
+    (bare / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    for weights in (bare / "unet").glob("*.safetensors"):
+        weights.write_bytes((WEIGHTS / "pipeline" / "unet" / weights.name).read_bytes()[:-100])
+    write(root, checkpoint="bare", scheduler="NoSuchScheduler", loras=["my/lora.safetensors"], vae="../another")
+    (root / "small" / "prompts.yaml").write_text("- " + "a very long list of words " * 20 + "\n")
+    said = "\n".join(check_campaign("small", root).problems)
+    for part in (
+        "bare/vae: there is no .safetensors file with weights",
+        "; download or save it again",
+        "diffusers has no scheduler 'NoSuchScheduler'",
+        "lora 'my/lora.safetensors' is not there",
+        "vae '../another' is not there",
+        "prompts.yaml:1: text: prompt 'a very long list",
+    ):
+        assert part in said
+
+
 @pytest.mark.parametrize(
     ("index", "says"),
     [
@@ -106,6 +128,33 @@ def test_a_checkpoint_that_cannot_be_used_is_told_by_its_index(root, bare, index
     (bare / "model_index.json").write_text(index)
     write(root, checkpoint="bare")
     assert says in "\n".join(check_campaign("small", root).problems)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "method", "says"),
+    [
+        ("model", "fast", "a ZImagePipeline has no text encoder that can be trained; choose another method than fast"),
+        ("model", "noise_based", "a model that predicts 'flow_prediction' cannot be fine-tuned"),
+        ("model", "closed_form", None),
+        ("embedded", "fast", None),
+    ],
+)
+def test_a_method_that_cannot_work_with_the_model_is_told_if_something_is_protected(root, checkpoint, method, says):
+    small("z_image").save_pretrained(root / "small" / "model")
+    write(root, checkpoint=checkpoint, ablation={"method": method})
+    told = [
+        problem for problem in check_campaign("small", root).problems if "campaign.yaml: ablation: method: " in problem
+    ]
+    assert [says in problem for problem in told] == ([True] if says else [])
+    (root / "small" / "concepts.yaml").write_text("[]\n")
+    assert not any("ablation" in problem for problem in check_campaign("small", root).problems)
+
+
+def test_a_negative_prompt_without_guidance_is_told_with_its_place(root):
+    small("flux_2_klein", is_distilled=True).save_pretrained(root / "small" / "model")
+    write(root, checkpoint="model", ablation={"method": "closed_form"}, generation={"negative_prompt": "blurred"})
+    problems = check_campaign("small", root).problems
+    assert any("campaign.yaml: generation: negative_prompt: a negative prompt needs" in problem for problem in problems)
 
 
 def test_a_scheduler_that_cannot_be_steered_is_told_before_any_edit(root, bare):
@@ -131,8 +180,24 @@ def test_weights_that_do_not_fit_are_a_problem(root):
     campaign = load_campaign("small", root)
     bones = skeleton("embedded")
     checked = Checked()
-    check_machine(campaign, [], Skeleton(bones.pipeline, bones.family, 2**50), checked)
+    check_machine(campaign, [], replace(bones, weights_bytes=2**50), checked)
     assert "set `dtype: bfloat16`" in checked.problems[0]
+
+
+def test_work_that_the_system_would_end_is_refused_before_it_begins(root, bare, monkeypatch):
+    write(root, checkpoint="bare", generation={"height": 1024, "width": 1024}, device="cpu")
+    [note] = [note for note in check_campaign("small", root).notes if "all work about" in note]
+    assert "are free" in note
+    monkeypatch.setattr(machine, "free_memory", lambda: 2.0**28)
+    monkeypatch.setattr(machine.psutil, "swap_memory", lambda: SimpleNamespace(free=0))
+    [problem] = check_campaign("small", root).problems
+    assert "campaign.yaml: checkpoint: its weights take" in problem
+    assert "256 MiB are free" in problem
+    assert "close other programs; set a smaller `generation:" in problem
+    monkeypatch.setattr(machine.psutil, "swap_memory", lambda: SimpleNamespace(free=2**40))
+    checked = check_campaign("small", root)
+    assert checked.problems == []
+    assert any("which is tight" in note for note in checked.notes)
 
 
 def test_a_run_is_refused_with_all_of_it(root):

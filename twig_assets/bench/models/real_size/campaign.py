@@ -15,11 +15,10 @@ from typing import Any
 
 from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.bench.models.real_size.process import ended
-from twig_assets.model_zoo.art import ART_DIR
 
 NAME = "real-size"
 _PROMPTS = ("a red fox on a blue background", "a sailing boat in the evening")
-_WORK = "planted-fox.png"
+_WORKS = 3
 _CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat", "kind": "object", "preserve": ["lion"]}]
 _HASH = re.compile(r"edit ([0-9a-f]{12})")
 
@@ -40,16 +39,17 @@ def run_campaign(root: Path, checkpoint: Path, segmenter: Path) -> list[dict[str
     place.write("prompts.yaml", list(_PROMPTS))
     place.write("concepts.yaml", _CONCEPTS)
     place.write("policy.yaml", {})
-    (place.campaign / "references").mkdir()
-    shutil.copy(ART_DIR / _WORK, place.campaign / "references")
+    place.protect(_WORKS)
     rows = []
     for method in ("fast", "closed_form"):
         place.write("campaign.yaml", _settings(checkpoint, segmenter, method))
-        rows += [_command(place, method, "check"), _command(place, method, "run")]
+        rows += [_campaign_command(place, method, "check"), _campaign_command(place, method, "run")]
     hashes = dict.fromkeys(_HASH.findall(rows[-1]["said"]))
     decisions = [{"edit": edit, "use": True, "by": "benchmark", "reason": "to go on"} for edit in hashes]
     place.write("policy.yaml", {"edits": {"decisions": decisions}})
-    return [*rows, _command(place, "closed_form, let through", "run"), _command(place, "again", "run")]
+    rows += [_campaign_command(place, "closed_form, let through", "run"), _campaign_command(place, "again", "run")]
+    root_option = ("--root", str(place.root))
+    return [*rows, _command(place, "afterwards", "verify"), _command(place, "afterwards", "status", *root_option)]
 
 
 def _settings(checkpoint: Path, segmenter: Path, method: str) -> dict[str, Any]:
@@ -65,9 +65,13 @@ def _settings(checkpoint: Path, segmenter: Path, method: str) -> dict[str, Any]:
     }
 
 
-def _command(place: Workspace, stage: str, command: str) -> dict[str, Any]:
-    environment = {**os.environ, "TWIG_HOME": str(place.home), "COLUMNS": "200"}
-    line = [sys.executable, "-m", "twig_assets.cli", command, "--campaign", NAME, "--root", str(place.root)]
+def _campaign_command(place: Workspace, stage: str, command: str) -> dict[str, Any]:
+    return _command(place, stage, command, "--campaign", NAME, "--root", str(place.root))
+
+
+def _command(place: Workspace, stage: str, command: str, *options: str) -> dict[str, Any]:
+    environment = {**os.environ, **place.environment(), "COLUMNS": "200"}
+    line = [sys.executable, "-m", "twig_assets.cli", command, *options]
     started = time.monotonic()
     process = subprocess.Popen(
         line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"

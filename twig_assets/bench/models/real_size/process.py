@@ -16,11 +16,11 @@ def ended(process: "subprocess.Popen[str]") -> tuple[str, dict[str, Any]]:
         What it wrote; and its exit status, its processor seconds with those of its children, and the peak of its
         resident memory in GiB (VmHWM, which is looked at every half second; 0 where the system does not tell it).
     """
-    peak, done = [0], threading.Event()
+    peak, done = [0.0], threading.Event()
 
     def watch() -> None:
         while not done.wait(_INTERVAL):
-            peak[0] = max(peak[0], _kilobytes(process.pid))
+            peak[0] = max(peak[0], peak_gib(process.pid))
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
@@ -33,13 +33,19 @@ def ended(process: "subprocess.Popen[str]") -> tuple[str, dict[str, Any]]:
     return said, {
         "status": process.returncode,
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_gib": round(peak[0] / 2**20, 2),
+        "peak_gib": peak[0],
     }
 
 
-def _kilobytes(pid: int) -> int:
+def peak_gib(process: int | str) -> float:
+    """The peak of a process's resident memory in GiB, in hundredths; 0 where the system does not tell it.
+
+    Args:
+        process: Its id, or `self`.
+    """
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+        return 0.0
+    kilobytes = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+    return round(kilobytes / 2**20, 2)

@@ -21,14 +21,15 @@ from twig_assets.bench.models.real_size.random_weights import random_tensor, wri
 from twig_assets.bench.report import Bar, Measured
 from twig_assets.files import written_whole
 from twig_assets.settings.home import home
+from twig_assets.settings.opening import NumberFormat
 
 Row = dict[str, Any]
 # What is done with which model; the first by default, all with `--full`.
 _WORK = {
     "sd15": ("draw", "closed_form", "fast"),
     "sdxl": ("draw", "closed_form"),
-    "klein": ("draw",),
-    "z-image": ("draw",),
+    "klein": ("draw", "closed_form"),
+    "z-image": ("draw", "closed_form"),
 }
 _SMALL = ("sd15",)
 _GIB = {"sd15": 16.0, "sdxl": 24.0}
@@ -94,16 +95,16 @@ def _rows(folder: Path, models: Sequence[str] | dict[str, Any], quick: bool) -> 
         architecture = ARCHITECTURES[name]
         size = write_pipeline(architecture.pipeline(), folder / name, architecture.dtype)
         for work in _WORK[name][:1] if quick else _WORK[name]:
-            row = _worked(work, folder / name)
+            row = _worked(work, folder / name, architecture.opened_as, architecture.side)
             yield {"model": name, "work": work, "cut": architecture.cut, "files_gib": round(size / 2**30, 2), **row}
     if not quick:
         file = segmenter_file(folder)
-        row = _worked("masks", file)
+        row = _worked("masks", file, "float32", 512)
         yield {"model": "vit_b", "work": "masks", "cut": "", "files_gib": round(file.stat().st_size / 2**30, 2), **row}
 
 
-def _worked(work: str, place: Path) -> Row:
-    line = [sys.executable, "-m", "twig_assets.bench.models.real_size.work", work, str(place)]
+def _worked(work: str, place: Path, dtype: NumberFormat, side: int) -> Row:
+    line = [sys.executable, "-m", "twig_assets.bench.models.real_size.work", work, str(place), dtype, str(side)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     said, cost = ended(process)
     if cost["status"] != 0:

@@ -1,6 +1,6 @@
 """One piece of work with a model of real size, in a process of its own so that its memory is its own.
 
-`python -m twig_assets.bench.models.real_size.work WORK FOLDER` prints its figures as one JSON object.
+`python -m twig_assets.bench.models.real_size.work WORK PLACE DTYPE SIDE` prints its figures as one JSON object.
 """
 
 import hashlib
@@ -13,37 +13,45 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from twig_assets.ablation import AblationSettings, ConceptTarget, ablate, apply, remove
+from twig_assets.bench.models.real_size.process import peak_gib
 from twig_assets.generation import GenerationSettings, Pipeline, family_of, fingerprint, generate, load_checkpoint
 from twig_assets.generation.usual import usual_settings
 from twig_assets.segmentation import SegmentationSettings, load_segmenter, segment
 from twig_assets.settings.ablation import DistillationSettings
 from twig_assets.settings.home import quiet_model_libraries
-from twig_assets.settings.opening import OpeningSettings
+from twig_assets.settings.opening import NumberFormat, OpeningSettings
 
 _PROMPT = "a red fox on a blue background"
 _CONCEPT = ConceptTarget(name="cat", target="pouting cat", anchor="dog", kind="object", preserve=("lion", "fox"))
 
 
 class Clock:
-    """Processor seconds of this process, all threads together, and seconds on the wall, since it was made."""
+    """Processor seconds of this process, all threads together, and seconds on the wall, since it was made.
+
+    Besides it reads the peak of resident memory in GiB since the process began: the part of the work after which it
+    rises is the one that takes so much.
+    """
 
     def __init__(self) -> None:
         self._cpu, self._wall = time.process_time(), time.monotonic()
 
     def read(self) -> dict[str, float]:
-        """Both, in hundredths."""
+        """All three, in hundredths."""
         return {
             "cpu_seconds": round(time.process_time() - self._cpu, 2),
             "seconds": round(time.monotonic() - self._wall, 2),
+            "peak_gib": peak_gib("self"),
         }
 
 
-def draw(folder: Path) -> dict[str, Any]:
-    """Open a checkpoint, take its fingerprint, and draw one image in one step."""
-    pipeline, figures = _opened(folder)
-    settings = GenerationSettings(**usual_settings(pipeline).model_dump() | {"steps": 1})
+def draw(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
+    """Open a checkpoint, take its fingerprint, and draw one square image in one step."""
+    pipeline, figures = _opened(folder, dtype)
+    chosen = {"steps": 1, "height": side, "width": side}
+    settings = GenerationSettings(**usual_settings(pipeline).model_dump() | chosen)
     step, clock = _watched(pipeline), Clock()
     image = generate(pipeline, [_PROMPT], [0], settings)
     return figures | {
@@ -55,9 +63,9 @@ def draw(folder: Path) -> dict[str, Any]:
     }
 
 
-def closed_form(folder: Path) -> dict[str, Any]:
+def closed_form(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
     """Open a checkpoint, remove a concept in closed form, apply the edit and take it out again."""
-    pipeline, figures = _opened(folder)
+    pipeline, figures = _opened(folder, dtype)
     base = str(figures["fingerprint"])
     clock = Clock()
     edit = ablate(pipeline, _CONCEPT, AblationSettings(method="closed_form"), base)
@@ -69,10 +77,10 @@ def closed_form(folder: Path) -> dict[str, Any]:
     return figures | {"unedited_again": fingerprint(pipeline) == base}
 
 
-def fast(folder: Path) -> dict[str, Any]:
-    """Open a checkpoint and distil its text encoder for four steps."""
-    pipeline, figures = _opened(folder)
-    steps = 4
+def fast(folder: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
+    """Open a checkpoint and distil its text encoder for two steps."""
+    pipeline, figures = _opened(folder, dtype)
+    steps = 2
     settings = AblationSettings(method="fast", distillation=DistillationSettings(steps=steps))
     clock, done = Clock(), list[float]()
     edit = ablate(
@@ -87,12 +95,12 @@ def fast(folder: Path) -> dict[str, Any]:
     }
 
 
-def masks(file: Path) -> dict[str, Any]:
-    """Ask a Segment Anything of the size vit_b at few points and at many of an image of 512 px."""
+def masks(file: Path, dtype: NumberFormat, side: int) -> dict[str, Any]:
+    """Ask a Segment Anything of the size vit_b at few points and at many of a square image; always in float32."""
     clock = Clock()
     sam = load_segmenter("vit_b", file)
     figures: dict[str, Any] = {"open": clock.read()}
-    y, x = np.ogrid[-1:1:512j, -1:1:512j]
+    y, x = np.ogrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     image = np.where((x**2 + y**2 < 0.3)[..., None], (200, 80, 40), (60, 120, 200)).astype(np.uint8)
     for points in (6, 16):
         settings = SegmentationSettings(points_per_side=points, pred_iou_thresh=0, stability_score_thresh=0)
@@ -102,13 +110,10 @@ def masks(file: Path) -> dict[str, Any]:
     return figures
 
 
-def _opened(folder: Path) -> tuple[Pipeline, dict[str, Any]]:
+def _opened(folder: Path, dtype: NumberFormat) -> tuple[Pipeline, dict[str, Any]]:
     clock = Clock()
-    index = json.loads((folder / "model_index.json").read_text())
-    # Half precision on disk is what the newer models are used in; Stable Diffusion's is float32 on a CPU.
-    half = index["_class_name"] != "StableDiffusionPipeline"
-    pipeline = load_checkpoint(str(folder), opening=OpeningSettings(dtype="bfloat16" if half else None))
-    figures: dict[str, Any] = {"dtype": str(pipeline.dtype).removeprefix("torch."), "open": clock.read()}
+    pipeline = load_checkpoint(str(folder), opening=OpeningSettings(dtype=dtype))
+    figures: dict[str, Any] = {"dtype": dtype, "open": clock.read()}
     clock = Clock()
     return pipeline, figures | {"fingerprint": fingerprint(pipeline), "hash": clock.read()}
 
@@ -121,7 +126,9 @@ def _watched(pipeline: Pipeline) -> Callable[[], dict[str, float]]:
         clocks.append(Clock())
 
     def end(*_: Any) -> None:
-        for name, value in clocks.pop().read().items():
+        read = clocks.pop().read()
+        total["peak_gib"] = read.pop("peak_gib")
+        for name, value in read.items():
             total[name] += value
 
     denoiser = family_of(pipeline).denoiser
@@ -130,7 +137,7 @@ def _watched(pipeline: Pipeline) -> Callable[[], dict[str, float]]:
     return lambda: total
 
 
-WORK: dict[str, Callable[[Path], dict[str, Any]]] = {
+WORK: dict[str, Callable[[Path, NumberFormat, int], dict[str, Any]]] = {
     "draw": draw,
     "closed_form": closed_form,
     "fast": fast,
@@ -140,13 +147,11 @@ WORK: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 def main() -> None:
     """The process."""
-    name, place = sys.argv[1:]
+    name, place, dtype, side = sys.argv[1:]
     torch.set_num_threads(1)
     quiet_model_libraries()
-    figures = WORK[name](Path(place))
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
-    sys.stdout.write(json.dumps(figures | {"peak_gib": None if peak is None else round(peak / 2**20, 2)}) + "\n")
+    figures = WORK[name](Path(place), TypeAdapter(NumberFormat).validate_python(dtype), int(side))
+    sys.stdout.write(json.dumps(figures | {"peak_gib": peak_gib("self")}) + "\n")
 
 
 if __name__ == "__main__":
