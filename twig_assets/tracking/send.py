@@ -147,7 +147,8 @@ class Sender:
         thread = threading.Thread(target=self._flush_into, args=(outcomes,), name="mlflow", daemon=True)
         _sending[self.uri] = thread
         thread.start()
-        sent, troubles, deadline = 0, [], time.monotonic() + within
+        troubles: list[str] = []
+        sent, deadline = 0, time.monotonic() + within
         try:
             while True:
                 left = max(0.0, deadline - time.monotonic())
