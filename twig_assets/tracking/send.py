@@ -18,8 +18,8 @@ from twig_assets.tracking.spool import Spool, SpoolError
 # MLflow's defaults are two minutes and seven retries, during which a run would stand still. What fails is sent later.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-# MLflow knocks ten times at a database, and the driver of PostgreSQL waits two minutes each time; nothing else of MLflow
-# can be opened in the process meanwhile.
+# MLflow tries a database ten times, and the driver of PostgreSQL waits two minutes each time, while nothing else of
+# MLflow can be opened in the process.
 os.environ.setdefault("PGCONNECT_TIMEOUT", "5")
 
 REST_SECONDS = 60
