@@ -8,7 +8,7 @@ from tests.integration.conftest import CampaignWorkspace, Ended
 from twig_assets.bench.campaigns.end_to_end.asked import Asked
 from twig_assets.bench.campaigns.end_to_end.judging import rows
 from twig_assets.bench.campaigns.end_to_end.outcomes import read_outcomes
-from twig_assets.bench.campaigns.overhead import clocked
+from twig_assets.bench.campaigns.overhead import TIMED, clocked
 from twig_assets.bench.campaigns.unchanged_batches import TICKS, GuardedModels, many_batches, opened
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize
 from twig_assets.campaign import load_campaign
@@ -36,10 +36,11 @@ def test_inserted_rows_are_complete_for_the_sensor_and_the_assets(many: Workspac
     assert opened, "what is counted can happen"
 
 
-def test_every_function_whose_time_is_measured_exists() -> None:
+def test_every_function_whose_time_is_measured_exists_and_is_one_that_works() -> None:
     clock: dict[str, float] = {}
     with clocked(clock):
         assert set(clock) == {"models", "comparison", "mlflow", "store", "catalog"}
+    assert [name for owner, name, _ in TIMED if getattr(getattr(owner, name), "__isabstractmethod__", False)] == []
 
 
 def test_what_came_of_every_prompt_is_read_and_judged(first_run: tuple[CampaignWorkspace, Ended]) -> None:

@@ -71,6 +71,9 @@ def test_the_campaign_that_faults_are_injected_into_can_be_read(tmp_path: Path) 
 
 
 def test_at_least_seventy_faults_are_injected_each_under_a_name_of_its_own() -> None:
-    names = [name for name, _ in all_faults(quick=False)]
+    names = [name for name, _ in all_faults("default")]
+    every = [name for name, _ in all_faults("full")]
     assert len(set(names)) == len(names) >= 70
-    assert sum(name.startswith("kill -9") for name in names) == 25
+    assert set(names) < set(every)
+    assert len(set(every)) == len(every) == 103
+    assert sum(name.startswith("kill -9") for name in every) == 25

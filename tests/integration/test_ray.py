@@ -230,6 +230,12 @@ with opened_engine(EngineSettings(engine="ray", workers=1)) as engine:
     own = psutil.Process()
     connections = [c for process in [own, *own.children(recursive=True)] for c in process.net_connections("tcp")]
     print(sorted({c.laddr.ip.removeprefix("::ffff:") for c in connections if c.status == "LISTEN"}))
+    drawing = computing.Context(computing.opened, (2, None), draws=True)
+    drew, _, again = (
+        set(engine.map(computing.by_whom, computing.numbered(2), context))
+        for context in (drawing, computing.CONTEXT, drawing)
+    )
+    print("the same one draws again:", drew == again)
 """
 
 
@@ -238,5 +244,5 @@ def test_without_an_address_a_ray_is_started_that_nothing_outside_reaches(tmp_pa
     environment = {**kept, "PYTHONPATH": os.getcwd(), "HOME": str(tmp_path)}
     arguments = [sys.executable, "-c", OF_ITS_OWN]
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120, check=True)
-    assert done.stdout.splitlines() == ["[0, 10, 20]", "['127.0.0.1']"]
+    assert done.stdout.splitlines() == ["[0, 10, 20]", "['127.0.0.1']", "the same one draws again: True"]
     assert not list(tmp_path.iterdir())

@@ -36,7 +36,7 @@ MODULES = {
 }
 
 _CHOOSABLE = "ablation"
-_LARGER = ("campaign", "detectors", "index", "real-size")
+_LARGER = ("campaign", "detectors", "faults", "index", "real-size")
 
 
 class UnknownBenchmarkError(ValueError):
@@ -64,7 +64,7 @@ def run(
         grid: Also write a PNG of samples there, for a person to look at.
         methods: For `ablation`: measure only these methods; all when None.
         tasks: For `ablation`: measure only these tasks; those of the sample's size when None.
-        full: For `campaign`, `detectors`, `index` and `real-size`: take a larger sample; the report says so.
+        full: For `campaign`, `detectors`, `faults`, `index` and `real-size`: take a larger sample; the report says so.
 
     Returns:
         The report. Whatever libraries print meanwhile goes to standard error, never to standard output.

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -176,7 +177,9 @@ def review(
     why: Annotated[str, typer.Option(help="The reason, for those who ask later.")] = "",
     against: Annotated[bool, typer.Option("--against", help="Reject it: it stays held back until a --lift.")] = False,
     lift: Annotated[bool, typer.Option("--lift", help="Take back what was decided before.")] = False,
-    history: Annotated[bool, typer.Option("--history", help="All decisions of a campaign, in order.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="All that people decided, and what ended, in order.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="The output of a `twig audit`.")] = None,
     unread: Annotated[
         str | None, typer.Option(help="A file of the campaign's works that could not be compared: accept that.")
@@ -200,7 +203,7 @@ def review(
     elif unread is not None:
         _review_unread(campaign or the_campaign(root), root, unread, who, why, lift)
     elif history and image is None:
-        _review_history(campaign or the_campaign(root), root)
+        _review_history(campaign or the_campaign(root), root, as_json)
     else:
         _review_campaign(campaign or the_campaign(root), root, image, who, why, decision, as_json)
 
@@ -263,22 +266,25 @@ def _review_campaign(
         console.print(f"Next: {step}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _review_history(name: str, root: Path) -> None:
+def _review_history(name: str, root: Path, as_json: bool) -> None:
     from twig_assets.campaign import load_campaign
-    from twig_assets.campaign.rules_in_force import rules_in_force
+    from twig_assets.campaign.rules_in_force import rules_of
     from twig_assets.catalog.database import open_catalog
-    from twig_assets.compliance.decision_history import history
+    from twig_assets.compliance.events import campaign_events
 
     settings = load_campaign(name, root)
-    with open_catalog(catalog_url()).session() as session:
-        _, rules = rules_in_force(session, settings)
-        table = Table("when", "who", "decision", "image", "prompt", "why", "today")
-        for made in history(session, name, rules):
-            review = made.review
-            when, sha256 = f"{review.created_at:%Y-%m-%d %H:%M}", review.audit.image.sha256[:12]
-            cells = (when, review.who, review.decision, sha256, made.prompt, review.why, made.standing)
-            table.add_row(*map(escape, cells))
-    console.print(table if table.row_count else "Nobody has decided anything yet.")
+    with open_catalog(catalog_url()).snapshot() as session:
+        events = campaign_events(session, name, rules_of(session, settings))[::-1]
+    if as_json:
+        lines = [{**asdict(event), "when": event.when.isoformat()} for event in events]
+        sys.stdout.write(json.dumps(lines, indent=2, ensure_ascii=False) + "\n")
+        return
+    table = Table("when", "who", "what", "about", "image", "why", "today")
+    for event in events:
+        when, image = f"{event.when:%Y-%m-%d %H:%M}", (event.image or "")[:12]
+        cells = (when, event.who, event.what, event.about, image, event.why, event.today)
+        table.add_row(*map(escape, cells))
+    console.print(table if events else "Nobody has decided anything yet.")
 
 
 def _as_json(entry: "Waiting") -> dict[str, Any]:

@@ -15,7 +15,8 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A smaller sample.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Of `campaign`, `detectors`, `index`, `real-size`: a larger sample.")
+        bool,
+        typer.Option("--full", help="Of `campaign`, `detectors`, `faults`, `index`, `real-size`: a larger sample."),
     ] = False,
     grid: Annotated[Path | None, typer.Option(help="Also save a PNG of the images that were judged.")] = None,
     methods: Annotated[str | None, typer.Option(help="Of `ablation`: only these, with commas between.")] = None,

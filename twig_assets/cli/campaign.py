@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # As many as can be read at a glance after a run.
 HELD_SHOWN = 12
+FIGURES_SECONDS = 60
+"""How long a run that is over sends MLflow what it had not taken, while somebody may be waiting for the summary."""
 
 
 def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns")) -> None:
@@ -34,7 +36,7 @@ def run(campaign: CampaignName = "demo", root: CampaignRoot = Path("campaigns"))
         _print(note)
     with interruptible("What was finished"):
         CampaignRunner(settings, console).run()
-    send_figures()
+    send_figures(within=FIGURES_SECONDS)
     if print_summary(campaign, root).holding:
         raise typer.Exit(3)
 

@@ -1,5 +1,6 @@
 """Commands that keep an installation going: ui, track, instance, gc, db upgrade, db check."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -33,17 +34,18 @@ def track() -> None:
     raise typer.Exit(0 if send_figures() else 1)
 
 
-def send_figures() -> bool:
-    """Send MLflow the figures that wait, say how many, and return whether none waits any more."""
-    from twig_assets.tracking import Sender, Spool, TrackingError
+def send_figures(within: float = math.inf) -> bool:
+    """Send MLflow the figures that wait, say how many, and return whether none waits any more.
+
+    Args:
+        within: Seconds after which the rest is left to wait, however fast MLflow is.
+    """
+    from twig_assets.tracking import Sender, Spool
 
     spool = Spool(spool_folder())
     if not spool.waiting():
         return True
-    try:
-        sent, troubles = Sender(tracking_uri(), mlflow_artifacts(), mlflow_url(), spool).send_waiting()
-    except TrackingError as error:
-        sent, troubles = 0, [str(error)]
+    sent, troubles = Sender(tracking_uri(), mlflow_artifacts(), mlflow_url(), spool).flush(within)
     for trouble in troubles:
         errors.print(f"[yellow]{escape(trouble)}[/]", highlight=False, soft_wrap=True)
     left = len(spool.waiting())

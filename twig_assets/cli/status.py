@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from twig_assets.cli.app import CampaignRoot, console
 from twig_assets.settings.home import catalog_url
 
 if TYPE_CHECKING:
-    from twig_assets.status import DagsterStatus, InstallationStatus
+    from twig_assets.status import CampaignStatus, DagsterStatus, InstallationStatus
 
 _COLUMNS = ("asked", "released", "waiting", "withheld", "withdrawn", "to_draw", "lacks", "unread", "inbox")
 
@@ -35,10 +36,7 @@ def status(
 
 
 def _show(said: "InstallationStatus") -> None:
-    if said.campaigns:
-        console.print(_campaigns(said))
-    else:
-        console.print("There is no campaign yet.")
+    _show_campaigns(said)
     lines = [f"Queues: {said.notices} notifications, {said.figures} records for MLflow"]
     if said.dagster:
         lines += _dagster(said.dagster)
@@ -55,14 +53,30 @@ def _show(said: "InstallationStatus") -> None:
         console.print("Nothing is wrong.")
 
 
-def _campaigns(said: "InstallationStatus") -> Table:
-    table = Table("campaign", *(name.replace("_", " ") for name in _COLUMNS), "s/image")
-    for campaign in said.campaigns:
-        seconds = "" if campaign.seconds_per_image is None else f"{campaign.seconds_per_image:.1f}"
-        values = (getattr(campaign, name) for name in _COLUMNS)
-        counts = (str(len(value) if isinstance(value, dict) else value) for value in values)
-        table.add_row(escape(campaign.name), *counts, seconds)
-    return table
+def _show_campaigns(said: "InstallationStatus") -> None:
+    """A table, or a line for each campaign where the terminal is too narrow for one."""
+    if not said.campaigns:
+        console.print("There is no campaign yet.")
+        return
+    headings = [*(name.replace("_", " ") for name in _COLUMNS), "s/image"]
+    table = Table("campaign", *headings)
+    rows = {campaign.name: _figures(campaign) for campaign in said.campaigns}
+    for name, figures in rows.items():
+        table.add_row(escape(name), *figures)
+    unbounded = console.options.update(max_width=1000)
+    if Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+        return
+    for name, figures in rows.items():
+        words = ", ".join(f"{figure} {heading}" for figure, heading in zip(figures, headings, strict=True) if figure)
+        console.print(f"{name}: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _figures(campaign: "CampaignStatus") -> list[str]:
+    """What a campaign's columns say."""
+    values = (getattr(campaign, name) for name in _COLUMNS)
+    seconds = "" if campaign.seconds_per_image is None else f"{campaign.seconds_per_image:.1f}"
+    return [*(str(len(value) if isinstance(value, dict) else value) for value in values), seconds]
 
 
 def _dagster(dagster: "DagsterStatus") -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from twig_assets.campaign.allowed_elements import ElementState, element_states
 from twig_assets.campaign.element_parts import parts_in_words
+from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog.models import (
     AllowedElement,
     Audit,
@@ -26,7 +27,7 @@ from twig_assets.catalog.models import (
     Review,
     UnreadDecision,
 )
-from twig_assets.compliance.decision_history import Made
+from twig_assets.compliance.decision_history import Made, history
 from twig_assets.compliance.policy_changes import policy_changes
 
 _DECIDED = {"waive": "let an image through", "reject": "rejected an image", "lift": "took back what was decided"}
@@ -60,6 +61,20 @@ class Happened:
     ended: bool = False
     image: str | None = None
     prompt_id: int | None = None
+
+
+def campaign_events(session: Session, campaign: str, rules: Rules) -> list[Happened]:
+    """All events of a campaign, the newest first.
+
+    Args:
+        session: An open session.
+        campaign: The campaign's name.
+        rules: The rules in force, by which decisions hold or have lapsed.
+    """
+    made = history(session, campaign, rules)
+    decisions = [event for decision in made for event in of_decision(decision)]
+    lapses = {lapse_key(decision) for decision in made if decision.lapsed}
+    return newest_first([*decisions, *other_events(session, campaign, lapses)])
 
 
 def of_decision(made: Made) -> list[Happened]:

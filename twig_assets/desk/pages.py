@@ -19,8 +19,7 @@ from twig_assets.campaign.unread_works import UnreadError, decide_unread
 from twig_assets.catalog.models import AuditMatch, Image, Reference
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.compliance import ReviewError
-from twig_assets.compliance.decision_history import history
-from twig_assets.compliance.events import lapse_key, newest_first, of_decision, other_events
+from twig_assets.compliance.events import campaign_events
 from twig_assets.compliance.next_steps import NextStepError
 from twig_assets.compliance.policy_changes import PolicyChangeError, PolicyConflictError
 from twig_assets.desk import allowed, asking, cleared, lineage, thresholds
@@ -255,10 +254,8 @@ def _picked(desk: Desk, picked: Sequence[str]) -> list[tuple[Item, int]]:
 def decisions(request: Request, desk: TheDesk, person: ThePerson, campaign: TheCampaign) -> Response:
     """All that people decided in a campaign, and what ended by itself, the newest first."""
     with desk.catalog.snapshot() as session:
-        made = history(session, campaign.name, rules_of(session, campaign))
-        events = [event for one in made for event in of_decision(one)]
-        events += other_events(session, campaign.name, {lapse_key(one) for one in made if one.lapsed})
-        return shown(request, "history.html.j2", person, campaign=campaign, events=newest_first(events))
+        events = campaign_events(session, campaign.name, rules_of(session, campaign))
+        return shown(request, "history.html.j2", person, campaign=campaign, events=events)
 
 
 @router.get("/report/{campaign}")

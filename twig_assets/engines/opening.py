@@ -22,8 +22,9 @@ def opened_engine(settings: EngineSettings) -> Iterator[Engine]:
         RayError: If the engine is Ray, and it is not installed or cannot be reached.
     """
     if settings.engine == "ray":
-        with connected(settings.address, settings.workers or usable_cores()) as ray:
-            engine = RayTasks(ray, settings.workers, settings.gpus)
+        workers = settings.workers or (None if settings.address else usable_cores())
+        with connected(settings.address, workers or 1) as ray:
+            engine = RayTasks(ray, workers, settings.gpus)
             try:
                 yield engine
             finally:

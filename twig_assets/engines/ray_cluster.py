@@ -34,7 +34,7 @@ def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
 
     Args:
         address: See `EngineSettings`.
-        workers: Cores that a Ray has that is started here.
+        workers: How many compute at the same time on a Ray that is started here.
 
     Raises:
         RayError: If that cannot be done.
@@ -75,7 +75,8 @@ def _start(ray: ModuleType, workers: int) -> None:
     with single_threaded_children():
         ray.init(
             address="local",
-            num_cpus=workers,
+            # Those that draw keep a core between two calls, with the model that they have open; tasks need others then.
+            num_cpus=2 * workers,
             num_gpus=0,
             include_dashboard=False,
             object_store_memory=OBJECT_STORE,

@@ -1,6 +1,5 @@
 """The lineage of an image with its runs: where Dagster shows them, and where MLflow shows their figures."""
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -99,9 +98,6 @@ def _mlflow_links(lineage: Lineage) -> tuple[dict[str, list[tuple[str, str]]], s
     from twig_assets.tracking import TrackingError
     from twig_assets.tracking.runs import runs_of
 
-    # A server that is down should cost seconds here, not the minutes for which MLflow would go on trying.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     try:
         return runs_of(tracking_uri(), mlflow_url(), lineage.run_ids), None
     except TrackingError as error:

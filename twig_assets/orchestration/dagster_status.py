@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 
-from twig_assets.sensors.runs import PARTITION, last_run
+from twig_assets.sensors.runs import PARTITION, died, last_run
 from twig_assets.settings.home import home
 from twig_assets.status import DagsterStatus, Ticks
 
@@ -19,6 +19,10 @@ CANCELED = dg.DagsterRunStatus.CANCELED
 _LOOKED_AT = 200
 _WORKING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _QUEUED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+
+
+# Run -> whether it died; what has ended does not change, and metrics ask every few seconds.
+_known: dict[str, bool] = {}
 
 
 def dagster_status() -> DagsterStatus | None:
@@ -54,7 +58,6 @@ def _daemon(instance: dg.DagsterInstance) -> bool:
 
 
 def _status(instance: dg.DagsterInstance) -> DagsterStatus:
-    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - WITHIN)
     states = [
         state
         for kind in (InstigatorType.SENSOR, InstigatorType.SCHEDULE)
@@ -70,10 +73,18 @@ def _status(instance: dg.DagsterInstance) -> DagsterStatus:
         daemon=_daemon(instance),
         queued=instance.get_runs_count(dg.RunsFilter(statuses=_QUEUED)),
         going_on=instance.get_runs_count(dg.RunsFilter(statuses=_WORKING)),
-        failed=instance.get_runs_count(failed),
+        failed=_failed(instance),
         cancelled=_cancelled(instance),
         ticks=tuple(ticks[name] for name in sorted(ticks)),
     )
+
+
+def _failed(instance: dg.DagsterInstance) -> int:
+    """How many runs failed, without those that a blocking check stopped: that is the gate at work."""
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - WITHIN)
+    runs = instance.get_runs(failed, limit=_LOOKED_AT)
+    _known.update({run.run_id: died(instance, run) for run in runs if run.run_id not in _known})
+    return sum(_known[run.run_id] for run in runs)
 
 
 def _cancelled(instance: dg.DagsterInstance) -> tuple[str, ...]:

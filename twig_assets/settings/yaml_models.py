@@ -1,5 +1,6 @@
 """Read a YAML file into a pydantic model, so that every mistake is reported with its file, line and field."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,9 @@ from twig_assets.settings.bounded import BoundsError, bounded_text, bounded_tree
 
 LARGEST = 4 << 20
 """Bytes of a file of settings."""
+
+SMALL = 1 << 16
+"""Characters of a file up to which what it says is remembered, since a batch asks for it hundreds of times."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -29,15 +33,24 @@ def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = No
     Raises:
         YamlModelError: If the file cannot be read, is not YAML, or does not fit the model.
     """
-    given = given or {}
     try:
         text = bounded_text(path, LARGEST)
-        root = bounded_tree(text)
-        data = yaml.safe_load(text) if root else {}
     except OSError as error:
         raise YamlModelError(f"{path}: file: cannot be read ({error.strerror}); check that it exists") from error
     except UnicodeDecodeError as error:
         raise YamlModelError(f"{path}: file: is not UTF-8 text; save it again with that encoding") from error
+    except BoundsError as error:
+        raise YamlModelError(f"{path}: file: {error}") from error
+    valid = _remembered if len(text) <= SMALL else _valid
+    fields: Model = valid(path, text, model, tuple((given or {}).items()))
+    return fields
+
+
+def _valid(path: Path, text: str, model: type[BaseModel], given: tuple[tuple[str, Any], ...]) -> Any:
+    """The model that a file's text gives; `given`: names and values of the fields that the caller sets."""
+    try:
+        root = bounded_tree(text)
+        data = yaml.safe_load(text) if root else {}
     except BoundsError as error:
         raise YamlModelError(f"{path}: file: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -46,10 +59,12 @@ def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = No
         raise YamlModelError(f"{place}: file: is not valid YAML: {_reason(error)}; mend it there") from error
     if not isinstance(data, dict):
         raise YamlModelError(f"{path}:1: file: must hold fields, each written as 'name: value'")
-    problems = [f"{path}:{_line(root, (key,))}: {key}: cannot be set here; delete it" for key in data if key in given]
+    problems = [
+        f"{path}:{_line(root, (key,))}: {key}: cannot be set here; delete it" for key in data if key in dict(given)
+    ]
     problems += [f"{path}:{line}: {key}: is there twice; keep one" for key, line in _repeated(root)]
     try:
-        valid = model.model_validate({**data, **given})
+        valid = model.model_validate({**data, **dict(given)})
     except ValidationError as error:
         problems += [_complaint(path, root, detail) for detail in error.errors()]
     else:
@@ -57,6 +72,10 @@ def read_model(path: Path, model: type[Model], given: dict[str, Any] | None = No
     if problems:
         raise YamlModelError("\n".join(problems))
     return valid
+
+
+# An edited file has another text, and the models are frozen. What is wrong is not remembered.
+_remembered = lru_cache(maxsize=128)(_valid)
 
 
 def _reason(error: Exception) -> str:

@@ -74,7 +74,7 @@ class DagsterStatus(_Said):
         daemon: Whether its daemon looks for work.
         queued: Runs that wait.
         going_on: Runs that are being worked on.
-        failed: Runs that failed within the last day.
+        failed: Runs that failed within the last day, for another reason than that the gate closed.
         cancelled: Partitions whose newest run somebody cancelled within the last week.
         ticks: The last tick of every sensor and schedule.
     """
@@ -144,11 +144,12 @@ class InstallationStatus(_Said):
             if campaign.problem:
                 yield f"campaign {campaign.name}: {campaign.problem}"
             if campaign.unread:
-                yield f"campaign {campaign.name}: {campaign.unread} works could not be compared; decide about each"
+                unread = campaign.unread
+                yield f"campaign {campaign.name}: works that could not be compared: {unread}; decide about each"
             if campaign.edited:
                 yield (
-                    f"campaign {campaign.name}: {campaign.edited} prompts were changed after they had been drawn, and "
-                    f"are not drawn again; put them back as they were, and the new ones at the end"
+                    f"campaign {campaign.name}: prompts that were changed after they had been drawn, and are not drawn "
+                    f"again: {campaign.edited}; put them back as they were, and the new ones at the end"
                 )
             for partition in sorted(campaign.lacks.keys() & set(self.dagster.cancelled if self.dagster else ())):
                 yield (
@@ -161,8 +162,7 @@ class InstallationStatus(_Said):
             if not self.dagster.daemon:
                 yield "Dagster's daemon does not run, so nothing works by itself; `twig ui` starts it"
             if self.dagster.failed:
-                count = self.dagster.failed
-                yield f"{count} run{'s' * (count > 1)} failed within the last day; Dagster's page of runs says why"
+                yield f"runs that failed within the last day: {self.dagster.failed}; Dagster's page of runs says why"
             for tick in self.dagster.ticks:
                 if tick.status == "failure":
                     yield f"the last tick of {tick.name} failed: {tick.error}"

@@ -1,24 +1,34 @@
 """Sending records to MLflow without ever making the work wait for it for long."""
 
+import math
 import os
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from twig_assets.settings.secrets import hidden
+from twig_assets.tracking.patience import patience
 from twig_assets.tracking.record import Record
 from twig_assets.tracking.spool import Spool, SpoolError
 
 # MLflow's defaults are two minutes and seven retries, during which a run would stand still. What fails is sent later.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+# MLflow tries a database ten times, and the driver of PostgreSQL waits two minutes each time, while nothing else of
+# MLflow can be opened in the process.
+os.environ.setdefault("PGCONNECT_TIMEOUT", "5")
 
 REST_SECONDS = 60
 """How long nothing is sent after a failure, or after a record that took longer than SLOW_SECONDS."""
 
 SLOW_SECONDS = 10
+
+TABLES_SECONDS = 60
+"""How long MLflow may take for the tables of a new database, during which it takes no record."""
 
 # Tracking URI -> when to try again, and what is being sent. Dagster makes new resources for every run, so they cannot
 # hold it.
@@ -88,7 +98,7 @@ class Sender:
         thread = threading.Thread(target=lambda: urls.append(self._attempt(record)), name="mlflow", daemon=True)
         _sending[self.uri] = thread
         thread.start()
-        thread.join(_patience())
+        thread.join(patience())
         if thread.is_alive():
             _resting[self.uri] = time.monotonic() + REST_SECONDS
             return ""
@@ -108,17 +118,67 @@ class Sender:
         Raises:
             TrackingError: When MLflow does not answer; what was sent until then is sent.
         """
-        sent, refused = 0, []
+        outcomes = list(self._outcomes())
+        return outcomes.count(""), [reason for reason in outcomes if reason]
+
+    def _outcomes(self) -> Iterator[str]:
+        """Send what waits, and yield for each record why it is refused; an empty text if it was sent."""
         with self.spool.claimed() as alone:
             for path in self.spool.waiting() if alone else []:
                 try:
                     self.send(self.spool.read(path), again=True)
                 except (SpoolError, RefusedError) as error:
-                    refused.append(f"{path.name}: {error}")
+                    yield f"{path.name}: {error}"
                     continue
                 path.unlink(missing_ok=True)
-                sent += 1
-        return sent, refused
+                yield ""
+
+    def flush(self, within: float = math.inf) -> tuple[int, list[str]]:
+        """Send what waits for as long as MLflow takes one record after another, each within its patience.
+
+        Args:
+            within: Seconds for all of them, greater than 0; what is left then goes on waiting.
+
+        Returns:
+            How many records were sent, and why others were not.
+        """
+        if self._is_sending():
+            return 0, [hidden(f"MLflow at {self.uri} has not answered what it was sent before")]
+        import twig_assets.tracking.mlflow_runs  # noqa: F401 - loading it takes seconds that are not MLflow's
+
+        outcomes: SimpleQueue[str | None] = SimpleQueue()
+        thread = threading.Thread(target=self._flush_into, args=(outcomes,), name="mlflow", daemon=True)
+        _sending[self.uri] = thread
+        thread.start()
+        troubles: list[str] = []
+        sent, deadline = 0, time.monotonic() + within
+        try:
+            while True:
+                left = max(0.0, deadline - time.monotonic())
+                outcome = outcomes.get(timeout=min(self._longest(), left))
+                if outcome is None:
+                    return sent, troubles
+                sent += not outcome
+                troubles += [outcome] if outcome else []
+        except Empty:
+            _resting[self.uri] = time.monotonic() + REST_SECONDS
+            return sent, [*troubles, hidden(f"MLflow at {self.uri} is too slow, or does not end its answer")]
+
+    def _flush_into(self, outcomes: "SimpleQueue[str | None]") -> None:
+        """Put the outcome of each record that waits into a queue, and None in the end."""
+        try:
+            for outcome in self._outcomes():
+                outcomes.put(outcome)
+        except TrackingError as error:
+            outcomes.put(str(error))
+        finally:
+            outcomes.put(None)
+
+    def _longest(self) -> float:
+        """Seconds that MLflow may take for a record; a database that is a file is always waited for."""
+        if self.uri.startswith("sqlite:"):
+            return threading.TIMEOUT_MAX
+        return patience() if self.uri.startswith("http") else max(patience(), TABLES_SECONDS)
 
     def send(self, record: Record, again: bool = False) -> str:
         """Send a record.
@@ -153,11 +213,3 @@ class Sender:
         if time.monotonic() - started > SLOW_SECONDS:
             _resting[self.uri] = time.monotonic() + REST_SECONDS
         return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}"
-
-
-def _patience() -> float:
-    """Seconds that the work waits for MLflow."""
-    try:
-        return max(0.0, float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]))
-    except (KeyError, ValueError):
-        return 5.0

@@ -134,5 +134,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def test_a_benchmark_without_a_larger_sample_says_so() -> None:
-    with pytest.raises(bench.UnknownBenchmarkError, match="campaign, detectors, index, real-size have a larger sample"):
+    with pytest.raises(
+        bench.UnknownBenchmarkError, match="campaign, detectors, faults, index, real-size have a larger"
+    ):
         bench.run("model-zoo", full=True)

@@ -5,6 +5,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import create_engine, delete, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -13,7 +14,18 @@ from tests.unit.catalog.judged import add_audit, add_images
 from twig_assets.campaign.rules_in_force import Rules
 from twig_assets.catalog import database
 from twig_assets.catalog.database import VERSION_TABLE, open_catalog, schema_state, upgrade
-from twig_assets.catalog.models import Audit, AuditMatch, Base, Image, LedgerEntry, Release, Review, Watermark, utc_now
+from twig_assets.catalog.models import (
+    Audit,
+    AuditMatch,
+    Base,
+    Image,
+    LedgerEntry,
+    Release,
+    ReportFile,
+    Review,
+    Watermark,
+    utc_now,
+)
 from twig_assets.compliance.candidates import audits_in_force
 from twig_assets.evidence.checks import check_ledger
 
@@ -105,6 +117,50 @@ def test_watermarks_are_chained_by_the_upgrade_and_stay_as_they_were(database_ur
     with pytest.raises(IntegrityError, match="watermark is append-only"), catalog.session() as session:
         session.execute(update(Watermark).values(payload="0"))
     catalog.close()
+
+
+def report_files(url: str, *new: ReportFile) -> list[tuple[str, str | None]]:
+    """File and removal of every row, after new ones were added."""
+    catalog = open_catalog(url)
+    with catalog.session() as session:
+        session.add_all(new)
+        session.flush()
+        kept = [(row.file, row.removed) for row in session.scalars(select(ReportFile).order_by(ReportFile.id))]
+    catalog.close()
+    return kept
+
+
+def test_report_files_stay_on_the_way_down_and_up_again_with_the_same_ledger(database_url: str) -> None:
+    fill(database_url)
+    report_files(database_url, ReportFile(campaign="demo", file="report-1.html", sha256="1" * 64))
+    ledger = ledger_hashes(database_url)
+    migrate(database_url, "0015", down=True)
+    assert schema_state(database_url) == "older"
+    upgrade(database_url)
+    assert report_files(database_url) == [("report-1.html", None)]
+    assert ledger_hashes(database_url) == ledger
+    assert sound_entries(database_url) == len(ledger)
+
+
+def test_there_is_no_way_down_past_a_removal_on_record_and_it_stays_as_it_was(database_url: str) -> None:
+    fill(database_url)
+    file = {"campaign": "demo", "file": "report-1.html", "sha256": "1" * 64}
+    kept = report_files(database_url, ReportFile(**file), ReportFile(**file, removed="older than 30 days"))
+    ledger = ledger_hashes(database_url)
+    with pytest.raises(CommandError, match="1 removed files of reports are on record.*twig restore"):
+        migrate(database_url, "0015", down=True)
+    assert schema_state(database_url) == "current"
+    assert report_files(database_url) == kept == [("report-1.html", None), ("report-1.html", "older than 30 days")]
+    assert ledger_hashes(database_url) == ledger
+    assert sound_entries(database_url) == len(ledger)
+
+
+def ledger_hashes(url: str) -> list[str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        hashes = list(connection.scalars(select(LedgerEntry.sha256).order_by(LedgerEntry.sequence)))
+    engine.dispose()
+    return hashes
 
 
 def test_a_table_that_was_replaced_keeps_its_rows_rules_and_ledger(database_url: str) -> None:

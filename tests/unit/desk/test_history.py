@@ -1,12 +1,17 @@
 """The history of a campaign: everything that people decided, and what ended by itself."""
 
+import json
 import re
 from html import unescape
+
+import pytest
+from typer.testing import CliRunner
 
 from tests.unit.desk.conftest import Opened
 from twig_assets.campaign import load_campaign
 from twig_assets.campaign.allowed_elements import allow, lift_element
 from twig_assets.catalog.models import Reference, Review
+from twig_assets.cli import app
 from twig_assets.reports import write_report
 
 
@@ -64,6 +69,24 @@ def test_desk_and_report_list_decisions_lifts_lapses_allowed_works_and_threshold
     section = report.files.page.read_text("utf-8").partition('id="history"')[2].partition("</section>")[0]
     assert [(row[1], row[2]) for row in listed(section)[1:]] == what
     assert "no &lt;owl&gt;" in section
+
+
+def test_the_command_lists_the_history_that_the_desk_shows_the_oldest_first(
+    desk: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.enter()
+    happen(desk)
+    shown = [row[1:3] + row[4:] for row in listed(desk.client.get("/history/demo").text)[1:]]
+    monkeypatch.setenv("TWIG_CATALOG_URL", str(desk.catalog.engine.url))
+    command = ["review", "--campaign", "demo", "--root", str(desk.root), "--history"]
+    result = CliRunner().invoke(app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    events = json.loads(result.stdout)[::-1]
+    assert [[e["who"] or "–", e["what"], e["why"], e["then"], e["today"]] for e in events] == shown
+    assert all(len(event["image"]) == 64 for event in events if event["what"] == "rejected an image")
+    table = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    assert table.stdout.index("rejected an image") < table.stdout.index("changed thresholds")
+    assert "no <owl>" in table.stdout
 
 
 def test_a_policy_that_was_changed_by_hand_is_told_without_a_name(desk: Opened) -> None:

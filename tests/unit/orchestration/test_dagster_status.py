@@ -58,3 +58,35 @@ def test_the_last_tick_of_a_sensor_is_said_with_its_error(tmp_path: Path, monkey
         "SchemaError: run `twig db upgrade`",
     )
     assert (said.daemon, said.queued, said.going_on, said.failed) == (False, 0, 0, 0)
+
+
+@dg.asset(key="similarity_audits")
+def audits() -> None:
+    """Stands for the asset that carries the gate."""
+
+
+@dg.asset_check(asset=audits, blocking=True)
+def ssim_below_threshold() -> dg.AssetCheckResult:
+    """Stands for the gate, closed."""
+    return dg.AssetCheckResult(passed=False)
+
+
+@dg.asset
+def broken() -> None:
+    """Fails."""
+    raise ValueError("broken")
+
+
+def test_a_run_that_the_gate_stopped_is_not_counted_among_those_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    defs = dg.Definitions(assets=[audits, broken], asset_checks=[ssim_below_threshold])
+    with dg.DagsterInstance.get() as instance:
+        for asset in ("similarity_audits", "broken"):
+            job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(asset)})
+            assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+        assert instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == 2
+    said = dagster_status()
+    assert said is not None
+    assert said.failed == 1

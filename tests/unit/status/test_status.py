@@ -78,7 +78,7 @@ def test_what_somebody_should_see_to_is_said_in_sentences() -> None:
     )
     assert [trouble.split(";")[0] for trouble in said.troubles] == [
         "Dagster's daemon does not run, so nothing works by itself",
-        "2 runs failed within the last day",
+        "runs that failed within the last day: 2",
         "the last tick of missing_work failed: no such table",
         "the disk of the state folder is nearly full: 0.0 GB of 0.0 left",
     ]
@@ -89,7 +89,7 @@ def test_a_partition_whose_run_was_cancelled_is_said_to_wait() -> None:
     dagster = DagsterStatus(daemon=True, queued=0, going_on=0, failed=0, cancelled=("demo-003", "demo-004"))
     said = InstallationStatus(at=datetime(2026, 11, 29, tzinfo=UTC), campaigns=(campaign,), dagster=dagster)
     assert [trouble.split(";")[0] for trouble in said.troubles] == [
-        "campaign demo: 1 prompts were changed after they had been drawn, and are not drawn again",
+        "campaign demo: prompts that were changed after they had been drawn, and are not drawn again: 1",
         "campaign demo: demo-003 waits for images of 2 of 64 prompts: its last run was cancelled",
     ]
 

@@ -4,7 +4,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.store.db import utils
 
 from twig_assets.tracking import Record, Sender, Spool, SpoolError, TrackingError, mlflow_runs, send
+from twig_assets.tracking import runs as tracked_runs
 from twig_assets.tracking.record import KEY_TAG, RecordedEdit, png
 
 
@@ -68,6 +70,34 @@ def hanging(scheme: str = "http", drip: bytes = b"") -> Iterator[str]:
         server.shutdown(socket.SHUT_RDWR)
     for one in held:
         one.close()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """The URL of an HTTP server whose answers have a byte every tenth of a second and no end."""
+    over = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.1):
+                    self.wfile.write(b" ")
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            over.set()
+            server.shutdown()
 
 
 def test_figures_are_kept_where_the_bucket_is_gone_or_another_process_makes_mlflows_tables(
@@ -235,3 +265,48 @@ def test_a_run_opens_on_its_pictures_and_what_they_are(tmp_path: Path, empty_mlf
     run_id = url.rpartition("/")[2]
     note = MlflowClient(empty_mlflow_url).get_run(run_id).data.tags["mlflow.note.content"]
     assert note == f"![](get-artifact?path=sheet.png&run_uuid={run_id})\n\nUnder each number: an image."
+
+
+def test_a_server_whose_answer_never_ends_is_given_up_and_all_that_waits_goes_on_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with dripping() as uri:
+        here = sender(uri, tmp_path)
+        for number in range(3):
+            here.spool.keep(record(f"run {number}"))
+        sent, troubles = here.flush()
+        assert (sent, len(troubles), len(here.spool.waiting())) == (0, 1, 3)
+        assert "is too slow, or does not end its answer" in troubles[0]
+        # The same process does not ask it a second time while it still drips.
+        assert "has not answered what it was sent before" in here.flush()[1][0]
+        monkeypatch.setattr(tracked_runs, "READ_SECONDS", 1)
+        with pytest.raises(TrackingError, match="no whole answer within 1 s"):
+            tracked_runs.runs_of(uri, "", ["a run"])
+
+
+def test_sending_stops_when_its_time_is_over_and_nothing_is_lost(tmp_path: Path, empty_mlflow_url: str) -> None:
+    here = sender(empty_mlflow_url, tmp_path)
+    for number in range(2):
+        here.spool.keep(record(f"run {number}"))
+    sent, troubles = here.flush(within=1e-9)
+    assert (sent, len(troubles)) == (0, 1)
+    send._sending[empty_mlflow_url].join()
+    assert here.flush() == (0, [])
+    assert sorted(run.info.run_name or "" for run in MlflowClient(empty_mlflow_url).search_runs(["1"])) == [
+        "run 0",
+        "run 1",
+    ]
+
+
+def test_who_sends_all_that_waits_is_told_of_each_that_is_refused_and_of_a_dead_server(
+    tmp_path: Path, empty_mlflow_url: str
+) -> None:
+    here = sender(empty_mlflow_url, tmp_path)
+    here.spool.keep(record())
+    (here.spool.folder / "000000000000001-bad.json").write_text('{"experiment": 3}')
+    sent, [reason] = here.flush()
+    assert (sent, "is not a record of figures" in reason) == (1, True)
+    dead = sender("http://127.0.0.1:1", tmp_path)
+    dead.spool.keep(record())
+    assert "127.0.0.1:1 does not answer" in dead.flush()[1][-1]

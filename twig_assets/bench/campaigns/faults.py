@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from twig_assets.bench.campaigns.fault_cases import Fault, NotInjectedError, all_faults
+from twig_assets.bench.campaigns.fault_cases import Fault, NotInjectedError, Sample, all_faults
 from twig_assets.bench.campaigns.postgresql import NoPostgreSQLError
 from twig_assets.bench.campaigns.processes import printed
 from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns, run_undisturbed
@@ -25,17 +25,19 @@ from twig_assets.bench.report import Bar, Measured
 LOG_SHOWN = 5000
 
 
-def measure(quick: bool = False, grid: Path | None = None) -> Measured:
-    """Inject every fault.
+def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -> Measured:
+    """Inject the faults of a sample, see `all_faults`.
 
     Args:
-        quick: Take every fifth of the kills and leave the daemons out.
+        quick: Take fewer of the kills.
         grid: Not used; nothing that is drawn here is worth looking at.
+        full: Inject every fault. `quick` goes before it.
     """
+    sample: Sample = "quick" if quick else "full" if full else "default"
     with tempfile.TemporaryDirectory(prefix="twig-faults-") as folder:
         undisturbed = run_undisturbed(Path(folder))
         rows = []
-        for number, (name, fault) in enumerate(tqdm(list(all_faults(quick)), unit="fault")):
+        for number, (name, fault) in enumerate(tqdm(list(all_faults(sample)), unit="fault")):
             workspace = Workspace(Path(folder) / str(number))
             rows.append(inject(undisturbed, workspace, name, fault))
             tqdm.write(json.dumps(rows[-1]), file=sys.stderr)
@@ -69,6 +71,8 @@ def inject(undisturbed: UndisturbedRuns, workspace: Workspace, name: str, fault:
         problems, injected = fault(undisturbed, workspace), True
     except (NoPostgreSQLError, NotInjectedError) as error:
         problems, injected = [str(error)], False
+    except Exception as error:  # one that gets through has not been survived, and the others are injected all the same
+        problems, injected = [f"{type(error).__name__}: {error}"], True
     return {
         "fault": name,
         "injected": injected,

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from twig_assets.bench.campaigns.overhead import batch_cost
+from twig_assets.bench.campaigns.overhead import batch_cost, ray_batch_cost
 from twig_assets.bench.campaigns.unchanged_batches import many_batches
 from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.bench.report import Bar, Measured
@@ -19,7 +19,7 @@ CAMPAIGNS, BATCHES, REPEATED = 10, 200, 10
 
 
 def measure(quick: bool = False, grid: Path | None = None) -> Measured:
-    """Measure a start, the cost of a batch that is drawn, of a sensor's tick, and of batches where nothing has changed.
+    """Measure a start, what a batch costs here and by Ray, a sensor's tick, and batches where nothing has changed.
 
     Args:
         quick: Draw with two steps, fill ten campaigns with 10 batches instead of 200 and materialize two of them again.
@@ -27,16 +27,19 @@ def measure(quick: bool = False, grid: Path | None = None) -> Measured:
     """
     start = start_cost()
     with tempfile.TemporaryDirectory(prefix="twig-orchestration-") as folder:
-        cost = batch_cost(Workspace(Path(folder) / "batch"), steps=2 if quick else None)
+        steps = 2 if quick else None
+        cost = batch_cost(Workspace(Path(folder) / "batch"), steps)
+        ray = ray_batch_cost(Workspace(Path(folder) / "ray"), steps)
         count, repeated = (10, 2) if quick else (BATCHES, REPEATED)
         tick, unchanged = many_batches(Workspace(Path(folder) / "many"), count, repeated, CAMPAIGNS)
     bars = [
         Bar(name="start_seconds", value=start["seconds_median"], goal=5.0, direction="<="),
         Bar(name="overhead_share", value=cost["overhead_share"], goal=0.12, direction="<="),
+        Bar(name="overhead_share_ray", value=ray["overhead_share"], goal=0.2, direction="<="),
         Bar(name="tick_seconds_100k", value=tick["seconds_median"], goal=2.0, direction="<="),
         Bar(name="no_change_models_opened", value=float(unchanged["models_opened"]), goal=0, direction="<="),
     ]
-    return Measured(bars=bars, rows=[start, cost, tick, unchanged])
+    return Measured(bars=bars, rows=[start, cost, ray, tick, unchanged])
 
 
 def start_cost() -> dict[str, Any]:

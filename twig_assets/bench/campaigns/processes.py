@@ -55,7 +55,7 @@ def twig_run(workspace: Workspace) -> list[str]:
 
 
 def start(
-    workspace: Workspace, *command: str, before: Callable[[], None] | None = None, **environment: str
+    workspace: Workspace, *command: str, before: Callable[[], object] | None = None, **environment: str
 ) -> subprocess.Popen[str]:
     """Start a Python module as a process in a workspace; what it prints goes to `process.log` there.
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 
 from twig_assets.bench.campaigns.fault_cases.case import NotInjectedError, named, problems_left, run_again
 from twig_assets.bench.campaigns.fault_cases.databases import until_drawn
@@ -67,7 +68,8 @@ def backup_killed(undisturbed: UndisturbedRuns, workspace: Workspace) -> list[st
 def _drawing(undisturbed: UndisturbedRuns, workspace: Workspace) -> subprocess.Popen[str]:
     """A run from nothing that has drawn its first image."""
     undisturbed.fresh.copy_to(workspace)
-    running = start(workspace, *twig_run(workspace))
+    # A benchmark that nohup started would hand on that it takes no notice of a lost terminal.
+    running = start(workspace, *twig_run(workspace), before=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL))
     until_drawn(f"sqlite:///{workspace.home / 'catalog.db'}", running)
     return running
 
