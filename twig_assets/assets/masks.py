@@ -31,6 +31,7 @@ _EACH = "the first image, and the same with everything outside its mask faded"
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[generated_images],
     group_name="images",
