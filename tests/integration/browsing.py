@@ -13,14 +13,15 @@ PATIENCE = 120_000
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """Chromium, for several tests; they are skipped where there is none."""
+def browser(*arguments: str) -> Iterator[Browser]:
+    """Chromium, with further arguments, for several tests; they are skipped where there is none."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("there is no Chromium; `apt-get install chromium` as root brings it (`make test-browser` tries to)")
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, as whom tests run in containers.
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] * (os.geteuid() == 0))
+        sandbox = ["--no-sandbox"] * (os.geteuid() == 0)
+        opened = playwright.chromium.launch(executable_path=chromium, args=[*sandbox, *arguments])
         try:
             yield opened
         finally:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,13 @@ from sqlalchemy.orm import Session
 
 from twig_assets.bench.campaigns import undisturbed
 from twig_assets.bench.campaigns.undisturbed import ALL_FAIL, CONCEPTS, POLICY, PROMPTS
-from twig_assets.bench.campaigns.workspace import Workspace
+from twig_assets.bench.campaigns.workspace import Workspace, materialize
 from twig_assets.catalog.database import open_catalog
-from twig_assets.catalog.models import Audit, Image, Release
+from twig_assets.catalog.models import Audit, ConceptEdit, Image, Mask, Release
 from twig_assets.model_zoo import planted
+from twig_assets.prompts.partition_keys import concept_key
+from twig_assets.resources import CampaignsResource
+from twig_assets.sensors.jobs import BATCH_ASSETS
 
 __all__ = ["ALL_FAIL", "CAMPAIGN", "CONCEPTS", "POLICY", "PROMPTS", "ROOT", "CampaignWorkspace", "Ended", "Workspaces"]
 
@@ -136,6 +139,24 @@ class CampaignWorkspace(Workspace):
             rows = [(a.image.sha256, a.verdict, a.reasons, a.scores) for a in session.scalars(select(Audit))]
         return sorted(rows, key=lambda row: row[:2])
 
+    def masks(self) -> list[tuple[int, str | None, list[dict[str, Any]]]]:
+        """Image id, hash and ranked masks of every mask."""
+        with self.catalog() as session:
+            rows = session.execute(select(Mask.image_id, Mask.sha256, Mask.ranked).order_by(Mask.id))
+            return [(image, sha256, ranked) for image, sha256, ranked in rows]
+
+    def edits(self) -> list[tuple[str, dict[str, Any] | None]]:
+        """Hash of the weights and evaluation of every concept edit."""
+        with self.catalog() as session:
+            rows = session.execute(select(ConceptEdit.weights_sha256, ConceptEdit.evaluation).order_by(ConceptEdit.id))
+            return [(sha256, evaluation) for sha256, evaluation in rows]
+
+    def materialize(self, assets: Sequence[str], partition: str, **resources: Any) -> None:
+        """Materialize assets in this process, with these resources in the place of the location's."""
+        with self.entered() as location:
+            campaigns = CampaignsResource(root=str(self.root))
+            assert materialize(location, assets, partition, campaigns=campaigns, **resources).success
+
     def released(self) -> dict[int, str]:
         """Prompt id -> hash of its published image."""
         with self.catalog() as session:
@@ -230,6 +251,34 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces) 
     """A workspace where the campaign was run from nothing, and how that ended. Not to be changed: see `finished`."""
     workspace = workspaces.new(tmp_path_factory.mktemp("first"))
     return workspace, workspace.run()
+
+
+@pytest.fixture(scope="session")
+def recomposed(
+    first_run: tuple[CampaignWorkspace, Ended], tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces
+) -> CampaignWorkspace:
+    """A copy of that workspace with other settings and the model that they lead to: every image is due again."""
+    workspace = workspaces.copy(first_run[0], tmp_path_factory.mktemp("recomposed") / "copy")
+    recompose(workspace)
+    return workspace
+
+
+def recompose(workspace: CampaignWorkspace, **resources: Any) -> None:
+    """Give the campaign other settings, ablate its concept by them, and compose its model again."""
+    workspace.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3, "batch_size": 1}})
+    workspace.write("policy.yaml", {**POLICY, "edits": {"refused": "leave_out"}})
+    workspace.materialize(["ablated_models"], concept_key(NAME, CONCEPTS[0]["name"]), **resources)
+    workspace.materialize(["composed_model"], NAME, **resources)
+
+
+@pytest.fixture(scope="session")
+def redrawn(
+    recomposed: CampaignWorkspace, tmp_path_factory: pytest.TempPathFactory, workspaces: Workspaces
+) -> CampaignWorkspace:
+    """A copy of the workspace `recomposed` where this process drew the batch again."""
+    workspace = workspaces.copy(recomposed, tmp_path_factory.mktemp("redrawn") / "copy")
+    workspace.materialize(BATCH_ASSETS, "tiny-000")
+    return workspace
 
 
 @pytest.fixture

@@ -15,21 +15,16 @@ from typing import Any
 import psutil
 import pytest
 from PIL import Image
-from sqlalchemy import select
 
-from tests.integration.conftest import CAMPAIGN, CONCEPTS, POLICY, CampaignWorkspace, Ended, Workspaces
+from tests.integration.conftest import CampaignWorkspace, Ended, Workspaces, recompose
 from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from tests.unit.engines.computing import CONTEXT, numbered
 from twig_assets.bench.audit.engines import picture
 from twig_assets.bench.audit.ray_nodes import ray_nodes
-from twig_assets.bench.campaigns.workspace import materialize
 from twig_assets.catalog.hashing import canonical_json
-from twig_assets.catalog.models import ConceptEdit, Mask
 from twig_assets.engines import Engine, Shard, WorkerDiedError, opened_engine
 from twig_assets.folder_audit import audit_folder
-from twig_assets.prompts.partition_keys import concept_key
-from twig_assets.resources import CampaignsResource
 from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings
 from twig_assets.similarity import Policy
@@ -74,30 +69,32 @@ def test_actors_give_the_same_bytes_with_one_two_and_four_and_open_a_model_once(
             assert list(engine.map(computing.product, numbered(8), drawing)) == expected
             processes |= set(engine.map(computing.by_whom, numbered(8), drawing))
             assert 1 <= len(processes) <= workers
+            assert list(engine.map(computing.product, numbered(8), CONTEXT)) == expected, "tasks find room"
 
 
-def test_edits_and_images_are_made_the_same_although_an_actor_is_killed(
-    cluster: Any, first_run: tuple[CampaignWorkspace, Ended], workspaces: Workspaces, tmp_path: Path
+def test_edits_masks_and_images_are_made_the_same_although_an_actor_is_killed(
+    cluster: Any,
+    first_run: tuple[CampaignWorkspace, Ended],
+    recomposed: CampaignWorkspace,
+    redrawn: CampaignWorkspace,
+    workspaces: Workspaces,
+    tmp_path: Path,
 ) -> None:
-    made = {}
-    engines = {"here": EngineResource(), "ray": EngineResource(engine="ray", address=cluster.address, workers=2)}
-    for name, engine in engines.items():
-        workspace = workspaces.copy(first_run[0], tmp_path / name)
-        workspace.write("campaign.yaml", {**CAMPAIGN, "generation": {"steps": 3, "batch_size": 1}})
-        workspace.write("policy.yaml", {**POLICY, "edits": {"refused": "leave_out"}})
-        concept = concept_key("tiny", CONCEPTS[0]["name"])
-        with workspace.entered() as location, killed_once("in process" if name == "here" else "drawing") as killed:
-            campaigns = CampaignsResource(root=str(workspace.root))
-            # By other settings the edit is another one, and so is every image.
-            for assets, partition in ((["ablated_models"], concept), (["composed_model"], "tiny"), (DRAWN, "tiny-000")):
-                assert materialize(location, assets, partition, engine=engine, campaigns=campaigns).success
-        assert killed == ([] if name == "here" else [True])
-        with workspace.catalog() as session:
-            masks = session.execute(select(Mask.image_id, Mask.sha256, Mask.ranked).order_by(Mask.id)).all()
-            edits = session.execute(select(ConceptEdit.weights_sha256, ConceptEdit.evaluation)).all()
-        made[name] = (workspace.images(), masks, edits)
+    by_one = workspaces.copy(recomposed, tmp_path / "one")
+    by_one.materialize(DRAWN, "tiny-000", engine=on_workers(cluster, 1))
+    by_four = workspaces.copy(first_run[0], tmp_path / "four")
+    recompose(by_four, engine=on_workers(cluster, 4))
+    with killed_once("drawing") as killed:
+        by_four.materialize(DRAWN, "tiny-000", engine=on_workers(cluster, 4))
     end_engines()
-    assert made["here"] == made["ray"]
+    assert killed == [True]
+    assert by_one.images() == by_four.images() == redrawn.images()
+    assert by_one.masks() == by_four.masks() == redrawn.masks()
+    assert by_four.edits() == redrawn.edits()
+
+
+def on_workers(cluster: Any, count: int) -> EngineResource:
+    return EngineResource(engine="ray", address=cluster.address, workers=count)
 
 
 def test_audits_of_a_campaign_leave_the_same_rows(cluster: Any, tmp_path: Path) -> None:
@@ -141,7 +138,7 @@ def test_a_folder_audit_writes_the_same_bytes_although_a_worker_is_killed(cluste
 
 @contextmanager
 def killed_once(engine: str) -> Iterator[list[bool]]:
-    """Kill a worker as soon as it compares images."""
+    """Kill a worker as soon as it compares images, or draws them."""
     killed: list[bool] = []
     over = threading.Event()
 
@@ -216,15 +213,9 @@ def test_a_node_that_is_lost_costs_no_result(cluster: Any) -> None:
 
 OF_ITS_OWN = """
 import psutil
-from tests.unit.compliance.audited_campaign import made_setting, noise
 from tests.unit.engines import computing
 from twig_assets.engines import opened_engine
-from twig_assets.folder_audit import audit_folder
-from twig_assets.prompts.partition_keys import concept_key
-from twig_assets.resources import CampaignsResource
-from twig_assets.resources.engine import EngineResource, end_engines
 from twig_assets.settings.engines import EngineSettings
-from twig_assets.similarity import Policy
 with opened_engine(EngineSettings(engine="ray", workers=1)) as engine:
     print(list(engine.map(computing.times, computing.numbered(3), computing.CONTEXT)))
     own = psutil.Process()

@@ -2,24 +2,27 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.launcher.base import WorkerStatus
-from sqlalchemy import select
+from PIL import Image
+from sqlalchemy import make_url, select
 
 from tests.integration.conftest import ROOT, CampaignWorkspace, Workspaces
+from tests.unit.compliance.audited_campaign import noise
 from twig_assets.bench.audit.ray_nodes import ray_nodes
 from twig_assets.bench.campaigns.workspace import materialize
-from twig_assets.catalog.models import Concept, CorpusVersion
+from twig_assets.catalog.models import Reference
 from twig_assets.orchestration.dagster_home import prepare_dagster_home
-from twig_assets.resources import CampaignsResource
 from twig_assets.run_launcher.liveness import CLAIMED_IN
 
 pytestmark = pytest.mark.skipif(find_spec("dagster_ray") is None, reason="pip install -e '.[ray]'")
@@ -38,8 +41,16 @@ def launched(instance: dg.DagsterInstance, job: str, partition: str) -> str:
     run = instance.create_run_for_job(
         found.get_definition(), tags={"dagster/partition": partition}, job_code_origin=found.get_python_origin()
     )
-    instance.run_launcher.launch_run(LaunchRunContext(run, None))
-    return run.run_id
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            instance.run_launcher.launch_run(LaunchRunContext(run, None))
+            return run.run_id
+        except RuntimeError as error:
+            # A cluster takes jobs a while after it has started.
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def run_when(
@@ -56,26 +67,24 @@ def run_when(
     raise TimeoutError(f"{run.status}: {instance.run_launcher.get_run_worker_debug_info(run)}")
 
 
-def inputs(workspace: CampaignWorkspace) -> list[list[str]]:
-    with workspace.catalog() as session:
-        concepts = sorted(session.scalars(select(Concept.name)))
-        return [concepts, sorted(session.scalars(select(CorpusVersion.sha256)))]
-
-
-def test_a_run_is_a_job_of_the_cluster_and_one_whose_cluster_is_gone_is_known_to_be_dead(
-    tmp_path: Path, empty_mlflow: Path, postgres: Callable[[], str]
-) -> None:
-    here = Workspaces(empty_mlflow).new(tmp_path / "here")
-    with here.entered() as location:
-        campaigns = CampaignsResource(root=str(here.root))
-        assert materialize(location, ["protected_concepts", "reference_corpus"], "tiny", campaigns=campaigns).success
+@pytest.fixture(scope="module")
+def at_a_port(
+    recomposed: CampaignWorkspace,
+    workspaces: Workspaces,
+    postgres: Callable[[], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[CampaignWorkspace, dg.DagsterInstance, int]]:
+    """A workspace whose runs are jobs of a Ray cluster, Dagster's instance there, and the port that takes jobs."""
     port = free_port()
-    workspace = Workspaces(empty_mlflow, postgres).new(tmp_path / "on ray")
+    dagster = make_url(postgres()).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    workspace = workspaces.copy(recomposed, tmp_path_factory.mktemp("on ray") / "copy")
     variables = {
         "TWIG_EXECUTION": "ray",
         "TWIG_RAY_JOBS": f"http://127.0.0.1:{port}",
+        "TWIG_DAGSTER_URL": dagster,
         "TWIG_CAMPAIGNS": str(workspace.root),
         "TWIG_CAMPAIGN": "",
+        "TWIG_WORKERS": "2",
     }
     workspace = replace(workspace, variables=variables)
     # Nodes have the settings in their own environment; nothing is sent along with a job.
@@ -83,20 +92,59 @@ def test_a_run_is_a_job_of_the_cluster_and_one_whose_cluster_is_gone_is_known_to
         prepare_dagster_home()
         with dg.DagsterInstance.get() as instance:
             instance.add_dynamic_partitions("campaigns", ["tiny"])
-            with ray_nodes(2, 1, jobs_port=port):
-                done = launched(instance, "read_inputs", "tiny")
-                run = run_when(instance, done, lambda run: run.is_finished)
-                assert run.status == dg.DagsterRunStatus.SUCCESS, instance.all_logs(done)
-                assert CLAIMED_IN in run.tags
-                assert inputs(workspace) == inputs(here)
-                lost = launched(instance, "read_inputs", "tiny")
-                run = run_when(instance, lost, lambda run: CLAIMED_IN in run.tags)
-                assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
-            # A run that ended in the moment before the cluster did needs no judgement.
-            run = run_when(instance, lost, lambda run: run.is_finished or is_dead(instance, run))
-            assert run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS)
-    assert inputs(workspace) == inputs(here)
+            instance.add_dynamic_partitions("prompt_batches", ["tiny-000"])
+            yield workspace, instance, port
+
+
+@pytest.fixture(scope="module")
+def cluster(at_a_port: tuple[CampaignWorkspace, dg.DagsterInstance, int]) -> Iterator[Any]:
+    """Two nodes that take jobs."""
+    with ray_nodes(2, 1, jobs_port=at_a_port[2]) as started:
+        yield started
+
+
+def test_a_run_is_a_job_and_after_the_head_was_lost_another_leaves_the_rows_of_one_machine(
+    at_a_port: tuple[CampaignWorkspace, dg.DagsterInstance, int],
+    redrawn: CampaignWorkspace,
+    request: pytest.FixtureRequest,
+) -> None:
+    workspace, instance, port = at_a_port
+    before = len(workspace.images())
+    with ray_nodes(2, 1, jobs_port=port) as doomed:
+        lost = launched(instance, "draw_batch", "tiny-000")
+        run = run_when(instance, lost, lambda _: len(workspace.images()) > before)
+        assert CLAIMED_IN in run.tags
+        assert instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        doomed.remove_node(doomed.head_node, allow_graceful=False)
+        run = run_when(instance, lost, lambda run: run.is_finished or is_dead(instance, run))
+        assert run.status == dg.DagsterRunStatus.STARTED
+    assert len(workspace.images()) < len(redrawn.images())
+    request.getfixturevalue("cluster")
+    again = launched(instance, "draw_batch", "tiny-000")
+    run = run_when(instance, again, lambda run: run.is_finished)
+    assert run.status == dg.DagsterRunStatus.SUCCESS, instance.all_logs(again)
+    assert workspace.images() == redrawn.images()
+    assert workspace.masks() == redrawn.masks()
+    assert workspace.verdicts() == redrawn.verdicts()
 
 
 def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND
+
+
+def test_a_program_that_runs_as_a_job_reports_what_it_made(
+    at_a_port: tuple[CampaignWorkspace, dg.DagsterInstance, int],
+    cluster: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    workspace, instance, _ = at_a_port
+    Image.fromarray(noise(9)).save(tmp_path / "delivered.png")
+    monkeypatch.setenv("WORKS_SOURCE", str(tmp_path))
+    monkeypatch.syspath_prepend(ROOT / "deploy" / "ray")
+    location = instance, import_module("my_location").defs
+    result = materialize(location, ["delivered_works", "reference_corpus"], "tiny")
+    [delivered] = result.asset_materializations_for_node("delivered_works")
+    assert (delivered.metadata["new_works"].value, delivered.metadata["names"].value) == (1, ["delivered.png"])
+    with workspace.catalog() as session:
+        assert "delivered" in session.scalars(select(Reference.title)).all()

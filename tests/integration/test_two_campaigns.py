@@ -19,6 +19,7 @@ from twig_assets.sensors import (
     prompt_inbox,
     ssim_violations,
 )
+from twig_assets.sensors.jobs import BATCH_ASSETS
 
 OTHER = "other"
 
@@ -117,8 +118,9 @@ def test_a_run_cannot_be_told_to_use_other_files(finished: CampaignWorkspace) ->
     with daemon(finished) as ticks:
         job = ticks.defs.resolve_job_def("draw_batch")
         elsewhere = {"resources": {"campaigns": {"config": {"root": "/somewhere/else"}}}}
-        with pytest.raises(dg.DagsterInvalidConfigError):
-            job.execute_in_process(instance=ticks.instance, partition_key="tiny-000", run_config=elsewhere)
+        for told in (elsewhere, *({"ops": {name: {"config": {"policy": "another"}}}} for name in BATCH_ASSETS)):
+            with pytest.raises(dg.DagsterInvalidConfigError):
+                job.execute_in_process(instance=ticks.instance, partition_key="tiny-000", run_config=told)
 
 
 def test_a_batch_of_no_campaign_is_refused_by_name(finished: CampaignWorkspace) -> None:

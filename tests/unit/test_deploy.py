@@ -25,6 +25,7 @@ DOCUMENTS = [
     for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
     for document in yaml.safe_load_all(file.read_text())
 ]
+VALUES = yaml.safe_load((DEPLOY / "helm" / "values.yaml").read_text())
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 # What other programs read: botocore, MLflow, the libraries that the image quiets.
 OF_OTHERS = {"AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
@@ -107,7 +108,46 @@ def test_names_that_kubernetes_objects_have_are_those_that_the_settings_ask_for(
     assert mounts == {STATE: "state", CAMPAIGNS: "campaigns"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: f"{d['kind']} {d['metadata']['name']}")
+def test_on_dagsters_chart_runs_are_launched_and_limited_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**on_kubernetes(), "TWIG_K8S_INSTANCE": "dagster-instance"}.items():
+        monkeypatch.setenv(name, value)
+    expected = instance_settings({}, execution_settings())
+    launcher = VALUES["runLauncher"]["config"]["customRunLauncher"]
+    secret = {"postgres_password_secret": VALUES["global"]["postgresqlSecretName"]}
+    assert launcher == {**expected["run_launcher"], "config": {**expected["run_launcher"]["config"], **secret}}
+    limits = {re.sub("_(.)", lambda found: found[1].upper(), key): value for key, value in runs_of(expected).items()}
+    assert VALUES["concurrency"]["runs"] == limits
+    assert VALUES["concurrency"]["pools"] == expected["concurrency"]["pools"]
+    daemon, plain = VALUES["dagsterDaemon"], yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    assert daemon["runMonitoring"]["pollIntervalSeconds"] == plain["run_monitoring"]["poll_interval_seconds"]
+    assert daemon["runRetries"]["retryOnAssetOrOpFailure"] == plain["run_retries"]["retry_on_asset_or_op_failure"]
+
+
+def runs_of(instance: dict[str, Any]) -> dict[str, Any]:
+    runs: dict[str, Any] = instance["concurrency"]["runs"]
+    return runs
+
+
+def test_on_dagsters_chart_all_pods_have_the_image_the_settings_and_the_folders() -> None:
+    [code] = VALUES["dagster-user-deployments"]["deployments"]
+    [desk] = [d["spec"]["template"]["spec"] for d in VALUES["extraManifests"] if d["kind"] == "Deployment"]
+    [without] = of_kind("Deployment")
+    expected = without["spec"]["template"]["spec"]
+    image = expected["containers"][0]["image"]
+    assert {container["image"] for container in (*desk["containers"], *desk["initContainers"])} == {image}
+    for pod in (code, VALUES["dagsterDaemon"], VALUES["dagsterWebserver"]):
+        assert f"{pod['image']['repository']}:{pod['image']['tag']}" == image
+        names = {"configMapRef": pod["envConfigMaps"], "secretRef": pod["envSecrets"]}
+        assert [{kind: each} for kind, named in names.items() for each in named] == desk["containers"][0]["envFrom"]
+        assert pod["podSecurityContext"] == expected["securityContext"]
+        assert pod["volumes"] == expected["volumes"]
+        assert pod["volumeMounts"] == expected["containers"][0]["volumeMounts"]
+    assert [c["command"] for c in desk["containers"] if not command_exists(c["command"])] == []
+
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, *VALUES["extraManifests"]], ids=lambda d: f"{d['kind']} {d['metadata']['name']}"
+)
 def test_kubernetes_objects_have_no_field_that_kubernetes_does_not_know(document: dict[str, Any]) -> None:
     assert list(unknown_fields(document, f"V1{document['kind']}")) == []
 

@@ -61,6 +61,7 @@ class _Ablation:
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=concepts,
     deps=["protected_concepts"],
     group_name="model",

@@ -30,6 +30,7 @@ from twig_assets.resources import (
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=all_campaigns,
     deps=[released_images, reference_corpus],
     group_name="release",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # it loads torch
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=all_campaigns,
     deps=[ablated_models],
     group_name="model",

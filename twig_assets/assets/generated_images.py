@@ -22,6 +22,7 @@ from twig_assets.resources import (
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[prompts, composed_model],
     group_name="images",

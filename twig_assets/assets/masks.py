@@ -18,6 +18,7 @@ from twig_assets.compliance.attempts.mask_rows import first_masks
 from twig_assets.resources import (
     CampaignsResource,
     CatalogResource,
+    EngineResource,
     ModelResource,
     ProgressResource,
     StoreResource,
@@ -30,6 +31,7 @@ _EACH = "the first image, and the same with everything outside its mask faded"
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[generated_images],
     group_name="images",
@@ -49,11 +51,14 @@ def masks(
     models: ModelResource,
     tracker: TrackerResource,
     progress: ProgressResource,
+    engine: EngineResource,
 ) -> dg.MaterializeResult:
     """Segment the first images that have no mask by this segmenter with these settings yet."""
     from twig_assets.compliance.attempts.first_masks import mask_first_images
 
-    batch, made = work_on_batch(mask_first_images, "masks", context, campaigns, catalog, store, models, progress)
+    batch, made = work_on_batch(
+        mask_first_images, "masks", context, campaigns, catalog, store, models, progress, engine
+    )
     if not made.items:
         kept = kept_pictures(batch.key, batch.campaign, batch.catalog, batch.store, ["first", "mask"])
         work = "none: every mask is there already"

@@ -14,6 +14,7 @@ from twig_assets.resources import CampaignsResource, CatalogResource
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     group_name="inputs",
     owners=["team:content"],

@@ -15,6 +15,7 @@ from twig_assets.resources import CampaignsResource, CatalogResource
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],

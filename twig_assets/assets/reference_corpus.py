@@ -41,6 +41,7 @@ CHECKS = [
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=all_campaigns,
     group_name="inputs",
     owners=["team:legal"],

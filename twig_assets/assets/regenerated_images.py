@@ -29,6 +29,7 @@ _IN_CAPTIONS = {"location_iou": "location IoU", "form_iou": "form IoU", "ssim_fi
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[masks],
     group_name="images",

@@ -17,6 +17,7 @@ from twig_assets.resources import CampaignsResource, CatalogResource, StoreResou
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[similarity_audits],
     group_name="release",

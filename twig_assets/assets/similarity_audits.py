@@ -39,6 +39,7 @@ _NEXT = (
 
 
 @dg.asset(
+    config_schema={},
     partitions_def=prompt_batches,
     deps=[regenerated_images, reference_corpus],
     group_name="audit",

@@ -73,6 +73,14 @@ class RayActors:
                 self._ray.kill(actor)
             self._busy = {}
 
+    def make_room(self, cores: int) -> None:
+        """End the actors if the cluster has fewer free cores: they keep theirs also while they compute nothing.
+
+        A task that waits for such a core would wait for ever. The next call starts actors again.
+        """
+        if (self._free or self._starting) and self._ray.available_resources().get("CPU", 0) < cores:
+            self.end()
+
     def end(self) -> None:
         """End all actors."""
         for actor in [*self._starting.values(), *self._free, *(actor for actor, _, _ in self._busy.values())]:

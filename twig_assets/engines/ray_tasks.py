@@ -50,6 +50,7 @@ class RayTasks:
         if context.draws:
             yield from self._actors.map(self.workers, compute, shards, context, finished)
             return
+        self._actors.make_room(self.workers)
         ray, workers, turns = self._ray, self.workers, Turns(Call.of(compute, context), iter(shards))
         task = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(computed)
         order = ray.put(Order(turns.call, code()))

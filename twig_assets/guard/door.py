@@ -21,8 +21,8 @@ PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "Cache-Control": "no-store",
-    # A link to this page must not tell it where the reader came from.
-    "Referrer-Policy": "no-referrer",
+    # With "no-referrer", browsers would not say of the form either which page it came from, and it would be refused.
+    "Referrer-Policy": "same-origin",
 }
 
 

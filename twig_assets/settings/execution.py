@@ -52,7 +52,9 @@ class ExecutionSettings(BaseModel):
         dagster_url: PostgreSQL database of Dagster's runs and events, such as
             `postgresql+psycopg2://user:password@host/name`; None keeps them in files of the state folder.
         ray_jobs: Where the Ray cluster takes jobs: `http://HOST:8265`, its dashboard.
-        ray_run_cpus: Cores that Ray keeps free for a run itself, without what it computes as tasks.
+        ray_run_cpus: Cores that Ray keeps free for a run itself, without what it computes as tasks. It mostly waits for
+            those, so a small share is enough; runs that together hold all cores leave none for their tasks, and hang.
+            With 0, all runs are executed on the cluster's head.
         ray_run_gpus: GPUs that Ray gives a run, to draw and train with.
         k8s_image: The image of the run's container, which is this project's.
         k8s_namespace: Where the runs' jobs are made.
@@ -73,7 +75,7 @@ class ExecutionSettings(BaseModel):
     cpu_slots: int | None = Field(default=None, ge=1, le=1000)
     dagster_url: SecretStr | None = None
     ray_jobs: str | None = None
-    ray_run_cpus: int = Field(default=1, ge=0)
+    ray_run_cpus: float = Field(default=0.1, ge=0)
     ray_run_gpus: int = Field(default=0, ge=0)
     k8s_image: str | None = None
     k8s_namespace: str = "default"

@@ -1,7 +1,6 @@
 """The batch that a run works on: what the assets of a batch begin with."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TypeVar
 
 import dagster as dg
@@ -29,7 +28,7 @@ def work_on_batch(
     store: StoreResource,
     models: ModelResource,
     progress: ProgressResource,
-    engine: EngineResource | None = None,
+    engine: EngineResource,
 ) -> tuple[Batch, Made[Item]]:
     """Make what the partition's batch lacks.
 
@@ -42,14 +41,14 @@ def work_on_batch(
         store: Opens the artifact store.
         models: Opens the models, as far as they are needed.
         progress: Takes the reports.
-        engine: Draws images; None for what is always made in this process.
+        engine: Draws and segments.
 
     Returns:
         The batch, and what was made.
     """
     settings = campaigns.of_batch(context.partition_key)
     mark = marker(settings.policy_file)
-    with engine.elsewhere() if engine else nullcontext() as elsewhere:
+    with engine.elsewhere() as elsewhere:
         batch = Batch(
             context.partition_key, settings, catalog.open(), store.open(), context.run.run_id, mark, elsewhere
         )

@@ -18,6 +18,7 @@ import numpy as np
 from twig_assets.bench.audit.ray_nodes import node, ray_nodes
 from twig_assets.bench.campaigns.workspace import ordinary_prompts
 from twig_assets.bench.report import Bar, Measured
+from twig_assets.campaign.campaign import SegmenterChoice
 from twig_assets.catalog.hashing import canonical_json
 from twig_assets.compliance.attempts.drawing import Drawing, DrawingSettings, FirstChunk, drawn_firsts
 from twig_assets.compliance.attempts.drawing import opened as opened_drawing
@@ -144,7 +145,8 @@ def _drawing(count: int) -> Work:
         "",
         GenerationSettings(batch_size=PER_SHARD),
         SegmentationSettings(),
-        ("automatic", None, None),
+        SegmenterChoice(),
+        None,
     )
     texts, seeds = ordinary_prompts(count), range(1000, 1000 + count)
     shards = [

@@ -11,7 +11,7 @@ from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, 
 from twig_assets.catalog.database import Catalog
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.compliance import scoring
-from twig_assets.compliance.attempts import drawing, first_masks
+from twig_assets.compliance.attempts import drawing
 from twig_assets.judge.judge import Judge
 from twig_assets.resources.engine import end_engines
 from twig_assets.segmentation import RememberingSegmenter
@@ -28,7 +28,7 @@ Clock = dict[str, float]
 
 MODEL_WORK: tuple[tuple[Any, str], ...] = (
     (drawing, "generate"),
-    (first_masks, "masks_from"),
+    (drawing, "masks_from"),
     (drawing, "regenerate"),
     (RememberingSegmenter, "segmentations"),
     (Judge, "shown"),

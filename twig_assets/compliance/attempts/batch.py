@@ -60,8 +60,8 @@ class Batch:
         store: Holds the files of its images and masks.
         run_id: The Dagster run that works on it, written beside every image.
         marker: Marks the images that may be published; by default they are kept as they were drawn.
-        engine: Draws the images, in the same order and with the same bytes; None to draw here, with the models that
-            this process keeps open.
+        engine: Draws and segments the images, in the same order and with the same bytes; None to do so here, with the
+            models that this process keeps open.
     """
 
     key: str

@@ -1,10 +1,13 @@
-"""What a worker of an engine draws with, and what it draws: pure functions of what it opened and of a chunk.
+"""What a worker of an engine draws and segments with, and what it makes of a chunk: pure functions.
 
-A worker opens the campaign's model once and keeps it; it knows no catalog, and writes nothing.
+A worker opens each of the campaign's models when it first needs it, and keeps it. It knows no catalog, and writes
+nothing. Drawing and segmenting are the work of the same workers, since second images need both models: one that drew
+first images has the generator open for the second ones, and the segmenter from the masks between them.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,25 @@ import numpy as np
 
 from twig_assets.ablation.serving import serve_edits
 from twig_assets.campaign import Campaign
+from twig_assets.campaign.campaign import SegmenterChoice
 from twig_assets.catalog.models import Model
 from twig_assets.catalog.serving import NotMaterializedError
 from twig_assets.catalog.store import ArtifactStore
 from twig_assets.engines import Context
 from twig_assets.generation import fingerprint, generate, load_checkpoint
 from twig_assets.regeneration import regenerate
-from twig_assets.segmentation import RememberingSegmenter, Segmentation, load_segmenter, segmenter_device
+from twig_assets.segmentation import (
+    RememberingSegmenter,
+    Segmentation,
+    SourcedMask,
+    bright_ending,
+    load_segmenter,
+    masks_from,
+    segmenter_device,
+)
 from twig_assets.settings.generation import GenerationSettings
 from twig_assets.settings.home import quiet_model_libraries
+from twig_assets.settings.masks import MaskSettings
 from twig_assets.settings.opening import OpeningSettings
 from twig_assets.settings.regeneration import RegenerationSettings
 from twig_assets.settings.segmentation import SegmentationSettings
@@ -35,7 +48,8 @@ class DrawingSettings:
         base_sha256: Fingerprint of the unedited model.
         edits: Hashes of the edits that are applied.
         store: Root of the artifact store, which has their files.
-        segmenter: Kind, checkpoint and device of the segmenter.
+        segmenter: Which segmenter.
+        device: Where that computes; None leaves it to this machine.
     """
 
     checkpoint: str
@@ -46,21 +60,22 @@ class DrawingSettings:
     store: str
     generation: GenerationSettings
     segmentation: SegmentationSettings
-    segmenter: tuple[Any, Path | None, str | None]
+    segmenter: SegmenterChoice
+    device: str | None
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """An open model.
+    """What a worker keeps open.
 
     Attributes:
-        pipeline: The generator with its edits.
-        segmenter: Opens the segmenter.
+        pipeline: Gives the generator with its edits, which the first call opens.
+        segmenter: Gives the segmenter, which the first call opens.
         generation: The sampler's settings.
         segmentation: The segmenter's settings.
     """
 
-    pipeline: Any
+    pipeline: Callable[[], Any]
     segmenter: Callable[[], Any]
     generation: GenerationSettings
     segmentation: SegmentationSettings
@@ -72,6 +87,23 @@ class FirstChunk:
 
     texts: Sequence[str]
     seeds: Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskChunk:
+    """First images to segment.
+
+    Attributes:
+        texts: The n prompts that they were drawn from.
+        seeds: The n seeds.
+        firsts: The first images, uint8 (n, H, W, 3).
+        settings: Where their masks come from.
+    """
+
+    texts: Sequence[str]
+    seeds: Sequence[int]
+    firsts: np.ndarray
+    settings: MaskSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +155,8 @@ def drawing_context(campaign: Campaign, model: Model, store: ArtifactStore) -> C
         str(store.root),
         campaign.generation,
         campaign.segmentation,
-        (campaign.segmenter.kind, campaign.segmenter.checkpoint, campaign.device),
+        campaign.segmenter,
+        campaign.device,
     )
     return Context(opened, settings, draws=True)
 
@@ -148,29 +181,45 @@ def opened_pipeline(checkpoint: str, folder: Path, opening: OpeningSettings, bas
 
 
 def opened(settings: DrawingSettings) -> Drawing:
-    """Open the model, with its edits.
+    """What a worker keeps: the models, each of which opens when it is first needed.
 
-    Raises:
-        ArtifactError: If an edit's file is missing.
-        NotMaterializedError, CheckpointError: See `opened_pipeline`.
+    The pipeline raises ArtifactError if an edit's file is missing, and what `opened_pipeline` does.
     """
-    pipeline = opened_pipeline(settings.checkpoint, settings.folder, settings.opening, settings.base_sha256)
-    store = ArtifactStore(settings.store)
-    serve_edits(pipeline, settings.base_sha256, {key: store.read(key, "safetensors") for key in settings.edits})
-    kind, checkpoint, device = settings.segmenter
-    kept: list[Any] = []
 
+    @cache
+    def pipeline() -> Any:
+        bare = opened_pipeline(settings.checkpoint, settings.folder, settings.opening, settings.base_sha256)
+        store = ArtifactStore(settings.store)
+        serve_edits(bare, settings.base_sha256, {key: store.read(key, "safetensors") for key in settings.edits})
+        return bare
+
+    @cache
     def segmenter() -> Any:
-        if not kept:
-            kept.append(load_segmenter(kind, checkpoint, segmenter_device(kind, device)))
-        return kept[0]
+        quiet_model_libraries()
+        chosen = settings.segmenter
+        device = segmenter_device(chosen.kind, settings.device)
+        return load_segmenter(chosen.kind, chosen.checkpoint, device, chosen.revision)
 
     return Drawing(pipeline, segmenter, settings.generation, settings.segmentation)
 
 
 def drawn_firsts(drawing: Drawing, chunk: FirstChunk) -> np.ndarray:
     """The first images of a chunk, uint8 (n, H, W, 3)."""
-    return generate(drawing.pipeline, chunk.texts, chunk.seeds, drawing.generation)
+    return generate(drawing.pipeline(), chunk.texts, chunk.seeds, drawing.generation)
+
+
+def masked_firsts(drawing: Drawing, chunk: MaskChunk) -> list[SourcedMask]:
+    """The masks of a chunk; the generator is opened only where its attention is asked for.
+
+    Raises:
+        MissingCapabilityError: See `bright_ending`.
+    """
+
+    def endings(positions: list[int]) -> tuple[list[Segmentation], np.ndarray]:
+        texts, seeds = [chunk.texts[i] for i in positions], [chunk.seeds[i] for i in positions]
+        return bright_ending(drawing.pipeline(), texts, seeds, drawing.generation, drawing.segmentation)
+
+    return masks_from(chunk.firsts, chunk.texts, drawing.segmenter, endings, chunk.settings, drawing.segmentation)
 
 
 def drawn_seconds(drawing: Drawing, chunk: SecondChunk) -> DrawnSeconds:
@@ -178,7 +227,7 @@ def drawn_seconds(drawing: Drawing, chunk: SecondChunk) -> DrawnSeconds:
     segmenter = RememberingSegmenter(drawing.segmenter, drawing.segmentation)
     figures: list[dict[str, Any]] = []
     pixels = regenerate(
-        drawing.pipeline,
+        drawing.pipeline(),
         chunk.texts,
         chunk.firsts,
         chunk.avoided,

@@ -1,7 +1,8 @@
 """The foreground of a batch's first images, by the source that the campaign chose."""
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,13 @@ import numpy as np
 from twig_assets.campaign import Campaign, CampaignError
 from twig_assets.campaign.protected_terms import terms_of
 from twig_assets.campaign.rules_in_force import rules_in_force, segmenter_name
-from twig_assets.catalog.models import Image, Model, Prompt
+from twig_assets.catalog.models import Image, Prompt
 from twig_assets.compliance.attempts.batch import Batch, Made, Models, Report
+from twig_assets.compliance.attempts.drawing import MaskChunk, masked_firsts
 from twig_assets.compliance.attempts.mask_rows import first_masks, write_mask
+from twig_assets.compliance.attempts.spreading import draws
 from twig_assets.prompts import check_prompts, read_prompts
-from twig_assets.segmentation import Segmentation, SourcedMask, bright_ending, masks_from
-
-CHUNK = 16
+from twig_assets.segmentation import SourcedMask
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +54,22 @@ def mask_first_images(batch: Batch, models: Models, report: Report) -> Made[Firs
     if not due:
         return Made([], 0.0)
     check_places(batch.campaign)
+    size = batch.campaign.generation.batch_size
+    masking = draws(batch, models, model, masked_firsts, "masks")
+    handed_out: deque[tuple[list[tuple[Prompt, Image]], MaskChunk]] = deque()
+
+    def orders() -> Iterator[MaskChunk]:
+        # Taken one after the other, as workers get free: not all first images are read at once.
+        for chunk in (due[start : start + size] for start in range(0, len(due), size)):
+            handed_out.append((chunk, _order(batch, chunk)))
+            yield handed_out[-1][1]
+
     made: list[FirstMask] = []
     started = time.monotonic()
-    for start in range(0, len(due), CHUNK):
-        chunk = due[start : start + CHUNK]
-        pictures = np.stack([batch.store.read_image(image.sha256) for _, image in chunk])
-        masks = _masks(batch, models, model, chunk, pictures)
+    for masks in masking(orders()):
+        chunk, order = handed_out.popleft()
         with batch.catalog.session() as session:
-            for (prompt, image), picture, mask in zip(chunk, pictures, masks, strict=True):
+            for (prompt, image), picture, mask in zip(chunk, order.firsts, masks, strict=True):
                 write_mask(session, batch.store, image.id, segmenter, mask)
                 made.append(FirstMask(prompt.text, picture, mask))
         report(len(made), len(due))
@@ -84,23 +93,8 @@ def check_places(campaign: Campaign) -> None:
         )
 
 
-def _masks(
-    batch: Batch, models: Models, model: Model, chunk: Sequence[tuple[Prompt, Image]], pictures: np.ndarray
-) -> list[SourcedMask]:
-    """The masks of first images, uint8 (n, H, W, 3); the generator is opened only where its attention is asked for."""
-    campaign = batch.campaign
-
-    def endings(positions: list[int]) -> tuple[list[Segmentation], np.ndarray]:
-        pipeline = models.serving(campaign, model, batch.store)
-        texts = [chunk[i][0].text for i in positions]
-        seeds = [chunk[i][1].seed for i in positions]
-        return bright_ending(pipeline, texts, seeds, campaign.generation, campaign.segmentation)
-
-    return masks_from(
-        pictures,
-        [prompt.text for prompt, _ in chunk],
-        lambda: models.segmenter(campaign),
-        endings,
-        campaign.masks,
-        campaign.segmentation,
-    )
+def _order(batch: Batch, chunk: list[tuple[Prompt, Image]]) -> MaskChunk:
+    """First images to segment, with what they were drawn from."""
+    firsts = np.stack([batch.store.read_image(image.sha256) for _, image in chunk])
+    texts, seeds = [prompt.text for prompt, _ in chunk], [image.seed for _, image in chunk]
+    return MaskChunk(texts, seeds, firsts, batch.campaign.masks)

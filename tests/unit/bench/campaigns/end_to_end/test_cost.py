@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twig_assets.bench.campaigns.end_to_end.cost import Call, cost_row, counted
-from twig_assets.compliance.attempts import drawing, first_masks
+from twig_assets.compliance.attempts import drawing
 
 
 def test_the_ratio_is_all_model_time_over_two_plain_draws_of_each_prompt() -> None:
@@ -23,11 +23,11 @@ def test_only_first_images_count_as_plain_and_the_functions_are_put_back() -> No
     images = np.zeros((3, 8, 8, 3), np.uint8)
     with (
         patch.object(drawing, "generate", lambda: images),
-        patch.object(first_masks, "masks_from", lambda: [1, 2]),
+        patch.object(drawing, "masks_from", lambda: [1, 2]),
     ):
         with counted(calls):
             assert drawing.generate() is images  # type: ignore[call-arg]
-            first_masks.masks_from()  # type: ignore[call-arg]
+            drawing.masks_from()  # type: ignore[call-arg]
         drawing.generate()  # type: ignore[call-arg]
     assert [(call.function, call.plain) for call in calls] == [("generate", 3), ("masks_from", 0)]
     assert all(call.seconds >= 0 for call in calls)
@@ -36,10 +36,10 @@ def test_only_first_images_count_as_plain_and_the_functions_are_put_back() -> No
 def test_a_call_that_another_one_makes_is_a_part_of_that_one() -> None:
     calls: list[Call] = []
     with (
-        patch.object(first_masks, "masks_from", lambda: [drawing.generate()]),  # type: ignore[call-arg]
+        patch.object(drawing, "masks_from", lambda: [drawing.generate()]),  # type: ignore[call-arg]
         patch.object(drawing, "generate", lambda: [1, 2]),
         counted(calls),
     ):
-        first_masks.masks_from()  # type: ignore[call-arg]
+        drawing.masks_from()  # type: ignore[call-arg]
         drawing.generate()  # type: ignore[call-arg]
     assert [call.function for call in calls] == ["masks_from", "generate"]
