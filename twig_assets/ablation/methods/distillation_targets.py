@@ -78,12 +78,12 @@ def distillation_targets(
     )
 
     tokens = aligned + settings.overshoot * (aligned - own.tokens) + emphasis * (aligned - blank)
-    overshoots, pooled = (settings.overshoot,), None
-    if own.pooled is not None and counterparts.pooled is not None:
-        overshoots = (settings.overshoot, pooled_overshoot(pipeline, concept, settings))
-        pooled = counterparts.pooled + overshoots[1] * (counterparts.pooled - own.pooled)
-    wanted = Conditioning(tokens, pooled, own.extra)
-    return DistillationTargets(tuple(pair.prompt for pair in pairs), own, wanted, overshoots)
+    prompts, overshoots = tuple(pair.prompt for pair in pairs), (settings.overshoot,)
+    if own.pooled is None or counterparts.pooled is None:
+        return DistillationTargets(prompts, own, Conditioning(tokens, None, own.extra), overshoots)
+    further = pooled_overshoot(pipeline, concept, settings)
+    pooled = counterparts.pooled + further * (counterparts.pooled - own.pooled)
+    return DistillationTargets(prompts, own, Conditioning(tokens, pooled, own.extra), (*overshoots, further))
 
 
 def _aligned(

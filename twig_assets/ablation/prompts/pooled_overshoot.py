@@ -69,13 +69,13 @@ class _Asked:
         self._anchor, target = family.encode([pair.counterpart]), family.encode([pair.prompt])
         assert self._anchor.pooled is not None
         assert target.pooled is not None
-        self._difference = self._anchor.pooled - target.pooled
+        self._pooled, self._difference = self._anchor.pooled, self._anchor.pooled - target.pooled
         self._step = self._taken(self._anchor)
         self._apart = (self._step - self._taken(target)).norm()
 
     def follows(self, beyond: float) -> bool:
         """Whether a pooled embedding so many differences further on changes the step by about as many, or less."""
-        further = replace(self._anchor, pooled=self._anchor.pooled + beyond * self._difference)
+        further = replace(self._anchor, pooled=self._pooled + beyond * self._difference)
         return bool((self._taken(further) - self._step).norm() <= _SLACK * beyond * self._apart)
 
     def _taken(self, conditioning: Conditioning) -> torch.Tensor:
