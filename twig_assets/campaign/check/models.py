@@ -41,9 +41,9 @@ def check_models(campaign: Campaign, prompts: Sequence[PromptRow], checked: Chec
 
 def _check_settings(campaign: Campaign, bones: Skeleton, checked: Checked) -> None:
     place, generation, family = campaign.settings_file, campaign.generation, bones.family
-    problem = method_of(campaign.ablation.method).problem(bones.pipeline) if _protects(campaign) else None
-    if problem:
-        checked.add(f"{place}: ablation: method: {problem}")
+    unfit = method_of(campaign.ablation.method).problem(bones.pipeline) if _protects(campaign) else None
+    if unfit:
+        checked.add(f"{place}: ablation: method: {unfit}")
     try:
         image_size(family, generation)
     except ValueError as error:
