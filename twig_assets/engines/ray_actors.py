@@ -76,9 +76,12 @@ class RayActors:
     def make_room(self, cores: int) -> None:
         """End the actors if the cluster has fewer free cores: they keep theirs also while they compute nothing.
 
-        A task that waits for such a core would wait for ever. The next call starts actors again.
+        A task that waits for such a core would wait for ever. The next call starts actors again. What Ray says of free
+        cores counts those of other programs, and may be a second old; so our own are counted here too.
         """
-        if (self._free or self._starting) and self._ray.available_resources().get("CPU", 0) < cores:
+        own = len(self._free) + len(self._starting)
+        left = self._ray.cluster_resources().get("CPU", 0) - own
+        if own and min(left, self._ray.available_resources().get("CPU", 0)) < cores:
             self.end()
 
     def end(self) -> None:
