@@ -253,6 +253,7 @@ def _add_all(
         for count, (file, work) in enumerate(_described(missing, sources, elsewhere), 1):
             adding.take(file, work, changes)
             step(start + len(batch) - len(missing) + count, len(files))
+    adding.note_again(changes)
     adding.save()
 
 
@@ -330,6 +331,7 @@ class _Adding:
         self._writer = writer
         self._views: list[DescribedView] = []
         self._first: dict[str, CorpusFile] = {}
+        self._again: list[tuple[CorpusFile, CorpusFile]] = []
         self.read: list[str] = []
 
     @property
@@ -350,7 +352,7 @@ class _Adding:
             if sha256 is None:
                 continue
             if sha256 in self._first:
-                changes.duplicates.append(f"{shown(file.path)} {same_file(self._first[sha256].path)}")
+                self._again.append((file, self._first[sha256]))
                 continue
             self._first[sha256] = file
             if sha256 in known:
@@ -369,6 +371,21 @@ class _Adding:
         self._views += work.views
         if len(self._views) >= SAVED_EVERY:
             self.save()
+
+    def note_again(self, changes: Changes) -> None:
+        """Note the files that have the content of one before: duplicates, or unread like that one.
+
+        Two works of which nothing arrived are two works, and mending the one does not mend the other.
+        """
+        unread: dict[str, list[UnreadWork]] = {}
+        for work in changes.unread:
+            unread.setdefault(work.path, []).append(work)
+        for file, first in self._again:
+            reasons = unread.get(shown(first.path))
+            if reasons is None:
+                changes.duplicates.append(f"{shown(file.path)} {same_file(first.path)}")
+            else:
+                changes.unread += [work.model_copy(update={"path": shown(file.path)}) for work in reasons]
 
     def save(self) -> None:
         """Put what was described into the index, as a segment."""

@@ -32,6 +32,22 @@ def test_works_have_the_names_of_their_table(works: Path, tmp_path: Path) -> Non
         assert ("The Cat", "Ann", "CC0") in [(text.title, text.rights_holder, text.licence) for text in texts]
 
 
+def test_of_two_empty_files_both_are_unread_until_both_are_mended(works: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    shutil.copy(works / "work-00.png", folder)
+    for name in ("first.png", "second.png"):
+        (folder / name).touch()
+    changes = build_index(tmp_path / "index", works_in([folder]), SOURCES, seen)
+    assert [Path(work.path).name for work in changes.unread] == ["first.png", "second.png"]
+    assert changes.duplicates == []
+    for number, name in enumerate(("first.png", "second.png")):
+        Image.fromarray(drawing(78 + number)).save(folder / name)
+        add_works(tmp_path / "index", works_in([folder / name]), SOURCES, seen)
+        left = [Path(work["path"]).name for work in described(tmp_path / "index")["unread"]]
+        assert left == ["second.png"][number:]
+
+
 def test_what_cannot_be_read_is_kept_until_it_is_read_or_removed(works: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     shutil.copytree(works, folder)
