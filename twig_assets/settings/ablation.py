@@ -161,9 +161,9 @@ class AblationSettings(BaseModel):
         overshoot: How far beyond the anchor, away from the target, a target prompt is sent; 0 is the anchor itself.
             More removes what target and anchor share, and harms more. A pooled embedding goes as far as the denoiser
             follows, at most this far. Closed form and `fast` only.
-        emphasis: How far beyond the anchor, away from the empty prompt, the tokens of an object's prompt are sent as
-            well. The anchor is a broader kind, and some of its own images show the target: a fish may be tropical.
-            `fast` only.
+        emphasis: How far beyond the anchor, away from the empty prompt, an object's prompt is sent as well. The anchor
+            is a broader kind, and some of its own images show the target: a fish may be tropical. `fast` only, and
+            without effect on a model that reads a pooled embedding too.
         erase_scale: Weight of the target's tokens. Larger removes more and harms neighbours more.
         preserve_scale: Weight of the preserved prompts' tokens. Too small, and unrelated memorised pictures suffer.
         ridge: Weight of staying near the original weights, everywhere; it keeps the system

@@ -56,8 +56,9 @@ def distillation_targets(
     images show the target; so its tokens are sent further, by `emphasis` times their difference from the empty
     prompt's.
 
-    A pooled embedding is sent no further than the denoiser follows (`pooled_overshoot`), and not away from the empty
-    prompt's: that brings the target back where it should lead away from it.
+    A pooled embedding is sent no further than the denoiser follows (`pooled_overshoot`). Where there is one, nothing is
+    sent away from the empty prompt's: of pooled embeddings that brings the target back, and of tokens it then does
+    nothing but make the distillation harder.
     """
     if pairs is None:
         pairs = [*training_pairs(concept, settings), *styled_pairs(pipeline, concept, settings)]
@@ -65,7 +66,7 @@ def distillation_targets(
     own = family.encode([pair.prompt for pair in pairs])
     counterparts = family.encode([pair.counterpart for pair in pairs])
     empty_prompt = family.encode([""])
-    emphasis = settings.emphasis if concept.kind == "object" else 0.0
+    emphasis = settings.emphasis if concept.kind == "object" and own.pooled is None else 0.0
     aligned, blank = (
         torch.stack(rows)
         for rows in zip(

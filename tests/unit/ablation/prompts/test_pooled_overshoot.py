@@ -68,6 +68,8 @@ def test_both_methods_send_the_pooled_embedding_no_further_and_never_away_from_t
     wanted = anchor + 0.5 * (anchor - target)
     distilled = distillation_targets(pipeline, FOX, SETTINGS, pairs[:1])
     assert distilled.overshoots == (1.0, 0.5)
+    plain = distillation_targets(pipeline, FOX, SETTINGS.model_copy(update={"emphasis": 0.0}), pairs[:1])
+    assert torch.equal(distilled.wanted.tokens, plain.wanted.tokens)
     torch.testing.assert_close(distilled.wanted.pooled, wanted)
     torch.testing.assert_close(token_pairs(pipeline, FOX, SETTINGS).pooled.anchor[:1], wanted.double())
     nowhere = SETTINGS.model_copy(update={"overshoot": 0.0})
