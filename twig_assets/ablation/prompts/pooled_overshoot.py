@@ -29,6 +29,8 @@ _SLACK = 1.5
 _SHARES = (1.0, 0.5, 0.25)
 # The drawing whose first step is taken.
 _STEPS = 20
+# Pixels of its sides at most. A denoiser of real size takes minutes for a step of its own size on a CPU.
+_SIDE = 512
 
 
 @torch.no_grad()
@@ -66,7 +68,9 @@ class _Asked:
 
     def __init__(self, family: ModelFamily, pair: TrainingPair, seed: int) -> None:
         self._family, self._seed = family, seed
-        self._anchor, target = family.encode([pair.counterpart]), family.encode([pair.prompt])
+        height, width = family.native_size
+        self._size = min(height, _SIDE), min(width, _SIDE)
+        self._anchor, target = (family.encode([text], self._size) for text in (pair.counterpart, pair.prompt))
         assert self._anchor.pooled is not None
         assert target.pooled is not None
         self._pooled, self._difference = self._anchor.pooled, self._anchor.pooled - target.pooled
@@ -79,7 +83,7 @@ class _Asked:
         return bool((self._taken(further) - self._step).norm() <= _SLACK * beyond * self._apart)
 
     def _taken(self, conditioning: Conditioning) -> torch.Tensor:
-        noise = self._family.starting_noise([self._generator()], self._family.native_size)
+        noise = self._family.starting_noise([self._generator()], self._size)
         return denoise(self._family, conditioning, noise, _STEPS, generators=[self._generator()], stop=1).float()
 
     def _generator(self) -> torch.Generator:
