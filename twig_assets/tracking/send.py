@@ -145,7 +145,9 @@ class Sender:
         if self._is_sending():
             return 0, [hidden(f"MLflow at {self.uri} has not answered what it was sent before")]
         import twig_assets.tracking.mlflow_runs  # noqa: F401 - loading it takes seconds that are not MLflow's
+        from twig_assets.tracking.failures import failures
 
+        failures()  # so does what this loads
         outcomes: SimpleQueue[str | None] = SimpleQueue()
         thread = threading.Thread(target=self._flush_into, args=(outcomes,), name="mlflow", daemon=True)
         _sending[self.uri] = thread
