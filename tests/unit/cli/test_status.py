@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import ConsoleDimensions
 from typer.testing import CliRunner
 
 from twig_assets import status
 from twig_assets.cli import app
+from twig_assets.cli.app import Heard
 from twig_assets.status import CampaignStatus, InstallationStatus
 
 
@@ -19,7 +21,8 @@ def test_every_figure_can_be_read_on_a_narrow_terminal_too(
     campaigns = (CampaignStatus(name="autumn-and-winter", asked=1200, withdrawn=34, to_draw=5),)
     said = InstallationStatus(at=datetime(2026, 11, 29, tzinfo=UTC), campaigns=campaigns)
     monkeypatch.setattr(status, "installation_status", lambda *_: said)
-    shown = CliRunner().invoke(app, ["status"], env={"COLUMNS": str(columns)}).output
+    monkeypatch.setattr(Heard, "size", ConsoleDimensions(columns, 25))
+    shown = CliRunner().invoke(app, ["status"]).output
     for word in ("autumn-and-winter", "1200", "withdrawn", "34", "to draw", "lacks"):
         assert word in shown
     assert ("1200 asked" in shown) is (columns == 80)

@@ -5,6 +5,7 @@ import re
 from html import unescape
 
 import pytest
+from rich.console import ConsoleDimensions
 from typer.testing import CliRunner
 
 from tests.unit.desk.conftest import Opened
@@ -12,6 +13,7 @@ from twig_assets.campaign import load_campaign
 from twig_assets.campaign.allowed_elements import allow, lift_element
 from twig_assets.catalog.models import Reference, Review
 from twig_assets.cli import app
+from twig_assets.cli.app import Heard
 from twig_assets.reports import write_report
 
 
@@ -84,7 +86,8 @@ def test_the_command_lists_the_history_that_the_desk_shows_the_oldest_first(
     events = json.loads(result.stdout)[::-1]
     assert [[e["who"] or "–", e["what"], e["why"], e["then"], e["today"]] for e in events] == shown
     assert all(len(event["image"]) == 64 for event in events if event["what"] == "rejected an image")
-    table = CliRunner().invoke(app, command, env={"COLUMNS": "250"})
+    monkeypatch.setattr(Heard, "size", ConsoleDimensions(250, 25))
+    table = CliRunner().invoke(app, command)
     assert table.stdout.index("rejected an image") < table.stdout.index("changed thresholds")
     assert "no <owl>" in table.stdout
 
