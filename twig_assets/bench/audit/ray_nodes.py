@@ -38,7 +38,9 @@ def ray_nodes(*cores: int, jobs_port: int | None = None) -> Iterator[Any]:
 
         with single_threaded_children():
             jobs = {"include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": jobs_port}
-            head = {**node(cores[0]), **(jobs if jobs_port else {})}
+            # Otherwise Ray gives the head's agent a fixed port. Where an agent of another cluster has that, one that is
+            # still ending too, no job is ever taken.
+            head = {**node(cores[0]), "dashboard_agent_listen_port": 0, **(jobs if jobs_port else {})}
             cluster = Cluster(initialize_head=True, head_node_args=head)
             for count in cores[1:]:
                 cluster.add_node(**node(count))
