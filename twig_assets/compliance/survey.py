@@ -4,7 +4,7 @@ A handful of queries reads the whole campaign, so that it stays quick with many 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from twig_assets.campaign.rules_in_force import Rules
+from twig_assets.catalog.among import among
 from twig_assets.catalog.models import (
     Adherence,
     Audit,
@@ -71,8 +72,9 @@ def survey(session: Session, campaign: str, rules: Rules) -> Survey:
     """
     decisions = _decisions(session, campaign, rules)
     result = Survey()
-    published = _survey_published(session, campaign, rules, decisions, result)
-    _survey_candidates(session, campaign, rules, decisions, published, result)
+    candidates: Sequence[Any] = session.execute(_candidates(campaign, rules)).all()
+    published = _survey_published(session, campaign, rules, decisions, candidates, result)
+    _survey_candidates(session, campaign, rules, decisions, candidates, published, result)
     return result
 
 
@@ -89,13 +91,23 @@ def prompts_withdrawn(session: Session, campaign: str) -> int:
 
 
 def _survey_published(
-    session: Session, campaign: str, rules: Rules, decisions: dict[int, str], result: Survey
+    session: Session,
+    campaign: str,
+    rules: Rules,
+    decisions: dict[int, str],
+    candidates: Sequence[Any],
+    result: Survey,
 ) -> dict[int, int]:
     """Add what the published images want; returns prompt id -> image id of each."""
+    releases = session.execute(_published(campaign)).all()
+    judged = {row[2]: row[2:] for row in candidates}
+    # Published before a change, and no candidate any more.
+    others = {image_id for *_, image_id in releases} - judged.keys()
+    judged.update({row[0]: row for row in session.execute(_of_images(others, campaign, rules))} if others else {})
     published: dict[int, int] = {}
-    for release_id, prompt_id, batch, *judged in session.execute(_published(campaign, rules)):
-        standing = _standing(judged, decisions, published=True)
-        published[prompt_id] = standing.image_id
+    for release_id, prompt_id, batch, image_id in releases:
+        standing = _standing(judged[image_id], decisions, published=True)
+        published[prompt_id] = image_id
         _, state = state_under(rules, [standing])
         if state == CandidateState.UNAUDITED:
             result.unjudged[batch].append(standing.image_id)
@@ -109,6 +121,7 @@ def _survey_candidates(
     campaign: str,
     rules: Rules,
     decisions: dict[int, str],
+    candidates: Sequence[Any],
     published: dict[int, int],
     result: Survey,
 ) -> None:
@@ -122,8 +135,7 @@ def _survey_candidates(
     }
     of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign)
     asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(of_campaign))
-    rows = session.execute(_candidates(campaign, rules))
-    for (prompt_id, batch), images in groupby(rows, key=lambda row: (row[0], row[1])):
+    for (prompt_id, batch), images in groupby(candidates, key=lambda row: (row[0], row[1])):
         released = published.get(prompt_id)
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
         best, state = state_under(rules, standings, asked.get(prompt_id))
@@ -142,23 +154,30 @@ def _standing(judged: Sequence[Any], decisions: dict[int, str], published: bool)
     return Standing(image_id, attempt, verdict, adherence, decisions.get(image_id), similarity, published)
 
 
-def _published(campaign: str, rules: Rules) -> Select[Any]:
-    audit, adherence = _audit_in_force(rules), _adherence_in_force(rules)
+def _published(campaign: str) -> Select[int, int, str, int]:
     return (
-        select(Release.id, Release.prompt_id, Prompt.batch_key, *_judged(audit, adherence))
-        .join(Image, Image.id == Release.image_id)
+        select(Release.id, Release.prompt_id, Prompt.batch_key, Release.image_id)
         .join(Prompt, Prompt.id == Release.prompt_id)
         .join(PromptBatch, PromptBatch.key == Prompt.batch_key)
-        .outerjoin(audit, audit.c.image_id == Release.image_id)
-        .outerjoin(adherence, adherence.c.image_id == Release.image_id)
         .where(PromptBatch.campaign == campaign, Release.withdrawn_at.is_(None))
         .order_by(Release.id)
     )
 
 
+def _of_images(image_ids: Collection[int], campaign: str, rules: Rules) -> Select[Any]:
+    """Some images, whatever made them."""
+    audit, adherence = _audit_in_force(campaign, rules), _adherence_in_force(campaign, rules)
+    return (
+        select(*_judged(audit, adherence))
+        .outerjoin(audit, audit.c.image_id == Image.id)
+        .outerjoin(adherence, adherence.c.image_id == Image.id)
+        .where(among(Image.id, image_ids))
+    )
+
+
 def _candidates(campaign: str, rules: Rules) -> Select[Any]:
     """Every image that may be a candidate, prompt by prompt."""
-    audit, adherence = _audit_in_force(rules), _adherence_in_force(rules)
+    audit, adherence = _audit_in_force(campaign, rules), _adherence_in_force(campaign, rules)
     return (
         select(Image.prompt_id, Prompt.batch_key, *_judged(audit, adherence))
         .join(Model, Model.id == Image.model_id)
@@ -176,7 +195,12 @@ def _judged(audit: Any, adherence: Any) -> list[Any]:
     return [Image.id, Image.attempt, audit.c.verdict, audit.c.similarity, adherence.c.verdict]
 
 
-def _audit_in_force(rules: Rules) -> Any:
+def _images_of(campaign: str) -> Select[int]:
+    """The ids of a campaign's images. Campaigns may share policy and judge, and each surveys its own images only."""
+    return select(Image.id).join(Prompt).join(PromptBatch).where(PromptBatch.campaign == campaign)
+
+
+def _audit_in_force(campaign: str, rules: Rules) -> Any:
     """Every image's newest audit under the policy and corpus in force."""
     newest = (
         select(func.max(Audit.id))
@@ -185,6 +209,7 @@ def _audit_in_force(rules: Rules) -> Any:
             PolicyRow.sha256 == rules.policy_sha256,
             Audit.corpus_version_id == rules.corpus_id,
             leaving_out_what_is_allowed(rules),
+            Audit.image_id.in_(_images_of(campaign)),
         )
         .group_by(Audit.image_id)
     )
@@ -192,9 +217,13 @@ def _audit_in_force(rules: Rules) -> Any:
     return select(Audit.image_id, Audit.verdict, similarity).where(Audit.id.in_(newest)).subquery()
 
 
-def _adherence_in_force(rules: Rules) -> Any:
+def _adherence_in_force(campaign: str, rules: Rules) -> Any:
     """Every image's newest verdict by the judge and threshold in force."""
-    newest = select(func.max(Adherence.id)).where(judged_in_force(rules)).group_by(Adherence.image_id)
+    newest = (
+        select(func.max(Adherence.id))
+        .where(judged_in_force(rules), Adherence.image_id.in_(_images_of(campaign)))
+        .group_by(Adherence.image_id)
+    )
     return select(Adherence.image_id, Adherence.verdict).where(Adherence.id.in_(newest)).subquery()
 
 

@@ -75,10 +75,11 @@ class NoRoomError(RuntimeError):
 def measure(quick: bool = False, grid: Path | None = None, full: bool = False) -> Measured:
     """Measure the index; `quick` takes a twentieth of the works, `full` twice as many. Draws no `grid`."""
     sample = _SAMPLES["quick" if quick else "full" if full else "default"]
-    needed = sizes_of([sample.few, sample.many]) + sample.hashes * 112
+    # With room for what is written besides while segments are merged.
+    needed = 1.3 * (sizes_of([sample.few, sample.many]) + sample.hashes * 112)
     with tempfile.TemporaryDirectory(prefix="twig-index-") as folder:
         free = shutil.disk_usage(folder).free
-        if free < 1.3 * needed:
+        if free < needed:
             raise NoRoomError(f"{folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; set TMPDIR")
         return _measured(Path(folder), sample)
 
