@@ -73,8 +73,8 @@ def survey(session: Session, campaign: str, rules: Rules) -> Survey:
     decisions = _decisions(session, campaign, rules)
     result = Survey()
     candidates: Sequence[Any] = session.execute(_candidates(campaign, rules)).all()
-    published = _survey_published(session, campaign, rules, decisions, candidates, result)
-    _survey_candidates(session, campaign, rules, decisions, candidates, published, result)
+    published, complying = _survey_published(session, campaign, rules, decisions, candidates, result)
+    _survey_candidates(session, campaign, rules, decisions, candidates, published, complying, result)
     return result
 
 
@@ -97,23 +97,32 @@ def _survey_published(
     decisions: dict[int, str],
     candidates: Sequence[Any],
     result: Survey,
-) -> dict[int, int]:
-    """Add what the published images want; returns prompt id -> image id of each."""
+) -> tuple[dict[int, int], set[int]]:
+    """Add what the published images want; returns prompt id -> image id of each, and those that may stay published.
+
+    Whether one may stay so follows from verdicts and decision alone, of which there are few kinds among many images.
+    """
     releases = session.execute(_published(campaign)).all()
     judged = {row[2]: row[2:] for row in candidates}
     # Published before a change, and no candidate any more.
     others = {image_id for *_, image_id in releases} - judged.keys()
     judged.update({row[0]: row for row in session.execute(_of_images(others, campaign, rules))} if others else {})
     published: dict[int, int] = {}
+    complying: set[int] = set()
+    states: dict[tuple[Any, ...], CandidateState] = {}
     for release_id, prompt_id, batch, image_id in releases:
-        standing = _standing(judged[image_id], decisions, published=True)
         published[prompt_id] = image_id
-        _, state = state_under(rules, [standing])
-        if state == CandidateState.UNAUDITED:
-            result.unjudged[batch].append(standing.image_id)
-        elif not state.may_be_published:
-            result.offending.append((release_id, batch, why_not(standing)))
-    return published
+        _, _, verdict, _, adherence = judged[image_id]
+        kind = verdict, adherence, decisions.get(image_id)
+        if kind not in states:
+            _, states[kind] = state_under(rules, [_standing(judged[image_id], decisions, published=True)])
+        if states[kind] == CandidateState.UNAUDITED:
+            result.unjudged[batch].append(image_id)
+        elif states[kind] == CandidateState.RELEASED:
+            complying.add(image_id)
+        else:
+            result.offending.append((release_id, batch, why_not(_standing(judged[image_id], decisions, True))))
+    return published, complying
 
 
 def _survey_candidates(
@@ -123,6 +132,7 @@ def _survey_candidates(
     decisions: dict[int, str],
     candidates: Sequence[Any],
     published: dict[int, int],
+    complying: set[int],
     result: Survey,
 ) -> None:
     by_state = {
@@ -135,8 +145,11 @@ def _survey_candidates(
     }
     of_campaign = select(Prompt.id).join(PromptBatch).where(PromptBatch.campaign == campaign)
     asked = redraws_asked_for(session, RedrawRequest.prompt_id.in_(of_campaign))
-    for (prompt_id, batch), images in groupby(candidates, key=lambda row: (row[0], row[1])):
-        released = published.get(prompt_id)
+    for (prompt_id, batch), rows in groupby(candidates, key=lambda row: (row[0], row[1])):
+        released, images = published.get(prompt_id), list(rows)
+        # What is published and may stay so is the candidate, whatever the prompt's other images are.
+        if released in complying and any(image[2] == released for image in images):
+            continue
         standings = [_standing(judged, decisions, published=judged[0] == released) for _, _, *judged in images]
         best, state = state_under(rules, standings, asked.get(prompt_id))
         if best is None:
