@@ -9,7 +9,7 @@ from twig_assets.bench.models.families import AUTO, FIRST, NEW_SEED, SMALL, bars
 def rows():
     return [
         {"kind": "recognition", "model": "real art", "concept_top1": 0.8},
-        {"kind": "recognition", "model": "flow", "concept_top1": 0.6},
+        {"kind": "recognition", "model": "flow", "concept_top1": 0.6, "n": 10},
         {"kind": "recognition", "model": "diffusion", "concept_top1": 0.2},
         ablation("fast", 0.05, 0.2),
         ablation("fast", 0.2, -0.1),
@@ -42,6 +42,8 @@ def test_the_bars_are_the_transformers():
             "flow_strength_0_different_bytes": 0,
         }
     )
+    low, high = measured["flow_concept_ratio"].interval
+    assert (low, high) == pytest.approx((0.3127 / 0.8, 0.8318 / 0.8), abs=1e-3)
     missed = [name for name, bar in measured.items() if not bar.holds]
     assert missed == ["flow_surrounding_drop_max", "flow_planted_copy_share_auto"]
 
