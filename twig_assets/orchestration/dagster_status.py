@@ -83,8 +83,11 @@ def _failed(instance: dg.DagsterInstance) -> int:
     """How many runs failed, without those that a blocking check stopped: that is the gate at work."""
     failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=datetime.now(UTC) - WITHIN)
     runs = instance.get_runs(failed, limit=_LOOKED_AT)
-    _known.update({run.run_id: died(instance, run) for run in runs if run.run_id not in _known})
-    return sum(_known[run.run_id] for run in runs)
+    died_of = {run.run_id: _known[run.run_id] if run.run_id in _known else died(instance, run) for run in runs}
+    # Those of earlier days are not asked about again.
+    _known.clear()
+    _known.update(died_of)
+    return sum(died_of.values())
 
 
 def _cancelled(instance: dg.DagsterInstance) -> tuple[str, ...]:

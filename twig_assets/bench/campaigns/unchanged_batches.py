@@ -1,6 +1,5 @@
 """How the sensors bear a large catalog, and what assets do when nothing has changed: no model may be opened."""
 
-import gc
 import statistics
 import time
 from typing import Any, NoReturn
@@ -71,11 +70,7 @@ def many_batches(workspace: Workspace, count: int, repeated: int, campaigns: int
     with with_environment(TWIG_CAMPAIGN=""), workspace.entered() as location:
         for campaign in served:
             fill(campaign, location, count)
-        # The process that ticks has loaded no models, whose many objects a garbage collection would look at here.
-        gc.collect()
-        gc.freeze()
         ticks = [_tick(location) for _ in range(TICKS)]
-        gc.unfreeze()
         started = time.monotonic()
         made = 0
         for number in range(0, count, count // repeated):
