@@ -9,7 +9,8 @@ from twig_assets.bench.campaigns.end_to_end.asked import Asked
 from twig_assets.bench.campaigns.end_to_end.judging import rows
 from twig_assets.bench.campaigns.end_to_end.outcomes import read_outcomes
 from twig_assets.bench.campaigns.overhead import TIMED, clocked
-from twig_assets.bench.campaigns.unchanged_batches import TICKS, GuardedModels, many_batches, opened
+from twig_assets.bench.campaigns.ticks import TICKS
+from twig_assets.bench.campaigns.unchanged_batches import GuardedModels, many_batches, opened
 from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize
 from twig_assets.campaign import load_campaign
 from twig_assets.catalog.store import ArtifactStore

@@ -7,20 +7,12 @@ from typing import Any, NoReturn
 import dagster as dg
 
 from twig_assets.bench.campaigns.filled_catalog import PER_BATCH, fill
-from twig_assets.bench.campaigns.workspace import (
-    NAME,
-    Location,
-    Workspace,
-    materialize,
-    sensor_context,
-    with_environment,
-)
+from twig_assets.bench.campaigns.ticks import timed_ticks
+from twig_assets.bench.campaigns.workspace import NAME, Workspace, materialize, with_environment
 from twig_assets.campaign import Campaign
 from twig_assets.resources import ModelResource
-from twig_assets.sensors import ssim_violations
 from twig_assets.sensors.jobs import BATCH_ASSETS
 
-TICKS = 5
 opened: list[str] = []
 """The models that assets asked `GuardedModels` for."""
 
@@ -70,7 +62,7 @@ def many_batches(workspace: Workspace, count: int, repeated: int, campaigns: int
     with with_environment(TWIG_CAMPAIGN=""), workspace.entered() as location:
         for campaign in served:
             fill(campaign, location, count)
-        ticks = [_tick(location) for _ in range(TICKS)]
+        ticks = timed_ticks()
         started = time.monotonic()
         made = 0
         for number in range(0, count, count // repeated):
@@ -95,16 +87,6 @@ def many_batches(workspace: Workspace, count: int, repeated: int, campaigns: int
             "seconds_per_batch": seconds / repeated,
         },
     ]
-
-
-def _tick(location: Location) -> float:
-    with sensor_context(location, ssim_violations) as context:
-        started = time.monotonic()
-        data = ssim_violations.evaluate_tick(context)
-        seconds = time.monotonic() - started
-    if data.run_requests:
-        raise AssertionError(f"nothing is due, and runs were asked for: {data.skip_message}")
-    return seconds
 
 
 def _made(event: dg.DagsterEvent) -> int:

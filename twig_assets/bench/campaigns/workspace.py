@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
 import yaml
 
+from twig_assets.bench.campaigns.location import Location
 from twig_assets.definitions import build_defs
 from twig_assets.english import with_article
 from twig_assets.model_zoo.art import ART_DIR, STYLES, concept_names
@@ -20,9 +21,6 @@ from twig_assets.orchestration.dagster_home import prepare_dagster_home
 from twig_assets.sensors.jobs import CAMPAIGNS
 
 NAME = "trial"
-
-Location: TypeAlias = tuple[dg.DagsterInstance, dg.Definitions]
-"""Dagster's instance and the definitions of the code location."""
 
 
 @dataclass(frozen=True)
@@ -140,20 +138,3 @@ def materialize(
     return job.execute_in_process(
         instance=instance, partition_key=partition, run_config=quiet, resources=resources or None
     )
-
-
-@contextmanager
-def sensor_context(
-    location: Location, sensor: dg.SensorDefinition, cursor: str | None = None
-) -> Iterator[dg.SensorEvaluationContext]:
-    """A context for `sensor.evaluate_tick`, with the location's resources; `cursor`: what the last tick left."""
-    instance, defs = location
-    repository = defs.get_repository_def()
-    with dg.build_sensor_context(
-        repository_def=repository,
-        sensor_name=sensor.name,
-        resources=repository.get_top_level_resources(),
-        instance_ref=instance.get_ref(),
-        cursor=cursor,
-    ) as context:
-        yield context

@@ -12,9 +12,10 @@ from twig_assets.bench.campaigns.end_state import (
     unlisted_garbage,
     verification_findings,
 )
+from twig_assets.bench.campaigns.location import Location, sensor_context
 from twig_assets.bench.campaigns.processes import run_in_this_process
 from twig_assets.bench.campaigns.undisturbed import UndisturbedRuns
-from twig_assets.bench.campaigns.workspace import Location, Workspace, sensor_context
+from twig_assets.bench.campaigns.workspace import Workspace
 from twig_assets.sensors import runs
 
 Fault: TypeAlias = Callable[[UndisturbedRuns, Workspace], list[str]]
