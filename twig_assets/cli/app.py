@@ -49,7 +49,7 @@ _SILENT_SECONDS = 1.5
 _HANDS_OUT = ("ablate", "audit", "calibrate", "edit", "export", "generate", "index", "mark")
 
 CampaignName = Annotated[str, typer.Option("--campaign", help="Folder below campaigns/.")]
-CampaignRoot = Annotated[Path, typer.Option("--root", help="Folder that holds the campaigns.")]
+CampaignRoot = Annotated[Path, typer.Option("--root", envvar="TWIG_CAMPAIGNS", help="Folder that holds the campaigns.")]
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="How many compute; the cores by default. The results are the same."),

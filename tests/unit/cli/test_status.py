@@ -26,3 +26,20 @@ def test_every_figure_can_be_read_on_a_narrow_terminal_too(
     for word in ("autumn-and-winter", "1200", "withdrawn", "34", "to draw", "lacks"):
         assert word in shown
     assert ("1200 asked" in shown) is (columns == 80)
+
+
+@pytest.mark.parametrize(("options", "read"), [([], "served"), (["--root", "named"], "named")])
+def test_commands_look_where_dagster_looks_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], read: str
+) -> None:
+    monkeypatch.setenv("TWIG_HOME", str(tmp_path))
+    monkeypatch.setenv("TWIG_CAMPAIGNS", "served")
+    asked: list[Path] = []
+
+    def installation_status(_catalog: object, root: Path, _dagster: object) -> InstallationStatus:
+        asked.append(root)
+        return InstallationStatus(at=datetime(2026, 11, 29, tzinfo=UTC), campaigns=())
+
+    monkeypatch.setattr(status, "installation_status", installation_status)
+    assert CliRunner().invoke(app, ["status", *options]).exit_code == 0
+    assert asked == [Path(read)]
