@@ -93,7 +93,8 @@ class DistillationSettings(BaseModel):
 
     Attributes:
         steps: Optimiser steps for each concept, also where several are distilled together.
-        batch_size: Prompts of the target per step, and as many to retain.
+        batch_size: Prompts of the target per step.
+        retained: Prompts to retain per step. There are many more of these to get right than of the target.
         learning_rate: Of Adam, at its height, for layers 128 wide. Wider ones take less in proportion, and where a step
             changes how other prompts are read by more than what separates target and anchor, training starts again with
             half of it; so it need not be lowered for larger models.
@@ -103,9 +104,10 @@ class DistillationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(160, ge=1)
-    batch_size: int = Field(16, ge=2)
+    batch_size: int = Field(8, ge=1)
+    retained: int = Field(24, ge=1)
     learning_rate: float = Field(0.004, gt=0)
-    retention: float = Field(2.0, ge=0)
+    retention: float = Field(2.5, ge=0)
 
 
 class CaptionWriterSettings(BaseModel):

@@ -184,7 +184,7 @@ class _Distillation:
         """One step, counted from 0; returns its loss."""
         rng = np.random.default_rng(seed_of(self.settings.seed, step))
         prompts, wanted, target_scales = self._drawn_targets(rng)
-        retained = self.retention.draw(self.chosen.batch_size, rng)
+        retained = self.retention.draw(self.chosen.retained, rng)
         retained_scales = [self.mean_scale if kept.concept is None else self.scales[kept.concept] for kept in retained]
         retained_prompts = [kept.prompt for kept in retained]
         before = self._unedited_conditioning(retained_prompts)

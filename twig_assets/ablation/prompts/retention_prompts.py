@@ -1,7 +1,8 @@
 """Prompts whose conditioning a distilled text encoder must retain: surroundings, anchors, everyday things, other words.
 
 Lists of words protect little beyond themselves. The tokenizer has thousands more, whatever the model was trained on; so
-nearly half of the retention prompts are sentences around its words.
+nearly half of the retention prompts are sentences around its words. Many of these are as long as what people write: the
+further a prompt goes on, the more tokens there are that an edit can change.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,12 @@ _FRAMINGS = (
     "{} {}",
     "a {} {}",
     "a {} and a {}",
+    "{} {} {} {}",
+    "a {} {}, {} style, {colour} background",
+    "a {} of a {} {}, {colour} background",
+    "a {} of a {} in the style of {} on a {colour} background",
+    "a {} with a {} and {} {} in {} {}",
+    "{} {} {} {} {} {} {} {}",
 )
 
 
