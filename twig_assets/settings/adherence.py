@@ -8,8 +8,8 @@ class AdherenceSettings(BaseModel):
 
     Attributes:
         reject_share: The judge's threshold is the margin below which this share of plain draws lies, of prompts that it
-            knows. Of 1,449 second images of the embedded model's ordinary prompts, the classifier named 1,294 right;
-            with 0.15, 10 % of these are held, and 55 % of the others.
+            knows. Of 1,449 second images of ordinary prompts, drawn by the embedded model before its last training, the
+            classifier named 1,294 right; with 0.15, 10 % of these are held, and 55 % of the others.
         threshold: The margin itself, -2 to 2, in place of one that is calibrated.
         release_cannot_tell: Release images without a person whose prompts the judge cannot judge. The report says so.
         lost_attempts: How many images of a prompt that no audit objects to may fail to show it before a person is asked

@@ -95,13 +95,14 @@ def test_a_sketch_shows_where_the_finished_thing_will_be(pipeline, family):
 
 
 def test_mirrored_noise_becomes_nearly_the_mirror_image(family):
-    seeds = list(range(40, 48))
-    conditioning, own = family.encode([PROMPTS[0]] * len(seeds)), noise(family, seeds)
+    # An apple is its own mirror image, nearly; a guitar lies aslant.
+    seeds, lopsided = list(range(40, 48)), "a guitar, noto style on a white background"
+    conditioning, own = family.encode([lopsided] * len(seeds)), noise(family, seeds)
     plain, turned = (
         outlines(family, sketch(family, conditioning, seeds, start), (64, 64)) for start in (own, own.flip(-1))
     )
     back = np.mean([iou(a, b[:, ::-1]) for a, b in zip(plain, turned, strict=True)])
-    assert back > np.mean([iou(a, b) for a, b in zip(plain, turned, strict=True)]) + 0.05
+    assert back > np.mean([iou(a, b) for a, b in zip(plain, turned, strict=True)]) + 0.1
 
 
 def test_sketching_leaves_the_pipeline_as_it_was(pipeline, family):

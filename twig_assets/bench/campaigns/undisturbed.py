@@ -14,14 +14,16 @@ from twig_assets.settings.home import artifact_root
 
 PROMPTS = ["a red apple", "an owl, fluent style", "a pouting cat"]
 CONCEPTS = [{"name": "pouting-cat", "target": "pouting cat", "anchor": "cat face", "kind": "object"}]
+_NOTHING_ASKED = {"max_target_share": None, "max_surrounding_drop": None}
 _QUICK = {"samples": 1, "surrounding_samples": 1, "variants": 0, "unrelated": [], "adversarial_samples": 0}
 CAMPAIGN = {
     "title": "Trial",
     "batch_size": 3,
     "max_attempts": 2,
     "generation": {"steps": 2},
-    # Whatever removes the concept: faults are told by what is left, and this way takes a second and not twenty.
-    "ablation": {"method": "closed_form", "evaluation": _QUICK},
+    # Whatever removes the concept: faults are told by what is left, and this way takes a second and not twenty. One
+    # image says nothing of whether it did, so nothing is asked of the edit.
+    "ablation": {"method": "closed_form", "evaluation": _QUICK, "gate": _NOTHING_ASKED},
 }
 # Two steps give poor pictures: only a copy to the pixel shall fail, and whatever they show shall count as asked.
 POLICY = {
