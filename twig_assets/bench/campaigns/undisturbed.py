@@ -30,6 +30,8 @@ POLICY = {
     "ssim_threshold": 0.999,
     "masked_ssim_threshold": 0.999,
     "iw_ssim_threshold": None,
+    "hog_cosine_at_least": 0.999,
+    "edges_cosine_at_least": 0.999,
     "review_margin": 0.0,
     "min_contrast": 0.0,
     "adherence": {"threshold": -2.0},
