@@ -25,7 +25,8 @@ def test_the_gradient_is_that_of_the_energy(pipeline):
 
     relocate = Relocate(work)
     gradient = relocate.gradient(now)
-    small = 3e-3 / float(gradient.norm())
+    # The energy is a ratio and may be steep: a longer step leaves the part where it is straight.
+    small = 3e-5 / float(gradient.norm())
     slope = (energy(noise + small * gradient) - energy(noise - small * gradient)) / (2 * small)
     assert slope == pytest.approx(float(gradient.square().sum()), rel=0.1)
     late = prediction(noise, index=9)
